@@ -1,0 +1,6 @@
+"""``python -m asmg_pl`` is ``asmg``."""
+
+from asmg_pl.cli import main
+
+if __name__ == "__main__":
+    main()

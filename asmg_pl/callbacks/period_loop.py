@@ -1,0 +1,99 @@
+"""The period loop: which phase comes next, until the stream ends."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities import rank_zero_info
+
+from asmg_pl.data.datamodule import PeriodDataModule
+from asmg_pl.errors import ConfigError
+from asmg_pl.updaters.base import Updater
+
+#: Trainer settings without which a walk would go wrong, and why.
+REQUIRED = {
+    "max_epochs": (-1, "an epoch is one phase of one period, and the walk ends with the stream"),
+    "max_steps": (-1, "the walk ends with the stream; to stop at a period, use --loop.until"),
+    "reload_dataloaders_every_n_epochs": (1, "each phase reads other rows"),
+    "limit_train_batches": (1.0, "a phase reads all rows of its periods; for a shorter run, use --loop.until"),
+    "overfit_batches": (0.0, "a phase reads all rows of its periods"),
+    "accumulate_grad_batches": (1, "updaters step their optimisers themselves; raise --data.batch_size instead"),
+    "fast_dev_run": (False, "one epoch is only one phase; for a short run, use --loop.until"),
+}
+
+
+class PeriodLoop(Callback):
+    """Walks the stream inside one ``trainer.fit``: one epoch is one phase of one period.
+
+    The place in the walk is kept in the data module's state, so that every checkpoint holds it.
+    """
+
+    def __init__(self, until: int | None = None) -> None:
+        """Set the walk's end.
+
+        Args:
+            until: the last period to walk; by default all that the stream has. A later run with ``--ckpt_path last``
+                can go on from there.
+        """
+        self.until = until
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse trainer settings under which the walk would go wrong.
+
+        Raises:
+            ConfigError: naming the setting and the reason.
+        """
+        if stage != "fit":
+            return
+        for name, (needed, reason) in REQUIRED.items():
+            value = getattr(trainer, name)
+            if value != needed:
+                raise ConfigError(f"trainer.{name} must be {needed}, not {value}: {reason}")
+        data, updater = _parts(trainer)
+        if data.last_period <= updater.pretrain_periods:
+            raise ConfigError(
+                f"the stream has {data.last_period} periods and pre-training takes {updater.pretrain_periods}, which "
+                "leaves none to walk: lower model.pretrain_periods or cut time finer (data.periods)"
+            )
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Find the first phase, after a checkpoint has been restored."""
+        data, _ = _parts(trainer)
+        self._find_phase(trainer)
+        if data.phase is None:
+            rank_zero_info(f"Nothing new: the walk has been through period {data.last_period}, the stream's last.")
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Begin the phase."""
+        data, updater = _parts(trainer)
+        assert data.phase is not None
+        updater.phase = data.phase
+        updater.train(data.phase.trains)
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """End the phase and find the next one."""
+        data, _ = _parts(trainer)
+        assert data.phase is not None
+        data.phase.end()
+        if data.phase.trains:
+            data.seen = max(data.seen, *data.phase.reads)
+        data.step += 1
+        self._find_phase(trainer)
+
+    def _find_phase(self, trainer: Trainer) -> None:
+        data, updater = _parts(trainer)
+        last = data.last_period if self.until is None else min(self.until, data.last_period)
+        data.phase = None
+        while data.period <= last:
+            phases = updater.plan(data.period)
+            if data.step < len(phases):
+                data.phase = phases[data.step]
+                return
+            data.period, data.step = data.period + 1, 0
+        trainer.should_stop = True
+
+
+def _parts(trainer: Trainer) -> tuple[PeriodDataModule, Updater]:
+    return cast(PeriodDataModule, trainer.datamodule), cast(Updater, trainer.lightning_module)  # type: ignore[attr-defined]

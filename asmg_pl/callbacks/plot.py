@@ -1,0 +1,31 @@
+"""The plot of a run: AUC and LogLoss by period, model by model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from asmg_pl.results import PeriodResult
+
+
+def plot_results(results: Sequence[PeriodResult], path: Path) -> None:
+    """Draw a PNG; the test periods are shaded."""
+    figure = Figure(figsize=(9, 6), layout="constrained")
+    axes = figure.subplots(2, 1, sharex=True)
+    tested = [r.period for r in results if r.split == "test"]
+    for axis, (metric, title) in zip(axes, {"auc": "AUC", "logloss": "LogLoss"}.items(), strict=True):
+        for model in results[-1].scores:
+            points = [(r.period, r.scores[model][metric]) for r in results if model in r.scores]
+            axis.plot(*zip(*points, strict=True), marker="o", markersize=3.5, label=model)
+        if tested:
+            axis.axvspan(tested[0] - 0.5, tested[-1] + 0.5, color="0.93", zorder=0, label="test periods")
+        axis.set_ylabel(title)
+        axis.grid(alpha=0.3)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0].legend(frameon=False, loc="best")
+    axes[-1].set_xlabel("period, scored before anything was trained on it")
+    axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    figure.savefig(path, dpi=130)

@@ -1,0 +1,63 @@
+"""A progress bar over the whole walk that names the period and the phase."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import ProgressBar
+from tqdm import tqdm
+
+from asmg_pl.data.datamodule import PeriodDataModule
+from asmg_pl.updaters.base import Updater
+
+
+class PeriodProgress(ProgressBar):
+    """One bar for the walk, counted in mini-batches: ``period 14/31 · generate``."""
+
+    def __init__(self) -> None:
+        """Create the bar; it appears when the walk starts."""
+        super().__init__()
+        self._bar: tqdm[Any] | None = None
+        self._enabled = True
+
+    def disable(self) -> None:
+        """Called by Lightning on all ranks but the first."""
+        self._enabled = False
+
+    def enable(self) -> None:
+        """Undo :meth:`disable`."""
+        self._enabled = True
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Count the mini-batches that lie ahead."""
+        data, updater = cast(PeriodDataModule, trainer.datamodule), cast(Updater, pl_module)  # type: ignore[attr-defined]
+        ahead = 0
+        for period in range(data.period, data.last_period + 1):
+            for phase in updater.plan(period)[data.step if period == data.period else 0 :]:
+                ahead += data.mini_batches(phase)
+        self._bar = tqdm(total=ahead, disable=not self._enabled, dynamic_ncols=True, mininterval=0.5, leave=False)
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Name the period and the phase."""
+        phase = cast(Updater, pl_module).phase
+        if self._bar is not None and phase is not None:
+            last = cast(PeriodDataModule, trainer.datamodule).last_period  # type: ignore[attr-defined]
+            pass_ = f" {phase.repeat + 1}" if phase.repeat else ""
+            self._bar.set_description(f"period {phase.period}/{last} · {phase.name}{pass_}", refresh=False)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Move on by one."""
+        if self._bar is not None:
+            self._bar.update()
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take the bar away."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Take the bar away."""
+        self.on_train_end(trainer, pl_module)

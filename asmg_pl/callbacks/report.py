@@ -1,0 +1,130 @@
+"""The report: a row per period on the screen, ``metrics.csv``, ``timings.csv`` and a plot in the run folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, cast
+
+import polars as pl
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from tqdm import tqdm
+
+from asmg_pl.callbacks.plot import plot_results
+from asmg_pl.data.datamodule import PeriodDataModule
+from asmg_pl.results import METRICS, PeriodResult, mean_over
+from asmg_pl.updaters.base import Updater
+
+
+class PeriodReport(Callback):
+    """Writes what the walk has scored.
+
+    ``metrics.csv`` depends on data, configuration and seed alone, so that two runs can be compared byte by byte;
+    seconds stand in ``timings.csv``. Loggers get ``MODEL/METRIC`` with the period as the step.
+    """
+
+    def __init__(self) -> None:
+        """Start with no timings."""
+        self._timings: list[dict[str, Any]] = []
+        self._began = 0.0
+        self._header_shown = False
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Bring the files to the checkpoint's state."""
+        self._write(trainer, cast(Updater, pl_module))
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self._began = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Note a phase's time; write and log new scores; show a period's row when its last phase has ended."""
+        updater = cast(Updater, pl_module)
+        phase = updater.phase
+        assert phase is not None
+        self._timings.append(
+            {
+                "period": phase.period,
+                "phase": phase.name,
+                "pass": phase.repeat + 1,
+                "mini_batches": trainer.num_training_batches,
+                "seconds": round(time.perf_counter() - self._began, 4),
+            }
+        )
+        self._write(trainer, updater)
+        result = updater.results.get(phase.period)
+        if phase.name == "score" and result is not None:
+            metrics = {f"{model}/{name}": value for model, s in result.scores.items() for name, value in s.items()}
+            for logger in trainer.loggers:
+                logger.log_metrics(metrics, step=phase.period)
+        following = cast(PeriodDataModule, trainer.datamodule).phase  # type: ignore[attr-defined]
+        if trainer.is_global_zero and (following is None or following.period != phase.period):
+            if result is None:
+                seconds = self._seconds(phase.period)
+                tqdm.write(f"pre-trained on periods 1 to {phase.period} in {seconds:.1f} s")
+            else:
+                self._show([result])
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show the mean over the test periods and draw the plot."""
+        results = list(cast(Updater, pl_module).results.values())
+        if not trainer.is_global_zero or not results:
+            return
+        folder = Path(trainer.default_root_dir)
+        tested = [r for r in results if r.split == "test"]
+        if tested:
+            span = f"{tested[0].period} to {tested[-1].period}"
+            tqdm.write(_means(f"mean over the test periods {span}", tested))
+        plot_results(results, folder / "auc.png")
+        tqdm.write(f"metrics.csv, timings.csv, auc.png and checkpoints are in {folder}")
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show the scores of the evaluated periods."""
+        results = list(cast(Updater, pl_module).evaluation.values())
+        if trainer.is_global_zero:
+            self._show(results)
+            tqdm.write(_means(f"mean over {len(results)} period{'s' * (len(results) > 1)}", results))
+
+    on_validation_end = on_test_end
+
+    def _write(self, trainer: Trainer, updater: Updater) -> None:
+        if trainer.is_global_zero:
+            folder = Path(trainer.default_root_dir)
+            _write_csv([result.flat() for result in updater.results.values()], folder / "metrics.csv")
+            _write_csv(self._timings, folder / "timings.csv")
+
+    def _seconds(self, period: int) -> float:
+        return sum(timing["seconds"] for timing in self._timings if timing["period"] == period)
+
+    def _show(self, results: list[PeriodResult]) -> None:
+        for result in results:
+            columns = [f"{model} {metric}" for model in result.scores for metric in METRICS]
+            if not self._header_shown:
+                tqdm.write(f"{'period':>6} {'split':>9} {'rows':>9}  " + "  ".join(columns) + f" {'seconds':>8}")
+                self._header_shown = True
+            values = [score[metric] for score in result.scores.values() for metric in METRICS]
+            cells = "  ".join(f"{value:>{len(name)}.4f}" for name, value in zip(columns, values, strict=True))
+            seconds = self._seconds(result.period)
+            tqdm.write(f"{result.period:>6} {result.split:>9} {result.rows:>9,}  {cells} {seconds:>8.2f}")
+
+    def state_dict(self) -> dict[str, Any]:
+        """The timings so far."""
+        return {"timings": self._timings}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take them back."""
+        self._timings = list(state_dict["timings"])
+
+
+def _means(title: str, results: Iterable[PeriodResult]) -> str:
+    means = mean_over(results)
+    return f"{title}: " + ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in means.items())
+
+
+def _write_csv(rows: list[dict[str, Any]], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".partial")
+    pl.DataFrame(rows).write_csv(partial)
+    partial.replace(path)

@@ -1,0 +1,60 @@
+"""Writing checkpoints so that a crash leaves no half of one, and reading them without running code."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from asmg_pl.errors import CheckpointError
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Writes beside the target, flushes to disk, then renames; reads tensors and plain values only."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Write a checkpoint file in one atomic step."""
+        path = Path(path)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        with partial.open("wb") as file:
+            torch.save(checkpoint, file)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+
+    def load_checkpoint(
+        self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = True
+    ) -> dict[str, Any]:
+        """Read a checkpoint file.
+
+        Raises:
+            CheckpointError: if it is missing or not readable; the message names the one before it, if there is one.
+        """
+        return read_checkpoint(Path(path), map_location)
+
+
+def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
+    """Load a checkpoint's tensors and plain values; see :meth:`AtomicCheckpointIO.load_checkpoint`."""
+    if not path.is_file():
+        raise CheckpointError(f"there is no checkpoint {path}: give an existing file, or 'last'")
+    try:
+        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+    except Exception as error:  # torch raises many kinds for a broken file
+        raise CheckpointError(f"{path} is damaged, or no checkpoint of this program{_previous(path)}") from error
+    if not isinstance(checkpoint, dict) or "PeriodDataModule" not in checkpoint:
+        raise CheckpointError(f"{path} was not written by a walk of this program{_previous(path)}")
+    return checkpoint
+
+
+def newest_first(folder: Path) -> list[Path]:
+    """The walk's checkpoints in a folder; their names sort by the place in the walk."""
+    return sorted(folder.glob("period-*.ckpt"), reverse=True)
+
+
+def _previous(path: Path) -> str:
+    earlier = [p for p in newest_first(path.parent) if p.name < path.name]
+    return f"; the previous one is {earlier[0]}: give it with --ckpt_path" if earlier else ""

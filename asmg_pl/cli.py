@@ -1,0 +1,84 @@
+"""The command line: ``asmg fit | validate | test --config FILE``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any, NoReturn
+
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.utilities import rank_zero_info
+
+from asmg_pl.callbacks import PeriodLoop, PeriodProgress, PeriodReport, PhaseCheckpoint
+from asmg_pl.callbacks.checkpoint import FOLDER
+from asmg_pl.checkpoint_io import newest_first, read_checkpoint
+from asmg_pl.data import PeriodDataModule
+from asmg_pl.errors import CheckpointError, UserError
+from asmg_pl.updaters import Updater
+
+
+class Parser(LightningArgumentParser):
+    """An argument parser whose errors are one message, without a page of usage before it."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Print the message and exit with status 2."""
+        sys.stderr.write(f"asmg: {message}\n(the accepted options: asmg fit --help)\n")
+        sys.exit(2)
+
+
+class AsmgCLI(LightningCLI):
+    """LightningCLI with the period walk's callbacks, sizes linked from the data to the model, and one seed."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Add the walk's callbacks and links."""
+        parser.add_lightning_class_args(PeriodLoop, "loop")
+        parser.add_lightning_class_args(PeriodReport, "report")
+        parser.add_lightning_class_args(PeriodProgress, "progress")
+        parser.add_lightning_class_args(PhaseCheckpoint, "checkpoint")
+        parser.link_arguments("data.sizes", "model.init_args.sizes", apply_on="instantiate")
+        parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse, then find the checkpoint that ``--ckpt_path last`` means, and check that it can be read."""
+        super().parse_arguments(parser, args)
+        config = self.config[self.config.subcommand] if self.config.get("subcommand") else self.config
+        if config.get("ckpt_path") is None:
+            return
+        if config.ckpt_path == "last":
+            folder = Path(config.trainer.default_root_dir or ".") / FOLDER
+            checkpoints = newest_first(folder)
+            if not checkpoints and self.config.subcommand != "fit":
+                raise CheckpointError(f"there is no checkpoint in {folder}: run asmg fit first, or name a file")
+            if not checkpoints:
+                rank_zero_info(f"There is no checkpoint in {folder} yet: the walk starts at the beginning.")
+            config.ckpt_path = str(checkpoints[0]) if checkpoints else None
+        if config.ckpt_path is not None:
+            read_checkpoint(Path(config.ckpt_path))
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line; an error that the user can mend is one message and exit status 2."""
+    try:
+        AsmgCLI(
+            Updater,
+            PeriodDataModule,
+            subclass_mode_model=True,
+            parser_class=Parser,
+            auto_configure_optimizers=False,
+            seed_everything_default=1234,
+            save_config_kwargs={"overwrite": True},
+            trainer_defaults={
+                "max_epochs": -1,
+                "reload_dataloaders_every_n_epochs": 1,
+                "num_sanity_val_steps": 0,
+                "use_distributed_sampler": False,
+                "logger": False,
+                "enable_model_summary": False,
+                "default_root_dir": "runs/default",
+                "plugins": {"class_path": "asmg_pl.checkpoint_io.AtomicCheckpointIO"},
+            },
+            args=args,
+        )
+    except UserError as error:
+        sys.stderr.write(f"asmg: {error}\n")
+        sys.exit(2)

@@ -1,0 +1,207 @@
+"""The period data module: a stream cut into periods, and where in it a walk stands."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import LightningDataModule
+from lightning.pytorch.trainer.states import TrainerFn
+from torch import Tensor
+
+from asmg_pl.data.loader import MiniBatches, SideBySide, permutation
+from asmg_pl.data.log import InteractionLog, Sizes
+from asmg_pl.data.periods import EqualCounts, Periods
+from asmg_pl.data.phase import Phase
+from asmg_pl.data.sources import DriftingStream, Source
+from asmg_pl.errors import CheckpointError, ConfigError
+
+
+class PeriodDataModule(LightningDataModule):
+    """Yields the mini-batches of one phase at a time and keeps the walk's place in its state.
+
+    Attributes:
+        period: the period that arrives, or has arrived, at the walk's place.
+        step: the position of the next phase among the period's phases.
+        seen: the latest period that any training has read; scoring it would no longer be honest.
+        phase: the phase whose rows :meth:`train_dataloader` yields; set by the period loop.
+    """
+
+    def __init__(
+        self,
+        source: Source | None = None,
+        root: str | None = None,
+        periods: Periods | None = None,
+        batch_size: int = 1024,
+        scoring_batch_size: int = 8192,
+        history_size: int = 30,
+        evaluate: list[int] | None = None,
+        seed: int = 1234,
+    ) -> None:
+        """Describe the stream; files are read when it is first needed.
+
+        Args:
+            source: how the raw data become interactions; a synthetic drifting stream by default.
+            root: folder with the source's raw files.
+            periods: how time is cut; 31 equal counts by default.
+            batch_size: rows of a mini-batch in training.
+            scoring_batch_size: rows of a mini-batch in scoring, which changes speed and memory but no result.
+            history_size: the latest items of a user that a recommender sees.
+            evaluate: periods that ``asmg validate`` and ``asmg test`` score. By default ``validate`` takes the first
+                period that the checkpoint's training has not seen, and ``test`` all of them.
+            seed: shuffling depends on it, the period and the pass alone. The command line sets it to
+                ``--seed_everything``.
+        """
+        super().__init__()
+        for name, value in {"batch_size": batch_size, "scoring_batch_size": scoring_batch_size}.items():
+            if value < 1:
+                raise ConfigError(f"data.{name} must be at least 1, got {value}")
+        if history_size < 0:
+            raise ConfigError(f"data.history_size must not be negative, got {history_size}")
+        self.source = source or DriftingStream()
+        self.root = root
+        self.periods = periods or EqualCounts()
+        self.batch_size = batch_size
+        self.scoring_batch_size = scoring_batch_size
+        self.history_size = history_size
+        self.evaluate = evaluate
+        self.seed = seed
+        self.period = 0
+        self.step = 0
+        self.seen = 0
+        self.phase: Phase | None = None
+        self._known: list[int] = []
+
+    @cached_property
+    def log(self) -> InteractionLog:
+        """The stream's interactions, on the CPU."""
+        return self.source.read(None if self.root is None else Path(self.root))
+
+    @property
+    def sizes(self) -> Sizes:
+        """The numbers of users, items and categories, from which the recommender is built."""
+        return self.log.sizes
+
+    @property
+    def boundaries(self) -> list[int]:
+        """Row positions ``[b_0, …, b_P]``: period ``t`` holds rows ``b_{t-1} … b_t - 1``."""
+        return self.periods.cut(self.log, self._known)
+
+    @property
+    def last_period(self) -> int:
+        """The number of the newest complete period."""
+        return len(self.boundaries) - 1
+
+    def rows_of(self, period: int) -> range:
+        """Row positions of a period."""
+        boundaries = self.boundaries
+        return range(boundaries[period - 1], boundaries[period])
+
+    # ---- loaders
+
+    def train_dataloader(self) -> MiniBatches | SideBySide:
+        """The mini-batches of the current phase; none when the walk has reached the stream's end."""
+        phase = self.phase
+        if phase is None:
+            return MiniBatches(self.log, [], self.history_size)
+        if not phase.side_by_side:
+            rows = torch.cat([self._positions(period) for period in phase.reads])
+            if phase.trains:
+                rows = rows[permutation(len(rows), self.seed, phase.name, phase.period, phase.repeat)]
+            return self._batches(rows.split(self.batch_size if phase.trains else self.scoring_batch_size))
+        # Each stream is shuffled by itself and cut into as many mini-batches as the newest period needs.
+        count = self.mini_batches(phase)
+        streams = []
+        for period in phase.reads:
+            rows = self._positions(period)
+            order = permutation(len(rows), self.seed, phase.name, phase.period, phase.repeat, period)
+            streams.append(self._batches(rows[order].tensor_split(count)))
+        return SideBySide(streams)
+
+    def mini_batches(self, phase: Phase) -> int:
+        """How many mini-batches a phase has."""
+        size = self.batch_size if phase.trains else self.scoring_batch_size
+        reads = phase.reads[-1:] if phase.side_by_side else phase.reads
+        return -(-sum(len(self.rows_of(period)) for period in reads) // size)
+
+    def val_dataloader(self) -> list[MiniBatches]:
+        """One loader per scored period. None while fitting: there, scoring is a phase of the walk."""
+        if self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
+            return []
+        return [self._scoring(period) for period in self.evaluated_periods(first_only=True)]
+
+    def test_dataloader(self) -> list[MiniBatches]:
+        """One loader per period after the checkpoint."""
+        return [self._scoring(period) for period in self.evaluated_periods()]
+
+    def evaluated_periods(self, first_only: bool = False) -> list[int]:
+        """The periods that an evaluation scores, see ``evaluate``.
+
+        Raises:
+            ConfigError: if there is none, or one outside the stream.
+        """
+        chosen = self.evaluate
+        if chosen is None:
+            chosen = list(range(self.seen + 1, self.last_period + 1))[: 1 if first_only else None]
+            if not chosen:
+                raise ConfigError(
+                    f"the checkpoint has been trained up to period {self.seen}, the stream's last: no later period to "
+                    "score. Give an earlier checkpoint (--checkpoint.keep -1 keeps all), or choose with --data.evaluate"
+                )
+        for period in chosen:
+            if not 1 <= period <= self.last_period:
+                raise ConfigError(f"data.evaluate: period {period} is not among the stream's 1..{self.last_period}")
+        return chosen
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Batches are gathered on the device already."""
+        return batch
+
+    def _positions(self, period: int) -> Tensor:
+        rows = self.rows_of(period)
+        return torch.arange(rows.start, rows.stop)
+
+    def _scoring(self, period: int) -> MiniBatches:
+        return self._batches(self._positions(period).split(self.scoring_batch_size))
+
+    def _batches(self, parts: tuple[Tensor, ...]) -> MiniBatches:
+        device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
+        self.log = self.log.to(device)
+        return MiniBatches(self.log, [part.to(device) for part in parts], self.history_size)
+
+    # ---- the walk's place
+
+    def state_dict(self) -> dict[str, Any]:
+        """The walk's place, how time was cut, and a digest of the rows that were cut."""
+        boundaries = self.boundaries
+        return {
+            "period": self.period,
+            "step": self.step,
+            "seen": self.seen,
+            "seed": self.seed,
+            "boundaries": boundaries,
+            "fingerprint": self.log.fingerprint(boundaries[-1]),
+        }
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on at a checkpoint's place; the stream may have grown at its end since.
+
+        Raises:
+            CheckpointError: if the stream's earlier rows or the seed differ.
+        """
+        known = list(state_dict["boundaries"])
+        if len(self.log) < known[-1] or self.log.fingerprint(known[-1]) != state_dict["fingerprint"]:
+            raise CheckpointError(
+                f"the checkpoint was made on a stream that began with {known[-1]:,} other rows than "
+                f"{self.root or type(self.source).__name__} does now. A stream may grow at its end; to walk another "
+                "one, start without --ckpt_path"
+            )
+        if state_dict["seed"] != self.seed:
+            raise CheckpointError(
+                f"the checkpoint was made with seed {state_dict['seed']}, this run has {self.seed}: give "
+                f"--seed_everything {state_dict['seed']} to go on"
+            )
+        self._known = known
+        self.period, self.step, self.seen = state_dict["period"], state_dict["step"], state_dict["seen"]

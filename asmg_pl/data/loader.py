@@ -1,0 +1,64 @@
+"""Mini-batches of a phase, gathered by index on the device that holds the columns."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from asmg_pl.data.batch import Batch
+from asmg_pl.data.log import InteractionLog
+
+
+def permutation(rows: int, *key: int | str) -> Tensor:
+    """A random order of ``rows`` rows that depends on ``key`` alone, int64 [rows] on the CPU.
+
+    Being stateless, it is the same after a resume, however often a loader was asked for it.
+    """
+    words = [zlib.crc32(k.encode()) if isinstance(k, str) else k for k in key]
+    seed = int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    return torch.randperm(rows, generator=torch.Generator().manual_seed(seed))
+
+
+class MiniBatches:
+    """An iterable over the mini-batches of one sequence of rows."""
+
+    def __init__(self, log: InteractionLog, parts: Sequence[Tensor], history_size: int) -> None:
+        """Gather the mini-batches of a pass.
+
+        Args:
+            log: the stream, its columns on the device where batches are wanted.
+            parts: the row positions of each mini-batch, int64 [B], on the same device.
+            history_size: the longest history, ``T``.
+        """
+        self.log = log
+        self.parts = parts
+        self.history_size = history_size
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+    def __iter__(self) -> Iterator[Batch]:
+        for rows in self.parts:
+            yield self.log.batch(rows, self.history_size)
+
+
+class SideBySide:
+    """Mini-batches of several streams, one of each per step: a tuple of batches."""
+
+    def __init__(self, streams: list[MiniBatches]) -> None:
+        """Zip streams.
+
+        Args:
+            streams: the streams; the shortest ends the pass.
+        """
+        self.streams = streams
+
+    def __len__(self) -> int:
+        return min(map(len, self.streams))
+
+    def __iter__(self) -> Iterator[tuple[Batch, ...]]:
+        return zip(*self.streams, strict=False)

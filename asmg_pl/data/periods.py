@@ -1,0 +1,69 @@
+"""Cutting time: where one period of the stream ends and the next begins.
+
+Periods are numbered from 1. With boundaries ``[b_0, b_1, …, b_P]``, period ``t`` holds rows ``b_{t-1} … b_t - 1``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from asmg_pl.data.log import InteractionLog
+from asmg_pl.errors import ConfigError
+
+
+class Periods(ABC):
+    """A rule that cuts a log into periods."""
+
+    @abstractmethod
+    def cut(self, log: InteractionLog, known: Sequence[int] = ()) -> list[int]:
+        """Return the boundaries ``[b_0, …, b_P]`` as row positions.
+
+        Args:
+            log: the stream, sorted by time.
+            known: boundaries of an earlier walk over the beginning of this stream. They are kept, and what has
+                arrived since is cut into further periods.
+        """
+
+
+class EqualCounts(Periods):
+    """A fixed number of periods with equally many rows; the remainder waits at the end (method's protocol)."""
+
+    def __init__(self, count: int = 31) -> None:
+        """Cut into equal counts.
+
+        Args:
+            count: number of periods. A stream that has grown since an earlier walk keeps that walk's period size and
+                gets more periods.
+        """
+        if count < 1:
+            raise ConfigError(f"periods.count must be at least 1, got {count}")
+        self.count = count
+
+    def cut(self, log: InteractionLog, known: Sequence[int] = ()) -> list[int]:
+        """See :meth:`Periods.cut`; raises :class:`ConfigError` if there are fewer rows than periods."""
+        rows = known[1] - known[0] if len(known) > 1 else len(log) // self.count
+        if rows < 1:
+            raise ConfigError(f"{len(log)} rows cannot be cut into {self.count} periods: lower data.periods.count")
+        end = len(log) if len(known) > 1 else rows * self.count
+        return list(range(0, end + 1, rows))
+
+
+class EqualRows(Periods):
+    """As many periods as the stream has full portions of a fixed number of rows."""
+
+    def __init__(self, rows: int) -> None:
+        """Cut into portions.
+
+        Args:
+            rows: rows of each period.
+        """
+        if rows < 1:
+            raise ConfigError(f"periods.rows must be at least 1, got {rows}")
+        self.rows = rows
+
+    def cut(self, log: InteractionLog, known: Sequence[int] = ()) -> list[int]:
+        """See :meth:`Periods.cut`; raises :class:`ConfigError` if not one period is full."""
+        if len(log) < self.rows:
+            raise ConfigError(f"{len(log)} rows do not fill one period of {self.rows}: lower data.periods.rows")
+        return list(range(0, len(log) + 1, self.rows))

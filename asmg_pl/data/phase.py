@@ -1,0 +1,41 @@
+"""A phase: one pass over some periods' rows, which is one Lightning epoch.
+
+    D_t arrives ─▶ score ─▶ generate ─▶ update ─▶ D_{t+1} arrives ─▶ …
+
+Updaters say which phases a period has; the period loop walks them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+
+def nothing() -> None:
+    """The end of a phase after which there is nothing to do."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What one pass reads, and what is done with it.
+
+    Attributes:
+        name: what the pass is for, e.g. ``"score"``, shown in the progress bar.
+        period: the period whose arrival it belongs to.
+        reads: the periods whose rows it reads.
+        step: called with each mini-batch (a ``Batch``; a tuple of them if ``side_by_side``).
+        end: called once after the last mini-batch.
+        trains: whether ``step`` changes parameters; rows are shuffled then, and read in order otherwise.
+        side_by_side: whether each step gets one mini-batch of *each* period read, instead of all rows in one sequence.
+        repeat: number of the pass, for phases that go over the same rows several times; each shuffles anew.
+    """
+
+    name: str
+    period: int
+    reads: tuple[int, ...]
+    step: Callable[[Any], None]
+    end: Callable[[], None] = nothing
+    trains: bool = True
+    side_by_side: bool = False
+    repeat: int = 0

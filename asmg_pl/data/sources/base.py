@@ -1,0 +1,27 @@
+"""Where a stream comes from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+
+from asmg_pl.data.log import InteractionLog
+
+
+class Source(ABC):
+    """Reads a stream into an :class:`~asmg_pl.data.log.InteractionLog`.
+
+    A source says *how* raw data becomes interactions (columns, filters, labels); *where* the files are is the data
+    module's ``root``.
+    """
+
+    @abstractmethod
+    def read(self, root: Path | None) -> InteractionLog:
+        """Read the whole stream.
+
+        Args:
+            root: the folder with the raw files; ``None`` if the user gave none.
+
+        Raises:
+            DataError: if a file is missing or malformed; the message names file, line and reason.
+        """

@@ -1,0 +1,17 @@
+"""Errors that a user can mend. The command line prints them as one message, without a traceback."""
+
+
+class UserError(Exception):
+    """Something outside the program is wrong; the message says what, where, and how to mend it."""
+
+
+class DataError(UserError, ValueError):
+    """The stream's files or their content are not usable."""
+
+
+class ConfigError(UserError, ValueError):
+    """The configuration asks for something that cannot work."""
+
+
+class CheckpointError(UserError, RuntimeError):
+    """A checkpoint is missing, broken, or belongs to another stream or model."""

@@ -1,0 +1,6 @@
+"""Meta generators: from a sequence of snapshots to the serving model's parameters."""
+
+from asmg_pl.generators.base import Generator, ParameterShapes
+from asmg_pl.generators.gru import GRUGenerator, ResidualGRU
+
+__all__ = ["GRUGenerator", "Generator", "ParameterShapes", "ResidualGRU"]

@@ -1,0 +1,64 @@
+"""The meta generator: from the sequence of a parameter's past values to the value that serves the next period.
+
+    θ_{t-k+1} … θ_t ─▶ generator ─▶ θ*_{t-k+1} … θ*_t
+
+A generator knows tensors only. It works coordinate by coordinate: a table's column is one kind of coordinate, shared
+by all of its rows; each dense coordinate is a kind of its own. Rows are independent of each other, so any subset of
+a table's rows can be generated alone.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class ParameterShapes:
+    """What a generator has to generate.
+
+    Attributes:
+        tables: width D of each embedding table, by name.
+        dense: number of coordinates of each dense parameter, by name, in the order in which they are concatenated.
+    """
+
+    tables: Mapping[str, int]
+    dense: Mapping[str, int]
+
+
+class Generator(nn.Module, ABC):
+    """Maps windows of parameter values to generated values.
+
+    Attributes:
+        hidden_size: numbers of state that are carried per coordinate from window to window, ``H``.
+    """
+
+    hidden_size: int
+
+    @abstractmethod
+    def table(self, name: str, window: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Generate rows of a table.
+
+        Args:
+            name: the table.
+            window: the rows' values in k consecutive snapshots, oldest first, float [k, n, D].
+            hidden: the state before the window, float [n, D, H].
+
+        Returns:
+            The generated rows after each snapshot, float [k, n, D], and the state after each, float [k, n, D, H].
+        """
+
+    @abstractmethod
+    def dense(self, window: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Generate all dense coordinates, concatenated.
+
+        Args:
+            window: their values, float [k, P].
+            hidden: the state before the window, float [P, H].
+
+        Returns:
+            The generated values, float [k, P], and the states, float [k, P, H].
+        """

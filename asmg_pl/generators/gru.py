@@ -1,0 +1,92 @@
+"""GRU generators: the paper's, and a residual one that starts as the incremental model.
+
+θ_{t-k+1} ─▶ cell ─▶ h ─▶ cell ─▶ … ─▶ h_t ─▶ output ─▶ θ*_t
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from asmg_pl.errors import ConfigError
+from asmg_pl.generators.base import Generator, ParameterShapes
+from asmg_pl.generators.cell import GRUCells, glorot_cells
+
+
+class LinearOutput(nn.Module):
+    """θ* = w_y · h + b_y, one output per kind of coordinate (the paper's)."""
+
+    def __init__(self, groups: Sequence[int], hidden_size: int) -> None:
+        """Create P = Σ groups outputs, Glorot uniform."""
+        super().__init__()
+        self.weight = nn.Parameter(glorot_cells(groups, hidden_size, 1).squeeze(-1))  # [P, H]
+        self.bias = nn.Parameter(glorot_cells(groups, 1, 1).flatten())  # [P]
+
+    def forward(self, window: Tensor, states: Tensor) -> Tensor:
+        """From values [k, P, n] and states [k, P, n, H] to generated values [k, P, n]."""
+        return (states @ self.weight.unsqueeze(-1)).squeeze(-1) + self.bias[:, None]
+
+
+class ResidualOutput(nn.Module):
+    """θ* = θ·(1 + s) + w_y · h + b_y with s, w_y, b_y starting at 0: the incremental model until it learns better."""
+
+    def __init__(self, groups: Sequence[int], hidden_size: int) -> None:
+        """Create P = Σ groups outputs, all zero."""
+        super().__init__()
+        cells = sum(groups)
+        self.scale = nn.Parameter(torch.zeros(cells))
+        self.weight = nn.Parameter(torch.zeros(cells, hidden_size))
+        self.bias = nn.Parameter(torch.zeros(cells))
+
+    def forward(self, window: Tensor, states: Tensor) -> Tensor:
+        """From values [k, P, n] and states [k, P, n, H] to generated values [k, P, n]."""
+        change = (states @ self.weight.unsqueeze(-1)).squeeze(-1) + self.bias[:, None]
+        return window + window * self.scale[:, None] + change
+
+
+class GRUGenerator(Generator):
+    """The paper's generator: a GRU over the snapshots and a linear output (ASMG-GRU)."""
+
+    output: type[nn.Module] = LinearOutput
+
+    def __init__(self, shapes: ParameterShapes, hidden_size: int = 4) -> None:
+        """Build cells for each table column and each dense coordinate.
+
+        Args:
+            shapes: what to generate.
+            hidden_size: size of a coordinate's state, H.
+        """
+        super().__init__()
+        if hidden_size < 1:
+            raise ConfigError(f"generator.hidden_size must be at least 1, got {hidden_size}")
+        self.hidden_size = hidden_size
+        self.cells, self.outputs = nn.ModuleDict(), nn.ModuleDict()
+        for name, width in shapes.tables.items():
+            self._add(f"table_{name}", [width])
+        self._add("dense", list(shapes.dense.values()))
+
+    def _add(self, key: str, groups: list[int]) -> None:
+        self.cells[key] = GRUCells(groups, self.hidden_size)
+        self.outputs[key] = self.output(groups, self.hidden_size)
+
+    def _run(self, key: str, window: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        states = self.cells[key](window, hidden)
+        return self.outputs[key](window, states), states
+
+    def table(self, name: str, window: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """See :meth:`Generator.table`."""
+        generated, states = self._run(f"table_{name}", window.transpose(1, 2), hidden.transpose(0, 1))
+        return generated.transpose(1, 2), states.transpose(1, 2)
+
+    def dense(self, window: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """See :meth:`Generator.dense`."""
+        generated, states = self._run("dense", window.unsqueeze(-1), hidden.unsqueeze(1))
+        return generated.squeeze(-1), states.squeeze(2)
+
+
+class ResidualGRU(GRUGenerator):
+    """A GRU generator that adds its output to the newest snapshot; on day one it serves the incremental model."""
+
+    output = ResidualOutput

@@ -1,0 +1,90 @@
+"""The parameter history: the last k snapshots of a recommender and the generator's state before them.
+
+    ring      [ Θ_{t-1} | Θ_t | Θ_{t-2} ]      a push overwrites the oldest slot in place
+                          ▲ newest
+    hidden    h_{t-k}, per coordinate, the state before the oldest snapshot
+
+It lives where the module lives, is saved with it, and holds no gradient: snapshots are constants to the generator.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from asmg_pl.generators.base import ParameterShapes
+from asmg_pl.recommenders.base import Recommender
+
+
+class ParameterHistory(nn.Module):
+    """Ring of ``window`` snapshots: (window + hidden_size) times the size of the recommender in memory."""
+
+    def __init__(self, recommender: Recommender, window: int, hidden_size: int) -> None:
+        """Allocate the buffers; a slot not pushed yet holds the recommender's initial values.
+
+        Args:
+            recommender: whose parameters are kept.
+            window: number of snapshots, k, at least 1.
+            hidden_size: size of a coordinate's state, H.
+        """
+        super().__init__()
+        self.window = window
+        self.pushes = 0
+        self.tables, self.hidden = nn.Module(), nn.Module()
+        for name, table in recommender.table_parameters().items():
+            self.tables.register_buffer(name, table.detach().repeat(window, 1, 1))  # [k, N, D]
+            self.hidden.register_buffer(name, table.new_zeros(*table.shape, hidden_size))  # [N, D, H]
+        self.dense_shapes = {name: p.shape for name, p in recommender.dense_parameters().items()}
+        dense = self._flat(recommender)
+        self.dense: Tensor
+        self.dense_hidden: Tensor
+        self.register_buffer("dense", dense.repeat(window, 1))  # [k, P]
+        self.register_buffer("dense_hidden", dense.new_zeros(len(dense), hidden_size))  # [P, H]
+
+    @staticmethod
+    def _flat(recommender: Recommender) -> Tensor:
+        return torch.cat([p.detach().flatten() for p in recommender.dense_parameters().values()])
+
+    @staticmethod
+    def shapes_of(recommender: Recommender) -> ParameterShapes:
+        """What a generator over a history of this recommender has to generate."""
+        tables = {name: table.shape[1] for name, table in recommender.table_parameters().items()}
+        return ParameterShapes(tables, {name: p.numel() for name, p in recommender.dense_parameters().items()})
+
+    def _slots(self) -> list[int]:
+        """Slots from the oldest snapshot to the newest."""
+        return [(self.pushes + i) % self.window for i in range(self.window)]
+
+    @torch.no_grad()
+    def push(self, recommender: Recommender) -> None:
+        """Copy the recommender's parameters over the oldest snapshot."""
+        slot = self.pushes % self.window
+        for name, table in recommender.table_parameters().items():
+            self.tables.get_buffer(name)[slot].copy_(table)
+        self.dense[slot].copy_(self._flat(recommender))
+        self.pushes += 1
+
+    def rows(self, name: str, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """A table's rows in all snapshots, oldest first, float [k, n, D], and their state, float [n, D, H]."""
+        snapshots = self.tables.get_buffer(name)
+        window = torch.stack([snapshots[slot].index_select(0, ids) for slot in self._slots()])
+        return window, self.hidden.get_buffer(name).index_select(0, ids)
+
+    def dense_window(self) -> tuple[Tensor, Tensor]:
+        """The dense coordinates in all snapshots, oldest first, float [k, P], and their state, float [P, H]."""
+        return torch.stack([self.dense[slot] for slot in self._slots()]), self.dense_hidden
+
+    def split_dense(self, flat: Tensor) -> dict[str, Tensor]:
+        """Concatenated dense coordinates [P] as the recommender's parameters by name."""
+        parts = flat.split([shape.numel() for shape in self.dense_shapes.values()])
+        return {name: part.view(shape) for (name, shape), part in zip(self.dense_shapes.items(), parts, strict=True)}
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """The ring's position, for ``state_dict``."""
+        return {"pushes": self.pushes}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Restore the ring's position."""
+        self.pushes = state["pushes"]

@@ -1,0 +1,185 @@
+"""ASMG: a generator, learned along the stream, turns the sequence of incremental models into the serving model.
+
+    D_t arrives ─▶ score     Θ_{t-1} and Θ*_{t-1} on D_t
+                ─▶ generate  ω on {Θ*_i → D_{i+1}}, i = t-k..t-1, one mini-batch of each of the k periods per step
+                ─▶ update    Θ_{t-1} → Θ_t on D_t;  push Θ_t, make Θ*_t
+
+Source: Peng et al., "Learning an Adaptive Meta Model-Generator for Incrementally Updating Recommender Systems",
+RecSys 2021. Only the rows that a step's mini-batches touch are generated: rows are independent of each other, and
+the others influence neither the loss nor ω's gradient.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.func import functional_call
+
+from asmg_pl.data.batch import Batch
+from asmg_pl.data.log import Sizes
+from asmg_pl.data.phase import Phase, nothing
+from asmg_pl.errors import ConfigError
+from asmg_pl.generators import Generator, ParameterShapes, ResidualGRU
+from asmg_pl.history import ParameterHistory
+from asmg_pl.recommenders import Lookup, Recommender
+from asmg_pl.updaters.base import Updater
+
+StepWeights = Literal["linear", "uniform", "exp"]
+
+
+def step_weights(kind: StepWeights, window: int) -> Tensor:
+    """λ of the multi-step loss, oldest position first, float [window], summing to 1."""
+    position = torch.arange(1.0, window + 1)
+    raw = {"linear": position, "uniform": torch.ones(window), "exp": position.exp()}[kind]
+    return raw / raw.sum()
+
+
+class ASMG(Updater):
+    """Serves Θ*_t = M_ω(Θ_{t-k+1}, …, Θ_t); the base sequence Θ_t is that of the plain incremental update.
+
+    Until k snapshots are there and the generator has been trained once, the base model serves.
+
+    Attributes:
+        history: the snapshots and the generator's carried state.
+        generator: M_ω.
+        serving: Θ*, the model that serves.
+    """
+
+    def __init__(
+        self,
+        sizes: Sizes,
+        generator: Callable[[ParameterShapes], Generator] = ResidualGRU,
+        window: int = 3,
+        weights: StepWeights = "linear",
+        generator_learning_rate: float = 1e-2,
+        generator_passes: int = 1,
+        chunk_rows: int = 65536,
+        **base: Any,
+    ) -> None:
+        """Build base model, history and generator.
+
+        Args:
+            sizes: numbers of users, items and categories; the command line takes them from the data.
+            generator: class of the meta generator, called with the parameter shapes.
+            window: snapshots that the generator sees, k.
+            weights: λ, how the losses of the window's positions are weighted, from oldest to newest.
+            generator_learning_rate: of the generator's Adam, whose moments are carried from period to period.
+            generator_passes: how often the generator goes over its periods when a new one arrives.
+            chunk_rows: table rows that are generated at a time when the serving model is made; changes memory only.
+            base: arguments of :class:`~asmg_pl.updaters.base.Updater`.
+        """
+        super().__init__(sizes, **base)
+        for name, value in {"generator_passes": generator_passes, "chunk_rows": chunk_rows, "window": window}.items():
+            if value < 1:
+                raise ConfigError(f"model.{name} must be at least 1, got {value}")
+        if not generator_learning_rate > 0:
+            raise ConfigError(f"model.generator_learning_rate must be positive, got {generator_learning_rate}")
+        self.generator_learning_rate = generator_learning_rate
+        self.generator_passes = generator_passes
+        self.chunk_rows = chunk_rows
+        self.serving = copy.deepcopy(self.recommender).requires_grad_(False)
+        shapes = ParameterHistory.shapes_of(self.recommender)
+        self.generator = generator(shapes)
+        self.history = ParameterHistory(self.recommender, window, self.generator.hidden_size)
+        self.step_weights: Tensor
+        self.register_buffer("step_weights", step_weights(weights, window), persistent=False)
+
+    def phases(self, period: int) -> list[Phase]:
+        """Score, generate as soon as the window is full, update."""
+        generating = []
+        if period - self.pretrain_periods > self.history.window:
+            reads = tuple(range(period - self.history.window + 1, period + 1))
+            last = self.generator_passes - 1
+            for n in range(self.generator_passes):
+                end = self.carry_state if n == last else nothing
+                generating.append(
+                    Phase("generate", period, reads, self.train_generator, end, side_by_side=True, repeat=n)
+                )
+        return [self.scoring(period), *generating, *self.updating(period, end=self.push)]
+
+    def scored_models(self) -> Mapping[str, Recommender]:
+        """The base model, which is plain incremental update, beside the generated one."""
+        return {"incremental": self.recommender, "serving": self.serving}
+
+    # ---- the generator's training
+
+    def generated_logits(self, batches: tuple[Batch, ...]) -> list[Tensor]:
+        """Logits [B_i] of the model generated after each snapshot of the window, on that position's mini-batch."""
+        asked = [self.recommender.lookups(batch) for batch in batches]
+        tables, places = {}, {}
+        for name in self.recommender.tables:
+            ids = [lookups[name] for lookups in asked]
+            touched, inverse = torch.cat([i.flatten() for i in ids]).unique(return_inverse=True)
+            parts = inverse.split([i.numel() for i in ids])
+            places[name] = [part.view_as(i) for part, i in zip(parts, ids, strict=True)]
+            tables[name], _ = self.generator.table(name, *self.history.rows(name, touched))  # [k, n, D]
+        dense, _ = self.generator.dense(*self.history.dense_window())  # [k, P]
+        logits = []
+        for i, batch in enumerate(batches):
+            lookups = {name: Lookup(tables[name][i], places[name][i]) for name in tables}
+            parameters = self.history.split_dense(dense[i])
+            logits.append(functional_call(self.recommender, parameters, (batch, lookups)))
+        return logits
+
+    def train_generator(self, batches: tuple[Batch, ...]) -> None:
+        """One step of ω on Σ_i λ_i L(Θ*_i | D_{i+1})."""
+        losses = [
+            F.binary_cross_entropy_with_logits(logits, batch.label)
+            for logits, batch in zip(self.generated_logits(batches), batches, strict=True)
+        ]
+        self.take_step(1, torch.stack(losses) @ self.step_weights)
+
+    @torch.no_grad()
+    def carry_state(self) -> None:
+        """Keep the state after the window's first snapshot, under the new ω: the next window starts from it."""
+        for name in self.recommender.tables:
+            for ids in self._chunks(name):
+                window, hidden = self.history.rows(name, ids)
+                _, states = self.generator.table(name, window[:1], hidden)
+                self.history.hidden.get_buffer(name)[ids] = states[0]
+        window, hidden = self.history.dense_window()
+        _, states = self.generator.dense(window[:1], hidden)
+        self.history.dense_hidden.copy_(states[0])
+
+    # ---- the serving model
+
+    def pretrained(self) -> None:
+        """Θ_0 serves first."""
+        self.serving.load_state_dict(self.recommender.state_dict())
+
+    def push(self) -> None:
+        """Add Θ_t to the history and make Θ*_t."""
+        self.history.push(self.recommender)
+        self.make_serving()
+
+    @torch.no_grad()
+    def make_serving(self) -> None:
+        """Generate the serving model from the history, a chunk of rows at a time."""
+        self.serving.load_state_dict(self.recommender.state_dict())
+        # Before its first training, a full window ago, the generator has nothing to say.
+        if self.history.pushes <= self.history.window:
+            return
+        for name in self.recommender.tables:
+            for ids in self._chunks(name):
+                generated, _ = self.generator.table(name, *self.history.rows(name, ids))
+                self.serving.table(name)[ids] = generated[-1]
+        dense, _ = self.generator.dense(*self.history.dense_window())
+        parameters = self.serving.dense_parameters()
+        for name, values in self.history.split_dense(dense[-1]).items():
+            parameters[name].copy_(values)
+
+    def _chunks(self, table: str) -> tuple[Tensor, ...]:
+        rows = len(self.recommender.table(table))
+        return torch.arange(rows, device=self.device).split(self.chunk_rows)
+
+    # ---- Lightning's hooks
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """The base model's Adam and the generator's."""
+        generator = torch.optim.Adam(self.generator.parameters(), lr=self.generator_learning_rate, fused=True)
+        return [*super().configure_optimizers(), generator]

@@ -1,0 +1,224 @@
+"""Updaters: how a recommender is kept fresh while a stream goes by."""
+
+from __future__ import annotations
+
+import copy
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from lightning import LightningModule
+from torch import Tensor
+
+from asmg_pl.data.batch import Batch
+from asmg_pl.data.log import Sizes
+from asmg_pl.data.phase import Phase, nothing
+from asmg_pl.errors import ConfigError
+from asmg_pl.growth import grow_moments, grow_state, table_growth
+from asmg_pl.metrics import Scoreboard
+from asmg_pl.recommenders import EmbeddingMLP, Recommender
+from asmg_pl.results import PeriodResult, mean_over
+
+
+class Updater(LightningModule):
+    """Pre-trains a recommender on the first periods, then says what happens when a period arrives.
+
+    A subclass defines :meth:`phases`, the passes that follow the arrival of period ``t``, the first of them
+    ``self.scoring(t)``. Each further :class:`~asmg_pl.data.phase.Phase` names the periods that it reads and the
+    method that it calls with each mini-batch. If the model that serves is not ``self.recommender`` itself, the
+    subclass overrides :meth:`scored_models` too. Parameters and buffers are saved and resumed; other state goes into
+    ``on_save_checkpoint`` and ``on_load_checkpoint``.
+
+    Attributes:
+        recommender: the base model, Θ.
+        results: what the walk has scored so far, by period.
+        evaluation: what the latest ``validate`` or ``test`` has scored, by period.
+        phase: the phase that is running or has just ended.
+    """
+
+    def __init__(
+        self,
+        sizes: Sizes,
+        recommender: Callable[[Sizes], Recommender] = EmbeddingMLP,
+        learning_rate: float = 1e-3,
+        passes: int = 1,
+        pretrain_periods: int = 10,
+        pretrain_epochs: int = 10,
+        test_from: int = 25,
+    ) -> None:
+        """Build the base model.
+
+        Args:
+            sizes: numbers of users, items and categories; the command line takes them from the data.
+            recommender: class of the base model, called with ``sizes``.
+            learning_rate: of the base model's Adam, whose moments are carried from period to period.
+            passes: how often each new period is gone over.
+            pretrain_periods: the first periods, which pre-train the base model together.
+            pretrain_epochs: epochs of pre-training; the one with the best AUC on the next period is kept.
+            test_from: the first period whose score counts as a test; earlier ones warm the method up.
+        """
+        super().__init__()
+        self.automatic_optimization = False
+        for name, value, least in [
+            ("passes", passes, 1),
+            ("pretrain_periods", pretrain_periods, 0),
+            ("pretrain_epochs", pretrain_epochs, 1 if pretrain_periods else 0),
+            ("test_from", test_from, 1),
+        ]:
+            if value < least:
+                raise ConfigError(f"model.{name} must be at least {least}, got {value}")
+        if not learning_rate > 0:
+            raise ConfigError(f"model.learning_rate must be positive, got {learning_rate}")
+        self.learning_rate = learning_rate
+        self.passes = passes
+        self.pretrain_periods = pretrain_periods
+        self.pretrain_epochs = pretrain_epochs
+        self.test_from = test_from
+        self.recommender = recommender(sizes)
+        self.results: dict[int, PeriodResult] = {}
+        self.evaluation: dict[int, PeriodResult] = {}
+        self.phase: Phase | None = None
+        self._scoreboard = Scoreboard()
+        self._best: dict[str, Any] = {}
+        self._evaluated_periods: list[int] = []
+
+    # ---- what a subclass defines
+
+    @abstractmethod
+    def phases(self, period: int) -> list[Phase]:
+        """The passes that follow the arrival of a period after pre-training, in order."""
+
+    def scored_models(self) -> Mapping[str, Recommender]:
+        """The models scored on each new period; ``"serving"`` is the one that answers requests."""
+        return {"serving": self.recommender}
+
+    def pretrained(self) -> None:
+        """Called once, when Θ_0 is ready."""
+
+    # ---- phases that every updater has
+
+    def plan(self, period: int) -> list[Phase]:
+        """The phases of any period; pre-training belongs to the last period that it reads."""
+        if period > self.pretrain_periods:
+            return self.phases(period)
+        return self._pretraining() if period == self.pretrain_periods else []
+
+    def scoring(self, period: int) -> Phase:
+        """The first phase of a period: its rows are scored before anything is trained on them."""
+
+        def record() -> None:
+            self.results[period] = self._scoreboard.take(period, self.split_of(period))
+
+        return Phase("score", period, (period,), lambda batch: self._score(batch, period), record, trains=False)
+
+    def updating(self, period: int, end: Callable[[], None] = nothing) -> list[Phase]:
+        """Passes of the base model over a new period; ``end`` is called after the last one."""
+        last = self.passes - 1
+        return [
+            Phase("update", period, (period,), self.update, end if n == last else nothing, repeat=n)
+            for n in range(self.passes)
+        ]
+
+    def update(self, batch: Batch) -> None:
+        """One step of the base model on its loss."""
+        self.take_step(0, F.binary_cross_entropy_with_logits(self.recommender(batch), batch.label))
+
+    def take_step(self, optimizer: int, loss: Tensor) -> None:
+        """One step of one of the optimisers, counted in the order of :meth:`configure_optimizers`."""
+        optimizers = self.optimizers()
+        chosen = optimizers[optimizer] if isinstance(optimizers, list) else optimizers
+        chosen.zero_grad()
+        self.manual_backward(loss)
+        chosen.step()
+
+    def split_of(self, period: int) -> str:
+        """``"selection"``, ``"warm-up"`` or ``"test"``, see :class:`~asmg_pl.results.PeriodResult`."""
+        if self.pretrain_periods and period == self.pretrain_periods + 1:
+            return "selection"
+        return "test" if period >= self.test_from else "warm-up"
+
+    def _pretraining(self) -> list[Phase]:
+        last = self.pretrain_periods
+        phases = []
+        for epoch in range(self.pretrain_epochs):
+            phases.append(Phase("pretrain", last, tuple(range(1, last + 1)), self.update, repeat=epoch))
+            phases.append(
+                Phase("select", last, (last + 1,), self._score_base, self._keep_best, trains=False, repeat=epoch)
+            )
+        return phases
+
+    def _score_base(self, batch: Batch) -> None:
+        self._scoreboard.update(0, "serving", self.recommender(batch), batch.label)
+
+    def _keep_best(self) -> None:
+        """Keep the best epoch's parameters and moments; after the last epoch, go back to them."""
+        assert self.phase is not None
+        auc = self._scoreboard.take(0, "selection").scores["serving"]["auc"]
+        optimizer = self.trainer.optimizers[0]
+        if not self._best or auc > self._best["auc"]:
+            weights = self.recommender.state_dict()
+            self._best = copy.deepcopy({"auc": auc, "weights": weights, "optimizer": optimizer.state_dict()})
+        if self.phase.repeat == self.pretrain_epochs - 1:
+            self.recommender.load_state_dict(self._best["weights"])
+            optimizer.load_state_dict(self._best["optimizer"])
+            self._best = {}
+            self.pretrained()
+
+    def _score(self, batch: Batch, period: int) -> None:
+        for name, model in self.scored_models().items():
+            self._scoreboard.update(period, name, model(batch), batch.label)
+
+    # ---- Lightning's hooks
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        """Hand the mini-batch to the running phase."""
+        assert self.phase is not None
+        with torch.set_grad_enabled(self.phase.trains):
+            self.phase.step(batch)
+
+    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
+        """Score a mini-batch of one of the evaluated periods."""
+        self._score(batch, self._evaluated_periods[dataloader_idx])
+
+    def on_validation_start(self) -> None:
+        """Note which loader holds which period."""
+        validating = self.trainer.validating
+        self._evaluated_periods = self.trainer.datamodule.evaluated_periods(first_only=validating)  # type: ignore[attr-defined]
+
+    def on_validation_epoch_end(self) -> None:
+        """Collect the results of the evaluated periods and log their means."""
+        periods = self._evaluated_periods
+        self.evaluation = {period: self._scoreboard.take(period, self.split_of(period)) for period in periods}
+        self.log_dict(mean_over(self.evaluation.values()))
+
+    test_step = validation_step
+    on_test_start = on_validation_start
+    on_test_epoch_end = on_validation_epoch_end
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """Adam on the base model, dense on its tables: a row that no batch touches still moves by its moments."""
+        return [torch.optim.Adam(self.recommender.parameters(), lr=self.learning_rate, fused=True)]
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the results so far and the best pre-training epoch so far."""
+        checkpoint["results"] = {period: vars(result) for period, result in self.results.items()}
+        checkpoint["best_pretraining_epoch"] = self._best
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take them back; extend tables and moments if the stream has new users, items or categories.
+
+        Raises:
+            CheckpointError: if the checkpoint belongs to another configuration.
+        """
+        self.results = {period: PeriodResult(**result) for period, result in checkpoint["results"].items()}
+        self._best = checkpoint["best_pretraining_epoch"]
+        fresh = self.recommender.state_dict()
+        saved = {k.removeprefix("recommender."): v for k, v in checkpoint["state_dict"].items()}
+        growth = table_growth(saved, fresh)
+        grow_state(checkpoint["state_dict"], self.state_dict(), growth)
+        grow_moments(checkpoint["optimizer_states"][0], self.recommender, growth)
+        if self._best:
+            grow_state(self._best["weights"], fresh, growth)
+            grow_moments(self._best["optimizer"], self.recommender, growth)

@@ -1,0 +1,17 @@
+"""IU, the plain incremental update: one model, trained on each new period from where it stands."""
+
+from __future__ import annotations
+
+from asmg_pl.data.phase import Phase
+from asmg_pl.updaters.base import Updater
+
+
+class IncrementalUpdate(Updater):
+    """Θ_t starts from Θ_{t-1} and is trained on D_t alone; Θ_t serves period t+1.
+
+    The method to beat: cheap, and forgetful.
+    """
+
+    def phases(self, period: int) -> list[Phase]:
+        """Score, then update."""
+        return [self.scoring(period), *self.updating(period)]
