@@ -36,7 +36,7 @@ class PeriodResult:
 
 
 def mean_over(results: Iterable[PeriodResult], split: str | None = None) -> dict[str, float]:
-    """The mean over the periods (of a split, if one is named), columns as in :meth:`PeriodResult.flat`; ``nan`` periods are left out."""
+    """The mean over the periods, or those of one split, by column of :meth:`PeriodResult.flat`; ``nan`` is left out."""
     rows = [r.flat() for r in results if split in (None, r.split)]
     columns = [c for c in (rows[0] if rows else {}) if c.endswith(METRICS)]
     means = {}

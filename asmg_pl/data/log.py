@@ -69,8 +69,8 @@ class InteractionLog:
         """Build a log from a table of interactions.
 
         Args:
-            rows: columns ``user``, ``item`` (integers or strings), ``label`` (0 or 1), ``time`` (integer), in any order;
-                rows of equal time keep their order.
+            rows: columns ``user``, ``item`` (integers or strings), ``label`` (0 or 1) and ``time`` (integer). Rows of equal
+                time keep their order.
             categories: columns ``item`` and ``categories`` (a list per item). Items without an entry have none.
             positive_history: whether only rows with label 1 enter later histories, or all rows.
 
@@ -82,7 +82,7 @@ class InteractionLog:
         for name in ("user", "item", "label", "time"):
             if missing := rows[name].null_count():
                 raise DataError(f"column {name!r} of the stream has {missing} missing values: drop or fill them first")
-        if not rows["label"].is_in([0, 1]).all():
+        if not rows["label"].cast(pl.Int64).is_in([0, 1]).all():
             raise DataError("column 'label' of the stream has values other than 0 and 1: derive a binary label first")
         rows = rows.sort("time", maintain_order=True)
         user, _ = _number_by_first_appearance(rows["user"])

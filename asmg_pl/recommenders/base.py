@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -18,7 +19,8 @@ from torch import Tensor, nn
 from asmg_pl.data.batch import Batch
 
 
-class Lookup(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Lookup:
     """The vectors that a batch asked one table for: ``weight[index]``.
 
     Attributes:
@@ -46,7 +48,7 @@ class Lookup(NamedTuple):
         if len(self.weight) <= ids.shape[1]:  # a small table: how much of each of its rows goes into each sum
             shares = weights.new_zeros(len(ids), len(self.weight)).scatter_add_(1, ids, weights)
             return shares @ self.weight
-        return _WeightedSum.apply(self.weight, ids, weights)  # type: ignore[no-any-return,no-untyped-call]
+        return _WeightedSum.apply(self.weight, ids, weights)  # type: ignore[no-any-return]
 
 
 class _WeightedSum(torch.autograd.Function):

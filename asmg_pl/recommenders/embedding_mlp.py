@@ -8,6 +8,7 @@ item ─────────────▶ [item embedding, mean of categor
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -40,7 +41,7 @@ class EmbeddingMLP(Recommender):
         width = embedding_dim * (5 if sizes.categories else 3)
         widths = [width, *(hidden or [width // 2, width // 4])]
         layers: list[nn.Module] = []
-        for fan_in, fan_out in zip(widths, widths[1:], strict=False):
+        for fan_in, fan_out in pairwise(widths):
             layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
         self.mlp = nn.Sequential(*layers, nn.Linear(widths[-1], 1))
         for parameter in self.parameters():
@@ -68,4 +69,5 @@ class EmbeddingMLP(Recommender):
             known = known / known.sum(-1, keepdim=True).clamp(min=1)
             history.append(categories.columns(past).weighted_sum(known[:, past] * share[..., None]))
             item.append(categories.columns(0).weighted_sum(known[:, 0]))
-        return self.mlp(torch.cat([lookups["user"].vectors(), *history, *item], dim=-1)).squeeze(-1)
+        logits: Tensor = self.mlp(torch.cat([lookups["user"].vectors(), *history, *item], dim=-1))
+        return logits.squeeze(-1)
