@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -96,7 +97,7 @@ class PeriodReport(Callback):
             _write_csv(self._timings, folder / "timings.csv")
 
     def _seconds(self, period: int) -> float:
-        return sum(timing["seconds"] for timing in self._timings if timing["period"] == period)
+        return math.fsum(timing["seconds"] for timing in self._timings if timing["period"] == period)
 
     def _show(self, results: list[PeriodResult]) -> None:
         for result in results:

@@ -15,7 +15,7 @@ from asmg_pl.data.loader import MiniBatches, SideBySide, permutation
 from asmg_pl.data.log import InteractionLog, Sizes
 from asmg_pl.data.periods import EqualCounts, Periods
 from asmg_pl.data.phase import Phase
-from asmg_pl.data.sources import DriftingStream, Source
+from asmg_pl.data.sources import Source
 from asmg_pl.errors import CheckpointError, ConfigError
 
 
@@ -31,7 +31,7 @@ class PeriodDataModule(LightningDataModule):
 
     def __init__(
         self,
-        source: Source | None = None,
+        source: Source,
         root: str | None = None,
         periods: Periods | None = None,
         batch_size: int = 1024,
@@ -43,7 +43,7 @@ class PeriodDataModule(LightningDataModule):
         """Describe the stream; files are read when it is first needed.
 
         Args:
-            source: how the raw data become interactions; a synthetic drifting stream by default.
+            source: how the raw data become interactions.
             root: folder with the source's raw files.
             periods: how time is cut; 31 equal counts by default.
             batch_size: rows of a mini-batch in training.
@@ -60,7 +60,7 @@ class PeriodDataModule(LightningDataModule):
                 raise ConfigError(f"data.{name} must be at least 1, got {value}")
         if history_size < 0:
             raise ConfigError(f"data.history_size must not be negative, got {history_size}")
-        self.source = source or DriftingStream()
+        self.source = source
         self.root = root
         self.periods = periods or EqualCounts()
         self.batch_size = batch_size

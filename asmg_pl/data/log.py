@@ -69,8 +69,8 @@ class InteractionLog:
         """Build a log from a table of interactions.
 
         Args:
-            rows: columns ``user``, ``item`` (integers or strings), ``label`` (0 or 1) and ``time`` (integer). Rows of equal
-                time keep their order.
+            rows: columns ``user``, ``item`` (integers or strings), ``label`` (0 or 1) and ``time`` (integer). Rows of
+                equal time keep their order.
             categories: columns ``item`` and ``categories`` (a list per item). Items without an entry have none.
             positive_history: whether only rows with label 1 enter later histories, or all rows.
 

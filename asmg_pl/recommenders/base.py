@@ -48,7 +48,7 @@ class Lookup:
         if len(self.weight) <= ids.shape[1]:  # a small table: how much of each of its rows goes into each sum
             shares = weights.new_zeros(len(ids), len(self.weight)).scatter_add_(1, ids, weights)
             return shares @ self.weight
-        return _WeightedSum.apply(self.weight, ids, weights)  # type: ignore[no-any-return]
+        return _WeightedSum.apply(self.weight, ids, weights)  # type: ignore[no-untyped-call]
 
 
 class _WeightedSum(torch.autograd.Function):
@@ -61,7 +61,7 @@ class _WeightedSum(torch.autograd.Function):
         return F.embedding_bag(ids, table, per_sample_weights=weights, mode="sum")
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         ids, weights = ctx.saved_tensors
         table = gradient.new_zeros(ctx.rows, gradient.shape[1])
         spread = weights[..., None] * gradient[:, None]  # [B, L, D]

@@ -39,6 +39,19 @@ def step_weights(kind: StepWeights, window: int) -> Tensor:
     return raw / raw.sum()
 
 
+def touched_rows(ids: list[Tensor], table_rows: int) -> tuple[Tensor, list[Tensor]]:
+    """The distinct ids among several tensors of ids, int64 [n], and where in it each id stands.
+
+    A table much smaller than the number of ids is touched whole: sorting the ids would take longer than its rows.
+    """
+    count = sum(i.numel() for i in ids)
+    if 16 * table_rows <= count:
+        return torch.arange(table_rows, device=ids[0].device), ids
+    touched, inverse = torch.cat([i.flatten() for i in ids]).unique(return_inverse=True)
+    parts = inverse.split([i.numel() for i in ids])
+    return touched, [part.view_as(i) for part, i in zip(parts, ids, strict=True)]
+
+
 class ASMG(Updater):
     """Serves Θ*_t = M_ω(Θ_{t-k+1}, …, Θ_t); the base sequence Θ_t is that of the plain incremental update.
 
@@ -112,11 +125,8 @@ class ASMG(Updater):
         """Logits [B_i] of the model generated after each snapshot of the window, on that position's mini-batch."""
         asked = [self.recommender.lookups(batch) for batch in batches]
         tables, places = {}, {}
-        for name in self.recommender.tables:
-            ids = [lookups[name] for lookups in asked]
-            touched, inverse = torch.cat([i.flatten() for i in ids]).unique(return_inverse=True)
-            parts = inverse.split([i.numel() for i in ids])
-            places[name] = [part.view_as(i) for part, i in zip(parts, ids, strict=True)]
+        for name, table in self.recommender.table_parameters().items():
+            touched, places[name] = touched_rows([lookups[name] for lookups in asked], len(table))
             tables[name], _ = self.generator.table(name, *self.history.rows(name, touched))  # [k, n, D]
         dense, _ = self.generator.dense(*self.history.dense_window())  # [k, P]
         logits = []
