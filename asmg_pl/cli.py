@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import sys
+import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
-from lightning.pytorch.utilities import rank_zero_info
+from lightning import LightningModule, Trainer
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.utilities import rank_zero_only
 
 from asmg_pl.callbacks import PeriodLoop, PeriodProgress, PeriodReport, PhaseCheckpoint
 from asmg_pl.callbacks.checkpoint import FOLDER
@@ -24,6 +27,21 @@ class Parser(LightningArgumentParser):
         """Print the message and exit with status 2."""
         sys.stderr.write(f"asmg: {message}\n(the accepted options: asmg fit --help)\n")
         sys.exit(2)
+
+
+class SaveConfig(SaveConfigCallback):
+    """Writes ``config.yaml`` into the run folder when a walk begins: not earlier, since the run may be refused."""
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Nothing yet."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the file."""
+        if trainer.is_global_zero:
+            folder = Path(trainer.default_root_dir)
+            folder.mkdir(parents=True, exist_ok=True)
+            path = folder / self.config_filename
+            self.parser.save(self.config, str(path), skip_none=False, overwrite=True, multifile=self.multifile)
 
 
 class AsmgCLI(LightningCLI):
@@ -50,14 +68,23 @@ class AsmgCLI(LightningCLI):
             if not checkpoints and self.config.subcommand != "fit":
                 raise CheckpointError(f"there is no checkpoint in {folder}: run asmg fit first, or name a file")
             if not checkpoints:
-                rank_zero_info(f"There is no checkpoint in {folder} yet: the walk starts at the beginning.")
+                rank_zero_only(print)(f"there is no checkpoint in {folder} yet: the walk starts at the beginning")
             config.ckpt_path = str(checkpoints[0]) if checkpoints else None
         if config.ckpt_path is not None:
             read_checkpoint(Path(config.ckpt_path))
 
 
+#: Warnings of Lightning that tell the user of a walk nothing: about its own dependencies, and about phases without
+#: rows or validation, which are meant.
+IDLE_WARNINGS = (".*LeafSpec.*", "Total length of .* across ranks is zero.*", ".*exists and is not empty.*")
+
+
 def main(args: list[str] | None = None) -> None:
     """Run the command line; an error that the user can mend is one message and exit status 2."""
+    for message in IDLE_WARNINGS:
+        warnings.filterwarnings("ignore", message)
+    for logger in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed"):
+        logging.getLogger(logger).setLevel(logging.WARNING)
     try:
         AsmgCLI(
             Updater,
@@ -66,7 +93,7 @@ def main(args: list[str] | None = None) -> None:
             parser_class=Parser,
             auto_configure_optimizers=False,
             seed_everything_default=1234,
-            save_config_kwargs={"overwrite": True},
+            save_config_callback=SaveConfig,
             trainer_defaults={
                 "max_epochs": -1,
                 "reload_dataloaders_every_n_epochs": 1,

@@ -62,6 +62,10 @@ class Scoreboard:
         auc.update(logits.double().sigmoid(), labels.long())
         logloss.update(logits, labels)
 
+    def periods(self) -> list[int]:
+        """The periods that have rows."""
+        return list(self._metrics)
+
     def take(self, period: int, split: str) -> PeriodResult:
         """The result of a period, whose rows are forgotten."""
         scores = {}

@@ -17,7 +17,8 @@ class PeriodResult:
     Attributes:
         period: the scored period.
         split: ``"selection"`` if the period chose the pre-training epoch, so that its own score is not prequential;
-            ``"warm-up"`` and ``"test"`` otherwise.
+            ``"seen"`` if the model had been trained on it, which only ``asmg validate`` and ``asmg test`` can be
+            asked for; ``"warm-up"`` and ``"test"`` otherwise.
         rows: rows scored.
         positives: how many of them are positive.
         scores: for each model, its ``auc`` and ``logloss``. The model that serves is called ``"serving"``.

@@ -34,13 +34,13 @@ class PhaseCheckpoint(Checkpoint):
         self.keep = keep
         self.overwrite = overwrite
 
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Protect an earlier walk.
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Protect an earlier walk; only now the trainer knows whether it resumes.
 
         Raises:
             ConfigError: if the run folder has checkpoints, and this run neither resumes nor may overwrite them.
         """
-        if stage != "fit" or trainer.ckpt_path is not None:
+        if trainer.ckpt_path is not None:
             return
         folder = Path(trainer.default_root_dir) / FOLDER
         old = newest_first(folder)

@@ -6,7 +6,7 @@ from typing import cast
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from lightning.pytorch.utilities import rank_zero_info
+from tqdm import tqdm
 
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.errors import ConfigError
@@ -40,7 +40,7 @@ class PeriodLoop(Callback):
         self.until = until
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse trainer settings under which the walk would go wrong.
+        """Set the walk's end; refuse settings under which the walk would go wrong.
 
         Raises:
             ConfigError: naming the setting and the reason.
@@ -57,13 +57,19 @@ class PeriodLoop(Callback):
                 f"the stream has {data.last_period} periods and pre-training takes {updater.pretrain_periods}, which "
                 "leaves none to walk: lower model.pretrain_periods or cut time finer (data.periods)"
             )
+        if self.until is not None and self.until < updater.pretrain_periods:
+            raise ConfigError(
+                f"loop.until is {self.until}, but pre-training takes {updater.pretrain_periods} periods: let the walk "
+                "go at least as far"
+            )
+        data.until = self.until
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Find the first phase, after a checkpoint has been restored."""
         data, _ = _parts(trainer)
         self._find_phase(trainer)
-        if data.phase is None:
-            rank_zero_info(f"Nothing new: the walk has been through period {data.last_period}, the stream's last.")
+        if data.phase is None and trainer.is_global_zero:
+            tqdm.write(f"nothing new: the walk has been through period {data.last_period}, the last one")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin the phase."""
@@ -84,9 +90,8 @@ class PeriodLoop(Callback):
 
     def _find_phase(self, trainer: Trainer) -> None:
         data, updater = _parts(trainer)
-        last = data.last_period if self.until is None else min(self.until, data.last_period)
         data.phase = None
-        while data.period <= last:
+        while data.period <= data.last_period:
             phases = updater.plan(data.period)
             if data.step < len(phases):
                 data.phase = phases[data.step]

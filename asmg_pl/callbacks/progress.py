@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any, cast
 
 from lightning import LightningModule, Trainer
@@ -36,7 +37,14 @@ class PeriodProgress(ProgressBar):
         for period in range(data.period, data.last_period + 1):
             for phase in updater.plan(period)[data.step if period == data.period else 0 :]:
                 ahead += data.mini_batches(phase)
-        self._bar = tqdm(total=ahead, disable=not self._enabled, dynamic_ncols=True, mininterval=0.5, leave=False)
+        self._bar = tqdm(
+            total=ahead,
+            desc=f"period {data.period}/{data.last_period}",
+            disable=not self._enabled,
+            dynamic_ncols=True,
+            mininterval=0.2 if sys.stderr.isatty() else 5.0,  # a log file gets a line now and then
+            leave=False,
+        )
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Name the period and the phase."""

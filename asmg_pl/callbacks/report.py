@@ -66,7 +66,7 @@ class PeriodReport(Callback):
                 seconds = self._seconds(phase.period)
                 tqdm.write(f"pre-trained on periods 1 to {phase.period} in {seconds:.1f} s")
             else:
-                self._show([result])
+                self._show([result], walking=True)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the mean over the test periods and draw the plot."""
@@ -99,16 +99,17 @@ class PeriodReport(Callback):
     def _seconds(self, period: int) -> float:
         return math.fsum(timing["seconds"] for timing in self._timings if timing["period"] == period)
 
-    def _show(self, results: list[PeriodResult]) -> None:
+    def _show(self, results: list[PeriodResult], walking: bool = False) -> None:
         for result in results:
             columns = [f"{model} {metric}" for model in result.scores for metric in METRICS]
             if not self._header_shown:
-                tqdm.write(f"{'period':>6} {'split':>9} {'rows':>9}  " + "  ".join(columns) + f" {'seconds':>8}")
+                seconds = f" {'seconds':>8}" if walking else ""
+                tqdm.write(f"{'period':>6} {'split':>9} {'rows':>9}  " + "  ".join(columns) + seconds)
                 self._header_shown = True
             values = [score[metric] for score in result.scores.values() for metric in METRICS]
             cells = "  ".join(f"{value:>{len(name)}.4f}" for name, value in zip(columns, values, strict=True))
-            seconds = self._seconds(result.period)
-            tqdm.write(f"{result.period:>6} {result.split:>9} {result.rows:>9,}  {cells} {seconds:>8.2f}")
+            seconds = f" {self._seconds(result.period):>8.2f}" if walking else ""
+            tqdm.write(f"{result.period:>6} {result.split:>9} {result.rows:>9,}  {cells}{seconds}")
 
     def state_dict(self) -> dict[str, Any]:
         """The timings so far."""

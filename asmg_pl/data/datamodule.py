@@ -11,7 +11,7 @@ from lightning import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
-from asmg_pl.data.loader import MiniBatches, SideBySide, permutation
+from asmg_pl.data.loader import ByPeriod, MiniBatches, SideBySide, permutation
 from asmg_pl.data.log import InteractionLog, Sizes
 from asmg_pl.data.periods import EqualCounts, Periods
 from asmg_pl.data.phase import Phase
@@ -27,6 +27,7 @@ class PeriodDataModule(LightningDataModule):
         step: the position of the next phase among the period's phases.
         seen: the latest period that any training has read; scoring it would no longer be honest.
         phase: the phase whose rows :meth:`train_dataloader` yields; set by the period loop.
+        until: the last period to walk, ``None`` for all; set by the period loop.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class PeriodDataModule(LightningDataModule):
         self.step = 0
         self.seen = 0
         self.phase: Phase | None = None
+        self.until: int | None = None
         self._known: list[int] = []
 
     @cached_property
@@ -91,8 +93,9 @@ class PeriodDataModule(LightningDataModule):
 
     @property
     def last_period(self) -> int:
-        """The number of the newest complete period."""
-        return len(self.boundaries) - 1
+        """The number of the newest complete period, or of the last one to walk."""
+        newest = len(self.boundaries) - 1
+        return newest if self.until is None else min(newest, self.until)
 
     def rows_of(self, period: int) -> range:
         """Row positions of a period."""
@@ -126,15 +129,14 @@ class PeriodDataModule(LightningDataModule):
         reads = phase.reads[-1:] if phase.side_by_side else phase.reads
         return -(-sum(len(self.rows_of(period)) for period in reads) // size)
 
-    def val_dataloader(self) -> list[MiniBatches]:
-        """One loader per scored period. None while fitting: there, scoring is a phase of the walk."""
-        if self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING:
-            return []
-        return [self._scoring(period) for period in self.evaluated_periods(first_only=True)]
+    def val_dataloader(self) -> ByPeriod:
+        """The first period after the checkpoint. Nothing while fitting: there, scoring is a phase of the walk."""
+        fitting = self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING
+        return self._scoring([] if fitting else self.evaluated_periods(first_only=True))
 
-    def test_dataloader(self) -> list[MiniBatches]:
-        """One loader per period after the checkpoint."""
-        return [self._scoring(period) for period in self.evaluated_periods()]
+    def test_dataloader(self) -> ByPeriod:
+        """The periods after the checkpoint."""
+        return self._scoring(self.evaluated_periods())
 
     def evaluated_periods(self, first_only: bool = False) -> list[int]:
         """The periods that an evaluation scores, see ``evaluate``.
@@ -163,8 +165,8 @@ class PeriodDataModule(LightningDataModule):
         rows = self.rows_of(period)
         return torch.arange(rows.start, rows.stop)
 
-    def _scoring(self, period: int) -> MiniBatches:
-        return self._batches(self._positions(period).split(self.scoring_batch_size))
+    def _scoring(self, periods: list[int]) -> ByPeriod:
+        return ByPeriod({p: self._batches(self._positions(p).split(self.scoring_batch_size)) for p in periods})
 
     def _batches(self, parts: tuple[Tensor, ...]) -> MiniBatches:
         device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device

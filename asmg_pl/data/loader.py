@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -44,6 +44,26 @@ class MiniBatches:
     def __iter__(self) -> Iterator[Batch]:
         for rows in self.parts:
             yield self.log.batch(rows, self.history_size)
+
+
+class ByPeriod:
+    """The mini-batches of several periods one after the other, each with its period's number."""
+
+    def __init__(self, periods: Mapping[int, MiniBatches]) -> None:
+        """Chain periods.
+
+        Args:
+            periods: the mini-batches of each period.
+        """
+        self.periods = periods
+
+    def __len__(self) -> int:
+        return sum(map(len, self.periods.values()))
+
+    def __iter__(self) -> Iterator[tuple[int, Batch]]:
+        for period, batches in self.periods.items():
+            for batch in batches:
+                yield period, batch
 
 
 class SideBySide:

@@ -82,7 +82,6 @@ class Updater(LightningModule):
         self.phase: Phase | None = None
         self._scoreboard = Scoreboard()
         self._best: dict[str, Any] = {}
-        self._evaluated_periods: list[int] = []
 
     # ---- what a subclass defines
 
@@ -178,23 +177,21 @@ class Updater(LightningModule):
         with torch.set_grad_enabled(self.phase.trains):
             self.phase.step(batch)
 
-    def validation_step(self, batch: Batch, batch_idx: int, dataloader_idx: int = 0) -> None:
-        """Score a mini-batch of one of the evaluated periods."""
-        self._score(batch, self._evaluated_periods[dataloader_idx])
-
-    def on_validation_start(self) -> None:
-        """Note which loader holds which period."""
-        validating = self.trainer.validating
-        self._evaluated_periods = self.trainer.datamodule.evaluated_periods(first_only=validating)  # type: ignore[attr-defined]
+    def validation_step(self, batch: tuple[int, Batch], batch_idx: int) -> None:
+        """Score a mini-batch of one of the evaluated periods, given with the period's number."""
+        period, rows = batch
+        self._score(rows, period)
 
     def on_validation_epoch_end(self) -> None:
         """Collect the results of the evaluated periods and log their means."""
-        periods = self._evaluated_periods
-        self.evaluation = {period: self._scoreboard.take(period, self.split_of(period)) for period in periods}
+        self.evaluation = {}
+        seen = self.trainer.datamodule.seen  # type: ignore[attr-defined]
+        for period in self._scoreboard.periods():
+            split = "seen" if period <= seen else self.split_of(period)
+            self.evaluation[period] = self._scoreboard.take(period, split)
         self.log_dict(mean_over(self.evaluation.values()))
 
     test_step = validation_step
-    on_test_start = on_validation_start
     on_test_epoch_end = on_validation_epoch_end
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
