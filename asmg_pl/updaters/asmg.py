@@ -26,6 +26,7 @@ from asmg_pl.data.phase import Phase, nothing
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import Generator, ParameterShapes, ResidualGRU
 from asmg_pl.history import ParameterHistory
+from asmg_pl.optim import Adam
 from asmg_pl.recommenders import Lookup, Recommender
 from asmg_pl.updaters.base import Updater
 
@@ -191,5 +192,5 @@ class ASMG(Updater):
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """The base model's Adam and the generator's."""
-        generator = torch.optim.Adam(self.generator.parameters(), lr=self.generator_learning_rate, fused=True)
+        generator = Adam(self.generator.parameters(), lr=self.generator_learning_rate)
         return [*super().configure_optimizers(), generator]

@@ -18,6 +18,7 @@ from asmg_pl.data.phase import Phase, nothing
 from asmg_pl.errors import ConfigError
 from asmg_pl.growth import grow_moments, grow_state, table_growth
 from asmg_pl.metrics import Scoreboard
+from asmg_pl.optim import Adam
 from asmg_pl.recommenders import EmbeddingMLP, Recommender
 from asmg_pl.results import PeriodResult, mean_over
 
@@ -196,7 +197,7 @@ class Updater(LightningModule):
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Adam on the base model, dense on its tables: a row that no batch touches still moves by its moments."""
-        return [torch.optim.Adam(self.recommender.parameters(), lr=self.learning_rate, fused=True)]
+        return [Adam(self.recommender.parameters(), lr=self.learning_rate)]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the results so far and the best pre-training epoch so far."""
