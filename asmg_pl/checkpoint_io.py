@@ -45,7 +45,7 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
         checkpoint = torch.load(path, map_location=map_location, weights_only=True)
     except Exception as error:  # torch raises many kinds for a broken file
         raise CheckpointError(f"{path} is damaged, or no checkpoint of this program{_previous(path)}") from error
-    if not isinstance(checkpoint, dict) or "PeriodDataModule" not in checkpoint:
+    if not isinstance(checkpoint, dict) or "results" not in checkpoint:
         raise CheckpointError(f"{path} was not written by a walk of this program{_previous(path)}")
     return checkpoint
 

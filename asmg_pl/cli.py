@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from lightning import LightningModule, Trainer
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -106,6 +107,6 @@ def main(args: list[str] | None = None) -> None:
             },
             args=args,
         )
-    except UserError as error:
+    except (UserError, MisconfigurationException) as error:
         sys.stderr.write(f"asmg: {error}\n")
         sys.exit(2)

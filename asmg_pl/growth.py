@@ -34,8 +34,8 @@ def grow(name: str, saved: Tensor, fresh: Tensor, rows: tuple[int, int] | None) 
     """
     if saved.shape == fresh.shape:
         return saved
-    same = [old == new or (old, new) == rows for old, new in zip(saved.shape, fresh.shape, strict=False)]
-    if saved.ndim != fresh.ndim or not all(same) or rows is None or rows[0] > rows[1]:
+    changed = [(old, new) for old, new in zip(saved.shape, fresh.shape, strict=False) if old != new]
+    if saved.ndim != fresh.ndim or changed != [rows] or rows is None or rows[0] > rows[1]:
         raise CheckpointError(
             f"the checkpoint's {name} has shape {list(saved.shape)}, this configuration makes it {list(fresh.shape)}: "
             "resume with the settings of the run that wrote it (config.yaml in its folder)"

@@ -45,8 +45,8 @@ class BinaryLogLoss(Metric):
 class Scoreboard:
     """AUC and LogLoss of several models over several periods.
 
-    AUC counts a tie as one half, and is ``nan`` for a period with one class only. It ranks in float64, since float32
-    probabilities of confident models tie.
+    AUC counts a tie as one half, and is ``nan`` for a period with one class only. It ranks logits, not probabilities,
+    since those of a confident model tie at 1.
     """
 
     def __init__(self) -> None:
@@ -59,7 +59,8 @@ class Scoreboard:
         if model not in models:
             models[model] = (BinaryAUROC(validate_args=False).to(logits.device), BinaryLogLoss().to(logits.device))
         auc, logloss = models[model]
-        auc.update(logits.double().sigmoid(), labels.long())
+        # The metric wants scores between 0 and 1. Softsign is monotone and in float64 keeps any two float32 apart.
+        auc.update((F.softsign(logits.double()) + 1) / 2, labels.long())
         logloss.update(logits, labels)
 
     def periods(self) -> list[int]:

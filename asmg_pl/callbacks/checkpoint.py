@@ -17,7 +17,10 @@ FOLDER = "checkpoints"
 
 
 class PhaseCheckpoint(Checkpoint):
-    """Saves ``checkpoints/period-PPPPPP-phase-NN-NAME.ckpt`` in the run folder when a phase has ended.
+    """Saves ``checkpoints/period-PPPPPP-phase-NNN-NAME.ckpt`` in the run folder when a phase has ended.
+
+    NNN is the phase's place in its period, so that names sort by the place in the walk. A walk that is resumed from an
+    earlier place abandons the later checkpoints: they are removed when its first one is written.
 
     It is a :class:`lightning.pytorch.callbacks.Checkpoint`, so that Lightning calls it after all other callbacks.
     """
@@ -57,11 +60,12 @@ class PhaseCheckpoint(Checkpoint):
         phase = updater.phase
         assert phase is not None
         folder = Path(trainer.default_root_dir) / FOLDER
-        number = [p.name for p in updater.plan(phase.period)].index(phase.name) + phase.repeat
-        trainer.save_checkpoint(
-            folder / f"period-{phase.period:06d}-phase-{number:02d}-{phase.name}.ckpt", weights_only=False
-        )
+        place = [(p.name, p.repeat) for p in updater.plan(phase.period)].index((phase.name, phase.repeat))
+        path = folder / f"period-{phase.period:06d}-phase-{place:03d}-{phase.name}.ckpt"
+        trainer.save_checkpoint(path, weights_only=False)
         checkpoints = newest_first(folder)
+        self._remove(checkpoints[: checkpoints.index(path)])
+        checkpoints = checkpoints[checkpoints.index(path) :]
         if self.keep > 0:
             self._remove(checkpoints[self.keep :])
         else:

@@ -14,13 +14,15 @@ from asmg_pl.updaters.base import Updater
 
 #: Trainer settings without which a walk would go wrong, and why.
 REQUIRED = {
+    "fast_dev_run": (False, "one epoch is only one phase; for a short run, use --loop.until"),
+    "overfit_batches": (0.0, "a phase reads all rows of its periods"),
     "max_epochs": (-1, "an epoch is one phase of one period, and the walk ends with the stream"),
     "max_steps": (-1, "the walk ends with the stream; to stop at a period, use --loop.until"),
+    "min_epochs": (None, "the walk ends with the stream"),
+    "min_steps": (None, "the walk ends with the stream"),
+    "precision": ("32-true", "a generator works on differences of snapshots, which lower precision would swallow"),
     "reload_dataloaders_every_n_epochs": (1, "each phase reads other rows"),
     "limit_train_batches": (1.0, "a phase reads all rows of its periods; for a shorter run, use --loop.until"),
-    "overfit_batches": (0.0, "a phase reads all rows of its periods"),
-    "accumulate_grad_batches": (1, "updaters step their optimisers themselves; raise --data.batch_size instead"),
-    "fast_dev_run": (False, "one epoch is only one phase; for a short run, use --loop.until"),
 }
 
 
@@ -49,7 +51,7 @@ class PeriodLoop(Callback):
             return
         for name, (needed, reason) in REQUIRED.items():
             value = getattr(trainer, name)
-            if value != needed:
+            if (value or None) != (needed or None):  # Lightning writes "not set" as None, 0 or False
                 raise ConfigError(f"trainer.{name} must be {needed}, not {value}: {reason}")
         data, updater = _parts(trainer)
         if data.last_period <= updater.pretrain_periods:

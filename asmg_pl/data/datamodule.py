@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,9 @@ class PeriodDataModule(LightningDataModule):
         self.seen = 0
         self.phase: Phase | None = None
         self.until: int | None = None
-        self._known: list[int] = []
+        self._known: list[int] = []  # boundaries of the walk that is resumed, and how many rows the stream had then
+        self._known_rows = 0
+        self._fingerprints: dict[int, str] = {}
 
     @cached_property
     def log(self) -> InteractionLog:
@@ -89,7 +92,13 @@ class PeriodDataModule(LightningDataModule):
     @property
     def boundaries(self) -> list[int]:
         """Row positions ``[b_0, …, b_P]``: period ``t`` holds rows ``b_{t-1} … b_t - 1``."""
-        return self.periods.cut(self.log, self._known)
+        if self._known and len(self.log) == self._known_rows:
+            return self._known
+        boundaries = self.periods.cut(self.log, self._known)
+        for period, (begin, end) in enumerate(pairwise(boundaries), start=1):
+            if begin >= end:
+                raise ConfigError(f"data.periods makes period {period} empty: cut time coarser")
+        return boundaries
 
     @property
     def last_period(self) -> int:
@@ -173,6 +182,11 @@ class PeriodDataModule(LightningDataModule):
         self.log = self.log.to(device)
         return MiniBatches(self.log, [part.to(device) for part in parts], self.history_size)
 
+    def _fingerprint(self, rows: int) -> str:
+        if rows not in self._fingerprints:
+            self._fingerprints[rows] = self.log.fingerprint(rows)
+        return self._fingerprints[rows]
+
     # ---- the walk's place
 
     def state_dict(self) -> dict[str, Any]:
@@ -184,7 +198,8 @@ class PeriodDataModule(LightningDataModule):
             "seen": self.seen,
             "seed": self.seed,
             "boundaries": boundaries,
-            "fingerprint": self.log.fingerprint(boundaries[-1]),
+            "rows": len(self.log),
+            "fingerprint": self._fingerprint(boundaries[-1]),
         }
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -194,7 +209,7 @@ class PeriodDataModule(LightningDataModule):
             CheckpointError: if the stream's earlier rows or the seed differ.
         """
         known = list(state_dict["boundaries"])
-        if len(self.log) < known[-1] or self.log.fingerprint(known[-1]) != state_dict["fingerprint"]:
+        if len(self.log) < known[-1] or self._fingerprint(known[-1]) != state_dict["fingerprint"]:
             raise CheckpointError(
                 f"the checkpoint was made on a stream that began with {known[-1]:,} other rows than "
                 f"{self.root or type(self.source).__name__} does now. A stream may grow at its end; to walk another "
@@ -205,5 +220,5 @@ class PeriodDataModule(LightningDataModule):
                 f"the checkpoint was made with seed {state_dict['seed']}, this run has {self.seed}: give "
                 f"--seed_everything {state_dict['seed']} to go on"
             )
-        self._known = known
+        self._known, self._known_rows = known, state_dict["rows"]
         self.period, self.step, self.seen = state_dict["period"], state_dict["step"], state_dict["seen"]

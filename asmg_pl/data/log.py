@@ -92,6 +92,7 @@ class InteractionLog:
         enters = label.astype(bool) if positive_history else np.ones(len(label), dtype=bool)
         history_end, sequence, sequence_start = _histories(user, item, time, enters)
         catalogue, category_count = (None, 0) if categories is None else _catalogue(item_names, categories)
+        catalogue = catalogue if category_count else None
         return cls(
             user=torch.from_numpy(user),
             item=torch.from_numpy(item),
@@ -131,10 +132,18 @@ class InteractionLog:
         )
 
     def fingerprint(self, rows: int) -> str:
-        """A digest of the first ``rows`` rows, to tell a stream that has grown from one that has changed."""
+        """A digest of the first ``rows`` rows, to tell a stream that has grown from one that has changed.
+
+        It covers users, items, labels, times, the length of histories and the categories of the items that occur.
+        """
+        user, item = self.user[:rows].long(), self.item[:rows]
+        columns = [user, item, self.label[:rows], self.time[:rows], self.history_end[:rows] - self.sequence_start[user]]
+        if self.categories is not None:
+            known = self.categories[: int(item.max()) + 1 if rows else 0]
+            columns += [(known >= 0).sum(1), known[known >= 0]]  # the table's width may grow
         digest = hashlib.sha256()
-        for column in (self.user, self.item, self.label, self.time):
-            digest.update(column[:rows].cpu().numpy().tobytes())
+        for column in columns:
+            digest.update(column.cpu().numpy().tobytes())
         return digest.hexdigest()
 
 

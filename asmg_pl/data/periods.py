@@ -21,8 +21,8 @@ class Periods(ABC):
 
         Args:
             log: the stream, sorted by time.
-            known: boundaries of an earlier walk over the beginning of this stream. They are kept, and what has
-                arrived since is cut into further periods.
+            known: boundaries of an earlier walk over this stream, which has grown since. They are kept, and the rows
+                after them are cut into further periods.
         """
 
 
@@ -42,11 +42,13 @@ class EqualCounts(Periods):
 
     def cut(self, log: InteractionLog, known: Sequence[int] = ()) -> list[int]:
         """See :meth:`Periods.cut`; raises :class:`ConfigError` if there are fewer rows than periods."""
-        rows = known[1] - known[0] if len(known) > 1 else len(log) // self.count
+        if known:
+            rows = known[1] - known[0]
+            return list(known) + list(range(known[-1] + rows, len(log) + 1, rows))
+        rows = len(log) // self.count
         if rows < 1:
             raise ConfigError(f"{len(log)} rows cannot be cut into {self.count} periods: lower data.periods.count")
-        end = len(log) if len(known) > 1 else rows * self.count
-        return list(range(0, end + 1, rows))
+        return [rows * period for period in range(self.count + 1)]
 
 
 class EqualRows(Periods):
@@ -64,6 +66,7 @@ class EqualRows(Periods):
 
     def cut(self, log: InteractionLog, known: Sequence[int] = ()) -> list[int]:
         """See :meth:`Periods.cut`; raises :class:`ConfigError` if not one period is full."""
-        if len(log) < self.rows:
+        if len(log) < self.rows and not known:
             raise ConfigError(f"{len(log)} rows do not fill one period of {self.rows}: lower data.periods.rows")
-        return list(range(0, len(log) + 1, self.rows))
+        kept = list(known) or [0]
+        return kept + list(range(kept[-1] + self.rows, len(log) + 1, self.rows))

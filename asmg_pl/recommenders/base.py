@@ -45,6 +45,8 @@ class Lookup:
         No tensor [B, …, D] is kept for the backward pass.
         """
         ids, weights = self.index.flatten(1), weights.flatten(1)
+        if not ids.shape[1]:
+            return self.weight.new_zeros(len(ids), self.weight.shape[1])
         if len(self.weight) <= ids.shape[1]:  # a small table: how much of each of its rows goes into each sum
             shares = weights.new_zeros(len(ids), len(self.weight)).scatter_add_(1, ids, weights)
             return shares @ self.weight
@@ -56,16 +58,21 @@ class _WeightedSum(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, table: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
-        ctx.save_for_backward(ids, weights)
+        ctx.save_for_backward(ids, weights, table if ctx.needs_input_grad[2] else None)
         ctx.rows = len(table)
         return F.embedding_bag(ids, table, per_sample_weights=weights, mode="sum")
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        ids, weights = ctx.saved_tensors
-        table = gradient.new_zeros(ctx.rows, gradient.shape[1])
-        spread = weights[..., None] * gradient[:, None]  # [B, L, D]
-        return table.index_add_(0, ids.flatten(), spread.flatten(0, 1)), None, None
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None, Tensor | None]:
+        ids, weights, table = ctx.saved_tensors
+        by_table = by_weights = None
+        if ctx.needs_input_grad[0]:
+            spread = weights[..., None] * gradient[:, None]  # [B, L, D]
+            by_table = gradient.new_zeros(ctx.rows, gradient.shape[1])
+            by_table.index_add_(0, ids.flatten(), spread.flatten(0, 1))
+        if ctx.needs_input_grad[2]:
+            by_weights = (F.embedding(ids, table) @ gradient[..., None]).squeeze(-1)
+        return by_table, None, by_weights
 
 
 class Recommender(nn.Module, ABC):

@@ -39,7 +39,7 @@ class EmbeddingMLP(Recommender):
             tables["category"] = sizes.categories
         self.tables = nn.ModuleDict({name: nn.Embedding(rows, embedding_dim) for name, rows in tables.items()})
         width = embedding_dim * (5 if sizes.categories else 3)
-        widths = [width, *(hidden or [width // 2, width // 4])]
+        widths = [width, *([width // 2, width // 4] if hidden is None else hidden)]
         layers: list[nn.Module] = []
         for fan_in, fan_out in pairwise(widths):
             layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]

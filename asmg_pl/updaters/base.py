@@ -103,7 +103,7 @@ class Updater(LightningModule):
         """The phases of any period; pre-training belongs to the last period that it reads."""
         if period > self.pretrain_periods:
             return self.phases(period)
-        return self._pretraining() if period == self.pretrain_periods else []
+        return self._pretraining() if period == self.pretrain_periods > 0 else []
 
     def scoring(self, period: int) -> Phase:
         """The first phase of a period: its rows are scored before anything is trained on them."""

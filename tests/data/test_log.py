@@ -157,10 +157,9 @@ def test_categories_are_padded_and_numbered_by_first_appearance() -> None:
     assert log.sizes.categories == 3
 
 
-def test_a_catalogue_that_knows_no_item_is_all_padding() -> None:
+def test_a_catalogue_that_knows_no_item_is_none() -> None:
     log = InteractionLog.from_frame(frame((1, 10, 1, 1)), pl.DataFrame({"item": [99], "categories": [["a"]]}))
-    assert log.categories is not None
-    assert (log.categories == -1).all()
+    assert log.categories is None
     assert log.sizes.categories == 0
 
 

@@ -1,0 +1,181 @@
+"""The period loop in small walks: which phases come in which order, where the walk ends, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from lightning import Callback, LightningModule, Trainer
+
+from asmg_pl.callbacks import PeriodLoop, PhaseCheckpoint
+from asmg_pl.checkpoint_io import AtomicCheckpointIO
+from asmg_pl.data import EqualCounts, PeriodDataModule
+from asmg_pl.data.sources import DriftingStream
+from asmg_pl.errors import ConfigError
+from asmg_pl.updaters import IncrementalUpdate, Updater
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+class Diary(Callback):
+    """Notes each phase, whether the model was in training mode, and the latest period trained on."""
+
+    def __init__(self) -> None:
+        self.phases: list[tuple[int, str, int]] = []
+        self.training: list[bool] = []
+        self.seen: list[int] = []
+        self.mini_batches = 0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        assert isinstance(pl_module, Updater)
+        phase = pl_module.phase
+        assert phase is not None
+        self.phases.append((phase.period, phase.name, phase.repeat))
+        self.training.append(pl_module.recommender.training)
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self.mini_batches += 1
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self.seen.append(trainer.datamodule.seen)  # type: ignore[attr-defined]
+
+
+def parts(
+    folder: Path, until: int | None = None, settings: dict[str, Any] | None = None, **updater: Any
+) -> tuple[Trainer, IncrementalUpdate, PeriodDataModule, Diary]:
+    """Five periods, two of which pre-train in two epochs."""
+    torch.manual_seed(1)
+    stream = DriftingStream(users=10, items=12, rows=200, categories=3)
+    data = PeriodDataModule(stream, periods=EqualCounts(5), batch_size=16, scoring_batch_size=30, history_size=2)
+    defaults: dict[str, Any] = {"pretrain_periods": 2, "pretrain_epochs": 2}
+    trainer_defaults: dict[str, Any] = {"max_epochs": -1, "reload_dataloaders_every_n_epochs": 1}
+    diary = Diary()
+    trainer = Trainer(
+        accelerator="cpu",
+        num_sanity_val_steps=0,
+        logger=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        default_root_dir=folder,
+        plugins=[AtomicCheckpointIO()],
+        callbacks=[PeriodLoop(until), diary, PhaseCheckpoint(keep=1, overwrite=True)],
+        **trainer_defaults | (settings or {}),
+    )
+    return trainer, IncrementalUpdate(data.sizes, **defaults | updater), data, diary
+
+
+def walk(
+    folder: Path, ckpt_path: Path | None = None, **options: Any
+) -> tuple[IncrementalUpdate, PeriodDataModule, Diary]:
+    trainer, model, data, diary = parts(folder, **options)
+    trainer.fit(model, datamodule=data, ckpt_path=ckpt_path)
+    return model, data, diary
+
+
+def last(folder: Path) -> Path:
+    (path,) = (folder / "checkpoints").iterdir()
+    return path
+
+
+PRETRAINING = [(2, "pretrain", 0), (2, "select", 0), (2, "pretrain", 1), (2, "select", 1)]
+WALKING = [(period, name, 0) for period in (3, 4, 5) for name in ("score", "update")]
+
+
+def test_a_walk_pretrains_and_then_scores_and_updates_period_by_period(tmp_path: Path) -> None:
+    model, data, diary = walk(tmp_path)
+    assert diary.phases == PRETRAINING + WALKING
+    assert diary.mini_batches == sum([5, 2, 5, 2] + [2, 3] * 3)
+    assert list(model.results) == [3, 4, 5]
+    assert (data.period, data.step, data.phase) == (6, 0, None)
+    assert diary.training == [True, False] * 2 + [False, True] * 3
+    assert diary.seen == [2, 2, 2, 2, 2, 3, 3, 4, 4, 5]  # only training makes a period seen
+
+
+def test_the_walk_may_end_earlier(tmp_path: Path) -> None:
+    model, data, diary = walk(tmp_path, until=3)
+    assert diary.phases == PRETRAINING + WALKING[:2]
+    assert list(model.results) == [3]
+    assert (data.period, data.step) == (4, 0)
+
+
+@pytest.mark.parametrize("until", [5, 99])
+def test_an_end_beyond_the_stream_changes_nothing(tmp_path: Path, until: int) -> None:
+    _, _, diary = walk(tmp_path, until=until)
+    assert diary.phases == PRETRAINING + WALKING
+
+
+@pytest.mark.parametrize("until", [2, 3, 4])
+def test_a_walk_in_two_parts_ends_where_a_whole_one_does(tmp_path: Path, until: int) -> None:
+    whole, _, _ = walk(tmp_path / "whole")
+    _, _, first = walk(tmp_path / "parts", until=until)
+    again, _, second = walk(tmp_path / "parts", ckpt_path=last(tmp_path / "parts"))
+    assert first.phases + second.phases == PRETRAINING + WALKING
+    assert again.results == whole.results
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, again.state_dict()[name]), name
+
+
+def test_a_walk_that_is_through_says_that_there_is_nothing_new(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    walk(tmp_path)
+    assert "nothing new" not in capsys.readouterr().out
+    model, _, diary = walk(tmp_path, ckpt_path=last(tmp_path))
+    assert diary.phases == []
+    assert list(model.results) == [3, 4, 5]
+    assert "nothing new: the walk has been through period 5" in capsys.readouterr().out
+
+
+def test_without_pretraining_the_walk_starts_at_the_first_period(tmp_path: Path) -> None:
+    model, _, diary = walk(tmp_path, pretrain_periods=0, pretrain_epochs=0)
+    assert diary.phases[:2] == [(1, "score", 0), (1, "update", 0)]
+    assert list(model.results) == [1, 2, 3, 4, 5]
+
+
+def test_without_periods_to_pretrain_on_the_number_of_epochs_does_not_matter(tmp_path: Path) -> None:
+    model, _, _ = walk(tmp_path, pretrain_periods=0, pretrain_epochs=2)
+    assert list(model.results) == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_epochs", 3),
+        ("max_epochs", None),
+        ("max_steps", 10),
+        ("reload_dataloaders_every_n_epochs", 0),
+        ("limit_train_batches", 0.5),
+        ("limit_train_batches", 2),
+        ("overfit_batches", 0.2),
+        ("fast_dev_run", True),
+        ("min_epochs", 20),
+        ("min_steps", 20),
+        ("precision", "bf16-mixed"),
+    ],
+)
+def test_trainer_settings_that_would_spoil_a_walk_are_refused_by_name(tmp_path: Path, name: str, value: Any) -> None:
+    with pytest.raises(ConfigError, match=rf"trainer\.{name} must be .*: "):
+        walk(tmp_path, settings={name: value})
+    assert not (tmp_path / "checkpoints").exists()
+
+
+@pytest.mark.parametrize("periods", [5, 9])
+def test_pretraining_must_leave_a_period_to_walk(tmp_path: Path, periods: int) -> None:
+    with pytest.raises(ConfigError, match=rf"has 5 periods and pre-training takes {periods}"):
+        walk(tmp_path, pretrain_periods=periods)
+
+
+def test_the_walk_must_go_as_far_as_pretraining(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"loop\.until is 1, but pre-training takes 2 periods"):
+        walk(tmp_path, until=1)
+
+
+def test_an_evaluation_needs_no_settings_of_a_walk(tmp_path: Path) -> None:
+    walk(tmp_path, until=3)
+    settings = {"max_epochs": 1, "reload_dataloaders_every_n_epochs": 0}
+    trainer, model, data, diary = parts(tmp_path, until=1, settings=settings)
+    trainer.test(model, datamodule=data, ckpt_path=last(tmp_path), verbose=False)
+    assert list(model.evaluation) == [4, 5]
+    assert diary.phases == []

@@ -1,0 +1,171 @@
+"""The report of small walks: tables, timings, loggers and what is shown on the screen."""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+from lightning import Trainer
+from lightning.pytorch.loggers import CSVLogger, Logger
+
+from asmg_pl.callbacks import PeriodLoop, PeriodReport, PhaseCheckpoint
+from asmg_pl.checkpoint_io import AtomicCheckpointIO
+from asmg_pl.data import EqualCounts, InteractionLog, PeriodDataModule
+from asmg_pl.data.sources import DriftingStream, Source
+from asmg_pl.updaters import IncrementalUpdate
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+STREAM = DriftingStream(users=10, items=12, rows=200, categories=3)
+
+
+class OneClass(Source):
+    """Nobody likes anything."""
+
+    def read(self, root: Path | None) -> InteractionLog:
+        columns = {"user": [1, 2] * 20, "item": [1] * 40, "label": [0] * 40, "time": range(40)}
+        return InteractionLog.from_frame(pl.DataFrame(columns))
+
+
+def parts(
+    folder: Path, until: int | None = None, logger: Logger | None = None, source: Source = STREAM
+) -> tuple[Trainer, IncrementalUpdate, PeriodDataModule]:
+    """Five periods; two pre-train, the third selects, the fourth warms up, the fifth tests."""
+    torch.manual_seed(1)
+    data = PeriodDataModule(source, periods=EqualCounts(5), batch_size=16, scoring_batch_size=30, history_size=2)
+    model = IncrementalUpdate(data.sizes, pretrain_periods=2, pretrain_epochs=2, test_from=5)
+    trainer = Trainer(
+        accelerator="cpu",
+        max_epochs=-1,
+        reload_dataloaders_every_n_epochs=1,
+        num_sanity_val_steps=0,
+        logger=logger or False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        default_root_dir=folder,
+        plugins=[AtomicCheckpointIO()],
+        callbacks=[PeriodLoop(until), PeriodReport(), PhaseCheckpoint(keep=-1)],
+    )
+    return trainer, model, data
+
+
+def walk(folder: Path, ckpt_path: Path | None = None, **options: Any) -> IncrementalUpdate:
+    trainer, model, data = parts(folder, **options)
+    trainer.fit(model, datamodule=data, ckpt_path=ckpt_path)
+    return model
+
+
+@pytest.fixture(scope="module")
+def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, IncrementalUpdate]:
+    """The folder and the model of a whole walk, for tests that change neither."""
+    folder = tmp_path_factory.mktemp("walked")
+    return folder, walk(folder)
+
+
+def test_metrics_have_a_row_per_scored_period(walked: tuple[Path, IncrementalUpdate]) -> None:
+    folder, model = walked
+    table = pl.read_csv(folder / "metrics.csv")
+    assert table.columns == ["period", "split", "rows", "positives", "serving_auc", "serving_logloss"]
+    assert table["period"].to_list() == [3, 4, 5]
+    assert table["split"].to_list() == ["selection", "warm-up", "test"]
+    assert table["rows"].to_list() == [40, 40, 40]
+    for row in table.iter_rows(named=True):
+        assert row == model.results[row["period"]].flat()
+
+
+def test_timings_have_a_row_per_phase(walked: tuple[Path, IncrementalUpdate]) -> None:
+    table = pl.read_csv(walked[0] / "timings.csv")
+    assert table.columns == ["period", "phase", "pass", "mini_batches", "seconds"]
+    pretraining = [(2, "pretrain", 1, 5), (2, "select", 1, 2), (2, "pretrain", 2, 5), (2, "select", 2, 2)]
+    walking = [row for period in (3, 4, 5) for row in ((period, "score", 1, 2), (period, "update", 1, 3))]
+    assert table.drop("seconds").rows() == pretraining + walking
+    assert (table["seconds"] > 0).all()
+
+
+def test_metrics_of_equal_runs_are_equal_byte_by_byte(walked: tuple[Path, IncrementalUpdate], tmp_path: Path) -> None:
+    walk(tmp_path)
+    assert (tmp_path / "metrics.csv").read_bytes() == (walked[0] / "metrics.csv").read_bytes()
+
+
+def test_nothing_but_the_report_is_left_in_the_folder(walked: tuple[Path, IncrementalUpdate]) -> None:
+    folder, _ = walked
+    assert sorted(p.name for p in folder.iterdir()) == ["auc.png", "checkpoints", "metrics.csv", "timings.csv"]
+    assert (folder / "auc.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_walk_that_goes_on_repeats_no_row_and_loses_none(
+    walked: tuple[Path, IncrementalUpdate], tmp_path: Path
+) -> None:
+    folder, _ = walked
+    for name in ("metrics.csv", "timings.csv"):  # as if the walk had been killed long after its checkpoint
+        (tmp_path / name).write_bytes((folder / name).read_bytes() + b"rows,without,a,checkpoint\n")
+    walk(tmp_path, ckpt_path=folder / "checkpoints" / "period-000003-phase-001-update.ckpt")
+    assert (tmp_path / "metrics.csv").read_bytes() == (folder / "metrics.csv").read_bytes()
+    timings = [pl.read_csv(where / "timings.csv").drop("seconds") for where in (folder, tmp_path)]
+    assert timings[0].equals(timings[1])
+
+
+def test_a_logger_gets_each_score_once_with_the_period_as_the_step(tmp_path: Path) -> None:
+    logger = CSVLogger(tmp_path / "logs", flush_logs_every_n_steps=1)
+    model = walk(tmp_path, logger=logger)
+    table = pl.read_csv(Path(logger.log_dir) / "metrics.csv")
+    assert table["step"].to_list() == [3, 4, 5]
+    for row in table.iter_rows(named=True):
+        score = model.results[row["step"]].scores["serving"]
+        assert {name: row[f"serving/{name}"] for name in score} == pytest.approx(score, rel=1e-6)
+
+
+def test_the_screen_shows_pretraining_a_header_and_a_row_per_period(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = walk(tmp_path)
+    lines = capsys.readouterr().out.splitlines()
+    start = next(i for i, line in enumerate(lines) if line.startswith("pre-trained"))
+    pretrained, header, *rows, means, files = lines[start:]
+    assert re.fullmatch(r"pre-trained on periods 1 to 2 in \d+\.\d s", pretrained)
+    assert header.split() == ["period", "split", "rows", "serving", "auc", "serving", "logloss", "seconds"]
+    timings = pl.read_csv(tmp_path / "timings.csv")
+    for row, (period, result) in zip(rows, model.results.items(), strict=True):
+        score, spent = result.scores["serving"], timings.filter(pl.col("period") == period)["seconds"].sum()
+        expected = [str(period), result.split, "40", f"{score['auc']:.4f}", f"{score['logloss']:.4f}", f"{spent:.2f}"]
+        assert row.split() == expected
+    score = model.results[5].scores["serving"]
+    assert means.endswith(f"5 to 5: serving auc {score['auc']:.4f}, serving logloss {score['logloss']:.4f}")
+    assert files.endswith(str(tmp_path))
+
+
+def test_a_walk_that_only_pretrains_reports_no_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    walk(tmp_path, until=2)
+    assert (tmp_path / "metrics.csv").read_text().strip() == ""
+    assert pl.read_csv(tmp_path / "timings.csv").height == 4
+    assert not (tmp_path / "auc.png").exists()
+    assert "mean over" not in capsys.readouterr().out
+
+
+def test_a_stream_of_one_class_is_reported_with_nan(tmp_path: Path) -> None:
+    walk(tmp_path, source=OneClass())
+    table = pl.read_csv(tmp_path / "metrics.csv", schema_overrides={"serving_auc": pl.Float64})
+    assert table["serving_auc"].is_nan().all()
+    assert table["serving_logloss"].is_finite().all()
+    assert (tmp_path / "auc.png").exists()
+
+
+@pytest.mark.parametrize(("verb", "count"), [("test", 2), ("validate", 1)])
+def test_an_evaluation_shows_the_periods_after_the_checkpoint_and_their_mean(
+    walked: tuple[Path, IncrementalUpdate], capsys: pytest.CaptureFixture[str], verb: str, count: int
+) -> None:
+    folder, _ = walked
+    before = (folder / "metrics.csv").read_bytes()
+    trainer, model, data = parts(folder)
+    checkpoint = folder / "checkpoints" / "period-000003-phase-001-update.ckpt"
+    getattr(trainer, verb)(model, datamodule=data, ckpt_path=checkpoint, verbose=False)
+    assert list(model.evaluation) == [4, 5][:count]
+    out = capsys.readouterr().out
+    assert len(re.findall(r"^ +[45] ", out, re.MULTILINE)) == count
+    auc = math.fsum(r.scores["serving"]["auc"] for r in model.evaluation.values()) / count
+    assert f"serving auc {auc:.4f}" in out.splitlines()[-1]
+    assert (folder / "metrics.csv").read_bytes() == before

@@ -1,0 +1,157 @@
+"""The drifting stream: what is planted in it can be found in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from asmg_pl.data import InteractionLog
+from asmg_pl.data.sources import DriftingStream
+from asmg_pl.errors import ConfigError
+
+#: Everything that changes with time is off.
+STILL: dict[str, Any] = {"interest_drift": 0, "trend": 0, "birth": 0, "noise": 0}
+
+
+def draw(rows: int = 3000, **arguments: Any) -> InteractionLog:
+    return DriftingStream(**{"users": 50, "items": 80, "categories": 4, "rows": rows} | arguments).read(None)
+
+
+def same(one: InteractionLog, other: InteractionLog) -> bool:
+    return one.fingerprint(len(one)) == other.fingerprint(len(other))
+
+
+def spread_over_time(log: InteractionLog, groups: torch.Tensor) -> float:
+    """How much the share of positives differs between eighths of the stream, in standard errors, averaged (about 1)."""
+    chunks = torch.arange(len(log)) * 8 // len(log)
+    deviations = []
+    for group in groups.unique():
+        inside = groups == group
+        rate = log.label[inside].double().mean()
+        for chunk in range(8):
+            part = log.label[inside & (chunks == chunk)].double()
+            if len(part) > 30:
+                deviations.append(((part.mean() - rate) ** 2 * len(part) / (rate * (1 - rate))).item())
+    return float(np.mean(deviations)) ** 0.5
+
+
+def first_category(log: InteractionLog) -> torch.Tensor:
+    assert log.categories is not None
+    return log.categories[log.item.long(), 0]
+
+
+def test_the_seed_alone_decides() -> None:
+    np.random.seed(1)
+    one = draw(seed=3)
+    np.random.seed(2)
+    assert same(one, draw(seed=3))
+    assert torch.equal(one.categories, draw(seed=3).categories)  # type: ignore[arg-type]
+    assert not same(one, draw(seed=4))
+
+
+def test_a_source_reads_the_same_stream_twice() -> None:
+    source = DriftingStream(users=10, items=10, rows=100)
+    assert same(source.read(None), source.read(None))
+
+
+def test_sizes_labels_and_times_are_those_asked_for() -> None:
+    log = draw()
+    assert len(log) == 3000
+    assert log.label.unique().tolist() == [0, 1]
+    assert 0.3 < log.label.double().mean() < 0.7
+    assert (log.time.diff() >= 0).all()
+    assert 0 <= log.time[0] < log.time[-1] < 1e9
+    assert log.sizes.users <= 50
+    assert log.sizes.items <= 80
+    assert log.sizes.categories == 4
+
+
+def test_every_item_has_one_or_two_categories() -> None:
+    categories = draw().categories
+    assert categories is not None
+    counts = (categories >= 0).sum(1)
+    assert counts.unique().tolist() == [1, 2]
+    assert (categories[counts == 2][:, 0] != categories[counts == 2][:, 1]).all()
+
+
+def test_the_smallest_stream_can_be_drawn() -> None:
+    log = draw(rows=1, users=1, items=1, categories=1)
+    assert len(log) == log.sizes.users == log.sizes.items == 1
+
+
+def test_no_item_is_come_across_before_its_birth(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    original = DriftingStream._come_across
+
+    def spy(self: DriftingStream, draw: Any, time: np.ndarray, born: np.ndarray) -> np.ndarray:
+        seen.append((time, born, original(self, draw, time, born)))
+        return seen[-1][2]
+
+    monkeypatch.setattr(DriftingStream, "_come_across", spy)
+    draw(birth=0.7)
+    ((time, born, item),) = seen
+    assert 0.5 < (born > 0).mean() < 0.9
+    assert (born[item] <= time).all()
+    assert len(np.unique(item)) > 60
+
+
+@pytest.mark.parametrize(("birth", "least", "most"), [(0.0, 0, 2), (0.8, 20, 70)])
+def test_new_items_go_on_appearing_if_items_are_born(birth: float, least: int, most: int) -> None:
+    log = draw(birth=birth)
+    late = log.sizes.items - log.item[: len(log) // 2].unique().numel()
+    assert least <= late <= most
+
+
+def test_items_are_come_across_ever_less_as_they_age() -> None:
+    log = draw(birth=0.8)
+    early_items = log.item[:300].unique()
+    shares = [torch.isin(part, early_items).double().mean().item() for part in log.item.chunk(4)]
+    assert shares == sorted(shares, reverse=True)
+    assert shares[-1] < 0.6 * shares[0]
+
+
+def test_categories_come_into_fashion_and_go_out_of_it() -> None:
+    log = draw(20_000, **STILL | {"trend": 3.0})
+    assert spread_over_time(log, first_category(log)) > 4
+
+
+def test_each_users_taste_turns() -> None:
+    """Over half a turn, what a user liked at first is disliked in the end."""
+    log = draw(20_000, users=8, items=10, **STILL | {"interest_drift": 0.5})
+    pair = log.user * 10 + log.item
+    assert spread_over_time(log, pair) > 2
+    first, last = (
+        torch.zeros(80).index_add_(0, pair[part].long(), log.label[part] - 0.5)
+        for part in (slice(4000), slice(16_000, None))
+    )
+    assert torch.corrcoef(torch.stack([first, last]))[0, 1] < -0.5
+
+
+def test_without_drift_taste_does_not_change() -> None:
+    log = draw(20_000, users=8, items=10, **STILL)
+    assert spread_over_time(log, log.user * 10 + log.item) == pytest.approx(1, abs=0.2)
+    assert spread_over_time(log, first_category(log)) < 1.5
+
+
+def test_noise_makes_labels_a_coin_toss() -> None:
+    log = draw(20_000, users=8, items=10, **STILL | {"noise": 1.0})
+    pair = log.user * 10 + log.item
+    rates = torch.stack([log.label[pair == p].double().mean() for p in pair.unique() if (pair == p).sum() > 200])
+    assert len(rates) > 10
+    assert ((rates - 0.5).abs() < 0.15).all()
+
+
+@pytest.mark.parametrize("name", ["users", "items", "rows", "categories"])
+def test_there_must_be_at_least_one_of_everything(name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"source\.{name} must be at least 1, got 0"):
+        DriftingStream(**{name: 0})
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1])
+@pytest.mark.parametrize("name", ["birth", "noise"])
+def test_a_share_lies_between_0_and_1(name: str, value: float) -> None:
+    with pytest.raises(ConfigError, match=rf"source\.{name} is a share between 0 and 1, got {value}"):
+        DriftingStream(**{name: value})  # type: ignore[arg-type]

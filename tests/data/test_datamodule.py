@@ -1,0 +1,238 @@
+"""The data module: which rows a phase reads, in which order, and the walk's place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+import torch
+
+from asmg_pl.data import Batch, EqualCounts, EqualRows, InteractionLog, PeriodDataModule, Phase
+from asmg_pl.data.loader import MiniBatches, SideBySide
+from asmg_pl.data.periods import Periods
+from asmg_pl.data.sources import DriftingStream, Source
+from asmg_pl.errors import CheckpointError, ConfigError
+
+
+class Numbered(Source):
+    """Every row has a user of its own, numbered like the row, so that a batch tells which rows it has."""
+
+    def __init__(self, rows: int, first_label: int = 0) -> None:
+        self.rows, self.first_label, self.reads = rows, first_label, 0
+
+    def read(self, root: Path | None) -> InteractionLog:
+        self.reads += 1
+        self.root = root
+        label = [self.first_label, *(row % 2 for row in range(1, self.rows))]
+        columns = {"user": range(self.rows), "item": [1] * self.rows, "label": label, "time": range(self.rows)}
+        return InteractionLog.from_frame(pl.DataFrame(columns))
+
+
+def module(rows: int = 103, **arguments: Any) -> PeriodDataModule:
+    """Five periods of 20 rows, three rows wait."""
+    defaults: dict[str, Any] = {"periods": EqualCounts(5), "batch_size": 6, "scoring_batch_size": 7}
+    return PeriodDataModule(Numbered(rows), **defaults | arguments)
+
+
+def phase(*reads: int, name: str = "update", **arguments: Any) -> Phase:
+    return Phase(name, max(reads), reads, lambda batch: None, **arguments)
+
+
+def rows_read(data: PeriodDataModule, chosen: Phase) -> list[list[int]]:
+    """The rows of each mini-batch of a phase."""
+    data.phase = chosen
+    loader = data.train_dataloader()
+    assert isinstance(loader, MiniBatches)
+    assert len(loader) == data.mini_batches(chosen)
+    return [batch.user.tolist() for batch in loader]
+
+
+def flat(mini_batches: list[list[int]]) -> list[int]:
+    return [row for rows in mini_batches for row in rows]
+
+
+def test_periods_are_numbered_from_one() -> None:
+    data = module()
+    assert data.boundaries == [0, 20, 40, 60, 80, 100]
+    assert data.last_period == 5
+    assert data.rows_of(1) == range(20)
+    assert data.rows_of(5) == range(80, 100)
+
+
+def test_the_stream_is_read_once_and_only_when_needed() -> None:
+    source = Numbered(50)
+    data = PeriodDataModule(source, root="somewhere", periods=EqualCounts(5))
+    assert source.reads == 0
+    assert data.sizes.users == len(data.log) == 50
+    rows_read(data, phase(2))
+    assert source.reads == 1
+    assert source.root == Path("somewhere")
+
+
+def test_a_training_pass_covers_its_period_exactly_once_in_another_order() -> None:
+    mini_batches = rows_read(module(), phase(3))
+    assert [len(rows) for rows in mini_batches] == [6, 6, 6, 2]
+    assert flat(mini_batches) != list(range(40, 60))
+    assert sorted(flat(mini_batches)) == list(range(40, 60))
+
+
+def test_several_periods_are_shuffled_together() -> None:
+    mini_batches = rows_read(module(), phase(1, 2, 3, name="pretrain"))
+    assert sorted(flat(mini_batches)) == list(range(60))
+    assert all(max(rows) - min(rows) > 20 for rows in mini_batches[:5])
+
+
+def test_every_pass_is_shuffled_differently_and_the_same_pass_alike() -> None:
+    chosen = [phase(3), phase(3, repeat=1), phase(3, repeat=2), phase(3, name="other")]
+    orders = [flat(rows_read(module(), one)) for one in chosen]
+    orders += [[row + 20 for row in flat(rows_read(module(), phase(2)))], flat(rows_read(module(seed=7), phase(3)))]
+    assert len({tuple(order) for order in orders}) == len(orders)
+    data = module()
+    rows_read(data, phase(2))
+    torch.manual_seed(99)
+    assert flat(rows_read(data, phase(3))) == orders[0]
+
+
+def test_scoring_reads_in_order_and_its_mini_batch_size_is_its_own() -> None:
+    mini_batches = rows_read(module(), phase(4, name="score", trains=False))
+    assert [len(rows) for rows in mini_batches] == [7, 7, 6]
+    assert flat(mini_batches) == list(range(60, 80))
+
+
+def test_side_by_side_gives_one_batch_of_each_period_and_every_row_once() -> None:
+    data = module()
+    data.phase = phase(2, 3, 4, name="generate", side_by_side=True)
+    loader = data.train_dataloader()
+    assert isinstance(loader, SideBySide)
+    steps = [[batch.user.tolist() for batch in step] for step in loader]
+    assert len(steps) == len(loader) == data.mini_batches(data.phase) == 4
+    orders = []
+    for position, period in enumerate((2, 3, 4)):
+        rows = flat([step[position] for step in steps])
+        assert sorted(rows) == list(data.rows_of(period))
+        orders.append(tuple(row - data.rows_of(period).start for row in rows))
+        assert all(len(step[position]) == 5 for step in steps)
+    assert len({*orders, tuple(range(20))}) == 4
+
+
+def test_histories_have_the_size_asked_for() -> None:
+    source = DriftingStream(users=5, items=9, rows=200, categories=3)
+    data = PeriodDataModule(source, periods=EqualCounts(4), history_size=3)
+    data.phase = phase(4)
+    (batch,) = data.train_dataloader()
+    assert isinstance(batch, Batch)
+    assert batch.history.shape == (50, 3)
+    assert (batch.history_length == 3).any()
+    assert batch.categories is data.log.categories
+
+
+def test_at_the_end_of_the_walk_there_is_nothing_to_read() -> None:
+    loader = module().train_dataloader()
+    assert len(loader) == 0
+    assert list(loader) == []
+
+
+def test_evaluation_reads_periods_in_order_and_unshuffled() -> None:
+    data = module()
+    data.seen = 3
+    tested = [(period, batch.user.tolist()) for period, batch in data.test_dataloader()]
+    assert len(tested) == len(data.test_dataloader()) == 6
+    assert [period for period, _ in tested] == [4, 4, 4, 5, 5, 5]
+    assert flat([rows for _, rows in tested]) == list(range(60, 100))
+    assert flat([batch.user.tolist() for _, batch in data.val_dataloader()]) == list(range(60, 80))
+
+
+def test_what_is_evaluated_may_be_chosen() -> None:
+    data = module(evaluate=[5, 2])
+    assert data.evaluated_periods() == data.evaluated_periods(first_only=True) == [5, 2]
+
+
+def test_the_last_period_may_be_set_earlier_than_the_streams_last() -> None:
+    data = module()
+    data.until = 3
+    assert data.last_period == 3
+    data.until = 9
+    assert data.last_period == 5
+
+
+@pytest.mark.parametrize("period", [0, -1, 6])
+def test_a_period_outside_the_stream_cannot_be_evaluated(period: int) -> None:
+    with pytest.raises(ConfigError, match=rf"period {period} is not among the stream's 1\.\.5"):
+        module(evaluate=[2, period]).evaluated_periods()
+
+
+@pytest.mark.parametrize("first_only", [True, False])
+def test_without_a_later_period_there_is_nothing_to_evaluate(first_only: bool) -> None:
+    data = module()
+    data.seen = 5
+    with pytest.raises(ConfigError, match=r"trained up to period 5, the stream's last"):
+        data.evaluated_periods(first_only)
+
+
+def test_the_place_in_the_walk_goes_through_a_checkpoint() -> None:
+    before, after = module(), module()
+    before.period, before.step, before.seen = 4, 1, 3
+    after.load_state_dict(before.state_dict())
+    assert (after.period, after.step, after.seen) == (4, 1, 3)
+    assert after.state_dict() == before.state_dict()
+
+
+def test_a_grown_stream_goes_on_and_keeps_its_periods() -> None:
+    after = module(rows=163, periods=EqualCounts(2))
+    after.load_state_dict(module().state_dict())
+    assert after.boundaries == [*range(0, 161, 20)]
+    assert rows_read(after, phase(3)) == rows_read(module(), phase(3))
+
+
+def changed() -> PeriodDataModule:
+    return PeriodDataModule(Numbered(103, first_label=1), root="here", periods=EqualCounts(5))
+
+
+@pytest.mark.parametrize(("other", "place"), [(module(rows=99), "Numbered"), (changed(), "here")])
+def test_a_stream_with_other_beginnings_is_refused(other: PeriodDataModule, place: str) -> None:
+    with pytest.raises(CheckpointError, match=rf"began with 100 other rows than {place} does now"):
+        other.load_state_dict(module().state_dict())
+    assert other.state_dict()["period"] == 0
+
+
+def test_rows_that_no_period_has_yet_may_change() -> None:
+    module(rows=100).load_state_dict(module(rows=103).state_dict())
+
+
+def test_another_seed_is_refused() -> None:
+    with pytest.raises(CheckpointError, match=r"with seed 5, this run has 1234: give --seed_everything 5 to go on"):
+        module().load_state_dict(module(seed=5).state_dict())
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"batch_size": 0}, {"scoring_batch_size": 0}, {"batch_size": -1}, {"history_size": -1}]
+)
+def test_bad_arguments_are_refused_by_name(arguments: dict[str, int]) -> None:
+    ((name, value),) = arguments.items()
+    with pytest.raises(ConfigError, match=rf"data\.{name} must .* got {value}"):
+        module(**arguments)
+
+
+def test_periods_are_31_by_default_and_may_be_cut_otherwise() -> None:
+    assert PeriodDataModule(Numbered(70)).last_period == 31
+    assert module(periods=EqualRows(30)).last_period == 3
+
+
+def test_a_stream_that_has_not_grown_is_cut_as_before() -> None:
+    """A remainder can be as long as a period if periods have fewer rows than there are periods."""
+    first = module(rows=17, periods=EqualCounts(6))
+    again = module(rows=17, periods=EqualCounts(6))
+    again.load_state_dict(first.state_dict())
+    assert again.boundaries == first.boundaries
+
+
+def test_a_period_without_rows_is_refused_by_number() -> None:
+    class Gap(Periods):
+        def cut(self, log: InteractionLog, known: Sequence[int] = ()) -> list[int]:
+            return [0, 40, 80, 80, 103]
+
+    with pytest.raises(ConfigError, match="period 3 empty"):
+        module(periods=Gap()).rows_of(1)

@@ -1,0 +1,70 @@
+"""Results as rows of a table, and their means."""
+
+from __future__ import annotations
+
+import math
+
+from asmg_pl.results import PeriodResult, mean_over
+
+
+def result(period: int, split: str, auc: float, logloss: float = 0.5) -> PeriodResult:
+    return PeriodResult(period, split, 10, 4, {"serving": {"auc": auc, "logloss": logloss}})
+
+
+def test_a_flat_result_has_a_column_per_model_and_metric() -> None:
+    scores = {"incremental": {"logloss": 0.7, "auc": 0.6}, "serving": {"auc": 0.8, "logloss": 0.5}}
+    flat = PeriodResult(period=12, split="test", rows=100, positives=40, scores=scores).flat()
+    assert list(flat.items()) == [
+        ("period", 12),
+        ("split", "test"),
+        ("rows", 100),
+        ("positives", 40),
+        ("incremental_auc", 0.6),
+        ("incremental_logloss", 0.7),
+        ("serving_auc", 0.8),
+        ("serving_logloss", 0.5),
+    ]
+
+
+def test_a_result_survives_the_way_through_a_checkpoint() -> None:
+    before = result(3, "test", 0.7)
+    assert PeriodResult(**vars(before)) == before
+
+
+def test_the_mean_counts_each_period_once_and_only_metrics() -> None:
+    results = [
+        result(1, "test", 0.5, 0.1),
+        PeriodResult(2, "test", 99999, 1, {"serving": {"auc": 0.7, "logloss": 0.4}}),
+    ]
+    means = mean_over(results)
+    assert means.keys() == {"serving_auc", "serving_logloss"}
+    assert math.isclose(means["serving_auc"], 0.6)
+    assert math.isclose(means["serving_logloss"], 0.25)
+
+
+def test_a_split_takes_its_own_periods_only() -> None:
+    results = [result(1, "selection", 0.1), result(2, "warm-up", 0.2), result(3, "test", 0.6), result(4, "test", 0.8)]
+    assert math.isclose(mean_over(results, "test")["serving_auc"], 0.7)
+    assert math.isclose(mean_over(results, "warm-up")["serving_auc"], 0.2)
+    assert math.isclose(mean_over(results)["serving_auc"], 0.425)
+
+
+def test_nan_is_left_out_of_its_own_column_alone() -> None:
+    means = mean_over([result(1, "test", math.nan, 0.2), result(2, "test", 0.6, 0.4)])
+    assert means["serving_auc"] == 0.6
+    assert math.isclose(means["serving_logloss"], 0.3)
+
+
+def test_a_mean_over_nan_only_is_nan() -> None:
+    means = mean_over([result(1, "test", math.nan)])
+    assert math.isnan(means["serving_auc"])
+    assert means["serving_logloss"] == 0.5
+
+
+def test_results_may_come_from_an_iterator() -> None:
+    assert mean_over(iter([result(1, "test", 0.5), result(2, "test", 0.5)]))["serving_auc"] == 0.5
+
+
+def test_no_results_have_no_means() -> None:
+    assert mean_over([]) == {}
+    assert mean_over([result(1, "test", 0.5)], "warm-up") == {}
