@@ -42,7 +42,7 @@ class SaveConfig(SaveConfigCallback):
             folder = Path(trainer.default_root_dir)
             folder.mkdir(parents=True, exist_ok=True)
             path = folder / self.config_filename
-            self.parser.save(self.config, str(path), skip_none=False, overwrite=True, multifile=self.multifile)
+            self.parser.save(self.config, str(path), skip_unset=False, overwrite=True, multifile=self.multifile)
 
 
 class AsmgCLI(LightningCLI):
@@ -80,7 +80,7 @@ class AsmgCLI(LightningCLI):
 IDLE_WARNINGS = (".*LeafSpec.*", "Total length of .* across ranks is zero.*", ".*exists and is not empty.*")
 
 
-def main(args: list[str] | None = None) -> None:
+def main() -> None:
     """Run the command line; an error that the user can mend is one message and exit status 2."""
     for message in IDLE_WARNINGS:
         warnings.filterwarnings("ignore", message)
@@ -105,7 +105,6 @@ def main(args: list[str] | None = None) -> None:
                 "default_root_dir": "runs/default",
                 "plugins": {"class_path": "asmg_pl.checkpoint_io.AtomicCheckpointIO"},
             },
-            args=args,
         )
     except (UserError, MisconfigurationException) as error:
         sys.stderr.write(f"asmg: {error}\n")

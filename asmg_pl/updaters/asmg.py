@@ -60,7 +60,6 @@ class ASMG(Updater):
 
     Attributes:
         history: the snapshots and the generator's carried state.
-        generator: M_ω.
         serving: Θ*, the model that serves.
     """
 
@@ -79,7 +78,7 @@ class ASMG(Updater):
 
         Args:
             sizes: numbers of users, items and categories; the command line takes them from the data.
-            generator: class of the meta generator, called with the parameter shapes.
+            generator: class of the meta generator M_ω, called with the parameter shapes.
             window: snapshots that the generator sees, k.
             weights: λ, how the losses of the window's positions are weighted, from oldest to newest.
             generator_learning_rate: of the generator's Adam, whose moments are carried from period to period.

@@ -33,7 +33,6 @@ class Updater(LightningModule):
     ``on_save_checkpoint`` and ``on_load_checkpoint``.
 
     Attributes:
-        recommender: the base model, Θ.
         results: what the walk has scored so far, by period.
         evaluation: what the latest ``validate`` or ``test`` has scored, by period.
         phase: the phase that is running or has just ended.
@@ -53,7 +52,7 @@ class Updater(LightningModule):
 
         Args:
             sizes: numbers of users, items and categories; the command line takes them from the data.
-            recommender: class of the base model, called with ``sizes``.
+            recommender: class of the base model Θ, called with ``sizes``.
             learning_rate: of the base model's Adam, whose moments are carried from period to period.
             passes: how often each new period is gone over.
             pretrain_periods: the first periods, which pre-train the base model together.

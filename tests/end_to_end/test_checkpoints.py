@@ -1,0 +1,134 @@
+"""Resuming from files and settings that do not fit: one message, exit status 2, nothing lost."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from end_to_end.program import Asmg, Finished, last_checkpoint, metrics, ratings
+
+from asmg_pl.checkpoint_io import newest_first
+
+
+@pytest.fixture
+def started(walk: tuple[Path, Finished], tmp_path: Path) -> Path:
+    """A run folder whose walk has come to period 8, with the checkpoints of periods 4 to 8."""
+    folder = tmp_path / "run"
+    shutil.copytree(walk[0], folder)
+    for path in newest_first(folder / "checkpoints"):
+        if path.name > "period-000009":
+            path.unlink()
+    return folder
+
+
+def assert_refused(finished: Finished, *words: object) -> None:
+    assert finished.code == 2
+    assert "Traceback" not in finished.err
+    assert len(finished.err.splitlines()) <= 3
+    for word in words:
+        assert str(word) in finished.err
+
+
+def test_a_truncated_checkpoint_is_refused_and_the_one_before_it_named(
+    walk: tuple[Path, Finished], started: Path, fit: Asmg
+) -> None:
+    newest, previous = newest_first(started / "checkpoints")[:2]
+    os.truncate(newest, newest.stat().st_size // 2)
+    before = metrics(started)
+    assert_refused(fit(started, "--ckpt_path", "last"), newest, "damaged", f"the previous one is {previous}")
+    assert metrics(started) == before
+
+    assert fit(started, "--ckpt_path", previous, "--checkpoint.keep", -1).code == 0
+    assert metrics(started) == metrics(walk[0])
+
+
+@pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04"])
+def test_a_file_that_is_no_checkpoint_is_refused(fit: Asmg, tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "other.ckpt"
+    path.write_bytes(content)
+    assert_refused(fit(tmp_path / "run", "--ckpt_path", path), path, "no checkpoint of this program")
+
+
+class Intruder:
+    """What a pickle would run."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.target,))
+
+
+def test_reading_a_checkpoint_runs_no_code(fit: Asmg, tmp_path: Path) -> None:
+    path, target = tmp_path / "evil.ckpt", tmp_path / "touched"
+    torch.save({"results": {}, "state_dict": Intruder(target)}, path)
+    assert_refused(fit(tmp_path / "run", "--ckpt_path", path), path)
+    assert not target.exists()
+    torch.load(path, weights_only=False)
+    assert target.exists(), "the file would have run code"
+
+
+def test_a_missing_checkpoint_is_named(fit: Asmg, tmp_path: Path) -> None:
+    assert_refused(fit(tmp_path, "--ckpt_path", tmp_path / "nowhere.ckpt"), "nowhere.ckpt", "last")
+
+
+def test_last_means_the_beginning_where_there_is_no_checkpoint(fit: Asmg, tmp_path: Path) -> None:
+    finished = fit(tmp_path, "--ckpt_path", "last", "--loop.until", 5)
+    assert finished.code == 0
+    assert "starts at the beginning" in finished.out
+    assert (tmp_path / "metrics.csv").exists()
+
+
+def test_without_a_checkpoint_there_is_nothing_to_test(asmg: Asmg, stream: Path, tmp_path: Path) -> None:
+    given = ("--config", stream / "config.yaml", "--data.root", stream, "--trainer.default_root_dir", tmp_path)
+    assert_refused(asmg("test", *given, "--ckpt_path", "last"), "no checkpoint", "asmg fit")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--seed_everything", 5], ["seed 1234", "--seed_everything 1234"]),
+        (["--model.init_args.generator.init_args.hidden_size", 3], ["has shape", "config.yaml"]),
+        (
+            ["--model.init_args.recommender", "EmbeddingMLP", "--model.init_args.recommender.embedding_dim", 4],
+            ["has shape", "config.yaml"],
+        ),
+        (["--model.init_args.window", 3], ["has shape", "config.yaml"]),
+        (["--data.source.init_args.positive_from", 2.0], ["other rows"]),
+    ],
+)
+def test_other_settings_than_the_checkpoints_are_refused(
+    started: Path, fit: Asmg, arguments: list[object], words: list[str]
+) -> None:
+    before = {path: path.read_bytes() for path in started.rglob("*") if path.is_file()}
+    assert_refused(fit(started, "--ckpt_path", "last", *arguments), *words)
+    assert {path: path.read_bytes() for path in started.rglob("*") if path.is_file()} == before
+
+
+def test_another_stream_is_refused(started: Path, fit: Asmg, stream: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(stream, other)
+    ratings(seed=1).write_csv(other / "ratings.csv")
+    assert_refused(fit(started, "--ckpt_path", "last", root=other), "other rows", other)
+
+
+def test_other_categories_are_refused(started: Path, fit: Asmg, stream: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    shutil.copytree(stream, other)
+    text = (other / "movies.csv").read_text()
+    (other / "movies.csv").write_text(text.replace("Action", "Action|Western", 1))
+    assert_refused(fit(started, "--ckpt_path", "last", root=other), "other rows", other)
+
+
+def test_a_walk_that_is_through_has_nothing_to_do(walk: tuple[Path, Finished], fit: Asmg, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    shutil.copytree(walk[0], folder)
+    finished = fit(folder, "--ckpt_path", "last")
+    assert finished.code == 0
+    assert "nothing new" in finished.out
+    assert metrics(folder) == metrics(walk[0])
+    assert last_checkpoint(folder).read_bytes() == last_checkpoint(walk[0]).read_bytes()

@@ -1,0 +1,121 @@
+"""A walk through the command line: what it shows, what it leaves, and that it can be repeated."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import polars as pl
+import pytest
+from end_to_end.program import PERIODS, WALKED, Asmg, Finished, environment, metrics
+
+SCORES = ["incremental_auc", "incremental_logloss", "serving_auc", "serving_logloss"]
+
+Walk = tuple[Path, Finished]
+
+
+def test_a_run_folder_has_configuration_scores_timings_plot_and_checkpoints(walk: Walk) -> None:
+    folder, finished = walk
+    assert finished.code == 0, finished.err
+    assert {path.name for path in folder.iterdir()} == {
+        *("config.yaml", "metrics.csv", "timings.csv", "auc.png", "checkpoints"),
+    }
+    assert (folder / "auc.png").read_bytes().startswith(b"\x89PNG\r\n")
+    assert len(list((folder / "checkpoints").glob("*.ckpt"))) == len(WALKED) + 1
+
+
+def test_there_is_a_row_for_each_period_after_pretraining(walk: Walk) -> None:
+    table = pl.read_csv(walk[0] / "metrics.csv")
+    assert table.columns == ["period", "split", "rows", "positives", *SCORES]
+    assert table["period"].to_list() == list(WALKED)
+    assert table["split"].to_list() == ["selection"] + ["warm-up"] * 4 + ["test"] * 4
+    assert (table["rows"] == 200).all()
+    assert table["positives"].is_between(1, 199).all()
+    assert table.select(pl.all_horizontal(pl.col("^.*_auc$").is_between(0, 1)).all()).item()
+    # The generated model serves from the first period after its first training on.
+    differs = table["incremental_auc"] != table["serving_auc"]
+    assert differs.to_list() == [False] * 3 + [True] * 6
+
+
+def test_the_screen_shows_a_row_per_period_and_the_mean_over_the_test_periods(walk: Walk) -> None:
+    lines = walk[1].out.splitlines()
+    table = pl.read_csv(walk[0] / "metrics.csv")
+    assert lines[0].startswith("pre-trained on periods 1 to 4 in ")
+    names = [word for name in SCORES for word in name.split("_")]
+    assert lines[1].split() == ["period", "split", "rows", *names, "seconds"]
+    for line, row in zip(lines[2 : 2 + len(WALKED)], table.iter_rows(named=True), strict=True):
+        shown = [str(row["period"]), row["split"], str(row["rows"]), *(f"{row[name]:.4f}" for name in SCORES)]
+        assert line.split()[:-1] == shown
+        assert float(line.split()[-1]) >= 0
+    means = table.filter(pl.col("split") == "test").select(pl.col(SCORES).mean()).row(0, named=True)
+    expected = ", ".join(f"{name.replace('_', ' ')} {means[name]:.4f}" for name in SCORES)
+    assert lines[2 + len(WALKED)] == f"mean over the test periods 10 to 13: {expected}"
+
+
+def test_the_progress_bar_names_period_and_phase(walk: Walk) -> None:
+    assert f"/{PERIODS}" in walk[1].err
+    assert any(phase in walk[1].err for phase in ("pretrain", "generate", "update"))
+    assert "Traceback" not in walk[1].err
+    assert "Warning" not in walk[1].err
+
+
+def test_timings_name_each_phase(walk: Walk) -> None:
+    table = pl.read_csv(walk[0] / "timings.csv")
+    of_last = table.filter(pl.col("period") == PERIODS)
+    assert of_last["phase"].to_list() == ["score", "generate", "update"]
+    assert of_last["mini_batches"].to_list() == [1, 4, 4]
+    assert (table["seconds"] >= 0).all()
+
+
+def test_the_saved_configuration_repeats_the_walk_byte_for_byte(walk: Walk, asmg: Asmg, tmp_path: Path) -> None:
+    again = asmg("fit", "--config", walk[0] / "config.yaml", "--trainer.default_root_dir", tmp_path)
+    assert again.code == 0
+    assert metrics(tmp_path) == metrics(walk[0])
+
+
+def test_another_seed_gives_other_scores(walk: Walk, fit: Asmg, tmp_path: Path) -> None:
+    fit(tmp_path, "--loop.until", 6, "--seed_everything", 7)
+    assert not metrics(walk[0]).startswith(metrics(tmp_path))
+    fit(tmp_path, "--loop.until", 6, "--checkpoint.overwrite", "true")
+    assert metrics(walk[0]).startswith(metrics(tmp_path))
+
+
+def test_the_incremental_model_of_asmg_is_that_of_plain_incremental_update(
+    walk: Walk, fit: Asmg, tmp_path: Path
+) -> None:
+    fit(tmp_path, "--config", Path(__file__).parents[2] / "configs" / "incremental.yaml", *PRETRAINING)
+    plain, asmg = pl.read_csv(tmp_path / "metrics.csv"), pl.read_csv(walk[0] / "metrics.csv")
+    assert plain.columns[-2:] == ["serving_auc", "serving_logloss"]
+    for name in ("auc", "logloss"):
+        assert plain[f"serving_{name}"].to_list() == asmg[f"incremental_{name}"].to_list()
+
+
+PRETRAINING = [
+    *("--model.init_args.pretrain_periods", 4, "--model.init_args.pretrain_epochs", 2),
+    *("--model.init_args.test_from", 10),
+]
+
+
+def test_a_walk_may_stop_at_a_period_and_go_on_later(walk: Walk, fit: Asmg, tmp_path: Path) -> None:
+    assert fit(tmp_path, "--loop.until", 8).code == 0
+    assert len(pl.read_csv(tmp_path / "metrics.csv")) == 4
+    assert fit(tmp_path, "--ckpt_path", "last").code == 0
+    assert metrics(tmp_path) == metrics(walk[0])
+
+
+def test_an_earlier_walk_is_not_overwritten(fit: Asmg, tmp_path: Path) -> None:
+    fit(tmp_path, "--loop.until", 5)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    refused = fit(tmp_path, "--data.batch_size", 32)
+    assert refused.code == 2
+    for way in ("--ckpt_path last", "--trainer.default_root_dir", "--checkpoint.overwrite true"):
+        assert way in refused.err
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("program", [[str(Path(sys.executable).parent / "asmg")], [sys.executable, "-m", "asmg_pl"]])
+def test_the_program_can_be_called_by_its_name_and_as_a_module(program: list[str]) -> None:
+    done = subprocess.run([*program, "--help"], capture_output=True, text=True, env=environment(), check=True)
+    for subcommand in ("fit", "validate", "test"):
+        assert subcommand in done.stdout
