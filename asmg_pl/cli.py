@@ -106,6 +106,11 @@ def main() -> None:
                 "plugins": {"class_path": "asmg_pl.checkpoint_io.AtomicCheckpointIO"},
             },
         )
-    except (UserError, MisconfigurationException) as error:
-        sys.stderr.write(f"asmg: {error}\n")
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, (UserError, MisconfigurationException)):
+            cause = cause.__cause__  # building a class from the configuration wraps what its __init__ raises
+        if cause is None:
+            raise
+        sys.stderr.write(f"asmg: {cause}\n")
         sys.exit(2)

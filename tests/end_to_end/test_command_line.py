@@ -1,0 +1,127 @@
+"""The command line: configurations that overlay each other, errors in one message, help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+from end_to_end.program import Asmg, movies, ratings
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+def test_a_printed_configuration_prints_itself(asmg: Asmg, stream: Path, tmp_path: Path) -> None:
+    given = ("--config", stream / "config.yaml", "--data.root", stream, "--model.init_args.window", 4)
+    printed = asmg("fit", *given, "--print_config")
+    assert printed.code == 0
+    (tmp_path / "printed.yaml").write_text(printed.out)
+    assert yaml.safe_load(printed.out)["model"]["init_args"]["window"] == 4
+    assert asmg("fit", "--config", tmp_path / "printed.yaml", "--print_config").out == printed.out
+
+
+def test_later_configurations_override_earlier_ones(asmg: Asmg, stream: Path, tmp_path: Path) -> None:
+    (tmp_path / "over.yaml").write_text("data:\n  batch_size: 7\nmodel:\n  init_args:\n    weights: exp\n")
+    printed = asmg(
+        "fit",
+        "--config",
+        stream / "config.yaml",
+        "--config",
+        tmp_path / "over.yaml",
+        "--loop.until",
+        9,
+        "--print_config",
+    )
+    found = yaml.safe_load(printed.out)
+    assert found["data"]["batch_size"] == 7
+    assert found["data"]["history_size"] == 5
+    assert found["model"]["init_args"]["weights"] == "exp"
+    assert found["model"]["init_args"]["window"] == 2
+    assert found["loop"]["until"] == 9
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--data.batch_sise", 5], ["batch_sise"]),
+        (["--data.batch_size", "many"], ["batch_size", "many"]),
+        (["--data.batch_size", 0], ["data.batch_size must be at least 1"]),
+        (["--model", "NoSuchUpdater"], ["model", "NoSuchUpdater"]),
+        (["--model.init_args.windows", 4], ["windows"]),
+        (["--model.init_args.window", 0], ["model.window must be at least 1"]),
+        (["--model.init_args.learning_rate", -1], ["model.learning_rate must be positive"]),
+        (["--model.init_args.generator", "NoSuchGenerator"], ["generator", "NoSuchGenerator"]),
+        (["--model.init_args.generator.init_args.hidden_size", 0], ["hidden_size must be at least 1"]),
+        (["--data.root", "/no/such/folder"], ["/no/such/folder"]),
+        (["--data.periods.init_args.count", 5000], ["2600 rows cannot be cut into 5000 periods"]),
+        (["--model.init_args.pretrain_periods", 13], ["13 periods", "model.pretrain_periods"]),
+        (["--loop.until", 3], ["loop.until is 3", "4 periods"]),
+        (["--checkpoint.keep", 0], ["checkpoint.keep"]),
+        (["--trainer.max_epochs", 3], ["trainer.max_epochs must be -1"]),
+        (["--trainer.limit_train_batches", 0.5], ["trainer.limit_train_batches must be 1.0"]),
+        (["--trainer.fast_dev_run", "true"], ["trainer.fast_dev_run must be False", "--loop.until"]),
+        (["--trainer.accumulate_grad_batches", 2], ["accumulate_grad_batches"]),
+    ],
+)
+def test_an_error_is_one_message_that_names_the_setting(
+    fit: Asmg, tmp_path: Path, arguments: list[object], words: list[str]
+) -> None:
+    finished = fit(tmp_path / "run", *arguments)
+    assert finished.code == 2, finished.out
+    assert "Traceback" not in finished.err
+    assert len(finished.err.splitlines()) < 15
+    for word in words:
+        assert word in finished.err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_malformed_row_is_named_by_file_and_line(fit: Asmg, stream: Path, tmp_path: Path) -> None:
+    lines = (stream / "ratings.csv").read_text().splitlines()
+    lines[41] = lines[41].replace(",", ",x", 1)
+    (tmp_path / "ratings.csv").write_text("\n".join(lines) + "\n")
+    movies().write_csv(tmp_path / "movies.csv")
+    finished = fit(tmp_path / "run", root=tmp_path)
+    assert finished.code == 2
+    assert "ratings.csv:42: item 'x" in finished.err
+    assert "Traceback" not in finished.err
+
+
+def test_a_missing_file_is_named(fit: Asmg, tmp_path: Path) -> None:
+    ratings().write_csv(tmp_path / "ratings.csv")
+    finished = fit(tmp_path / "run", root=tmp_path)
+    assert finished.code == 2
+    assert "movies.csv" in finished.err
+
+
+def test_help_explains_the_options(asmg: Asmg) -> None:
+    finished = asmg("fit", "--help")
+    assert finished.code == 0
+    for option, explanation in [
+        ("--data.source", "how the raw data become interactions"),
+        ("--data.batch_size", "rows of a mini-batch in training"),
+        ("--loop.until", "the last period to walk"),
+        ("--checkpoint.keep", "how many of the newest checkpoints are kept"),
+    ]:
+        assert option in finished.out
+        assert explanation in " ".join(finished.out.split())
+
+
+def test_help_explains_an_updaters_options(asmg: Asmg) -> None:
+    text = " ".join(asmg("fit", "--model.help", "ASMG").out.split())
+    for explanation in (
+        "class of the meta generator",
+        "snapshots that the generator sees",
+        "best AUC on the next period",
+    ):
+        assert explanation in text
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.name)
+def test_every_shipped_configuration_can_be_read(asmg: Asmg, path: Path) -> None:
+    needs_source = "source:" not in path.read_text()
+    source = ["--data.source", "asmg_pl.data.sources.DriftingStream"] if needs_source else []
+    printed = asmg("fit", "--config", path, *source, "--print_config")
+    assert printed.code == 0, printed.err
+    found = yaml.safe_load(printed.out)
+    assert found["model"]["class_path"] in ("asmg_pl.updaters.ASMG", "asmg_pl.updaters.IncrementalUpdate")
+    assert path.read_text().startswith("# ")

@@ -1,0 +1,68 @@
+"""``asmg test`` and ``asmg validate`` score a checkpoint's models as the walk did."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from end_to_end.program import Asmg, Finished
+
+Walk = tuple[Path, Finished]
+
+
+@pytest.fixture
+def evaluate(asmg: Asmg, walk: Walk, stream: Path, tmp_path: Path) -> Asmg:
+    """Evaluate the checkpoint that the walk kept after a period."""
+
+    def run(subcommand: str, period: int, *arguments: object) -> Finished:
+        (checkpoint,) = (walk[0] / "checkpoints").glob(f"period-{period:06d}-*")
+        given = ("--config", stream / "config.yaml", "--data.root", stream, "--trainer.default_root_dir", tmp_path)
+        return asmg(subcommand, *given, "--ckpt_path", checkpoint, *arguments)
+
+    return run
+
+
+def rows_shown(finished: Finished) -> list[list[str]]:
+    assert finished.code == 0, finished.err
+    return [line.split() for line in finished.out.splitlines() if line.strip()[:1].isdigit()]
+
+
+def expected(walk: Walk, period: int) -> list[str]:
+    row = pl.read_csv(walk[0] / "metrics.csv").filter(period=period).row(0, named=True)
+    scores = [f"{value:.4f}" for name, value in row.items() if name.endswith(("auc", "logloss"))]
+    return [str(period), row["split"], str(row["rows"]), *scores]
+
+
+@pytest.mark.parametrize("period", [4, 8, 12])
+def test_the_next_period_is_scored_as_in_the_walk(evaluate: Asmg, walk: Walk, period: int) -> None:
+    assert rows_shown(evaluate("validate", period)) == [expected(walk, period + 1)]
+    assert rows_shown(evaluate("test", period))[0] == expected(walk, period + 1)
+
+
+def test_all_later_periods_are_tested(evaluate: Asmg) -> None:
+    finished = evaluate("test", 9)
+    assert [row[0] for row in rows_shown(finished)] == ["10", "11", "12", "13"]
+    assert "mean over 4 periods" in finished.out
+
+
+def test_periods_may_be_chosen_and_those_seen_in_training_are_marked(evaluate: Asmg) -> None:
+    rows = rows_shown(evaluate("test", 8, "--data.evaluate", "[3, 12]"))
+    assert [row[:2] for row in rows] == [["3", "seen"], ["12", "test"]]
+
+
+def test_a_period_outside_the_stream_is_refused(evaluate: Asmg) -> None:
+    finished = evaluate("test", 8, "--data.evaluate", "[14]")
+    assert finished.code == 2
+    assert "period 14 is not among the stream's 1..13" in finished.err
+
+
+def test_after_the_last_period_there_is_nothing_to_test(evaluate: Asmg) -> None:
+    finished = evaluate("test", 13)
+    assert finished.code == 2
+    assert "no later period to score" in finished.err
+
+
+def test_an_evaluation_leaves_no_file(evaluate: Asmg, tmp_path: Path) -> None:
+    evaluate("test", 8)
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,71 @@
+"""A stream that has grown at its end: the same command goes on with the new periods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+from end_to_end.program import PERIODS, ROWS, Asmg, metrics, movies, ratings
+
+
+def newer_ratings(rows: int = 450) -> pl.DataFrame:
+    """Two more periods and a half, among them users and items that were not there before."""
+    time = ratings()["timestamp"].max()
+    assert isinstance(time, int)
+    fresh = pl.int_range(rows, eager=True)
+    return (
+        ratings()
+        .with_columns(pl.col("timestamp") + 1)
+        .tail(rows)
+        .with_columns(
+            userId=pl.when(fresh % 5 == 0).then(5000 + fresh % 7).otherwise(pl.col("userId")),
+            movieId=pl.when(fresh % 4 == 0).then(9000 + fresh % 6).otherwise(pl.col("movieId")),
+            timestamp=time + 60 * (1 + fresh),
+        )
+    )
+
+
+def grown_movies() -> pl.DataFrame:
+    """The new items, with a genre that was not there before."""
+    item = pl.int_range(9000, 9006, eager=True)
+    fresh = pl.DataFrame({"movieId": item, "title": [f"New {i}" for i in item], "genres": ["Noir|Drama"] * 6})
+    return pl.concat([movies(), fresh])
+
+
+@pytest.mark.parametrize("updater", ["ASMG", "IncrementalUpdate"])
+def test_the_walk_goes_on_with_new_periods_users_items_and_categories(
+    fit: Asmg, write_stream: Callable[[pl.DataFrame, pl.DataFrame], Path], tmp_path: Path, updater: str
+) -> None:
+    model = ["--model", updater] if updater == "IncrementalUpdate" else []
+    options = ["--model.init_args.pretrain_periods", 4, "--model.init_args.pretrain_epochs", 2]
+    assert fit(tmp_path, *model, *options, root=write_stream(ratings(), movies())).code == 0
+    before = metrics(tmp_path)
+
+    grown = write_stream(pl.concat([ratings(), newer_ratings()]), grown_movies())
+    finished = fit(tmp_path, *model, *options, "--ckpt_path", "last", root=grown)
+    assert finished.code == 0, finished.err
+    assert metrics(tmp_path).startswith(before)
+    table = pl.read_csv(tmp_path / "metrics.csv")
+    assert table["period"].to_list() == list(range(5, PERIODS + 3))
+    assert (table["rows"] == ROWS // PERIODS).all()
+    assert table.tail(2).select(pl.col("^serving_.*$").is_finite().all()).row(0) == (True, True)
+
+
+def test_rows_known_before_keep_their_numbers(
+    fit: Asmg, write_stream: Callable[[pl.DataFrame, pl.DataFrame], Path], tmp_path: Path
+) -> None:
+    fit(tmp_path, root=write_stream(ratings(), movies()))
+    checkpoint = sorted((tmp_path / "checkpoints").iterdir())[-1]
+    before = torch.load(checkpoint, weights_only=True)["state_dict"]
+    grown = write_stream(pl.concat([ratings(), newer_ratings(250)]), grown_movies())
+    assert fit(tmp_path, "--ckpt_path", "last", root=grown).code == 0
+    after = torch.load(sorted((tmp_path / "checkpoints").iterdir())[-1], weights_only=True)["state_dict"]
+    for name in ("user", "item", "category"):
+        old, new = (state[f"history.tables.{name}"] for state in (before, after))
+        assert new.shape[1] > old.shape[1]
+        # One more push: the slot that was the newest is untouched, in all rows that were there.
+        slot = (before["history._extra_state"]["pushes"] - 1) % 2
+        assert torch.equal(new[slot, : old.shape[1]], old[slot])

@@ -1,0 +1,85 @@
+"""No row of a period can change the model that is scored on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+import torch
+from end_to_end.program import PERIODS, ROWS, Asmg, last_checkpoint, movies, ratings
+
+from asmg_pl.data import EqualCounts, InteractionLog, PeriodDataModule
+from asmg_pl.data.sources import MovieLens
+from asmg_pl.updaters import ASMG
+
+PERIOD = 11
+SIZE = ROWS // PERIODS
+WriteStream = Callable[[pl.DataFrame, pl.DataFrame], Path]
+
+
+def perturb(rows: pl.DataFrame, period: int) -> pl.DataFrame:
+    """Turn half of the users' ratings of one period round, and let them rate other items."""
+    place = pl.int_range(pl.len())
+    chosen = (place // SIZE + 1 == period) & (pl.col("userId") % 2 == 0)
+    return rows.with_columns(
+        rating=pl.when(chosen).then(5.5 - pl.col("rating")).otherwise(pl.col("rating")),
+        movieId=pl.when(chosen).then(pl.col("movieId").reverse()).otherwise(pl.col("movieId")),
+    )
+
+
+def scores(folder: Path, log: InteractionLog, rows: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Logits of the incremental and the serving model of a checkpoint."""
+    updater = ASMG(log.sizes, window=2)
+    updater.load_state_dict(torch.load(last_checkpoint(folder), weights_only=True)["state_dict"])
+    batch = log.batch(rows, 5)
+    with torch.no_grad():
+        return updater.recommender(batch), updater.serving(batch)
+
+
+def walk_and_score(fit: Asmg, folder: Path, root: Path, until: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Walk up to a period and score the next period's rows of users that the perturbation leaves alone."""
+    finished = fit(folder, "--loop.until", until, root=root)
+    assert finished.code == 0, finished.err
+    log = PeriodDataModule(MovieLens(), root=str(root), periods=EqualCounts(PERIODS)).log
+    rows = torch.arange(until * SIZE, (until + 1) * SIZE)
+    user = torch.tensor(ratings()["userId"].to_list())[rows]
+    return scores(folder, log, rows[user % 2 == 1])
+
+
+def test_a_period_cannot_change_the_model_that_is_scored_on_it(
+    fit: Asmg, write_stream: WriteStream, tmp_path: Path
+) -> None:
+    original = write_stream(ratings(), movies())
+    perturbed = write_stream(perturb(ratings(), PERIOD), movies())
+    first = walk_and_score(fit, tmp_path / "first", original, PERIOD - 1)
+    second = walk_and_score(fit, tmp_path / "second", perturbed, PERIOD - 1)
+    for one, two in zip(first, second, strict=True):
+        assert len(one) > 50
+        assert torch.equal(one, two)
+    assert not torch.equal(*first), "the generator has been trained"
+
+
+@pytest.mark.parametrize("period", [PERIOD - 1, 3])
+def test_a_period_does_change_the_models_that_come_after_it(
+    fit: Asmg, write_stream: WriteStream, tmp_path: Path, period: int
+) -> None:
+    """The counterpart, without which the test above might see nothing at all."""
+    original = write_stream(ratings(), movies())
+    perturbed = write_stream(perturb(ratings(), period), movies())
+    first = walk_and_score(fit, tmp_path / "first", original, PERIOD - 1)
+    second = walk_and_score(fit, tmp_path / "second", perturbed, PERIOD - 1)
+    assert not torch.equal(first[0], second[0])
+    assert not torch.equal(first[1], second[1])
+
+
+def test_scores_up_to_a_period_do_not_depend_on_what_comes_later(
+    fit: Asmg, write_stream: WriteStream, tmp_path: Path
+) -> None:
+    for name, rows in [("first", ratings()), ("second", perturb(ratings(), PERIOD))]:
+        assert fit(tmp_path / name, root=write_stream(rows, movies())).code == 0
+    first, second = (pl.read_csv(tmp_path / name / "metrics.csv") for name in ("first", "second"))
+    earlier = pl.col("period") < PERIOD
+    assert first.filter(earlier).equals(second.filter(earlier))
+    assert not first.filter(period=PERIOD).equals(second.filter(period=PERIOD))
