@@ -14,6 +14,7 @@ from asmg_pl.updaters.base import Updater
 
 #: Trainer settings without which a walk would go wrong, and why.
 REQUIRED = {
+    "world_size": (1, "walks on several devices are not supported yet; set trainer.devices to 1"),
     "fast_dev_run": (False, "one epoch is only one phase; for a short run, use --loop.until"),
     "overfit_batches": (0.0, "a phase reads all rows of its periods"),
     "max_epochs": (-1, "an epoch is one phase of one period, and the walk ends with the stream"),
