@@ -75,9 +75,9 @@ class AsmgCLI(LightningCLI):
             read_checkpoint(Path(config.ckpt_path))
 
 
-#: Warnings of Lightning that tell the user of a walk nothing: about its own dependencies, and about phases without
-#: rows or validation, which are meant.
-IDLE_WARNINGS = (".*LeafSpec.*", "Total length of .* across ranks is zero.*", ".*exists and is not empty.*")
+#: Warnings of Lightning that tell the user of a walk nothing: about its own dependencies, and about short phases and
+#: fitting without validation, which are meant.
+IDLE_WARNINGS = (".*LeafSpec.*", "Total length of .* across ranks is zero.*", "The number of training batches .*")
 
 
 def main() -> None:

@@ -6,8 +6,8 @@ from typing import cast
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from tqdm import tqdm
 
+from asmg_pl.callbacks.progress import say
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.errors import ConfigError
 from asmg_pl.updaters.base import Updater
@@ -72,7 +72,7 @@ class PeriodLoop(Callback):
         data, _ = _parts(trainer)
         self._find_phase(trainer)
         if data.phase is None and trainer.is_global_zero:
-            tqdm.write(f"nothing new: the walk has been through period {data.last_period}, the last one")
+            say(f"nothing new: the walk has been through period {data.last_period}, the last one")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin the phase."""

@@ -11,9 +11,9 @@ from typing import Any, cast
 import polars as pl
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
-from tqdm import tqdm
 
 from asmg_pl.callbacks.plot import plot_results
+from asmg_pl.callbacks.progress import say
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.results import METRICS, PeriodResult, mean_over
 from asmg_pl.updaters.base import Updater
@@ -64,7 +64,7 @@ class PeriodReport(Callback):
         if trainer.is_global_zero and (following is None or following.period != phase.period):
             if result is None:
                 seconds = self._seconds(phase.period)
-                tqdm.write(f"pre-trained on periods 1 to {phase.period} in {seconds:.1f} s")
+                say(f"pre-trained on periods 1 to {phase.period} in {seconds:.1f} s")
             else:
                 self._show([result], walking=True)
 
@@ -77,16 +77,16 @@ class PeriodReport(Callback):
         tested = [r for r in results if r.split == "test"]
         if tested:
             span = f"{tested[0].period} to {tested[-1].period}"
-            tqdm.write(_means(f"mean over the test periods {span}", tested))
+            say(_means(f"mean over the test periods {span}", tested))
         plot_results(results, folder / "auc.png")
-        tqdm.write(f"metrics.csv, timings.csv, auc.png and checkpoints are in {folder}")
+        say(f"metrics.csv, timings.csv, auc.png and checkpoints are in {folder}")
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the scores of the evaluated periods."""
         results = list(cast(Updater, pl_module).evaluation.values())
         if trainer.is_global_zero:
             self._show(results)
-            tqdm.write(_means(f"mean over {len(results)} period{'s' * (len(results) > 1)}", results))
+            say(_means(f"mean over {len(results)} period{'s' * (len(results) > 1)}", results))
 
     on_validation_end = on_test_end
 
@@ -104,12 +104,12 @@ class PeriodReport(Callback):
             columns = [f"{model} {metric}" for model in result.scores for metric in METRICS]
             if not self._header_shown:
                 seconds = f" {'seconds':>8}" if walking else ""
-                tqdm.write(f"{'period':>6} {'split':>9} {'rows':>9}  " + "  ".join(columns) + seconds)
+                say(f"{'period':>6} {'split':>9} {'rows':>9}  " + "  ".join(columns) + seconds)
                 self._header_shown = True
             values = [score[metric] for score in result.scores.values() for metric in METRICS]
             cells = "  ".join(f"{value:>{len(name)}.4f}" for name, value in zip(columns, values, strict=True))
             seconds = f" {self._seconds(result.period):>8.2f}" if walking else ""
-            tqdm.write(f"{result.period:>6} {result.split:>9} {result.rows:>9,}  {cells}{seconds}")
+            say(f"{result.period:>6} {result.split:>9} {result.rows:>9,}  {cells}{seconds}")
 
     def state_dict(self) -> dict[str, Any]:
         """The timings so far."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+import yaml
 from end_to_end.program import Asmg, Finished, command, environment, last_checkpoint, metrics
 
 
@@ -32,33 +33,58 @@ def assert_bit_equal(first: Path, second: Path) -> None:
         for path, value in expected.items():
             same = torch.equal(found[path], value) if isinstance(value, torch.Tensor) else found[path] == value
             assert same, path
+    assert sum(isinstance(value, torch.Tensor) for value in leaves(two).values()) > 50
 
 
-def kill_when(there: Path, arguments: list[object], log: Path) -> None:
-    """Start a walk and kill it as soon as a file is there."""
+def kill_at(place: dict[str, Any], arguments: list[object], folder: Path) -> None:
+    """Start a walk, wait until it stands still at a place, and kill it there."""
+    sign, config, log = folder / "sign", folder / "stand_still.yaml", folder / "log.txt"
+    halt = {"class_path": "end_to_end.stand_still.StandStill", "init_args": {"sign": str(sign), **place}}
+    config.write_text(yaml.safe_dump({"trainer": {"callbacks": [halt]}}))
+    paths = os.pathsep.join(filter(None, [str(Path(__file__).parents[1]), os.environ.get("PYTHONPATH")]))
     with log.open("w") as output:
-        process = subprocess.Popen(command(*arguments), stdout=output, stderr=output, env=environment())
+        environ = environment() | {"PYTHONPATH": paths}
+        called = command("fit", *arguments, "--config", config)
+        process = subprocess.Popen(called, stdout=output, stderr=output, env=environ)
+    try:
         deadline = time.monotonic() + 120
-        while not there.exists():
+        while not sign.exists():
             assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, f"{there} did not appear"
-            time.sleep(0.001)
-        os.kill(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL, "the walk had ended before it was killed"
+            assert time.monotonic() < deadline, f"the walk did not get to {place}"
+            time.sleep(0.01)
+    finally:
+        process.kill()
+    assert process.wait() == -signal.SIGKILL, "the walk had ended before it was killed"
 
 
 @pytest.mark.parametrize(
-    "killed_after",
-    ["period-000009-phase-001-generate", "period-000009-phase-000-score", "period-000004-phase-001-select"],
+    ("place", "saved", "half_written"),
+    [
+        ({"period": 4, "phase": "pretrain", "repeat": 1, "batch": 5}, "period-000004-phase-001-select", []),
+        ({"period": 9, "phase": "generate", "batch": 1}, "period-000009-phase-000-score", []),
+        (
+            {"period": 9, "phase": "update"},
+            "period-000009-phase-001-generate",
+            ["period-000009-phase-002-update.ckpt.partial"],
+        ),
+    ],
+    ids=["in pre-training", "between two steps of the generator", "while a checkpoint is written"],
 )
 def test_a_killed_walk_goes_on_with_bit_equal_results(
-    walk: tuple[Path, Finished], stream: Path, fit: Asmg, tmp_path: Path, killed_after: str
+    walk: tuple[Path, Finished],
+    stream: Path,
+    fit: Asmg,
+    tmp_path: Path,
+    place: dict[str, Any],
+    saved: str,
+    half_written: list[str],
 ) -> None:
     folder = tmp_path / "run"
     given = ["--config", stream / "config.yaml", "--data.root", stream, "--trainer.default_root_dir", folder]
-    checkpoint = folder / "checkpoints" / f"{killed_after}.ckpt"
-    kill_when(checkpoint, ["fit", *given], tmp_path / "log.txt")
-    assert not (folder / "metrics.csv").exists() or metrics(folder) != metrics(walk[0])
+    kill_at(place, list(given), tmp_path)
+    assert last_checkpoint(folder).stem == saved
+    assert [path.name for path in folder.rglob("*.partial")] == half_written
+    assert not (folder / "auc.png").exists()
 
     resumed = fit(folder, "--ckpt_path", "last")
     assert resumed.code == 0, resumed.err
