@@ -3,7 +3,7 @@
     python tools/run_seeds.py runs/mt --seeds 1234 1235 1236 -- --config configs/movietweetings.yaml --data.root FOLDER
 
 Everything after ``--`` goes to ``asmg fit``. Finished seeds are not run again, interrupted ones go on. The last line
-averages the test periods over the seeds; with ``--split warm-up`` the warm-up periods that the generator has served.
+averages the test periods over the seeds; with ``--split warm-up`` the warm-up periods, on which settings are chosen.
 """
 
 from __future__ import annotations
