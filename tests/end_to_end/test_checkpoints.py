@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import pickle
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import torch
 from end_to_end.program import Asmg, Finished, last_checkpoint, metrics, ratings
@@ -63,12 +66,26 @@ class Intruder:
         return (Path.touch, (self.target,))
 
 
-def test_reading_a_checkpoint_runs_no_code(fit: Asmg, tmp_path: Path) -> None:
+def save_plain(value: Any, path: Path) -> None:
+    path.write_bytes(pickle.dumps(value, protocol=2))
+
+
+@pytest.mark.parametrize(
+    ("save", "load"),
+    [
+        (torch.save, lambda path: torch.load(path, weights_only=False)),
+        (save_plain, lambda path: pickle.loads(path.read_bytes())),
+    ],
+    ids=["torch", "plain pickle"],
+)
+def test_reading_a_checkpoint_runs_no_code(
+    fit: Asmg, tmp_path: Path, save: Callable[[Any, Path], None], load: Callable[[Path], Any]
+) -> None:
     path, target = tmp_path / "evil.ckpt", tmp_path / "touched"
-    torch.save({"results": {}, "state_dict": Intruder(target)}, path)
+    save({"results": {}, "state_dict": Intruder(target)}, path)
     assert_refused(fit(tmp_path / "run", "--ckpt_path", path), path)
     assert not target.exists()
-    torch.load(path, weights_only=False)
+    load(path)
     assert target.exists(), "the file would have run code"
 
 
@@ -88,6 +105,14 @@ def test_without_a_checkpoint_there_is_nothing_to_test(asmg: Asmg, stream: Path,
     assert_refused(asmg("test", *given, "--ckpt_path", "last"), "no checkpoint", "asmg fit")
 
 
+def test_a_damaged_checkpoint_is_not_tested_either(started: Path, asmg: Asmg, stream: Path) -> None:
+    newest, previous = newest_first(started / "checkpoints")[:2]
+    os.truncate(newest, newest.stat().st_size // 2)
+    given = ("--config", stream / "config.yaml", "--data.root", stream, "--trainer.default_root_dir", started)
+    finished = asmg("test", *given, "--ckpt_path", "last")
+    assert_refused(finished, newest, f"the previous one is {previous}")
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -98,6 +123,8 @@ def test_without_a_checkpoint_there_is_nothing_to_test(asmg: Asmg, stream: Path,
             ["has shape", "config.yaml"],
         ),
         (["--model.init_args.window", 3], ["has shape", "config.yaml"]),
+        (["--model.init_args.generator", "GRUGenerator"], ["no generator.", "wrote the checkpoint"]),
+        (["--model", "IncrementalUpdate", "--model.pretrain_periods", 4], ["no generator.", "wrote the checkpoint"]),
         (["--data.source.init_args.positive_from", 2.0], ["other rows"]),
     ],
 )
@@ -109,11 +136,24 @@ def test_other_settings_than_the_checkpoints_are_refused(
     assert {path: path.read_bytes() for path in started.rglob("*") if path.is_file()} == before
 
 
-def test_another_stream_is_refused(started: Path, fit: Asmg, stream: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "rows",
+    [
+        ratings(seed=1),
+        ratings().with_columns(pl.col("rating").reverse()),
+        ratings().with_columns(movieId=pl.when(pl.int_range(pl.len()) == 0).then(5).otherwise(pl.col("movieId"))),
+        ratings().slice(1),
+        ratings().head(1500),
+    ],
+    ids=["another seed", "ratings reversed", "first item changed", "first row missing", "cut short"],
+)
+def test_another_stream_is_refused(started: Path, fit: Asmg, stream: Path, tmp_path: Path, rows: pl.DataFrame) -> None:
     other = tmp_path / "other"
     shutil.copytree(stream, other)
-    ratings(seed=1).write_csv(other / "ratings.csv")
+    rows.write_csv(other / "ratings.csv")
+    before = metrics(started)
     assert_refused(fit(started, "--ckpt_path", "last", root=other), "other rows", other)
+    assert metrics(started) == before
 
 
 def test_other_categories_are_refused(started: Path, fit: Asmg, stream: Path, tmp_path: Path) -> None:

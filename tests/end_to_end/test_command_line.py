@@ -47,6 +47,14 @@ def test_later_configurations_override_earlier_ones(asmg: Asmg, stream: Path, tm
         (["--data.batch_sise", 5], ["batch_sise"]),
         (["--data.batch_size", "many"], ["batch_size", "many"]),
         (["--data.batch_size", 0], ["data.batch_size must be at least 1"]),
+        (["--data.batch_size", -5], ["data.batch_size must be at least 1, got -5"]),
+        (["--data.root", "null"], ["MovieLens reads files", "--data.root"]),
+        (["--config", "/no/such.yaml"], ["/no/such.yaml"]),
+        (["--data.source", "asmg_pl.data.sources.Nowhere"], ["source", "asmg_pl.data.sources.Nowhere"]),
+        (["--trainer.max_steps", 100], ["trainer.max_steps must be -1", "--loop.until"]),
+        (["--trainer.overfit_batches", 1], ["trainer.overfit_batches must be 0.0"]),
+        (["--trainer.precision", "bf16-mixed"], ["trainer.precision must be 32-true"]),
+        (["--trainer.reload_dataloaders_every_n_epochs", 0], ["each phase reads other rows"]),
         (["--model", "NoSuchUpdater"], ["model", "NoSuchUpdater"]),
         (["--model.init_args.windows", 4], ["windows"]),
         (["--model.init_args.window", 0], ["model.window must be at least 1"]),
@@ -74,6 +82,31 @@ def test_an_error_is_one_message_that_names_the_setting(
     for word in words:
         assert word in finished.err
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("", ["config"]), ("model: [1,\n", ["line 2"]), ("data:\n  batch_sise: 3\n", ["batch_sise"])],
+    ids=["empty", "no YAML", "wrong key"],
+)
+def test_a_configuration_that_cannot_be_read_is_refused(fit: Asmg, tmp_path: Path, text: str, words: list[str]) -> None:
+    (tmp_path / "wrong.yaml").write_text(text)
+    finished = fit(tmp_path / "run", "--config", tmp_path / "wrong.yaml")
+    assert finished.code == 2
+    assert len(finished.err.splitlines()) < 15
+    for word in words:
+        assert word in finished.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"), [([], ["subcommand", "fit"]), (["fit"], ["data.source", "model"]), (["fly"], ["fly"])]
+)
+def test_a_call_that_lacks_something_says_what(asmg: Asmg, arguments: list[str], words: list[str]) -> None:
+    finished = asmg(*arguments)
+    assert finished.code == 2
+    assert len(finished.err.splitlines()) < 15
+    for word in words:
+        assert word in finished.err
 
 
 def test_a_malformed_row_is_named_by_file_and_line(fit: Asmg, stream: Path, tmp_path: Path) -> None:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import polars as pl
 import pytest
 from end_to_end.program import Asmg, Finished
+from lightning import LightningModule, Trainer
+
+from asmg_pl.callbacks import PeriodReport
+from asmg_pl.results import PeriodResult
+from asmg_pl.updaters import Updater
 
 Walk = tuple[Path, Finished]
 
@@ -34,10 +40,40 @@ def expected(walk: Walk, period: int) -> list[str]:
     return [str(period), row["split"], str(row["rows"]), *scores]
 
 
+@pytest.fixture
+def exact(monkeypatch: pytest.MonkeyPatch) -> list[dict[int, PeriodResult]]:
+    """What the program was about to show, without the rounding: one entry per evaluation."""
+    found: list[dict[int, PeriodResult]] = []
+    show = PeriodReport.on_test_end
+
+    def note(report: PeriodReport, trainer: Trainer, pl_module: LightningModule) -> None:
+        found.append(dict(cast(Updater, pl_module).evaluation))
+        show(report, trainer, pl_module)
+
+    monkeypatch.setattr(PeriodReport, "on_test_end", note)
+    monkeypatch.setattr(PeriodReport, "on_validation_end", note)
+    return found
+
+
 @pytest.mark.parametrize("period", [4, 8, 12])
-def test_the_next_period_is_scored_as_in_the_walk(evaluate: Asmg, walk: Walk, period: int) -> None:
+def test_the_next_period_is_scored_as_in_the_walk(
+    evaluate: Asmg, walk: Walk, exact: list[dict[int, PeriodResult]], period: int
+) -> None:
     assert rows_shown(evaluate("validate", period)) == [expected(walk, period + 1)]
     assert rows_shown(evaluate("test", period))[0] == expected(walk, period + 1)
+    walked = pl.read_csv(walk[0] / "metrics.csv").filter(period=period + 1).row(0, named=True)
+    assert [results[period + 1].flat() for results in exact] == [walked, walked]
+
+
+def test_a_plain_incremental_model_is_scored_as_in_the_walk(asmg: Asmg, stream: Path, tmp_path: Path) -> None:
+    given: list[object] = ["--config", stream / "config.yaml", "--data.root", stream]
+    given += ["--trainer.default_root_dir", tmp_path, "--model", "IncrementalUpdate"]
+    given += ["--model.pretrain_periods", 4, "--model.pretrain_epochs", 1, "--model.test_from", 10]
+    assert asmg("fit", *given, "--loop.until", 9).code == 0
+    tested = asmg("test", *given, "--ckpt_path", "last")
+    assert asmg("fit", *given, "--loop.until", 10, "--ckpt_path", "last").code == 0
+    assert rows_shown(tested)[0] == expected((tmp_path, tested), 10)
+    assert len(rows_shown(tested)) == 4
 
 
 def test_all_later_periods_are_tested(evaluate: Asmg) -> None:

@@ -54,6 +54,36 @@ def test_the_walk_goes_on_with_new_periods_users_items_and_categories(
     assert table.tail(2).select(pl.col("^serving_.*$").is_finite().all()).row(0) == (True, True)
 
 
+def test_growth_in_the_middle_of_a_walk_is_the_same_to_the_base_model_as_at_its_end(
+    fit: Asmg, write_stream: Callable[[pl.DataFrame, pl.DataFrame], Path], tmp_path: Path
+) -> None:
+    small = write_stream(ratings(), movies())
+    grown = write_stream(pl.concat([ratings(), newer_ratings()]), grown_movies())
+    tables = []
+    for name, until in [("middle", ["--loop.until", 8]), ("end", [])]:
+        assert fit(tmp_path / name, *until, root=small).code == 0
+        assert fit(tmp_path / name, "--ckpt_path", "last", root=grown).code == 0
+        tables.append(pl.read_csv(tmp_path / name / "metrics.csv").select(pl.exclude("^serving_.*$")))
+    assert len(tables[0]) == PERIODS + 2 - 4
+    assert tables[0].equals(tables[1])
+
+
+def test_rows_that_filled_no_period_wait_for_the_next_ones(
+    fit: Asmg, write_stream: Callable[[pl.DataFrame, pl.DataFrame], Path], tmp_path: Path
+) -> None:
+    whole = pl.concat([ratings(), newer_ratings(200)])
+    root = write_stream(whole.head(ROWS + 7), grown_movies())
+    assert fit(tmp_path, root=root).code == 0
+    before = metrics(tmp_path)
+    root = write_stream(whole.head(ROWS + 199), grown_movies())
+    assert "nothing new" in fit(tmp_path, "--ckpt_path", "last", root=root).out
+    assert metrics(tmp_path) == before
+    assert fit(tmp_path, "--ckpt_path", "last", root=write_stream(whole, grown_movies())).code == 0
+    last = pl.read_csv(tmp_path / "metrics.csv").row(-1, named=True)
+    liked = int((whole.tail(200)["rating"] >= 4).sum())
+    assert (last["period"], last["rows"], last["positives"]) == (PERIODS + 1, 200, liked)
+
+
 def test_rows_known_before_keep_their_numbers(
     fit: Asmg, write_stream: Callable[[pl.DataFrame, pl.DataFrame], Path], tmp_path: Path
 ) -> None:

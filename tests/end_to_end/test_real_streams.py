@@ -34,6 +34,7 @@ def test_a_walk_along_a_real_stream_learns_something(
     assert table["period"].to_list() == [11, 12, 13, 14, 15]
     assert (table["rows"] == rows).all()
     for model in ("incremental", "serving"):
+        assert table[f"{model}_auc"].is_between(0.5, 1).all()
         assert table[f"{model}_auc"].mean() > least_auc  # type: ignore[operator]
         assert table[f"{model}_logloss"].is_between(0.4, 0.8).all()
     assert table["incremental_auc"][4] != table["serving_auc"][4]

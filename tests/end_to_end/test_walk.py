@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
+import matplotlib.image
 import polars as pl
 import pytest
 from end_to_end.program import PERIODS, WALKED, Asmg, Finished, environment, metrics
@@ -15,13 +19,35 @@ SCORES = ["incremental_auc", "incremental_logloss", "serving_auc", "serving_logl
 Walk = tuple[Path, Finished]
 
 
+@pytest.fixture(scope="module")
+def on_terminal(walk: Walk, tmp_path_factory: pytest.TempPathFactory) -> Walk:
+    """The beginning of the same walk, called by the program's name, with a terminal to show its progress on."""
+    folder = tmp_path_factory.mktemp("runs") / "short"
+    called = [str(Path(sys.executable).parent / "asmg"), "fit", "--config", str(walk[0] / "config.yaml")]
+    called += ["--trainer.default_root_dir", str(folder), "--loop.until", "6"]
+    screen, terminal = os.openpty()
+    termios.tcsetwinsize(screen, (24, 120))
+    with subprocess.Popen(called, stdout=subprocess.PIPE, stderr=terminal, text=True, env=environment()) as process:
+        os.close(terminal)
+        shown = b""
+        with contextlib.suppress(OSError):  # what Linux raises when the other end has been closed
+            while part := os.read(screen, 4096):
+                shown += part
+        os.close(screen)
+        assert process.stdout is not None
+        out = process.stdout.read()
+    return folder, Finished(process.returncode, out, shown.decode())
+
+
 def test_a_run_folder_has_configuration_scores_timings_plot_and_checkpoints(walk: Walk) -> None:
     folder, finished = walk
     assert finished.code == 0, finished.err
     assert {path.name for path in folder.iterdir()} == {
         *("config.yaml", "metrics.csv", "timings.csv", "auc.png", "checkpoints"),
     }
-    assert (folder / "auc.png").read_bytes().startswith(b"\x89PNG\r\n")
+    picture = matplotlib.image.imread(folder / "auc.png", format="png")
+    assert min(picture.shape[:2]) > 300
+    assert picture.std() > 0
     assert len(list((folder / "checkpoints").glob("*.ckpt"))) == len(WALKED) + 1
 
 
@@ -53,11 +79,18 @@ def test_the_screen_shows_a_row_per_period_and_the_mean_over_the_test_periods(wa
     assert lines[2 + len(WALKED)] == f"mean over the test periods 10 to 13: {expected}"
 
 
-def test_the_progress_bar_names_period_and_phase(walk: Walk) -> None:
-    assert f"/{PERIODS}" in walk[1].err
-    assert any(phase in walk[1].err for phase in ("pretrain", "generate", "update"))
+def test_without_a_terminal_there_is_hardly_more_than_the_rows(walk: Walk) -> None:
+    assert f"period 4/{PERIODS}" in walk[1].err
     assert "Traceback" not in walk[1].err
     assert "Warning" not in walk[1].err
+
+
+def test_on_a_terminal_the_progress_bar_names_period_and_phase(on_terminal: Walk) -> None:
+    screen = on_terminal[1].err
+    for place in ("period 4/6 · select 2:", "period 5/6 · update:", "period 6/6 · update:"):
+        assert place in screen
+    assert "period 5/6 · select" not in screen
+    assert on_terminal[1].out.splitlines()[1].split()[:3] == ["period", "split", "rows"]
 
 
 def test_timings_name_each_phase(walk: Walk) -> None:
@@ -84,7 +117,8 @@ def test_another_seed_gives_other_scores(walk: Walk, fit: Asmg, tmp_path: Path) 
 def test_the_incremental_model_of_asmg_is_that_of_plain_incremental_update(
     walk: Walk, fit: Asmg, tmp_path: Path
 ) -> None:
-    fit(tmp_path, "--config", Path(__file__).parents[2] / "configs" / "incremental.yaml", *PRETRAINING)
+    shipped = Path(__file__).parents[2] / "configs" / "incremental.yaml"
+    assert fit(tmp_path, "--config", shipped, *PRETRAINING).code == 0
     plain, asmg = pl.read_csv(tmp_path / "metrics.csv"), pl.read_csv(walk[0] / "metrics.csv")
     assert plain.columns[-2:] == ["serving_auc", "serving_logloss"]
     for name in ("auc", "logloss"):
@@ -114,8 +148,9 @@ def test_an_earlier_walk_is_not_overwritten(fit: Asmg, tmp_path: Path) -> None:
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
 
-@pytest.mark.parametrize("program", [[str(Path(sys.executable).parent / "asmg")], [sys.executable, "-m", "asmg_pl"]])
-def test_the_program_can_be_called_by_its_name_and_as_a_module(program: list[str]) -> None:
-    done = subprocess.run([*program, "--help"], capture_output=True, text=True, env=environment(), check=True)
-    for subcommand in ("fit", "validate", "test"):
-        assert subcommand in done.stdout
+def test_the_program_walks_the_same_by_its_name_and_as_a_module(walk: Walk, on_terminal: Walk) -> None:
+    """The shared walk was called as a module."""
+    folder, finished = on_terminal
+    assert finished.code == 0, finished.err
+    assert len(metrics(folder).splitlines()) == 3
+    assert metrics(walk[0]).startswith(metrics(folder))
