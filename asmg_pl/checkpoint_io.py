@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from asmg_pl.errors import CheckpointError
+
+#: Some of what a walk's checkpoint has.
+WRITTEN = {"state_dict", "optimizer_states", "results", "best_pretraining_epoch"}
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -37,15 +41,31 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         return read_checkpoint(Path(path), map_location)
 
 
-def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """Load a checkpoint's tensors and plain values; see :meth:`AtomicCheckpointIO.load_checkpoint`."""
+def check_file(path: Path) -> None:
+    """Check that a checkpoint file is there and whole: that each of its parts has the checksum written with it.
+
+    Raises:
+        CheckpointError: if not; the message names the one before it, if there is one.
+    """
     if not path.is_file():
         raise CheckpointError(f"there is no checkpoint {path}: give an existing file, or 'last'")
     try:
+        with zipfile.ZipFile(path) as parts:
+            whole = parts.testzip() is None
+    except zipfile.BadZipFile:
+        whole = False
+    if not whole:
+        raise CheckpointError(f"{path} is damaged, or no checkpoint of this program{_previous(path)}")
+
+
+def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
+    """Load a checkpoint's tensors and plain values; see :meth:`AtomicCheckpointIO.load_checkpoint`."""
+    check_file(path)
+    try:
         checkpoint = torch.load(path, map_location=map_location, weights_only=True)
-    except Exception as error:  # torch raises many kinds for a broken file
-        raise CheckpointError(f"{path} is damaged, or no checkpoint of this program{_previous(path)}") from error
-    if not isinstance(checkpoint, dict) or "results" not in checkpoint:
+    except Exception as error:  # torch raises many kinds for a file of another make
+        raise CheckpointError(f"{path} is no checkpoint of this program{_previous(path)}") from error
+    if not isinstance(checkpoint, dict) or not checkpoint.keys() >= WRITTEN:
         raise CheckpointError(f"{path} was not written by a walk of this program{_previous(path)}")
     return checkpoint
 

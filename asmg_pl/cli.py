@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 import warnings
 from pathlib import Path
 from typing import Any, NoReturn
 
-from lightning import LightningModule, Trainer
 from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI, SaveConfigCallback
+from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_only
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from asmg_pl.callbacks import PeriodLoop, PeriodProgress, PeriodReport, PhaseCheckpoint
+from asmg_pl.callbacks import PeriodLoop, PeriodProgress, PeriodReport, PhaseCheckpoint, RunConfig
 from asmg_pl.callbacks.checkpoint import FOLDER
 from asmg_pl.checkpoint_io import newest_first, read_checkpoint
 from asmg_pl.data import PeriodDataModule
-from asmg_pl.errors import CheckpointError, UserError
+from asmg_pl.errors import CheckpointError, ConfigError, UserError
 from asmg_pl.updaters import Updater
 
 
@@ -28,21 +29,6 @@ class Parser(LightningArgumentParser):
         """Print the message and exit with status 2."""
         sys.stderr.write(f"asmg: {message}\n(the accepted options: asmg fit --help)\n")
         sys.exit(2)
-
-
-class SaveConfig(SaveConfigCallback):
-    """Writes ``config.yaml`` into the run folder when a walk begins: not earlier, since the run may be refused."""
-
-    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Nothing yet."""
-
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the file."""
-        if trainer.is_global_zero:
-            folder = Path(trainer.default_root_dir)
-            folder.mkdir(parents=True, exist_ok=True)
-            path = folder / self.config_filename
-            self.parser.save(self.config, str(path), skip_unset=False, overwrite=True, multifile=self.multifile)
 
 
 class AsmgCLI(LightningCLI):
@@ -60,8 +46,12 @@ class AsmgCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse, then find the checkpoint that ``--ckpt_path last`` means, and check that it can be read."""
         super().parse_arguments(parser, args)
-        config = self.config[self.config.subcommand] if self.config.get("subcommand") else self.config
+        config = self.config[self.config.subcommand]
+        if isinstance(config.seed_everything, int) and not 0 <= config.seed_everything < 2**32:
+            raise ConfigError(f"seed_everything must be from 0 to 2**32 - 1, got {config.seed_everything}")
         if config.get("ckpt_path") is None:
+            if self.config.subcommand in ("validate", "test"):
+                raise ConfigError("there is no model to score: name a checkpoint with --ckpt_path, or give 'last'")
             return
         if config.ckpt_path == "last":
             folder = Path(config.trainer.default_root_dir or ".") / FOLDER
@@ -81,7 +71,10 @@ IDLE_WARNINGS = (".*LeafSpec.*", "Total length of .* across ranks is zero.*", "T
 
 
 def main() -> None:
-    """Run the command line; an error that the user can mend is one message and exit status 2."""
+    """Run the command line.
+
+    An error that the user can mend is one message and exit status 2; a walk that was asked to terminate exits with 143.
+    """
     for message in IDLE_WARNINGS:
         warnings.filterwarnings("ignore", message)
     for logger in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed"):
@@ -94,7 +87,7 @@ def main() -> None:
             parser_class=Parser,
             auto_configure_optimizers=False,
             seed_everything_default=1234,
-            save_config_callback=SaveConfig,
+            save_config_callback=RunConfig,
             trainer_defaults={
                 "max_epochs": -1,
                 "reload_dataloaders_every_n_epochs": 1,
@@ -106,9 +99,11 @@ def main() -> None:
                 "plugins": {"class_path": "asmg_pl.checkpoint_io.AtomicCheckpointIO"},
             },
         )
+    except SIGTERMException:
+        sys.exit(128 + signal.SIGTERM)
     except Exception as error:
         cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, (UserError, MisconfigurationException)):
+        while cause is not None and not isinstance(cause, (UserError, MisconfigurationException, OSError)):
             cause = cause.__cause__  # building a class from the configuration wraps what its __init__ raises
         if cause is None:
             raise

@@ -15,3 +15,7 @@ class ConfigError(UserError, ValueError):
 
 class CheckpointError(UserError, RuntimeError):
     """A checkpoint is missing, broken, or belongs to another stream or model."""
+
+
+class WalkInterruptedError(UserError, RuntimeError):
+    """Something stopped the walk within a phase; it can go on from the last checkpoint."""

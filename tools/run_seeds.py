@@ -21,8 +21,12 @@ def walk(folder: Path, seed: int, arguments: list[str]) -> pl.DataFrame:
     command = [sys.executable, "-m", "asmg_pl", "fit", *arguments, "--seed_everything", str(seed)]
     command += ["--trainer.default_root_dir", str(folder), "--ckpt_path", "last"]
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "log.txt").open("w") as log:
-        subprocess.run(command, check=True, stdout=log, stderr=subprocess.STDOUT)
+    with (folder / "log.txt").open("w+") as log:
+        code = subprocess.run(command, check=False, stdout=log, stderr=subprocess.STDOUT).returncode
+        if code:
+            log.seek(0)
+            end = log.read()[-1000:]
+            sys.exit(f"the walk with seed {seed} ended with status {code}; the end of {log.name}:\n{end}")
     return pl.read_csv(folder / "metrics.csv")
 
 

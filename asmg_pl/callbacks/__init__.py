@@ -1,8 +1,9 @@
-"""Callbacks around the walk: the period loop, checkpoints, progress and the report."""
+"""Callbacks around the walk: the period loop, checkpoints, configuration, progress and the report."""
 
 from asmg_pl.callbacks.checkpoint import PhaseCheckpoint
+from asmg_pl.callbacks.configuration import RunConfig
 from asmg_pl.callbacks.period_loop import PeriodLoop
 from asmg_pl.callbacks.progress import PeriodProgress
 from asmg_pl.callbacks.report import PeriodReport
 
-__all__ = ["PeriodLoop", "PeriodProgress", "PeriodReport", "PhaseCheckpoint"]
+__all__ = ["PeriodLoop", "PeriodProgress", "PeriodReport", "PhaseCheckpoint", "RunConfig"]

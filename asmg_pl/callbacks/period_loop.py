@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Any, cast
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from asmg_pl.callbacks.progress import say
 from asmg_pl.data.datamodule import PeriodDataModule
-from asmg_pl.errors import ConfigError
+from asmg_pl.errors import ConfigError, WalkInterruptedError
 from asmg_pl.updaters.base import Updater
 
 #: Trainer settings without which a walk would go wrong, and why.
@@ -24,6 +24,14 @@ REQUIRED = {
     "precision": ("32-true", "a generator works on differences of snapshots, which lower precision would swallow"),
     "reload_dataloaders_every_n_epochs": (1, "each phase reads other rows"),
     "limit_train_batches": (1.0, "a phase reads all rows of its periods; for a shorter run, use --loop.until"),
+}
+
+REQUIRED_IN_EVALUATION = {
+    "world_size": REQUIRED["world_size"],
+    "fast_dev_run": (False, "a period is scored on all its rows; to score fewer periods, use --data.evaluate"),
+    "limit_val_batches": (1.0, "a period is scored on all its rows; to score fewer periods, use --data.evaluate"),
+    "limit_test_batches": (1.0, "a period is scored on all its rows; to score fewer periods, use --data.evaluate"),
+    "precision": REQUIRED["precision"],
 }
 
 
@@ -41,19 +49,20 @@ class PeriodLoop(Callback):
                 can go on from there.
         """
         self.until = until
+        self._ahead = 0  # mini-batches that the running phase still has
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Set the walk's end; refuse settings under which the walk would go wrong.
+        """Set the walk's end; refuse settings under which the walk or an evaluation would go wrong.
 
         Raises:
             ConfigError: naming the setting and the reason.
         """
-        if stage != "fit":
-            return
-        for name, (needed, reason) in REQUIRED.items():
+        for name, (needed, reason) in (REQUIRED if stage == "fit" else REQUIRED_IN_EVALUATION).items():
             value = getattr(trainer, name)
             if (value or None) != (needed or None):  # Lightning writes "not set" as None, 0 or False
                 raise ConfigError(f"trainer.{name} must be {needed}, not {value}: {reason}")
+        if stage != "fit":
+            return
         data, updater = _parts(trainer)
         if data.last_period <= updater.pretrain_periods:
             raise ConfigError(
@@ -80,11 +89,27 @@ class PeriodLoop(Callback):
         assert data.phase is not None
         updater.phase = data.phase
         updater.train(data.phase.trains)
+        self._ahead = int(trainer.num_training_batches)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Count the phase's mini-batches."""
+        self._ahead -= 1
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """End the phase and find the next one."""
+        """End the phase and find the next one.
+
+        Raises:
+            WalkInterruptedError: if something stopped the trainer within the phase, whose work is lost.
+        """
         data, _ = _parts(trainer)
         assert data.phase is not None
+        if self._ahead:
+            raise WalkInterruptedError(
+                f"stopped in period {data.phase.period} · {data.phase.name} (by trainer.max_time or a callback), "
+                f"{self._ahead} mini-batches before its end: go on from its beginning with --ckpt_path last"
+            )
         data.phase.end()
         if data.phase.trains:
             data.seen = max(data.seen, *data.phase.reads)

@@ -49,7 +49,7 @@ class PeriodDataModule(LightningDataModule):
             root: folder with the source's raw files.
             periods: how time is cut; 31 equal counts by default.
             batch_size: rows of a mini-batch in training.
-            scoring_batch_size: rows of a mini-batch in scoring, which changes speed and memory but no result.
+            scoring_batch_size: rows of a mini-batch in scoring; beyond rounding, it changes speed and memory only.
             history_size: the latest items of a user that a recommender sees.
             evaluate: periods that ``asmg validate`` and ``asmg test`` score. By default ``validate`` takes the first
                 period that the checkpoint's training has not seen, and ``test`` all of them.
@@ -161,6 +161,8 @@ class PeriodDataModule(LightningDataModule):
                     f"the checkpoint has been trained up to period {self.seen}, the stream's last: no later period to "
                     "score. Give an earlier checkpoint (--checkpoint.keep -1 keeps all), or choose with --data.evaluate"
                 )
+        if not chosen:
+            raise ConfigError("data.evaluate is empty: name at least one period, or leave it out")
         for period in chosen:
             if not 1 <= period <= self.last_period:
                 raise ConfigError(f"data.evaluate: period {period} is not among the stream's 1..{self.last_period}")

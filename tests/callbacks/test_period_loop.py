@@ -13,7 +13,7 @@ from asmg_pl.callbacks import PeriodLoop, PhaseCheckpoint
 from asmg_pl.checkpoint_io import AtomicCheckpointIO
 from asmg_pl.data import EqualCounts, PeriodDataModule
 from asmg_pl.data.sources import DriftingStream
-from asmg_pl.errors import ConfigError
+from asmg_pl.errors import ConfigError, WalkInterruptedError
 from asmg_pl.updaters import IncrementalUpdate, Updater
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -179,3 +179,21 @@ def test_an_evaluation_needs_no_settings_of_a_walk(tmp_path: Path) -> None:
     trainer.test(model, datamodule=data, ckpt_path=last(tmp_path), verbose=False)
     assert list(model.evaluation) == [4, 5]
     assert diary.phases == []
+
+
+class Impatient(Callback):
+    """Asks the trainer to stop after one mini-batch of period 4."""
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        assert isinstance(pl_module, Updater)
+        if pl_module.phase is not None and (pl_module.phase.period, pl_module.phase.name) == (4, "update"):
+            trainer.should_stop = True
+
+
+def test_a_phase_that_is_cut_short_does_not_count(tmp_path: Path) -> None:
+    trainer, model, data, _ = parts(tmp_path)
+    trainer.callbacks.insert(0, Impatient())  # type: ignore[attr-defined]
+    with pytest.raises(WalkInterruptedError, match=r"period 4 · update .*, 2 mini-batches before its end"):
+        trainer.fit(model, data)
+    assert (data.period, data.step, data.seen) == (4, 1, 3)
+    assert last(tmp_path).name == "period-000004-phase-000-score.ckpt"

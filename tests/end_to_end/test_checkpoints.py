@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+import polars.testing
 import pytest
 import torch
 from end_to_end.program import Asmg, Finished, last_checkpoint, metrics, ratings
@@ -47,6 +48,14 @@ def test_a_truncated_checkpoint_is_refused_and_the_one_before_it_named(
 
     assert fit(started, "--ckpt_path", previous, "--checkpoint.keep", -1).code == 0
     assert metrics(started) == metrics(walk[0])
+
+
+def test_a_single_changed_bit_is_noticed(started: Path, fit: Asmg) -> None:
+    newest, previous = newest_first(started / "checkpoints")[:2]
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    assert_refused(fit(started, "--ckpt_path", "last"), newest, "damaged", f"the previous one is {previous}")
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"PK\x03\x04"])
@@ -89,6 +98,19 @@ def test_reading_a_checkpoint_runs_no_code(
     assert target.exists(), "the file would have run code"
 
 
+def test_a_file_of_another_program_is_refused(fit: Asmg, tmp_path: Path) -> None:
+    path = tmp_path / "other.ckpt"
+    torch.save({"results": {}, "state_dict": {}}, path)
+    assert_refused(fit(tmp_path / "run", "--ckpt_path", path), path, "not written by a walk")
+
+
+def test_settings_that_change_no_result_may_change(walk: tuple[Path, Finished], started: Path, fit: Asmg) -> None:
+    free = ("--data.scoring_batch_size", 17, "--model.init_args.chunk_rows", 7, "--checkpoint.keep", 1)
+    assert fit(started, "--ckpt_path", "last", *free).code == 0
+    found, expected = (pl.read_csv(folder / "metrics.csv") for folder in (started, walk[0]))
+    polars.testing.assert_frame_equal(found, expected, rel_tol=1e-5)
+
+
 def test_a_missing_checkpoint_is_named(fit: Asmg, tmp_path: Path) -> None:
     assert_refused(fit(tmp_path, "--ckpt_path", tmp_path / "nowhere.ckpt"), "nowhere.ckpt", "last")
 
@@ -126,6 +148,11 @@ def test_a_damaged_checkpoint_is_not_tested_either(started: Path, asmg: Asmg, st
         (["--model.init_args.generator", "GRUGenerator"], ["no generator.", "wrote the checkpoint"]),
         (["--model", "IncrementalUpdate", "--model.pretrain_periods", 4], ["no generator.", "wrote the checkpoint"]),
         (["--data.source.init_args.positive_from", 2.0], ["other rows"]),
+        (["--model.init_args.learning_rate", 0.5], ["model.init_args.learning_rate was 0.001 and is now 0.5"]),
+        (
+            ["--data.batch_size", 8, "--data.periods.init_args.count", 20],
+            ["data.batch_size was 64 and is now 8", "data.periods.init_args.count was 13 and is now 20", "config.yaml"],
+        ),
     ],
 )
 def test_other_settings_than_the_checkpoints_are_refused(

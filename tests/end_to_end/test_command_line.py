@@ -70,6 +70,8 @@ def test_later_configurations_override_earlier_ones(asmg: Asmg, stream: Path, tm
         (["--trainer.limit_train_batches", 0.5], ["trainer.limit_train_batches must be 1.0"]),
         (["--trainer.fast_dev_run", "true"], ["trainer.fast_dev_run must be False", "--loop.until"]),
         (["--trainer.accumulate_grad_batches", 2], ["accumulate_grad_batches"]),
+        (["--seed_everything", -3], ["seed_everything must be from 0"]),
+        (["--trainer.default_root_dir", "/proc/nowhere"], ["/proc/nowhere"]),
     ],
 )
 def test_an_error_is_one_message_that_names_the_setting(

@@ -102,3 +102,27 @@ def test_after_the_last_period_there_is_nothing_to_test(evaluate: Asmg) -> None:
 def test_an_evaluation_leaves_no_file(evaluate: Asmg, tmp_path: Path) -> None:
     evaluate("test", 8)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--data.evaluate", "[]"], ["data.evaluate is empty"]),
+        (["--trainer.limit_test_batches", 3], ["trainer.limit_test_batches must be 1.0", "--data.evaluate"]),
+        (["--trainer.fast_dev_run", "true"], ["trainer.fast_dev_run must be False"]),
+    ],
+)
+def test_what_would_score_less_than_whole_periods_is_refused(
+    evaluate: Asmg, arguments: list[object], words: list[str]
+) -> None:
+    finished = evaluate("test", 8, *arguments)
+    assert finished.code == 2
+    for word in words:
+        assert word in finished.err
+
+
+@pytest.mark.parametrize("subcommand", ["validate", "test"])
+def test_there_must_be_a_checkpoint(asmg: Asmg, stream: Path, subcommand: str) -> None:
+    finished = asmg(subcommand, "--config", stream / "config.yaml", "--data.root", stream)
+    assert finished.code == 2
+    assert "--ckpt_path" in finished.err

@@ -91,3 +91,40 @@ def test_a_killed_walk_goes_on_with_bit_equal_results(
     assert metrics(folder) == metrics(walk[0])
     assert_bit_equal(last_checkpoint(folder), last_checkpoint(walk[0]))
     assert not list(folder.rglob("*.partial"))
+
+
+def test_a_walk_that_is_asked_to_terminate_does_not_pass_for_finished(
+    walk: tuple[Path, Finished], stream: Path, fit: Asmg, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    given = ["--config", stream / "config.yaml", "--data.root", stream, "--trainer.default_root_dir", folder]
+    process = subprocess.Popen(
+        command("fit", *given), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment()
+    )
+    deadline = time.monotonic() + 120
+    while not (folder / "checkpoints" / "period-000006-phase-000-score.ckpt").exists():
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    process.terminate()
+    assert process.wait(60) == 128 + signal.SIGTERM
+    assert metrics(folder) != metrics(walk[0])
+
+    assert fit(folder, "--ckpt_path", "last").code == 0
+    assert metrics(folder) == metrics(walk[0])
+
+
+def test_a_walk_that_runs_out_of_time_within_a_phase_keeps_only_what_was_whole(
+    walk: tuple[Path, Finished], fit: Asmg, tmp_path: Path
+) -> None:
+    stopped = fit(tmp_path, "--trainer.max_time", "00:00:00:01", "--data.batch_size", 1)
+    assert stopped.code == 2
+    assert "by trainer.max_time" in stopped.err
+    assert "--ckpt_path last" in stopped.err
+    checkpoints = sorted(path.name for path in (tmp_path / "checkpoints").glob("*.ckpt"))
+    resumed = fit(tmp_path, "--ckpt_path", "last", "--data.batch_size", 1, "--loop.until", 5)
+    assert resumed.code == 0, resumed.err
+    whole = tmp_path / "whole"
+    assert fit(whole, "--data.batch_size", 1, "--loop.until", 5).code == 0
+    assert metrics(tmp_path) == metrics(whole)
+    assert all(name < last_checkpoint(whole).name for name in checkpoints)
