@@ -48,10 +48,11 @@ class ParameterHistory(nn.Module):
         return torch.cat([p.detach().flatten() for p in recommender.dense_parameters().values()])
 
     @staticmethod
-    def shapes_of(recommender: Recommender) -> ParameterShapes:
+    def shapes_of(recommender: Recommender, window: int) -> ParameterShapes:
         """What a generator over a history of this recommender has to generate."""
         tables = {name: table.shape[1] for name, table in recommender.table_parameters().items()}
-        return ParameterShapes(tables, {name: p.numel() for name, p in recommender.dense_parameters().items()})
+        dense = {name: p.numel() for name, p in recommender.dense_parameters().items()}
+        return ParameterShapes(tables, dense, window)
 
     def _slots(self) -> list[int]:
         """Slots from the oldest snapshot to the newest."""

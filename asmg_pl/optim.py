@@ -29,6 +29,12 @@ class Adam(torch.optim.Adam):
             group["uncorrected_eps"], group["steps"] = epsilon, 0
         self.register_step_pre_hook(_next_epsilon)
 
+    def forget(self) -> None:
+        """Go back to the state before the first step."""
+        self.state.clear()
+        for group in self.param_groups:
+            group["steps"] = 0
+
 
 def _next_epsilon(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
     """√v + ε̂ is √(1 - β₂ᵗ) times (√v̂ + ε) with ε = ε̂/√(1 - β₂ᵗ)."""

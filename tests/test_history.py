@@ -73,7 +73,7 @@ def test_dense_coordinates_split_back_into_the_parameters_they_came_from() -> No
 
 def test_the_shapes_for_the_generator_are_in_the_order_of_the_dense_window() -> None:
     history, models = pushed(1, 1)
-    shapes = ParameterHistory.shapes_of(models[0])
+    shapes = ParameterHistory.shapes_of(models[0], 3)
     assert dict(shapes.tables) == {"user": 2, "item": 2, "category": 2}
     parts = history.dense_window()[0][0].split(list(shapes.dense.values()))
     for (name, parameter), part in zip(models[0].dense_parameters().items(), parts, strict=True):

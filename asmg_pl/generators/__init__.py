@@ -2,5 +2,6 @@
 
 from asmg_pl.generators.base import Generator, ParameterShapes
 from asmg_pl.generators.gru import GRUGenerator, ResidualGRU
+from asmg_pl.generators.linear import LinearGenerator
 
-__all__ = ["GRUGenerator", "Generator", "ParameterShapes", "ResidualGRU"]
+__all__ = ["GRUGenerator", "Generator", "LinearGenerator", "ParameterShapes", "ResidualGRU"]

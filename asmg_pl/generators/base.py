@@ -18,15 +18,17 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class ParameterShapes:
-    """What a generator has to generate.
+    """What a generator has to generate, and from how many snapshots.
 
     Attributes:
         tables: width D of each embedding table, by name.
         dense: number of coordinates of each dense parameter, by name, in the order in which they are concatenated.
+        window: number of snapshots, k.
     """
 
     tables: Mapping[str, int]
     dense: Mapping[str, int]
+    window: int = 3
 
 
 class Generator(nn.Module, ABC):

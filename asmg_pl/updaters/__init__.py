@@ -2,6 +2,9 @@
 
 from asmg_pl.updaters.asmg import ASMG
 from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.batch import BatchUpdate
+from asmg_pl.updaters.ends import Frozen, Retrain
+from asmg_pl.updaters.inc_ctr import IncCTR
 from asmg_pl.updaters.incremental import IncrementalUpdate
 
-__all__ = ["ASMG", "IncrementalUpdate", "Updater"]
+__all__ = ["ASMG", "BatchUpdate", "Frozen", "IncCTR", "IncrementalUpdate", "Retrain", "Updater"]

@@ -30,13 +30,18 @@ from asmg_pl.optim import Adam
 from asmg_pl.recommenders import Lookup, Recommender
 from asmg_pl.updaters.base import Updater
 
-StepWeights = Literal["linear", "uniform", "exp"]
+StepWeights = Literal["linear", "uniform", "exp", "last"]
 
 
 def step_weights(kind: StepWeights, window: int) -> Tensor:
     """λ of the multi-step loss, oldest position first, float [window], summing to 1."""
     position = torch.arange(1.0, window + 1)
-    raw = {"linear": position, "uniform": torch.ones(window), "exp": position.exp()}[kind]
+    raw = {
+        "linear": position,
+        "uniform": torch.ones(window),
+        "exp": position.exp(),
+        "last": (position == window).float(),
+    }[kind]
     return raw / raw.sum()
 
 
@@ -71,6 +76,8 @@ class ASMG(Updater):
         weights: StepWeights = "linear",
         generator_learning_rate: float = 1e-2,
         generator_passes: int = 1,
+        zero_state: bool = False,
+        stop_at_test: bool = False,
         chunk_rows: int = 65536,
         **base: Any,
     ) -> None:
@@ -80,9 +87,12 @@ class ASMG(Updater):
             sizes: numbers of users, items and categories; the command line takes them from the data.
             generator: class of the meta generator M_ω, called with the parameter shapes.
             window: snapshots that the generator sees, k.
-            weights: λ, how the losses of the window's positions are weighted, from oldest to newest.
+            weights: λ, how the losses of the window's positions are weighted, from oldest to newest. With ``last`` only
+                the newest period is read (GRUsingle); the other kinds train all positions at once.
             generator_learning_rate: of the generator's Adam, whose moments are carried from period to period.
             generator_passes: how often the generator goes over its periods when a new one arrives.
+            zero_state: whether every window starts from state 0 (GRUzero) rather than from the one carried over.
+            stop_at_test: whether the generator's training ends before the first test period arrives.
             chunk_rows: table rows that are generated at a time when the serving model is made; changes memory only.
             base: arguments of :class:`~asmg_pl.updaters.base.Updater`.
         """
@@ -94,22 +104,25 @@ class ASMG(Updater):
             raise ConfigError(f"model.generator_learning_rate must be positive, got {generator_learning_rate}")
         self.generator_learning_rate = generator_learning_rate
         self.generator_passes = generator_passes
+        self.zero_state = zero_state
+        self.stop_at_test = stop_at_test
         self.chunk_rows = chunk_rows
         self.serving = copy.deepcopy(self.recommender).requires_grad_(False)
-        shapes = ParameterHistory.shapes_of(self.recommender)
-        self.generator = generator(shapes)
+        self.generator = generator(ParameterHistory.shapes_of(self.recommender, window))
         self.history = ParameterHistory(self.recommender, window, self.generator.hidden_size)
         self.step_weights: Tensor
         self.register_buffer("step_weights", step_weights(weights, window), persistent=False)
+        self.trained_positions = 1 if weights == "last" else window
 
     def phases(self, period: int) -> list[Phase]:
         """Score, generate as soon as the window is full, update."""
         generating = []
-        if period - self.pretrain_periods > self.history.window:
-            reads = tuple(range(period - self.history.window + 1, period + 1))
+        stopped = self.stop_at_test and self.split_of(period) == "test"
+        if period - self.pretrain_periods > self.history.window and not stopped:
+            reads = tuple(range(period - self.trained_positions + 1, period + 1))
             last = self.generator_passes - 1
             for n in range(self.generator_passes):
-                end = self.carry_state if n == last else nothing
+                end = self.carry_state if n == last and not self.zero_state else nothing
                 generating.append(
                     Phase("generate", period, reads, self.train_generator, end, side_by_side=True, repeat=n)
                 )
@@ -122,7 +135,7 @@ class ASMG(Updater):
     # ---- the generator's training
 
     def generated_logits(self, batches: tuple[Batch, ...]) -> list[Tensor]:
-        """Logits [B_i] of the model generated after each snapshot of the window, on that position's mini-batch."""
+        """Logits [B_i] of the models generated at the window's last positions, each on its mini-batch."""
         asked = [self.recommender.lookups(batch) for batch in batches]
         tables, places = {}, {}
         for name, table in self.recommender.table_parameters().items():
@@ -130,9 +143,10 @@ class ASMG(Updater):
             tables[name], _ = self.generator.table(name, *self.history.rows(name, touched))  # [k, n, D]
         dense, _ = self.generator.dense(*self.history.dense_window())  # [k, P]
         logits = []
+        first = self.history.window - len(batches)
         for i, batch in enumerate(batches):
-            lookups = {name: Lookup(tables[name][i], places[name][i]) for name in tables}
-            parameters = self.history.split_dense(dense[i])
+            lookups = {name: Lookup(tables[name][first + i], places[name][i]) for name in tables}
+            parameters = self.history.split_dense(dense[first + i])
             logits.append(functional_call(self.recommender, parameters, (batch, lookups)))
         return logits
 
@@ -142,7 +156,7 @@ class ASMG(Updater):
             F.binary_cross_entropy_with_logits(logits, batch.label)
             for logits, batch in zip(self.generated_logits(batches), batches, strict=True)
         ]
-        self.take_step(1, torch.stack(losses) @ self.step_weights)
+        self.take_step(1, torch.stack(losses) @ self.step_weights[-len(losses) :])
 
     @torch.no_grad()
     def carry_state(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -104,25 +104,33 @@ class Updater(LightningModule):
             return self.phases(period)
         return self._pretraining() if period == self.pretrain_periods > 0 else []
 
-    def scoring(self, period: int) -> Phase:
-        """The first phase of a period: its rows are scored before anything is trained on them."""
+    def scoring(self, period: int, end: Callable[[], None] = nothing) -> Phase:
+        """The first phase of a period: its rows are scored before anything is trained; ``end`` is called after it."""
 
         def record() -> None:
             self.results[period] = self._scoreboard.take(period, self.split_of(period))
+            end()
 
         return Phase("score", period, (period,), lambda batch: self._score(batch, period), record, trains=False)
 
-    def updating(self, period: int, end: Callable[[], None] = nothing) -> list[Phase]:
-        """Passes of the base model over a new period; ``end`` is called after the last one."""
+    def updating(
+        self, period: int, end: Callable[[], None] = nothing, reads: Sequence[int] | None = None
+    ) -> list[Phase]:
+        """Passes of the base model over the new period, or over ``reads``; ``end`` is called after the last one."""
         last = self.passes - 1
+        rows = (period,) if reads is None else tuple(reads)
         return [
-            Phase("update", period, (period,), self.update, end if n == last else nothing, repeat=n)
+            Phase("update", period, rows, self.update, end if n == last else nothing, repeat=n)
             for n in range(self.passes)
         ]
 
     def update(self, batch: Batch) -> None:
         """One step of the base model on its loss."""
-        self.take_step(0, F.binary_cross_entropy_with_logits(self.recommender(batch), batch.label))
+        self.take_step(0, self.loss(batch))
+
+    def loss(self, batch: Batch) -> Tensor:
+        """What the base model is trained on: the mean cross-entropy of the labels."""
+        return F.binary_cross_entropy_with_logits(self.recommender(batch), batch.label)
 
     def take_step(self, optimizer: int, loss: Tensor) -> None:
         """One step of one of the optimisers, counted in the order of :meth:`configure_optimizers`."""

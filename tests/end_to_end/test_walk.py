@@ -117,7 +117,7 @@ def test_another_seed_gives_other_scores(walk: Walk, fit: Asmg, tmp_path: Path) 
 def test_the_incremental_model_of_asmg_is_that_of_plain_incremental_update(
     walk: Walk, fit: Asmg, tmp_path: Path
 ) -> None:
-    shipped = Path(__file__).parents[2] / "configs" / "incremental.yaml"
+    shipped = Path(__file__).parents[2] / "configs" / "methods" / "iu.yaml"
     assert fit(tmp_path, "--config", shipped, *PRETRAINING).code == 0
     plain, asmg = pl.read_csv(tmp_path / "metrics.csv"), pl.read_csv(walk[0] / "metrics.csv")
     assert plain.columns[-2:] == ["serving_auc", "serving_logloss"]

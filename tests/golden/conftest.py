@@ -151,9 +151,12 @@ def asmg(
     """ASMG as published with the window full, the generator's weights and the state before the window."""
 
     def build(**options: object) -> ASMG:
-        updater = ASMG(SIZES, generator=GRUGenerator, window=WINDOW, generator_learning_rate=1e-2, **options)  # type: ignore[arg-type]
+        options = {"generator": GRUGenerator} | options
+        updater = ASMG(SIZES, window=WINDOW, generator_learning_rate=1e-2, **options)  # type: ignore[arg-type]
         for snapshot in range(WINDOW):
             updater.history.push(base_model(snapshot))
+        if not isinstance(updater.generator, GRUGenerator):
+            return updater
         hidden = {name: updater.history.hidden.get_buffer(name) for name in TABLES}
         for views, published in [
             (

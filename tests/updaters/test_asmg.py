@@ -257,3 +257,29 @@ def test_the_state_is_carried_once_after_the_last_pass_and_the_push_follows_the_
 def test_a_setting_that_cannot_work_is_refused_by_its_name(name: str, value: int) -> None:
     with pytest.raises(ConfigError, match=rf"model\.{name} must be .*, got {value}"):
         ASMG(BIG, **{name: value})  # type: ignore[arg-type]
+
+
+def test_with_the_last_weight_only_the_newest_period_is_read() -> None:
+    phases = ASMG(BIG, weights="last", window=3, pretrain_periods=2).phases(9)
+    assert [(phase.name, phase.reads) for phase in phases] == [("score", (9,)), ("generate", (9,)), ("update", (9,))]
+
+
+def test_the_newest_position_alone_is_the_last_of_all_positions() -> None:
+    batches = random_batches(BIG)
+    many, single = random_model(BIG), random_model(BIG, weights="last")
+    torch.testing.assert_close(single.generated_logits(batches[-1:])[0], many.generated_logits(batches)[-1])
+
+
+def test_the_state_may_start_from_zero_in_every_window() -> None:
+    ends = [
+        next(phase.end for phase in updater.phases(9) if phase.name == "generate")
+        for updater in (random_model(BIG, pretrain_periods=2), random_model(BIG, pretrain_periods=2, zero_state=True))
+    ]
+    assert ends[0].__name__ == "carry_state"
+    assert ends[1].__name__ == "nothing"
+
+
+def test_the_generator_may_stop_where_the_test_periods_begin() -> None:
+    updater = ASMG(BIG, pretrain_periods=2, test_from=9, stop_at_test=True)
+    names = [[phase.name for phase in updater.phases(period)] for period in (8, 9)]
+    assert names == [["score", "generate", "update"], ["score", "update"]]

@@ -1,0 +1,47 @@
+"""ASMG-Linear: the serving model is a learned average of the snapshots.
+
+θ* = Σ_j softmax(a)_j θ_{t-k+j}        one a ∈ R^k per table column and per dense coordinate, starting at 0
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from asmg_pl.generators.base import Generator, ParameterShapes
+
+
+class LinearGenerator(Generator):
+    """A weighted average of the window, without state; meant for ``weights: last``.
+
+    Only the last position has a whole window before it and is generated; the earlier ones are the snapshots.
+    Source: Peng et al. (RecSys 2021), ASMG-Linear.
+    """
+
+    hidden_size = 0
+
+    def __init__(self, shapes: ParameterShapes) -> None:
+        """Create the logits a, all zero: the plain mean.
+
+        Args:
+            shapes: what to generate, from how many snapshots.
+        """
+        super().__init__()
+        self.logits = nn.ParameterDict(
+            {f"table_{name}": torch.zeros(width, shapes.window) for name, width in shapes.tables.items()}
+        )
+        self.logits["dense"] = nn.Parameter(torch.zeros(sum(shapes.dense.values()), shapes.window))
+
+    def _average(self, key: str, window: Tensor) -> Tensor:
+        """From values [k, …, P] to the same with the last replaced by the average."""
+        shares = self.logits[key].softmax(-1).T  # [k, P]
+        average = torch.einsum("k...p,kp->...p", window, shares)
+        return torch.cat([window[:-1], average[None]])
+
+    def table(self, name: str, window: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """See :meth:`Generator.table`."""
+        return self._average(f"table_{name}", window), hidden.expand(len(window), *hidden.shape)
+
+    def dense(self, window: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """See :meth:`Generator.dense`."""
+        return self._average("dense", window), hidden.expand(len(window), *hidden.shape)

@@ -1,0 +1,46 @@
+"""The two ends of the scale: a model that never changes, and one that is trained anew on everything each period."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any, cast
+
+from asmg_pl.data.log import Sizes
+from asmg_pl.data.phase import Phase
+from asmg_pl.optim import Adam
+from asmg_pl.updaters.base import Updater
+
+
+class Frozen(Updater):
+    """Serves Θ_0 for ever."""
+
+    def phases(self, period: int) -> list[Phase]:
+        """Score."""
+        return [self.scoring(period)]
+
+
+class Retrain(Updater):
+    """Trains from the initial weights on all rows so far, each period; ``passes`` is the number of epochs.
+
+    Attributes:
+        initial: the weights that every training starts from.
+    """
+
+    def __init__(self, sizes: Sizes, **base: Any) -> None:
+        """Build the base model.
+
+        Args:
+            sizes: numbers of users, items and categories; the command line takes them from the data.
+            base: arguments of :class:`~asmg_pl.updaters.base.Updater`.
+        """
+        super().__init__(sizes, **base)
+        self.initial = copy.deepcopy(self.recommender).requires_grad_(False)
+
+    def phases(self, period: int) -> list[Phase]:
+        """Score, forget everything, train on all periods."""
+        return [self.scoring(period, end=self.forget), *self.updating(period, reads=range(1, period + 1))]
+
+    def forget(self) -> None:
+        """Go back to the initial weights and an optimiser without memory."""
+        self.recommender.load_state_dict(self.initial.state_dict())
+        cast(Adam, self.trainer.optimizers[0]).forget()

@@ -1,0 +1,59 @@
+"""IncCTR: the incremental update, held back by what the previous model says of the new rows."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from asmg_pl.data.batch import Batch
+from asmg_pl.data.log import Sizes
+from asmg_pl.data.phase import Phase
+from asmg_pl.errors import ConfigError
+from asmg_pl.updaters.base import Updater
+
+
+class IncCTR(Updater):
+    """Trains Θ_t on (1-λ)·CE(label) + λ·CE(soft label), where Θ_{t-1} gives the soft labels.
+
+    Source: Wang et al., "A Practical Incremental Method to Train Deep CTR Models" (2020), as run by Peng et al. (2021).
+
+    Attributes:
+        teacher: Θ_{t-1}.
+    """
+
+    def __init__(self, sizes: Sizes, distillation: float = 0.2, **base: Any) -> None:
+        """Build the base model and its teacher.
+
+        Args:
+            sizes: numbers of users, items and categories; the command line takes them from the data.
+            distillation: λ, from 0 (plain incremental update) to 1 (nothing new is learned).
+            base: arguments of :class:`~asmg_pl.updaters.base.Updater`.
+        """
+        super().__init__(sizes, **base)
+        if not 0 <= distillation <= 1:
+            raise ConfigError(f"model.distillation must be from 0 to 1, got {distillation}")
+        self.distillation = distillation
+        self.teacher = copy.deepcopy(self.recommender).requires_grad_(False)
+
+    def phases(self, period: int) -> list[Phase]:
+        """Score, take the model as teacher, update."""
+        return [self.scoring(period, end=self.take_teacher), *self.updating(period)]
+
+    def take_teacher(self) -> None:
+        """Θ_{t-1} teaches Θ_t."""
+        self.teacher.load_state_dict(self.recommender.state_dict())
+
+    def loss(self, batch: Batch) -> Tensor:
+        """The mixed loss; plain cross-entropy in pre-training, which has no teacher."""
+        logits = self.recommender(batch)
+        hard = F.binary_cross_entropy_with_logits(logits, batch.label)
+        if self.phase is not None and self.phase.period <= self.pretrain_periods:
+            return hard
+        with torch.no_grad():
+            soft_label = self.teacher(batch).sigmoid()
+        soft = F.binary_cross_entropy_with_logits(logits, soft_label)
+        return (1 - self.distillation) * hard + self.distillation * soft

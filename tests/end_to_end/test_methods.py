@@ -1,0 +1,31 @@
+"""Every shipped method walks a stream and can be resumed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from end_to_end.program import Asmg, metrics
+
+METHODS = sorted((Path(__file__).parents[2] / "configs" / "methods").glob("*.yaml"))
+PRETRAINING = [
+    *("--model.init_args.pretrain_periods", 4, "--model.init_args.pretrain_epochs", 2),
+    *("--model.init_args.test_from", 8),
+]
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda path: path.stem)
+def test_a_method_walks_and_resumes(fit: Asmg, tmp_path: Path, method: Path) -> None:
+    given = ("--config", method, *PRETRAINING)
+    whole, parted = tmp_path / "whole", tmp_path / "parted"
+    finished = fit(whole, *given, "--loop.until", 10)
+    assert finished.code == 0, finished.err
+    assert fit(parted, *given, "--loop.until", 8).code == 0
+    assert fit(parted, *given, "--loop.until", 10, "--ckpt_path", "last").code == 0
+    assert metrics(parted) == metrics(whole)
+    table = pl.read_csv(whole / "metrics.csv")
+    assert table["period"].to_list() == [5, 6, 7, 8, 9, 10]
+    assert table["serving_logloss"].is_between(0.1, 2.0).all()
+    if "incremental_auc" in table.columns:
+        assert table["incremental_auc"][-1] != table["serving_auc"][-1], "the generator serves"
