@@ -4,7 +4,8 @@ from asmg_pl.updaters.asmg import ASMG
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.batch import BatchUpdate
 from asmg_pl.updaters.ends import Frozen, Retrain
+from asmg_pl.updaters.ewc import EWC
 from asmg_pl.updaters.inc_ctr import IncCTR
 from asmg_pl.updaters.incremental import IncrementalUpdate
 
-__all__ = ["ASMG", "BatchUpdate", "Frozen", "IncCTR", "IncrementalUpdate", "Retrain", "Updater"]
+__all__ = ["ASMG", "EWC", "BatchUpdate", "Frozen", "IncCTR", "IncrementalUpdate", "Retrain", "Updater"]

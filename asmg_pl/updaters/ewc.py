@@ -1,0 +1,90 @@
+"""EWC: the incremental update, held back where earlier periods depend on a parameter."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from asmg_pl.data.batch import Batch
+from asmg_pl.data.log import Sizes
+from asmg_pl.data.phase import Phase
+from asmg_pl.errors import ConfigError
+from asmg_pl.updaters.base import Updater
+
+
+class EWC(Updater):
+    """Trains Θ_t on the new rows' loss + strength/2 · Σ F (θ - θ_{t-1})², F being each parameter's importance so far.
+
+    After a period, F ← decay · F + F_t, where F_t is the diagonal of the empirical Fisher information on D_t, estimated
+    from the gradients of mini-batches: the mean of B · g². Source: Kirkpatrick et al. (2017); the running importance is
+    that of Schwarz et al., "Progress & Compress" (2018). A step costs O(table rows), as dense Adam does.
+
+    Attributes:
+        anchor: Θ_{t-1}.
+        importance: F, in the shape of the recommender.
+    """
+
+    def __init__(self, sizes: Sizes, strength: float = 10.0, decay: float = 0.9, **base: Any) -> None:
+        """Build the base model, its anchor and its importances.
+
+        Args:
+            sizes: numbers of users, items and categories; the command line takes them from the data.
+            strength: how much the penalty weighs against the loss; 0 is plain incremental update.
+            decay: what remains of the earlier importance after a period, from 0 to 1.
+            base: arguments of :class:`~asmg_pl.updaters.base.Updater`.
+        """
+        super().__init__(sizes, **base)
+        if strength < 0:
+            raise ConfigError(f"model.strength must not be negative, got {strength}")
+        if not 0 <= decay <= 1:
+            raise ConfigError(f"model.decay must be from 0 to 1, got {decay}")
+        self.strength = strength
+        self.decay = decay
+        self.anchor = copy.deepcopy(self.recommender).requires_grad_(False)
+        self.importance = copy.deepcopy(self.anchor)
+        for parameter in self.importance.parameters():
+            parameter.zero_()
+        self._squares: list[Tensor] = []
+        self._batches = 0
+
+    def phases(self, period: int) -> list[Phase]:
+        """Score, update, weigh; the pre-training periods are weighed before the first update."""
+        weighing = []
+        if period == self.pretrain_periods + 1 and self.pretrain_periods:
+            weighing.append(self._weighing(period, range(1, period)))
+        after = self._weighing(period, range(period, period + 1))
+        return [self.scoring(period), *weighing, *self.updating(period), after]
+
+    def _weighing(self, period: int, reads: range) -> Phase:
+        name = "weigh" if period in reads else "weigh-pretraining"
+        return Phase(name, period, tuple(reads), self.weigh, self.take_importance)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Cross-entropy and penalty; the penalty is 0 in pre-training, which has no importances."""
+        return super().loss(batch) + self.strength / 2 * self.penalty()
+
+    def penalty(self) -> Tensor:
+        """Σ F (θ - θ_{t-1})²."""
+        parts = zip(self.recommender.parameters(), self.anchor.parameters(), self.importance.parameters(), strict=True)
+        return torch.stack([(f * (now - before).square()).sum() for now, before, f in parts]).sum()
+
+    def weigh(self, batch: Batch) -> None:
+        """Add a mini-batch's B · g², which needs no step."""
+        parameters = list(self.recommender.parameters())
+        gradients = torch.autograd.grad(super().loss(batch), parameters)
+        if not self._squares:
+            self._squares = [torch.zeros_like(p) for p in parameters]
+        for square, gradient in zip(self._squares, gradients, strict=True):
+            square.addcmul_(gradient, gradient, value=len(batch.label))
+        self._batches += 1
+
+    @torch.no_grad()
+    def take_importance(self) -> None:
+        """F ← decay · F + F_t, and Θ_t becomes the anchor."""
+        for importance, square in zip(self.importance.parameters(), self._squares, strict=True):
+            importance.mul_(self.decay).add_(square, alpha=1 / self._batches)
+        self._squares, self._batches = [], 0
+        self.anchor.load_state_dict(self.recommender.state_dict())
