@@ -39,14 +39,10 @@ class PeriodProgress(ProgressBar):
         self._enabled = True
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Count the mini-batches that lie ahead."""
+        """Show the bar."""
         data, updater = cast(PeriodDataModule, trainer.datamodule), cast(Updater, pl_module)  # type: ignore[attr-defined]
-        ahead = 0
-        for period in range(data.period, data.last_period + 1):
-            for phase in updater.plan(period)[data.step if period == data.period else 0 :]:
-                ahead += data.mini_batches(phase)
         self._bar = tqdm(
-            total=ahead,
+            total=_ahead(data, updater),
             desc=f"period {data.period}/{data.last_period}",
             disable=not self._enabled,
             dynamic_ncols=True,
@@ -55,12 +51,13 @@ class PeriodProgress(ProgressBar):
         )
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Name the period and the phase."""
-        phase = cast(Updater, pl_module).phase
+        """Name the period and the phase; count again, since some phases learn on the way how many rows they read."""
+        data, updater = cast(PeriodDataModule, trainer.datamodule), cast(Updater, pl_module)  # type: ignore[attr-defined]
+        phase = updater.phase
         if self._bar is not None and phase is not None:
-            last = cast(PeriodDataModule, trainer.datamodule).last_period  # type: ignore[attr-defined]
             pass_ = f" {phase.repeat + 1}" if phase.repeat else ""
-            self._bar.set_description(f"period {phase.period}/{last} · {phase.name}{pass_}", refresh=False)
+            self._bar.total = self._bar.n + _ahead(data, updater)
+            self._bar.set_description(f"period {phase.period}/{data.last_period} · {phase.name}{pass_}", refresh=False)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -77,3 +74,12 @@ class PeriodProgress(ProgressBar):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Take the bar away."""
         self.on_train_end(trainer, pl_module)
+
+
+def _ahead(data: PeriodDataModule, updater: Updater) -> int:
+    """The mini-batches from the walk's place to its end."""
+    ahead = 0
+    for period in range(data.period, data.last_period + 1):
+        for phase in updater.plan(period)[data.step if period == data.period else 0 :]:
+            ahead += data.mini_batches(phase)
+    return ahead

@@ -118,11 +118,13 @@ class PeriodDataModule(LightningDataModule):
         phase = self.phase
         if phase is None:
             return MiniBatches(self.log, [], self.history_size)
+        if phase.rows is not None:
+            return self._batches(phase.rows().split(self._size(phase)))
         if not phase.side_by_side:
             rows = torch.cat([self._positions(period) for period in phase.reads])
             if phase.trains:
                 rows = rows[permutation(len(rows), self.seed, phase.name, phase.period, phase.repeat)]
-            return self._batches(rows.split(self.batch_size if phase.trains else self.scoring_batch_size))
+            return self._batches(rows.split(self._size(phase)))
         # Each stream is shuffled by itself and cut into as many mini-batches as the newest period needs.
         count = self.mini_batches(phase)
         streams = []
@@ -133,10 +135,14 @@ class PeriodDataModule(LightningDataModule):
         return SideBySide(streams)
 
     def mini_batches(self, phase: Phase) -> int:
-        """How many mini-batches a phase has."""
-        size = self.batch_size if phase.trains else self.scoring_batch_size
+        """How many mini-batches a phase has, as far as that is known now."""
+        if phase.rows is not None:
+            return -(-len(phase.rows()) // self._size(phase))
         reads = phase.reads[-1:] if phase.side_by_side else phase.reads
-        return -(-sum(len(self.rows_of(period)) for period in reads) // size)
+        return -(-sum(len(self.rows_of(period)) for period in reads) // self._size(phase))
+
+    def _size(self, phase: Phase) -> int:
+        return self.batch_size if phase.trains else self.scoring_batch_size
 
     def val_dataloader(self) -> ByPeriod:
         """The first period after the checkpoint. Nothing while fitting: there, scoring is a phase of the walk."""

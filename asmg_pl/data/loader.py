@@ -13,14 +13,19 @@ from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import InteractionLog
 
 
-def permutation(rows: int, *key: int | str) -> Tensor:
-    """A random order of ``rows`` rows that depends on ``key`` alone, int64 [rows] on the CPU.
+def randomness(*key: int | str) -> torch.Generator:
+    """A generator of random numbers, on the CPU, that depends on ``key`` alone.
 
-    Being stateless, it is the same after a resume, however often a loader was asked for it.
+    Being stateless, it is the same after a resume, however often it was asked for.
     """
     words = [zlib.crc32(k.encode()) if isinstance(k, str) else k for k in key]
     seed = int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> np.uint64(1))
-    return torch.randperm(rows, generator=torch.Generator().manual_seed(seed))
+    return torch.Generator().manual_seed(seed)
+
+
+def permutation(rows: int, *key: int | str) -> Tensor:
+    """A random order of ``rows`` rows that depends on ``key`` alone, int64 [rows] on the CPU."""
+    return torch.randperm(rows, generator=randomness(*key))
 
 
 class MiniBatches:

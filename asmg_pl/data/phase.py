@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from torch import Tensor
+
 
 def nothing() -> None:
     """The end of a phase after which there is nothing to do."""
@@ -29,6 +31,8 @@ class Phase:
         trains: whether ``step`` changes parameters; rows are shuffled then, and read in order otherwise.
         side_by_side: whether each step gets one mini-batch of *each* period read, instead of all rows in one sequence.
         repeat: number of the pass, for phases that go over the same rows several times; each shuffles anew.
+        rows: called when the phase begins, gives the row positions to read in this order, int64 [n], for phases that
+            do not read whole periods; ``reads`` then names the newest period among them.
     """
 
     name: str
@@ -39,3 +43,4 @@ class Phase:
     trains: bool = True
     side_by_side: bool = False
     repeat: int = 0
+    rows: Callable[[], Tensor] | None = None

@@ -7,5 +7,6 @@ from asmg_pl.updaters.ends import Frozen, Retrain
 from asmg_pl.updaters.ewc import EWC
 from asmg_pl.updaters.inc_ctr import IncCTR
 from asmg_pl.updaters.incremental import IncrementalUpdate
+from asmg_pl.updaters.spmf import SPMF
 
-__all__ = ["ASMG", "EWC", "BatchUpdate", "Frozen", "IncCTR", "IncrementalUpdate", "Retrain", "Updater"]
+__all__ = ["ASMG", "EWC", "SPMF", "BatchUpdate", "Frozen", "IncCTR", "IncrementalUpdate", "Retrain", "Updater"]

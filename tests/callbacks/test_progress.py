@@ -12,7 +12,7 @@ from asmg_pl.callbacks import PeriodLoop, PeriodProgress, PhaseCheckpoint
 from asmg_pl.checkpoint_io import AtomicCheckpointIO
 from asmg_pl.data import EqualCounts, PeriodDataModule
 from asmg_pl.data.sources import DriftingStream
-from asmg_pl.updaters import ASMG, IncrementalUpdate, Updater
+from asmg_pl.updaters import ASMG, SPMF, IncrementalUpdate, Updater
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -23,18 +23,19 @@ class Bar:
     made: list[Bar]
 
     def __init__(self, total: int, desc: str = "", disable: bool = False, **_: Any) -> None:
-        self.total, self.disable, self.count, self.closed = total, disable, 0, 0
+        self.total = self.planned = total
+        self.disable, self.n, self.closed = disable, 0, 0
         self.names: list[str] = []
         self.counts: list[int] = []
         self.made.append(self)
 
     def set_description(self, desc: str, refresh: bool = True) -> None:
         self.names.append(desc)
-        self.counts.append(self.count)
+        self.counts.append(self.n)
 
     def update(self, n: int = 1) -> None:
         assert not self.closed
-        self.count += n
+        self.n += n
 
     def close(self) -> None:
         self.closed += 1
@@ -96,7 +97,7 @@ def test_the_bar_names_period_and_phase_and_counts_every_mini_batch_once(tmp_pat
         "period 5/5 · update",
     ]
     assert bar.counts == [0, 5, 7, 12, 14, 16, 19, 21, 24, 26]
-    assert bar.count == bar.total == 29
+    assert bar.n == bar.total == bar.planned == 29
     assert bar.closed == 1
 
 
@@ -109,14 +110,14 @@ def test_phases_side_by_side_count_their_steps_only(tmp_path: Path, bars: list[B
         "period 5/5 · generate 2",
         "period 5/5 · update",
     ]
-    assert bar.count == bar.total == 7 + 3 * (2 + 3) + 2 * 3
+    assert bar.n == bar.total == 7 + 3 * (2 + 3) + 2 * 3
 
 
 def test_a_walk_that_ends_earlier_has_a_shorter_bar(tmp_path: Path, bars: list[Bar]) -> None:
     walk(tmp_path, until=3)
     (bar,) = bars
     assert bar.names[-1] == "period 3/3 · update"
-    assert bar.count == bar.total == 19
+    assert bar.n == bar.total == 19
 
 
 @pytest.mark.parametrize(("phase", "left"), [("000-score", 3 + 2 * 5), ("001-update", 2 * 5)])
@@ -124,7 +125,7 @@ def test_a_walk_that_goes_on_counts_what_lies_ahead(tmp_path: Path, bars: list[B
     walk(tmp_path, until=3)
     walk(tmp_path, ckpt_path=tmp_path / "checkpoints" / f"period-000003-phase-{phase}.ckpt")
     assert bars[1].names[0] == ("period 3/5 · update" if phase == "000-score" else "period 4/5 · score")
-    assert bars[1].count == bars[1].total == left
+    assert bars[1].n == bars[1].total == left
 
 
 def test_the_bar_is_taken_away_if_the_walk_fails(tmp_path: Path, bars: list[Bar]) -> None:
@@ -136,7 +137,7 @@ def test_the_bar_is_taken_away_if_the_walk_fails(tmp_path: Path, bars: list[Bar]
     with pytest.raises(RuntimeError, match="out of luck"):
         walk(tmp_path, Failing())
     assert bars[0].closed == 1
-    assert 0 < bars[0].count < bars[0].total
+    assert 0 < bars[0].n < bars[0].total
 
 
 def test_a_failure_before_the_walk_needs_no_bar(tmp_path: Path, bars: list[Bar]) -> None:
@@ -168,3 +169,9 @@ def test_the_bar_stands_on_standard_error_and_leaves_no_line(
     assert "period 2/2" in captured.err
     assert "/14" in captured.err
     assert captured.err.endswith("\r")
+
+
+def test_a_phase_that_learns_its_rows_on_the_way_is_counted_too(tmp_path: Path, bars: list[Bar]) -> None:
+    walk(tmp_path, kind=SPMF, reservoir_share=1.0, replay=1.0)
+    (bar,) = bars
+    assert bar.n == bar.total > bar.planned

@@ -1,0 +1,135 @@
+"""SPMF: who is in the reservoir, who is drawn from it, and in which order an update reads."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from asmg_pl.data.log import Sizes
+from asmg_pl.errors import ConfigError
+from asmg_pl.updaters import SPMF, IncrementalUpdate, Updater
+
+Walk = Callable[..., Updater]
+PERIOD = 100  # rows
+
+
+@pytest.fixture
+def spmf(monkeypatch: pytest.MonkeyPatch) -> Callable[..., SPMF]:
+    """SPMF on a stream of which it sees the labels only: rows 0, 3, 6, … are negative."""
+
+    def build(seed: int = 0, **options: Any) -> SPMF:
+        label = (torch.arange(6 * PERIOD) % 3 > 0).to(torch.uint8)
+        data = SimpleNamespace(
+            seed=seed,
+            log=SimpleNamespace(label=label),
+            rows_of=lambda period: range((period - 1) * PERIOD, period * PERIOD),
+        )
+        monkeypatch.setattr(SPMF, "_data", data)
+        updater = SPMF(Sizes(5, 5), pretrain_periods=2, **options)
+        updater.fill()
+        return updater
+
+    return build
+
+
+def test_the_reservoirs_are_a_random_share_of_the_pretraining_rows_of_each_label(spmf: Callable[..., SPMF]) -> None:
+    counts = torch.zeros(2 * PERIOD)
+    for seed in range(300):
+        reservoir = spmf(seed).reservoir
+        for label, size in [(0, 20), (1, 39)]:  # 67 and 133 rows, 0.3 of each
+            assert len(set(reservoir[label].tolist())) == size
+            assert ((reservoir[label] % 3 > 0) == bool(label)).all()
+            counts[reservoir[label]] += 1
+    spread = (300 * 0.3 * 0.7) ** 0.5
+    assert (counts - 300 * 0.295).abs().max() < 4.5 * spread
+
+
+def test_a_new_row_enters_with_the_reservoirs_share_of_the_rows_so_far(spmf: Callable[..., SPMF]) -> None:
+    """And whoever leaves is chosen alike among those who were there."""
+    trials, entered, stayed = 400, torch.zeros(PERIOD), torch.zeros(39)
+    for seed in range(trials):
+        updater = spmf(seed)
+        before = updater.reservoir[1]
+        updater.admit(3)
+        after = updater.reservoir[1]
+        assert len(set(after.tolist())) == 39
+        entered[after[after >= 2 * PERIOD] - 2 * PERIOD] += 1
+        stayed += torch.isin(before, after)
+    positives = (torch.arange(2 * PERIOD, 3 * PERIOD) % 3 > 0).nonzero().flatten()
+    chance = 39 / (133 + 1 + torch.arange(len(positives)))
+    assert entered.sum() == entered[positives].sum()
+    assert (entered[positives] - trials * chance).abs().max() < 4.5 * (trials * 0.25) ** 0.5
+    assert abs(entered.sum() - trials * chance.sum()) < 4.5 * (trials * (chance * (1 - chance)).sum()) ** 0.5
+    share = 1 - chance.sum() / 39
+    assert (stayed - trials * share).abs().max() < 4.5 * (trials * share * (1 - share)) ** 0.5
+
+
+def drawn(updater: SPMF, period: int) -> Tensor:
+    updater.draw(period)
+    return updater.training_rows[updater.training_rows < (period - 1) * PERIOD]
+
+
+def test_an_update_reads_the_new_rows_and_a_share_of_old_ones_oldest_first(spmf: Callable[..., SPMF]) -> None:
+    updater = spmf(replay=0.25)
+    old = drawn(updater, 3)
+    rows = updater.training_rows
+    assert torch.equal(rows, rows.sort().values)
+    assert torch.equal(rows[len(old) :], torch.arange(2 * PERIOD, 3 * PERIOD))
+    positive = old % 3 > 0  # the period has 67 positives and 33 negatives
+    assert (int(positive.sum()), int((~positive).sum())) == (16, 8)
+    assert len(set(old.tolist())) == len(old)
+    assert torch.isin(old, torch.cat([*updater.reservoir.values()])).all()
+
+
+def test_positives_that_score_low_are_drawn_more_often(spmf: Callable[..., SPMF]) -> None:
+    counts = torch.zeros(39)
+    for seed in range(600):
+        updater = spmf(seed, replay=0.06)  # 4 of 39
+        updater._scores = [torch.linspace(2, -2, 39)[:20], torch.linspace(2, -2, 39)[20:]]
+        counts += torch.isin(updater.reservoir[1], drawn(updater, 3))
+    assert updater._scores == []
+    expected = torch.exp(torch.arange(39) / 39)
+    expected = expected / expected.sum() * counts.sum()
+    assert counts.sum() == 600 * 4
+    assert (counts - expected).abs().max() < 4.5 * expected.max().sqrt()
+    assert counts[26:].sum() > 1.5 * counts[:13].sum()
+
+
+def test_the_phases_rank_before_they_update(spmf: Callable[..., SPMF]) -> None:
+    updater = spmf(passes=2)
+    phases = updater.phases(5)
+    assert [(p.name, p.trains, p.repeat) for p in phases] == [
+        ("score", False, 0),
+        ("rank", False, 0),
+        ("update", True, 0),
+        ("update", True, 1),
+    ]
+    assert phases[1].rows is not None
+    assert torch.equal(phases[1].rows(), updater.reservoir[1])
+
+
+def test_without_replay_only_the_order_of_rows_differs_from_incremental_update(short_walk: Walk) -> None:
+    updater = short_walk(SPMF, replay=0.0)
+    assert isinstance(updater, SPMF)
+    assert torch.equal(updater.training_rows, torch.arange(360, 420))
+    plain = short_walk(IncrementalUpdate)
+    assert updater.results[3] == plain.results[3]
+    assert updater.results[4] != plain.results[4]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "name"),
+    [
+        ({"reservoir_share": 0.0}, "reservoir_share"),
+        ({"replay": -1.0}, "replay"),
+        ({"pretrain_periods": 0}, "pretrain"),
+    ],
+)
+def test_bad_settings_are_refused_by_name(arguments: dict[str, Any], name: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        SPMF(Sizes(5, 5), **arguments)
