@@ -9,25 +9,11 @@ averages the test periods over the seeds; with ``--split warm-up`` the warm-up p
 from __future__ import annotations
 
 import argparse
-import subprocess
 import sys
 from pathlib import Path
 
 import polars as pl
-
-
-def walk(folder: Path, seed: int, arguments: list[str]) -> pl.DataFrame:
-    """Run or resume one seed's walk in its own folder and read its ``metrics.csv``."""
-    command = [sys.executable, "-m", "asmg_pl", "fit", *arguments, "--seed_everything", str(seed)]
-    command += ["--trainer.default_root_dir", str(folder), "--ckpt_path", "last"]
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "log.txt").open("w+") as log:
-        code = subprocess.run(command, check=False, stdout=log, stderr=subprocess.STDOUT).returncode
-        if code:
-            log.seek(0)
-            end = log.read()[-1000:]
-            sys.exit(f"the walk with seed {seed} ended with status {code}; the end of {log.name}:\n{end}")
-    return pl.read_csv(folder / "metrics.csv")
+from walks import own_and_rest, walk
 
 
 def means(metrics: pl.DataFrame, split: str) -> pl.DataFrame:
@@ -41,11 +27,14 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="where the run folders go, one per seed")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1234, 1235, 1236])
     parser.add_argument("--split", choices=["test", "warm-up"], default="test")
-    own, rest = sys.argv[1:], []
-    if "--" in own:
-        own, rest = own[: own.index("--")], own[own.index("--") + 1 :]
+    own, rest = own_and_rest(sys.argv[1:])
     options = parser.parse_args(own)
-    rows = [means(walk(options.folder / f"seed-{seed}", seed, rest), options.split) for seed in options.seeds]
+    rows = []
+    for seed in options.seeds:
+        folder = options.folder / f"seed-{seed}"
+        if failure := walk(folder, seed, rest):
+            sys.exit(failure)
+        rows.append(means(pl.read_csv(folder / "metrics.csv"), options.split))
     table = pl.concat(rows).insert_column(0, pl.Series("seed", [str(seed) for seed in options.seeds]))
     average = table.select(pl.lit("mean").alias("seed"), pl.exclude("seed").mean())
     print("| " + " | ".join(name.replace("_", " ") for name in table.columns) + " |")
