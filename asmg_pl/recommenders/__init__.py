@@ -1,6 +1,8 @@
 """Recommenders: plain modules that say which table rows a batch needs, and score from them."""
 
 from asmg_pl.recommenders.base import Lookup, Recommender
+from asmg_pl.recommenders.deep_fm import DeepFM
 from asmg_pl.recommenders.embedding_mlp import EmbeddingMLP
+from asmg_pl.recommenders.two_tower import TwoTower
 
-__all__ = ["EmbeddingMLP", "Lookup", "Recommender"]
+__all__ = ["DeepFM", "EmbeddingMLP", "Lookup", "Recommender", "TwoTower"]

@@ -8,8 +8,9 @@ rows. That makes updating methods model-agnostic, and keeps a training step from
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -119,3 +120,11 @@ def glorot_uniform_(tensor: Tensor) -> Tensor:
     rows, columns = tensor.shape if tensor.ndim == 2 else (len(tensor), len(tensor))
     limit = (6.0 / (rows + columns)) ** 0.5
     return nn.init.uniform_(tensor, -limit, limit)
+
+
+def relu_mlp(widths: Sequence[int]) -> nn.Sequential:
+    """Linear layers of these widths, input's and output's included, with ReLU between them."""
+    layers: list[nn.Module] = []
+    for fan_in, fan_out in pairwise(widths[:-1]):
+        layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
+    return nn.Sequential(*layers, nn.Linear(widths[-2], widths[-1]))

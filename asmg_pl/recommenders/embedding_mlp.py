@@ -8,14 +8,14 @@ item ─────────────▶ [item embedding, mean of categor
 from __future__ import annotations
 
 from collections.abc import Mapping
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
-from asmg_pl.recommenders.base import Lookup, Recommender, glorot_uniform_
+from asmg_pl.recommenders.base import Lookup, Recommender, glorot_uniform_, relu_mlp
+from asmg_pl.recommenders.pooling import field_ids, field_shares, fields
 
 
 class EmbeddingMLP(Recommender):
@@ -39,35 +39,15 @@ class EmbeddingMLP(Recommender):
             tables["category"] = sizes.categories
         self.tables = nn.ModuleDict({name: nn.Embedding(rows, embedding_dim) for name, rows in tables.items()})
         width = embedding_dim * (5 if sizes.categories else 3)
-        widths = [width, *([width // 2, width // 4] if hidden is None else hidden)]
-        layers: list[nn.Module] = []
-        for fan_in, fan_out in pairwise(widths):
-            layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
-        self.mlp = nn.Sequential(*layers, nn.Linear(widths[-1], 1))
+        self.mlp = relu_mlp([width, *([width // 2, width // 4] if hidden is None else hidden), 1])
         for parameter in self.parameters():
             glorot_uniform_(parameter.data)
 
     def lookups(self, batch: Batch) -> dict[str, Tensor]:
         """Ids: user [B]; item and history side by side [B, 1+T]; their categories [B, 1+T, C]."""
-        items = torch.cat([batch.item[:, None], batch.history], dim=1)
-        ids = {"user": batch.user, "item": items}
-        if batch.categories is not None:
-            ids["category"] = batch.categories[items].clamp(min=0)
-        return ids
+        return field_ids(batch)
 
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """Logits [B]."""
-        places = torch.arange(batch.history.shape[1], device=batch.user.device)
-        real = places < batch.history_length[:, None]  # [B, T]
-        share = real / batch.history_length.clamp(min=1)[:, None]  # a mean over real entries; 0 where there is none
-        past = slice(1, None)
-        items = lookups["item"]
-        history, item = [items.columns(past).weighted_sum(share)], [items.columns(0).vectors()]
-        if batch.categories is not None:
-            categories = lookups["category"]
-            known = (batch.categories[torch.cat([batch.item[:, None], batch.history], dim=1)] >= 0).float()  # [B,1+T,C]
-            known = known / known.sum(-1, keepdim=True).clamp(min=1)
-            history.append(categories.columns(past).weighted_sum(known[:, past] * share[..., None]))
-            item.append(categories.columns(0).weighted_sum(known[:, 0]))
-        logits: Tensor = self.mlp(torch.cat([lookups["user"].vectors(), *history, *item], dim=-1))
+        logits: Tensor = self.mlp(torch.cat(fields(lookups, *field_shares(batch)), dim=-1))
         return logits.squeeze(-1)

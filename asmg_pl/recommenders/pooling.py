@@ -1,0 +1,76 @@
+"""Pooling that the recommenders share: means over a history and over the categories of items.
+
+                       real entries                  known categories
+    history_share  [1/2 1/2  0  0]     category_share  [1/3 1/3 1/3  0]     padding weighs 0, a row sums to 1 or 0
+
+A share weighs the ids that :meth:`~asmg_pl.recommenders.base.Lookup.weighted_sum` adds up, which makes it a mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor
+
+from asmg_pl.data.batch import Batch
+from asmg_pl.recommenders.base import Lookup
+
+
+def items_of(batch: Batch) -> Tensor:
+    """Each row's item and its history side by side, int64 [B, 1+T]."""
+    return torch.cat([batch.item[:, None], batch.history], dim=1)
+
+
+def category_ids(catalogue: Tensor, items: Tensor) -> Tensor:
+    """The categories [*items.shape, C] of ``items`` from the catalogue [N, C]; padding becomes category 0."""
+    return catalogue[items].clamp(min=0)
+
+
+def history_share(batch: Batch) -> Tensor:
+    """Weights [B, T] of a mean over each history's real entries; all 0 where there is none."""
+    places = torch.arange(batch.history.shape[1], device=batch.user.device)
+    real = places < batch.history_length[:, None]
+    return real / batch.history_length.clamp(min=1)[:, None]
+
+
+def category_share(catalogue: Tensor, items: Tensor) -> Tensor:
+    """Weights [*items.shape, C] of a mean over each item's known categories; all 0 where there is none."""
+    known = (catalogue[items] >= 0).float()
+    return known / known.sum(-1, keepdim=True).clamp(min=1)
+
+
+def field_ids(batch: Batch) -> dict[str, Tensor]:
+    """What :func:`fields` asks: user [B]; item and history side by side [B, 1+T]; their categories [B, 1+T, C]."""
+    items = items_of(batch)
+    ids = {"user": batch.user, "item": items}
+    if batch.categories is not None:
+        ids["category"] = category_ids(batch.categories, items)
+    return ids
+
+
+def field_shares(batch: Batch) -> tuple[Tensor, Tensor | None]:
+    """The shares of histories [B, T] and, with categories, of the categories of item and history [B, 1+T, C]."""
+    categories = None if batch.categories is None else category_share(batch.categories, items_of(batch))
+    return history_share(batch), categories
+
+
+def fields(lookups: Mapping[str, Lookup], history: Tensor, categories: Tensor | None) -> list[Tensor]:
+    """One vector for each field of a row.
+
+    Args:
+        lookups: of the ids that :func:`field_ids` names, from tables of one width D.
+        history: weights of the histories' entries, float [B, T].
+        categories: weights of the categories of item and history, float [B, 1+T, C], or ``None``.
+
+    Returns:
+        float [B, D] each: user, history, [the history's categories,] item[, the item's categories].
+    """
+    past = slice(1, None)
+    items = lookups["item"]
+    first, second = [items.columns(past).weighted_sum(history)], [items.columns(0).vectors()]
+    if categories is not None:
+        known = lookups["category"]
+        first.append(known.columns(past).weighted_sum(categories[:, past] * history[..., None]))
+        second.append(known.columns(0).weighted_sum(categories[:, 0]))
+    return [lookups["user"].vectors(), *first, *second]

@@ -1,0 +1,80 @@
+"""Two towers: one vector for the user, one for the item, and their dot product.
+
+user ─────────▶ embedding ───────┐
+                                 ├─▶ MLP ─▶ vector ─┐
+latest items ─▶ embedding ─ mean ┘                  │
+                                                    ├─▶ dot product + bias ─▶ logit
+item ─────────▶ embedding ───────┐                  │
+                                 ├─▶ MLP ─▶ vector ─┘
+its categories ▶ embedding ─ mean ┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+from asmg_pl.data.batch import Batch
+from asmg_pl.data.log import Sizes
+from asmg_pl.recommenders.base import Lookup, Recommender, glorot_uniform_, relu_mlp
+from asmg_pl.recommenders.pooling import category_ids, category_share, history_share, items_of
+
+
+class TwoTower(Recommender):
+    """User and item meet only in a dot product, so item vectors can be made ahead and searched.
+
+    Everything starts Glorot uniform, tables and biases included. Source: the model of Yi et al., "Sampling-Bias-
+    Corrected Neural Modeling for Large Corpus Item Recommendations", RecSys 2019. Its softmax over the mini-batch and
+    the correction of that are left out: rows have labels here, and every recommender is trained on them.
+    """
+
+    def __init__(
+        self, sizes: Sizes, embedding_dim: int = 8, hidden: list[int] | None = None, output_dim: int = 8
+    ) -> None:
+        """Build the model.
+
+        Args:
+            sizes: numbers of users, items and categories (0: no category table).
+            embedding_dim: width of each embedding.
+            hidden: widths of the hidden layers of either tower; by default one as wide as the tower's input, which is
+                two embeddings, or one for the item's tower without categories.
+            output_dim: width of the vectors that are multiplied.
+        """
+        super().__init__()
+        tables = {"user": sizes.users, "item": sizes.items}
+        if sizes.categories:
+            tables["category"] = sizes.categories
+        self.tables = nn.ModuleDict({name: nn.Embedding(rows, embedding_dim) for name, rows in tables.items()})
+        user_width, item_width = 2 * embedding_dim, (2 if sizes.categories else 1) * embedding_dim
+        self.user_tower = relu_mlp([user_width, *([user_width] if hidden is None else hidden), output_dim])
+        self.item_tower = relu_mlp([item_width, *([item_width] if hidden is None else hidden), output_dim])
+        self.bias = nn.Parameter(torch.empty(1))
+        for parameter in self.parameters():
+            glorot_uniform_(parameter.data)
+
+    def lookups(self, batch: Batch) -> dict[str, Tensor]:
+        """Ids: user [B]; item and history side by side [B, 1+T]; the item's categories [B, C]."""
+        ids = {"user": batch.user, "item": items_of(batch)}
+        if batch.categories is not None:
+            ids["category"] = category_ids(batch.categories, batch.item)
+        return ids
+
+    def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
+        """Logits [B]."""
+        return (self.user_vectors(batch, lookups) * self.item_vectors(batch, lookups)).sum(-1) + self.bias
+
+    def user_vectors(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
+        """The user tower's output, float [B, output_dim]."""
+        history = lookups["item"].columns(slice(1, None)).weighted_sum(history_share(batch))
+        vectors: Tensor = self.user_tower(torch.cat([lookups["user"].vectors(), history], dim=-1))
+        return vectors
+
+    def item_vectors(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
+        """The item tower's output, float [B, output_dim]."""
+        item = [lookups["item"].columns(0).vectors()]
+        if batch.categories is not None:
+            item.append(lookups["category"].weighted_sum(category_share(batch.categories, batch.item)))
+        vectors: Tensor = self.item_tower(torch.cat(item, dim=-1))
+        return vectors
