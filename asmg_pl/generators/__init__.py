@@ -3,5 +3,6 @@
 from asmg_pl.generators.base import Generator, ParameterShapes
 from asmg_pl.generators.gru import GRUGenerator, ResidualGRU
 from asmg_pl.generators.linear import LinearGenerator
+from asmg_pl.generators.transfer import Transfer
 
-__all__ = ["GRUGenerator", "Generator", "LinearGenerator", "ParameterShapes", "ResidualGRU"]
+__all__ = ["GRUGenerator", "Generator", "LinearGenerator", "ParameterShapes", "ResidualGRU", "Transfer"]

@@ -7,6 +7,7 @@ from asmg_pl.updaters.ends import Frozen, Retrain
 from asmg_pl.updaters.ewc import EWC
 from asmg_pl.updaters.inc_ctr import IncCTR
 from asmg_pl.updaters.incremental import IncrementalUpdate
+from asmg_pl.updaters.sml import SML
 from asmg_pl.updaters.spmf import SPMF
 
-__all__ = ["ASMG", "EWC", "SPMF", "BatchUpdate", "Frozen", "IncCTR", "IncrementalUpdate", "Retrain", "Updater"]
+__all__ = ["ASMG", "EWC", "SML", "SPMF", "BatchUpdate", "Frozen", "IncCTR", "IncrementalUpdate", "Retrain", "Updater"]

@@ -29,6 +29,7 @@ from asmg_pl.history import ParameterHistory
 from asmg_pl.optim import Adam
 from asmg_pl.recommenders import Lookup, Recommender
 from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.rows import chunks, touched_rows
 
 StepWeights = Literal["linear", "uniform", "exp", "last"]
 
@@ -43,19 +44,6 @@ def step_weights(kind: StepWeights, window: int) -> Tensor:
         "last": (position == window).float(),
     }[kind]
     return raw / raw.sum()
-
-
-def touched_rows(ids: list[Tensor], table_rows: int) -> tuple[Tensor, list[Tensor]]:
-    """The distinct ids among several tensors of ids, int64 [n], and where in it each id stands.
-
-    A table much smaller than the number of ids is touched whole: sorting the ids would take longer than its rows.
-    """
-    count = sum(i.numel() for i in ids)
-    if 16 * table_rows <= count:
-        return torch.arange(table_rows, device=ids[0].device), ids
-    touched, inverse = torch.cat([i.flatten() for i in ids]).unique(return_inverse=True)
-    parts = inverse.split([i.numel() for i in ids])
-    return touched, [part.view_as(i) for part, i in zip(parts, ids, strict=True)]
 
 
 class ASMG(Updater):
@@ -161,8 +149,8 @@ class ASMG(Updater):
     @torch.no_grad()
     def carry_state(self) -> None:
         """Keep the state after the window's first snapshot, under the new ω: the next window starts from it."""
-        for name in self.recommender.tables:
-            for ids in self._chunks(name):
+        for name, table in self.recommender.table_parameters().items():
+            for ids in chunks(table, self.chunk_rows):
                 window, hidden = self.history.rows(name, ids)
                 _, states = self.generator.table(name, window[:1], hidden)
                 self.history.hidden.get_buffer(name)[ids] = states[0]
@@ -188,18 +176,14 @@ class ASMG(Updater):
         # Before its first training, a full window ago, the generator has nothing to say.
         if self.history.pushes <= self.history.window:
             return
-        for name in self.recommender.tables:
-            for ids in self._chunks(name):
+        for name, table in self.recommender.table_parameters().items():
+            for ids in chunks(table, self.chunk_rows):
                 generated, _ = self.generator.table(name, *self.history.rows(name, ids))
                 self.serving.table(name)[ids] = generated[-1]
         dense, _ = self.generator.dense(*self.history.dense_window())
         parameters = self.serving.dense_parameters()
         for name, values in self.history.split_dense(dense[-1]).items():
             parameters[name].copy_(values)
-
-    def _chunks(self, table: str) -> tuple[Tensor, ...]:
-        rows = len(self.recommender.table(table))
-        return torch.arange(rows, device=self.device).split(self.chunk_rows)
 
     # ---- Lightning's hooks
 

@@ -124,12 +124,20 @@ class Updater(LightningModule):
             for n in range(self.passes)
         ]
 
+    def pretrain(self, batch: Batch) -> None:
+        """One step of the base model in pre-training."""
+        self.take_step(0, self.cross_entropy(batch))
+
     def update(self, batch: Batch) -> None:
         """One step of the base model on its loss."""
         self.take_step(0, self.loss(batch))
 
     def loss(self, batch: Batch) -> Tensor:
-        """What the base model is trained on: the mean cross-entropy of the labels."""
+        """What the base model is trained on after pre-training: the cross-entropy, unless a method says otherwise."""
+        return self.cross_entropy(batch)
+
+    def cross_entropy(self, batch: Batch) -> Tensor:
+        """The base model's mean cross-entropy of the labels."""
         return F.binary_cross_entropy_with_logits(self.recommender(batch), batch.label)
 
     def take_step(self, optimizer: int, loss: Tensor) -> None:
@@ -150,7 +158,7 @@ class Updater(LightningModule):
         last = self.pretrain_periods
         phases = []
         for epoch in range(self.pretrain_epochs):
-            phases.append(Phase("pretrain", last, tuple(range(1, last + 1)), self.update, repeat=epoch))
+            phases.append(Phase("pretrain", last, tuple(range(1, last + 1)), self.pretrain, repeat=epoch))
             phases.append(
                 Phase("select", last, (last + 1,), self._score_base, self._keep_best, trains=False, repeat=epoch)
             )

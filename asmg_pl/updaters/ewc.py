@@ -63,8 +63,8 @@ class EWC(Updater):
         return Phase(name, period, tuple(reads), self.weigh, self.take_importance)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Cross-entropy and penalty; the penalty is 0 in pre-training, which has no importances."""
-        return super().loss(batch) + self.strength / 2 * self.penalty()
+        """Cross-entropy and penalty."""
+        return self.cross_entropy(batch) + self.strength / 2 * self.penalty()
 
     def penalty(self) -> Tensor:
         """Σ F (θ - θ_{t-1})²."""
@@ -74,7 +74,7 @@ class EWC(Updater):
     def weigh(self, batch: Batch) -> None:
         """Add a mini-batch's B · g², which needs no step."""
         parameters = list(self.recommender.parameters())
-        gradients = torch.autograd.grad(super().loss(batch), parameters)
+        gradients = torch.autograd.grad(self.cross_entropy(batch), parameters)
         if not self._squares:
             self._squares = [torch.zeros_like(p) for p in parameters]
         for square, gradient in zip(self._squares, gradients, strict=True):

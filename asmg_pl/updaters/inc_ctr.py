@@ -48,11 +48,9 @@ class IncCTR(Updater):
         self.teacher.load_state_dict(self.recommender.state_dict())
 
     def loss(self, batch: Batch) -> Tensor:
-        """The mixed loss; plain cross-entropy in pre-training, which has no teacher."""
+        """The mixed loss."""
         logits = self.recommender(batch)
         hard = F.binary_cross_entropy_with_logits(logits, batch.label)
-        if self.phase is not None and self.phase.period <= self.pretrain_periods:
-            return hard
         with torch.no_grad():
             soft_label = self.teacher(batch).sigmoid()
         soft = F.binary_cross_entropy_with_logits(logits, soft_label)

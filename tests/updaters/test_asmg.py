@@ -15,7 +15,8 @@ from asmg_pl.data.log import Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import GRUGenerator, ResidualGRU
 from asmg_pl.updaters import ASMG
-from asmg_pl.updaters.asmg import step_weights, touched_rows
+from asmg_pl.updaters.asmg import step_weights
+from asmg_pl.updaters.rows import touched_rows
 
 BIG = Sizes(users=60, items=80, categories=30)
 SMALL = Sizes(users=1, items=8, categories=4)
@@ -99,15 +100,6 @@ def test_the_two_cases_above_take_the_two_ways_to_touch_rows() -> None:
         updater = random_model(sizes)
         asked = [updater.recommender.lookups(batch)["item"] for batch in random_batches(sizes)]
         assert (touched_rows(asked, sizes.items)[1] is asked) is whole
-
-
-@pytest.mark.parametrize("table_rows", [4, 1000])
-def test_touched_rows_are_distinct_and_hold_every_id_at_its_place(table_rows: int) -> None:
-    ids = [torch.tensor([[3, 1], [1, 1]]), torch.arange(4).repeat(20), torch.tensor([], dtype=torch.long)]
-    touched, places = touched_rows(ids, table_rows)
-    assert sorted(touched.tolist()) == [0, 1, 2, 3]
-    for asked, place in zip(ids, places, strict=True):
-        assert torch.equal(touched[place], asked)
 
 
 def test_rows_that_no_batch_asks_for_change_neither_loss_nor_gradients() -> None:

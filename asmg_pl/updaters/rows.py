@@ -1,0 +1,24 @@
+"""Rows of tables: those that mini-batches touch, and all of them in chunks."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def touched_rows(ids: list[Tensor], table_rows: int) -> tuple[Tensor, list[Tensor]]:
+    """The distinct ids among several tensors of ids, int64 [n], and where in it each id stands.
+
+    A table much smaller than the number of ids is touched whole: sorting the ids would take longer than its rows.
+    """
+    count = sum(i.numel() for i in ids)
+    if 16 * table_rows <= count:
+        return torch.arange(table_rows, device=ids[0].device), ids
+    touched, inverse = torch.cat([i.flatten() for i in ids]).unique(return_inverse=True)
+    parts = inverse.split([i.numel() for i in ids])
+    return touched, [part.view_as(i) for part, i in zip(parts, ids, strict=True)]
+
+
+def chunks(table: Tensor, size: int) -> tuple[Tensor, ...]:
+    """All row numbers of a table, at most ``size`` at a time, int64 on its device."""
+    return torch.arange(len(table), device=table.device).split(size)

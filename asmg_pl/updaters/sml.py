@@ -1,0 +1,144 @@
+"""SML: a transfer, learned along the stream, combines the parameters before a period with those trained on it.
+
+D_t arrives ─▶ score     T(w_{t-2}, ŵ_{t-1}) on D_t
+            ─▶ transfer  T on D_t, through that model;  then w_{t-1} = T(w_{t-2}, ŵ_{t-1}), from which ŵ_t starts
+            ─▶ update    ŵ_t on D_t, through T(w_{t-1}, ŵ_t), which then serves
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.func import functional_call
+
+from asmg_pl.data.batch import Batch
+from asmg_pl.data.log import Sizes
+from asmg_pl.data.phase import Phase, nothing
+from asmg_pl.errors import ConfigError
+from asmg_pl.generators import ParameterShapes, Transfer
+from asmg_pl.history import ParameterHistory
+from asmg_pl.optim import Adam
+from asmg_pl.recommenders import Lookup, Recommender
+from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.rows import chunks, touched_rows
+
+
+class SML(Updater):
+    """Serves T(w_{t-1}, ŵ_t). Only the rows that a mini-batch touches are transferred in training.
+
+    Source: Zhang et al., "How to Retrain Recommender System? A Sequential Meta-Learning Method" (SIGIR 2020), as run by
+    Peng et al. (2021).
+
+    Attributes:
+        before: w_{t-1}; ``recommender`` is ŵ_t.
+        transfer: T.
+        serving: T(w_{t-1}, ŵ_t), the model that serves.
+    """
+
+    def __init__(
+        self,
+        sizes: Sizes,
+        transfer: Callable[[ParameterShapes], Transfer] = Transfer,
+        transfer_learning_rate: float = 1e-3,
+        transfer_passes: int = 1,
+        chunk_rows: int = 65536,
+        **base: Any,
+    ) -> None:
+        """Build the base model and the transfer.
+
+        Args:
+            sizes: numbers of users, items and categories; the command line takes them from the data.
+            transfer: class of the transfer T, called with the parameter shapes.
+            transfer_learning_rate: of the transfer's Adam, whose moments are carried from period to period.
+            transfer_passes: how often the transfer goes over a new period.
+            chunk_rows: table rows that are transferred at a time when a whole model is made; changes memory only.
+            base: arguments of :class:`~asmg_pl.updaters.base.Updater`.
+        """
+        super().__init__(sizes, **base)
+        for name, value in {"transfer_passes": transfer_passes, "chunk_rows": chunk_rows}.items():
+            if value < 1:
+                raise ConfigError(f"model.{name} must be at least 1, got {value}")
+        if not transfer_learning_rate > 0:
+            raise ConfigError(f"model.transfer_learning_rate must be positive, got {transfer_learning_rate}")
+        self.transfer_learning_rate = transfer_learning_rate
+        self.transfer_passes = transfer_passes
+        self.chunk_rows = chunk_rows
+        self.before = copy.deepcopy(self.recommender).requires_grad_(False)
+        self.serving = copy.deepcopy(self.before)
+        self.transfer = transfer(ParameterHistory.shapes_of(self.recommender, window=2))
+
+    def phases(self, period: int) -> list[Phase]:
+        """Score, train the transfer as soon as there is something to transfer, update."""
+        last = self.transfer_passes - 1
+        transferring = [
+            Phase("transfer", period, (period,), self.train_transfer, self.adopt if n == last else nothing, repeat=n)
+            for n in range(self.transfer_passes)
+            if period > self.pretrain_periods + 1
+        ]
+        return [self.scoring(period), *transferring, *self.updating(period, end=self.make_serving)]
+
+    def scored_models(self) -> Mapping[str, Recommender]:
+        """The transferred model."""
+        return {"serving": self.serving}
+
+    def pretrained(self) -> None:
+        """Θ_0 is the first w, and serves first."""
+        for model in (self.before, self.serving):
+            model.load_state_dict(self.recommender.state_dict())
+
+    def loss(self, batch: Batch) -> Tensor:
+        """The cross-entropy of the transferred model."""
+        asked = self.recommender.lookups(batch)
+        lookups = {}
+        for name, now in self.recommender.table_parameters().items():
+            touched, (places,) = touched_rows([asked[name]], len(now))
+            before = self.before.table(name)
+            rows = self.transfer.table(name, before.index_select(0, touched), now.index_select(0, touched))
+            lookups[name] = Lookup(rows, places)
+        logits = functional_call(self.recommender, self._transferred_dense(), (batch, lookups))
+        return F.binary_cross_entropy_with_logits(logits, batch.label)
+
+    def update(self, batch: Batch) -> None:
+        """One step of ŵ_t, through the transfer."""
+        self.transfer.requires_grad_(False)
+        super().update(batch)
+        self.transfer.requires_grad_(True)
+
+    def train_transfer(self, batch: Batch) -> None:
+        """One step of the transfer between two given models."""
+        self.recommender.requires_grad_(False)
+        self.take_step(1, self.loss(batch))
+        self.recommender.requires_grad_(True)
+
+    def adopt(self) -> None:
+        """What the transfer makes of w and ŵ becomes both of them."""
+        self.make_serving()
+        for model in (self.before, self.recommender):
+            model.load_state_dict(self.serving.state_dict())
+
+    @torch.no_grad()
+    def make_serving(self) -> None:
+        """Transfer the whole model, a chunk of rows at a time."""
+        for name, now in self.recommender.table_parameters().items():
+            for rows in chunks(now, self.chunk_rows):
+                self.serving.table(name)[rows] = self.transfer.table(name, self.before.table(name)[rows], now[rows])
+        parameters = self.serving.dense_parameters()
+        for name, values in self._transferred_dense().items():
+            parameters[name].copy_(values)
+
+    def _transferred_dense(self) -> dict[str, Tensor]:
+        before = self.before.dense_parameters()
+        now = self.recommender.dense_parameters()
+        return {name: self.transfer.dense(name, before[name], values) for name, values in now.items()}
+
+    # ---- Lightning's hooks
+
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        """The base model's Adam and the transfer's."""
+        transfer = Adam(self.transfer.parameters(), lr=self.transfer_learning_rate)
+        return [*super().configure_optimizers(), transfer]

@@ -1,0 +1,24 @@
+"""Which rows a step touches, and all rows in chunks."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from asmg_pl.updaters.rows import chunks, touched_rows
+
+
+@pytest.mark.parametrize("table_rows", [4, 1000])
+def test_touched_rows_are_distinct_and_hold_every_id_at_its_place(table_rows: int) -> None:
+    ids = [torch.tensor([[3, 1], [1, 1]]), torch.arange(4).repeat(20), torch.tensor([], dtype=torch.long)]
+    touched, places = touched_rows(ids, table_rows)
+    assert sorted(touched.tolist()) == [0, 1, 2, 3]
+    for asked, place in zip(ids, places, strict=True):
+        assert torch.equal(touched[place], asked)
+
+
+@pytest.mark.parametrize("size", [1, 3, 7, 100])
+def test_chunks_cover_a_table_once_and_in_order(size: int) -> None:
+    parts = chunks(torch.zeros(7, 2), size)
+    assert torch.equal(torch.cat(parts), torch.arange(7))
+    assert max(map(len, parts)) == min(size, 7)
