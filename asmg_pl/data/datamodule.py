@@ -216,17 +216,25 @@ class PeriodDataModule(LightningDataModule):
         Raises:
             CheckpointError: if the stream's earlier rows or the seed differ.
         """
-        known = list(state_dict["boundaries"])
+        self.check_same_stream(state_dict)
+        if state_dict["seed"] != self.seed:
+            raise CheckpointError(
+                f"the checkpoint was made with seed {state_dict['seed']}, this run has {self.seed}: give "
+                f"--seed_everything {state_dict['seed']} to go on"
+            )
+        self._known, self._known_rows = list(state_dict["boundaries"]), state_dict["rows"]
+        self.period, self.step, self.seen = state_dict["period"], state_dict["step"], state_dict["seen"]
+
+    def check_same_stream(self, state_dict: dict[str, Any]) -> None:
+        """Check that the state belongs to this stream, which may have grown at its end since.
+
+        Raises:
+            CheckpointError: if the stream's earlier rows differ.
+        """
+        known = state_dict["boundaries"]
         if len(self.log) < known[-1] or self._fingerprint(known[-1]) != state_dict["fingerprint"]:
             raise CheckpointError(
                 f"the checkpoint was made on a stream that began with {known[-1]:,} other rows than "
                 f"{self.root or type(self.source).__name__} does now. A stream may grow at its end; to walk another "
                 "one, start without --ckpt_path"
             )
-        if state_dict["seed"] != self.seed:
-            raise CheckpointError(
-                f"the checkpoint was made with seed {state_dict['seed']}, this run has {self.seed}: give "
-                f"--seed_everything {state_dict['seed']} to go on"
-            )
-        self._known, self._known_rows = known, state_dict["rows"]
-        self.period, self.step, self.seen = state_dict["period"], state_dict["step"], state_dict["seen"]

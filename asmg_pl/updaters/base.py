@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from asmg_pl.errors import ConfigError
 from asmg_pl.growth import grow_moments, grow_state, table_growth
 from asmg_pl.metrics import Scoreboard
 from asmg_pl.optim import Adam
+from asmg_pl.pretrained import load_pretrained
 from asmg_pl.recommenders import EmbeddingMLP, Recommender
 from asmg_pl.results import PeriodResult, mean_over
 
@@ -47,6 +49,7 @@ class Updater(LightningModule):
         pretrain_periods: int = 10,
         pretrain_epochs: int = 10,
         test_from: int = 25,
+        pretrained_model: str | None = None,
     ) -> None:
         """Build the base model.
 
@@ -58,6 +61,8 @@ class Updater(LightningModule):
             pretrain_periods: the first periods, which pre-train the base model together.
             pretrain_epochs: epochs of pre-training; the one with the best AUC on the next period is kept.
             test_from: the first period whose score counts as a test; earlier ones warm the method up.
+            pretrained_model: a checkpoint made just after pre-training on the same periods, by whatever method. Its
+                base model, with its moments, is where this walk begins, so that many walks share one pre-training.
         """
         super().__init__()
         self.automatic_optimization = False
@@ -76,6 +81,7 @@ class Updater(LightningModule):
         self.pretrain_periods = pretrain_periods
         self.pretrain_epochs = pretrain_epochs
         self.test_from = test_from
+        self.pretrained_model = pretrained_model
         self.recommender = recommender(sizes)
         self.results: dict[int, PeriodResult] = {}
         self.evaluation: dict[int, PeriodResult] = {}
@@ -102,7 +108,7 @@ class Updater(LightningModule):
         """The phases of any period; pre-training belongs to the last period that it reads."""
         if period > self.pretrain_periods:
             return self.phases(period)
-        return self._pretraining() if period == self.pretrain_periods > 0 else []
+        return self._pretraining() if period == self.pretrain_periods > 0 and not self.pretrained_model else []
 
     def scoring(self, period: int, end: Callable[[], None] = nothing) -> Phase:
         """The first phase of a period: its rows are scored before anything is trained; ``end`` is called after it."""
@@ -186,6 +192,14 @@ class Updater(LightningModule):
             self._scoreboard.update(period, name, model(batch), batch.label)
 
     # ---- Lightning's hooks
+
+    def on_fit_start(self) -> None:
+        """Begin with the pre-trained model, if one is given; a resumed walk has begun already."""
+        if self.pretrained_model and self.trainer.ckpt_path is None:
+            data = self.trainer.datamodule  # type: ignore[attr-defined]
+            path = Path(self.pretrained_model)
+            load_pretrained(path, self.recommender, self.trainer.optimizers[0], data, self.pretrain_periods)
+            self.pretrained()
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """Hand the mini-batch to the running phase."""
