@@ -1,7 +1,17 @@
 """Meta generators: from a sequence of snapshots to the serving model's parameters."""
 
 from asmg_pl.generators.base import Generator, ParameterShapes
+from asmg_pl.generators.cell import Cells, GRUCells, VanillaCells
 from asmg_pl.generators.gru import GRUGenerator, ResidualGRU
 from asmg_pl.generators.linear import LinearGenerator
 
-__all__ = ["GRUGenerator", "Generator", "LinearGenerator", "ParameterShapes", "ResidualGRU"]
+__all__ = [
+    "Cells",
+    "GRUCells",
+    "GRUGenerator",
+    "Generator",
+    "LinearGenerator",
+    "ParameterShapes",
+    "ResidualGRU",
+    "VanillaCells",
+]
