@@ -66,8 +66,9 @@ class ASMG(Updater):
     Until k snapshots are there and the generator has been trained once, the base model serves. Without a fixed window
     one snapshot is enough: the generator is first trained when the second period after pre-training arrives.
 
-    Memory beside the base and the serving model: the k snapshots and H numbers of state for each parameter. Without a
-    fixed window k, and with it the cost of a step, grows by one each period.
+    Memory beside the base and the serving model: k + H numbers for each parameter, the snapshots and the state. Without
+    a fixed window k grows by one each period, and the cost of a step faster: it generates, k snapshots long, the rows
+    that k mini-batches touch.
 
     Attributes:
         history: the snapshots and the generator's carried state.
