@@ -35,11 +35,14 @@ def grown_movies() -> pl.DataFrame:
     return pl.concat([movies(), fresh])
 
 
-@pytest.mark.parametrize("updater", ["ASMG", "IncrementalUpdate"])
+@pytest.mark.parametrize(
+    "model",
+    [(), ("--model.init_args.window", "null"), ("--model", "IncrementalUpdate")],
+    ids=["ASMG", "all snapshots", "IncrementalUpdate"],
+)
 def test_the_walk_goes_on_with_new_periods_users_items_and_categories(
-    fit: Asmg, write_stream: Callable[[pl.DataFrame, pl.DataFrame], Path], tmp_path: Path, updater: str
+    fit: Asmg, write_stream: Callable[[pl.DataFrame, pl.DataFrame], Path], tmp_path: Path, model: tuple[str, ...]
 ) -> None:
-    model = ["--model", updater] if updater == "IncrementalUpdate" else []
     options = ["--model.init_args.pretrain_periods", 4, "--model.init_args.pretrain_epochs", 2]
     assert fit(tmp_path, *model, *options, root=write_stream(ratings(), movies())).code == 0
     before = metrics(tmp_path)
