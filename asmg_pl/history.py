@@ -53,6 +53,8 @@ class ParameterHistory(nn.Module):
         self.dense_hidden: Tensor
         self.register_buffer("dense", dense.repeat(slots, 1))  # [k, P]
         self.register_buffer("dense_hidden", dense.new_zeros(len(dense), hidden_size))  # [P, H]
+        if self.grows:
+            self.register_load_state_dict_pre_hook(_take_length)  # type: ignore[no-untyped-call]
 
     @property
     def window(self) -> int:
@@ -61,7 +63,8 @@ class ParameterHistory(nn.Module):
 
     @staticmethod
     def _flat(recommender: Recommender) -> Tensor:
-        return torch.cat([p.detach().flatten() for p in recommender.dense_parameters().values()])
+        none = torch.zeros(0, device=next(recommender.parameters()).device)  # for a recommender that is tables only
+        return torch.cat([none, *(p.detach().flatten() for p in recommender.dense_parameters().values())])
 
     @staticmethod
     def shapes_of(recommender: Recommender, window: int | None) -> ParameterShapes:
@@ -115,9 +118,8 @@ class ParameterHistory(nn.Module):
         """Restore the ring's position."""
         self.pushes = state["pushes"]
 
-    def _load_from_state_dict(self, state_dict: Mapping[str, Any], prefix: str, *rest: Any) -> None:
-        """Load; a growing history takes the number of snapshots that it is given."""
-        saved = state_dict.get(f"{prefix}dense")
-        if self.grows and saved is not None:
-            self.resize(len(saved))
-        super()._load_from_state_dict(state_dict, prefix, *rest)
+
+def _take_length(history: ParameterHistory, state_dict: Mapping[str, Any], prefix: str, *rest: Any) -> None:
+    """Before loading, give a growing history as many slots as the state has."""
+    if f"{prefix}dense" in state_dict:
+        history.resize(len(state_dict[f"{prefix}dense"]))

@@ -27,7 +27,8 @@ def glorot_cells(groups: Sequence[int], rows: int, columns: int) -> Tensor:
     ``group · rows`` and fan-out ``group · columns``.
     """
     limits = [(6.0 / (group * (rows + columns))) ** 0.5 for group in groups]
-    return torch.cat([torch.empty(g, rows, columns).uniform_(-x, x) for g, x in zip(groups, limits, strict=True)])
+    drawn = [torch.empty(g, rows, columns).uniform_(-x, x) for g, x in zip(groups, limits, strict=True)]
+    return torch.cat([torch.empty(0, rows, columns), *drawn])
 
 
 class Cells(nn.Module, ABC):
