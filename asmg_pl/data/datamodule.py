@@ -111,6 +111,10 @@ class PeriodDataModule(LightningDataModule):
         boundaries = self.boundaries
         return range(boundaries[period - 1], boundaries[period])
 
+    def known_before(self, period: int) -> tuple[int, int]:
+        """How many users and how many items have a row before a period: those with the lowest ids."""
+        return self.log.known(self.rows_of(period).start)
+
     # ---- loaders
 
     def train_dataloader(self) -> MiniBatches | SideBySide:

@@ -80,7 +80,7 @@ class Updater(LightningModule):
         self.results: dict[int, PeriodResult] = {}
         self.evaluation: dict[int, PeriodResult] = {}
         self.phase: Phase | None = None
-        self._scoreboard = Scoreboard()
+        self._scoreboard = Scoreboard(self._known_before)
         self._best: dict[str, Any] = {}
 
     # ---- what a subclass defines
@@ -157,12 +157,12 @@ class Updater(LightningModule):
         return phases
 
     def _score_base(self, batch: Batch) -> None:
-        self._scoreboard.update(0, "serving", self.recommender(batch), batch.label)
+        self._scoreboard.update(self.pretrain_periods + 1, {"serving": self.recommender(batch)}, batch)
 
     def _keep_best(self) -> None:
         """Keep the best epoch's parameters and moments; after the last epoch, go back to them."""
         assert self.phase is not None
-        auc = self._scoreboard.take(0, "selection").scores["serving"]["auc"]
+        auc = self._scoreboard.take(self.pretrain_periods + 1, "selection").scores["serving"]["auc"]
         optimizer = self.trainer.optimizers[0]
         if not self._best or auc > self._best["auc"]:
             weights = self.recommender.state_dict()
@@ -174,8 +174,11 @@ class Updater(LightningModule):
             self.pretrained()
 
     def _score(self, batch: Batch, period: int) -> None:
-        for name, model in self.scored_models().items():
-            self._scoreboard.update(period, name, model(batch), batch.label)
+        logits = {name: model(batch) for name, model in self.scored_models().items()}
+        self._scoreboard.update(period, logits, batch)
+
+    def _known_before(self, period: int) -> tuple[int, int]:
+        return self.trainer.datamodule.known_before(period)  # type: ignore[attr-defined]
 
     # ---- Lightning's hooks
 

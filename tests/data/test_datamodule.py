@@ -62,6 +62,12 @@ def test_periods_are_numbered_from_one() -> None:
     assert data.rows_of(5) == range(80, 100)
 
 
+def test_what_a_period_itself_brings_is_not_known_before_it() -> None:
+    """Each row has a new user, and all have one item."""
+    data = module()
+    assert [data.known_before(period) for period in (1, 2, 5)] == [(0, 0), (20, 1), (80, 1)]
+
+
 def test_the_stream_is_read_once_and_only_when_needed() -> None:
     source = Numbered(50)
     data = PeriodDataModule(source, root="somewhere", periods=EqualCounts(5))
