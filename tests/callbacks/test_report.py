@@ -81,7 +81,7 @@ def test_metrics_have_a_row_per_scored_period(walked: tuple[Path, IncrementalUpd
     assert table["split"].to_list() == ["selection", "warm-up", "test"]
     assert table["rows"].to_list() == [40, 40, 40]
     for row in table.iter_rows(named=True):
-        assert str(row) == str(model.results[row["period"]].flat())  # in words, nan is nan
+        assert str(row) == str(model.results[row["period"]].flat())  # by their repr, nan is nan
 
 
 def test_timings_have_a_row_per_phase(walked: tuple[Path, IncrementalUpdate]) -> None:
