@@ -23,7 +23,7 @@ def load_pretrained(
     Args:
         path: a checkpoint of any method.
         recommender: where the weights go; users, items and categories that are new since then keep their rows.
-        optimizer: of ``recommender.parameters()``, where the moments go.
+        optimizer: of ``recommender.parameters()``, where the moments and pre-training's learning rate go.
         data: the stream of this walk.
         periods: how many periods pre-train.
 
@@ -47,8 +47,5 @@ def load_pretrained(
     grow_state(weights, recommender.state_dict(), growth)
     grow_moments(moments, recommender, growth)
     recommender.load_state_dict(weights)
-    rates = [group["lr"] for group in optimizer.param_groups]
     optimizer.load_state_dict(moments)
-    for group, rate in zip(optimizer.param_groups, rates, strict=True):
-        group["lr"] = rate
     data.seen = periods

@@ -48,6 +48,7 @@ class Updater(LightningModule):
         passes: int = 1,
         pretrain_periods: int = 10,
         pretrain_epochs: int = 10,
+        pretrain_learning_rate: float | None = None,
         test_from: int = 25,
         pretrained_model: str | None = None,
     ) -> None:
@@ -60,6 +61,7 @@ class Updater(LightningModule):
             passes: how often each new period is gone over.
             pretrain_periods: the first periods, which pre-train the base model together.
             pretrain_epochs: epochs of pre-training; the one with the best AUC on the next period is kept.
+            pretrain_learning_rate: of the base model's Adam in pre-training; by default ``learning_rate``.
             test_from: the first period whose score counts as a test; earlier ones warm the method up.
             pretrained_model: a checkpoint made just after pre-training on the same periods, by whatever method. Its
                 base model, with its moments, is where this walk begins, so that many walks share one pre-training.
@@ -74,12 +76,14 @@ class Updater(LightningModule):
         ]:
             if value < least:
                 raise ConfigError(f"model.{name} must be at least {least}, got {value}")
-        if not learning_rate > 0:
-            raise ConfigError(f"model.learning_rate must be positive, got {learning_rate}")
+        for name, rate in [("learning_rate", learning_rate), ("pretrain_learning_rate", pretrain_learning_rate)]:
+            if rate is not None and not rate > 0:
+                raise ConfigError(f"model.{name} must be positive, got {rate}")
         self.learning_rate = learning_rate
         self.passes = passes
         self.pretrain_periods = pretrain_periods
         self.pretrain_epochs = pretrain_epochs
+        self.pretrain_learning_rate = pretrain_learning_rate or learning_rate
         self.test_from = test_from
         self.pretrained_model = pretrained_model
         self.recommender = recommender(sizes)
@@ -185,7 +189,12 @@ class Updater(LightningModule):
             self.recommender.load_state_dict(self._best["weights"])
             optimizer.load_state_dict(self._best["optimizer"])
             self._best = {}
-            self.pretrained()
+            self._begin_updates()
+
+    def _begin_updates(self) -> None:
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = self.learning_rate
+        self.pretrained()
 
     def _score(self, batch: Batch, period: int) -> None:
         logits = {name: model(batch) for name, model in self.scored_models().items()}
@@ -202,7 +211,7 @@ class Updater(LightningModule):
             data = self.trainer.datamodule  # type: ignore[attr-defined]
             path = Path(self.pretrained_model)
             load_pretrained(path, self.recommender, self.trainer.optimizers[0], data, self.pretrain_periods)
-            self.pretrained()
+            self._begin_updates()
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """Hand the mini-batch to the running phase."""
@@ -229,7 +238,8 @@ class Updater(LightningModule):
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Adam on the base model, dense on its tables: a row that no batch touches still moves by its moments."""
-        return [Adam(self.recommender.parameters(), lr=self.learning_rate)]
+        rate = self.pretrain_learning_rate if self.pretrain_periods else self.learning_rate
+        return [Adam(self.recommender.parameters(), lr=rate)]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the results so far and the best pre-training epoch so far."""

@@ -77,3 +77,13 @@ def test_another_stream_is_refused(
     finished = fit(tmp_path / "run", GIVEN, pretrained, root=other)
     assert finished.code == 2
     assert "other rows" in finished.err
+
+
+@pytest.mark.parametrize("phase", range(4))
+def test_pretraining_with_its_own_learning_rate_can_be_resumed_anywhere(fit: Asmg, tmp_path: Path, phase: int) -> None:
+    rate = ("--model.init_args.pretrain_learning_rate", 0.05, "--loop.until", 6)
+    assert fit(tmp_path, *rate, "--checkpoint.keep", 100).code == 0
+    whole = metrics(tmp_path)
+    (begun,) = (tmp_path / "checkpoints").glob(f"period-000004-phase-00{phase}-*.ckpt")
+    assert fit(tmp_path, *rate, "--ckpt_path", begun).code == 0
+    assert metrics(tmp_path) == whole

@@ -133,6 +133,7 @@ def test_passes_differ_in_their_shuffle_and_only_the_last_one_ends_the_update() 
         ({"pretrain_epochs": 0}, "model.pretrain_epochs must be at least 1, got 0"),
         ({"test_from": 0}, "model.test_from must be at least 1, got 0"),
         ({"learning_rate": 0.0}, "model.learning_rate must be positive, got 0.0"),
+        ({"pretrain_learning_rate": 0.0}, "model.pretrain_learning_rate must be positive, got 0.0"),
         ({"learning_rate": float("nan")}, "model.learning_rate must be positive, got nan"),
     ],
 )
@@ -202,6 +203,14 @@ def test_moments_are_carried_from_pretraining_through_all_periods(
     steps = [int(diary.moments[i]["state"][0]["step"]) for i in scores]
     assert steps[0] >= 10  # an epoch of pre-training has ⌈150/16⌉ steps, a period ⌈50/16⌉
     assert steps == [steps[0] + 4 * n for n in range(5)]
+
+
+def test_pretraining_may_have_a_learning_rate_of_its_own() -> None:
+    _, _, diary = walk(pretrain_periods=3, pretrain_epochs=2, pretrain_learning_rate=0.05, learning_rate=0.1)
+    rates = [moments["param_groups"][0]["lr"] for moments in diary.moments]
+    pretraining = [phase.period == 3 for phase in diary.phases]
+    assert rates[: sum(pretraining) - 1] == [0.05] * (sum(pretraining) - 1)
+    assert set(rates[sum(pretraining) :]) == {0.1}
 
 
 def test_a_row_that_no_batch_touches_still_moves_by_its_moments(
