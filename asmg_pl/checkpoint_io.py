@@ -72,7 +72,7 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
         raise CheckpointError(f"{path} was not written by a walk of this program{_previous(path)}")
     if checkpoint.get("format") != FORMAT:
         raise CheckpointError(
-            f"{path} was written by another version of asmg_pl, whose checkpoints this one cannot read: go on with that "
+            f"{path} was written by another version of asmg_pl, which this one cannot read: go on with that "
             "version, or start a walk anew in another folder (--trainer.default_root_dir)"
         )
     return checkpoint
