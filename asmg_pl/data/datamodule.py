@@ -128,7 +128,8 @@ class PeriodDataModule(LightningDataModule):
             rows = torch.cat([self._positions(period) for period in phase.reads])
             if phase.trains:
                 rows = rows[permutation(len(rows), self.seed, phase.name, phase.period, phase.repeat)]
-            return self._batches(rows.split(self._size(phase)))
+            batches = self._batches(rows.split(self._size(phase)))
+            return batches if phase.beside is None else SideBySide([batches, self._beside(phase, len(batches))])
         # Each stream is shuffled by itself and cut into as many mini-batches as the newest period needs.
         count = self.mini_batches(phase)
         streams = []
@@ -137,6 +138,13 @@ class PeriodDataModule(LightningDataModule):
             order = permutation(len(rows), self.seed, phase.name, phase.period, phase.repeat, period)
             streams.append(self._batches(rows[order].tensor_split(count)))
         return SideBySide(streams)
+
+    def _beside(self, phase: Phase, count: int) -> MiniBatches:
+        assert phase.beside is not None
+        rows = phase.beside()
+        rows = rows.repeat(-(-count // len(rows)))  # none of the mini-batches may be empty
+        order = permutation(len(rows), self.seed, phase.name, phase.period, phase.repeat, "beside")
+        return self._batches(rows[order].tensor_split(count))
 
     def mini_batches(self, phase: Phase) -> int:
         """How many mini-batches a phase has, as far as that is known now."""

@@ -124,6 +124,31 @@ def test_side_by_side_gives_one_batch_of_each_period_and_every_row_once() -> Non
     assert len({*orders, tuple(range(20))}) == 4
 
 
+@pytest.mark.parametrize("beside", [13, 9, 4, 3, 1])
+def test_rows_beside_a_period_are_read_equally_often_and_change_nothing_of_its_own(beside: int) -> None:
+    data = module()
+    data.phase = phase(3, beside=lambda: torch.arange(beside))
+    loader = data.train_dataloader()
+    assert isinstance(loader, SideBySide)
+    steps = [[batch.user.tolist() for batch in step] for step in loader]
+    assert [own for own, _ in steps] == rows_read(module(), phase(3))
+    assert len(loader) == data.mini_batches(data.phase) == 4
+    others = [other for _, other in steps]
+    assert sorted(flat(others)) == sorted(list(range(beside)) * max(1, -(-4 // beside)))
+    assert max(map(len, others)) - min(map(len, others)) <= 1
+    assert min(map(len, others)) >= 1
+
+
+def test_rows_beside_a_period_are_shuffled_anew_by_each_pass() -> None:
+    def others(repeat: int) -> list[int]:
+        data = module()
+        data.phase = phase(3, beside=lambda: torch.arange(20), repeat=repeat)
+        return [row for step in data.train_dataloader() for row in step[1].user.tolist()]  # type: ignore[union-attr]
+
+    assert others(0) == others(0)
+    assert len({tuple(others(0)), tuple(others(1)), tuple(range(20))}) == 3
+
+
 def test_histories_have_the_size_asked_for() -> None:
     source = DriftingStream(users=5, items=9, rows=200, categories=3)
     data = PeriodDataModule(source, periods=EqualCounts(4), history_size=3)
