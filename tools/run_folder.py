@@ -34,10 +34,12 @@ def cost(folder: Path, periods: pl.Series) -> dict[str, float]:
 
 
 def setting(folder: Path) -> str:
-    """Batch size, passes and learning rates as the walk had them, by its own ``config.yaml``."""
+    """Batch size, passes and learning rates of the updates as the walk had them, by its own ``config.yaml``."""
     config = yaml.safe_load((folder / "config.yaml").read_text())
     found = {"batch": config["data"]["batch_size"]}
-    found |= {k: v for k, v in config["model"]["init_args"].items() if k.endswith(("passes", "learning_rate"))}
+    model = config["model"]["init_args"]
+    found |= {name: model[name] for name in model if name.endswith(("passes", "learning_rate"))}
+    found.pop("pretrain_learning_rate", None)
     return ", ".join(f"{name.replace('learning_rate', 'lr').replace('_', ' ')} {found[name]:g}" for name in found)
 
 

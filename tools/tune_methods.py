@@ -29,7 +29,7 @@ from study import Study, existing_file, study_parser
 from trial import Options, Trial, label
 from walks import own_and_rest
 
-GRID = Path(__file__).parents[1] / "configs" / "tuning.yaml"
+GRID = Path(__file__).parents[1] / "configs" / "tuning" / "grid.yaml"
 Grid = Mapping[str, Mapping[str, Sequence[Any]]]
 
 
