@@ -44,7 +44,11 @@ def setting(folder: Path) -> str:
 
 
 def summary(folders: Mapping[int, Path], split: str = "test") -> dict[str, Any]:
-    """Setting, mean scores, the AUC's standard deviation over the seeds, and mean costs."""
+    """Setting, mean scores, the AUC's standard deviation over the seeds, and costs.
+
+    Steps are the mean over the seeds, seconds those of the fastest seed, as other load on the machine only adds to
+    them, and memory that of the largest.
+    """
     found = scores(folders, split)
     by_seed = found.group_by("seed").agg(pl.col("auc").mean())["auc"].to_numpy()
     costs = pl.DataFrame([cost(folder, found["period"].unique()) for folder in folders.values()])
@@ -52,7 +56,7 @@ def summary(folders: Mapping[int, Path], split: str = "test") -> dict[str, Any]:
         "setting": setting(next(iter(folders.values()))),
         **found.select(pl.col("auc", "logloss").mean()).row(0, named=True),
         "auc_std": float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None,
-        **costs.mean().row(0, named=True),
+        **costs.select(pl.mean("steps"), pl.min("seconds"), pl.max("peak_mib")).row(0, named=True),
     }
 
 
