@@ -187,8 +187,7 @@ class PeriodDataModule(LightningDataModule):
 
     def _batches(self, parts: tuple[Tensor, ...]) -> MiniBatches:
         device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
-        self.log = self.log.to(device)
-        return MiniBatches(self.log, [part.to(device) for part in parts], self.history_size)
+        return MiniBatches(self.log.to(device), [part.to(device) for part in parts], self.history_size)
 
     def _fingerprint(self, rows: int) -> str:
         if rows not in self._fingerprints:
