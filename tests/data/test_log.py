@@ -181,6 +181,14 @@ def test_a_fingerprint_tells_a_changed_row_from_a_grown_stream(column: str) -> N
     assert log.fingerprint(2) != log.fingerprint(3)
 
 
+def test_the_known_users_and_items_are_those_of_earlier_rows() -> None:
+    log = InteractionLog.from_frame(random_rows(count=200))
+    for rows in (0, 1, 17, 200):
+        users, items = log.known(rows)
+        assert set(log.user[:rows].tolist()) == set(range(users))
+        assert set(log.item[:rows].tolist()) == set(range(items))
+
+
 def test_a_log_stays_where_it_is_if_it_is_there_already() -> None:
     log = InteractionLog.from_frame(frame((1, 10, 1, 1)))
     assert log.to(torch.device("cpu")) is log
