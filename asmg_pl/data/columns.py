@@ -106,20 +106,25 @@ class Columns(NamedTuple):
 
     def batch(self, rows: Tensor, history_size: int) -> Batch:
         """Gather the rows at these positions, int64 [B], with histories of at most ``history_size`` items."""
-        end = self.history_end[rows]
-        length = self.history_length[rows].long().clamp_(max=history_size)
-        back = torch.arange(history_size, device=rows.device)
-        real = back < length[:, None]  # [B, T]
-        history = (
-            self.sequence[torch.where(real, end[:, None] - 1 - back, 0)].long() if len(self.sequence) else back * real
+        end, length, user, item, label = (
+            column.index_select(0, rows)
+            for column in (self.history_end, self.history_length, self.user, self.item, self.label)
         )
+        length = length.int().clamp_(max=history_size)
+        # In 32 bits until the end. A place before the first entry, or before the user's first, is read and then zeroed.
+        back = torch.arange(1, history_size + 1, dtype=torch.int32, device=rows.device)
+        places = (end[:, None] - back).clamp_(min=0)  # [B, T]
+        sequence = self.sequence if len(self.sequence) else self.sequence.new_zeros(1)
+        history = sequence.index_select(0, places.view(-1)).view(places.shape) * (back <= length[:, None])
         return Batch(
-            user=self.user[rows].long(),
-            item=self.item[rows].long(),
-            history=history.masked_fill_(~real, 0),
-            history_length=length,
-            label=self.label[rows].float(),
-            context=torch.stack([column[rows].long() for column in self.context], dim=1) if self.context else None,
+            user=user.long(),
+            item=item.long(),
+            history=history.long(),
+            history_length=length.long(),
+            label=label.float(),
+            context=torch.stack([column.index_select(0, rows).long() for column in self.context], dim=1)
+            if self.context
+            else None,
         )
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Columns:

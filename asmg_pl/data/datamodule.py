@@ -12,6 +12,7 @@ from lightning import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
+from asmg_pl.data.feed import Feed
 from asmg_pl.data.loader import ByPeriod, MiniBatches, SideBySide, permutation
 from asmg_pl.data.log import InteractionLog, Sizes
 from asmg_pl.data.periods import EqualCounts, Periods
@@ -40,6 +41,7 @@ class PeriodDataModule(LightningDataModule):
         scoring_batch_size: int = 8192,
         history_size: int = 30,
         evaluate: list[int] | None = None,
+        device_rows: int | None = None,
         seed: int = 1234,
     ) -> None:
         """Describe the stream; files are read when it is first needed.
@@ -53,12 +55,16 @@ class PeriodDataModule(LightningDataModule):
             history_size: the latest items of a user that a recommender sees.
             evaluate: periods that ``asmg validate`` and ``asmg test`` score. By default ``validate`` takes the first
                 period that the checkpoint's training has not seen, and ``test`` all of them.
+            device_rows: on a GPU, the most rows whose columns are put there at once (about 30 bytes each, and 4 for
+                each item of their histories); a pass over more rows gathers its mini-batches on the CPU, ahead of time.
+                No limit by default.
             seed: shuffling depends on it, the period and the pass alone. The command line sets it to
                 ``--seed_everything``.
         """
         super().__init__()
-        for name, value in {"batch_size": batch_size, "scoring_batch_size": scoring_batch_size}.items():
-            if value < 1:
+        sizes = {"batch_size": batch_size, "scoring_batch_size": scoring_batch_size, "device_rows": device_rows}
+        for name, value in sizes.items():
+            if value is not None and value < 1:
                 raise ConfigError(f"data.{name} must be at least 1, got {value}")
         if history_size < 0:
             raise ConfigError(f"data.history_size must not be negative, got {history_size}")
@@ -69,6 +75,7 @@ class PeriodDataModule(LightningDataModule):
         self.scoring_batch_size = scoring_batch_size
         self.history_size = history_size
         self.evaluate = evaluate
+        self.device_rows = device_rows
         self.seed = seed
         self.period = 0
         self.step = 0
@@ -77,12 +84,15 @@ class PeriodDataModule(LightningDataModule):
         self.until: int | None = None
         self._known: list[int] = []  # boundaries of the walk that is resumed, and how many rows the stream had then
         self._known_rows = 0
+        self._boundaries: list[int] = []
         self._fingerprints: dict[int, str] = {}
 
     @cached_property
     def log(self) -> InteractionLog:
         """The stream's interactions, on the CPU."""
-        return self.source.read(None if self.root is None else Path(self.root))
+        log = self.source.read(None if self.root is None else Path(self.root))
+        log.check_history(self.history_size)
+        return log
 
     @property
     def sizes(self) -> Sizes:
@@ -92,6 +102,11 @@ class PeriodDataModule(LightningDataModule):
     @property
     def boundaries(self) -> list[int]:
         """Row positions ``[b_0, …, b_P]``: period ``t`` holds rows ``b_{t-1} … b_t - 1``."""
+        if not self._boundaries:
+            self._boundaries = self._cut()
+        return self._boundaries
+
+    def _cut(self) -> list[int]:
         if self._known and len(self.log) == self._known_rows:
             return self._known
         boundaries = self.periods.cut(self.log, self._known)
@@ -122,29 +137,33 @@ class PeriodDataModule(LightningDataModule):
         phase = self.phase
         if phase is None:
             return MiniBatches(self.log, [], self.history_size)
+        size = self._size(phase)
         if phase.rows is not None:
-            return self._batches(phase.rows().split(self._size(phase)))
+            return self._feed.mini_batches(phase.rows(), lambda rows: rows.split(size))
         if not phase.side_by_side:
-            rows = torch.cat([self._positions(period) for period in phase.reads])
-            if phase.trains:
-                rows = rows[permutation(len(rows), self.seed, phase.name, phase.period, phase.repeat)]
-            batches = self._batches(rows.split(self._size(phase)))
+            rows = self._positions(*phase.reads)
+            order = self._order(rows, phase) if phase.trains else None
+            batches = self._feed.mini_batches(rows, lambda rows: rows.split(size), order, phase.reads, phase.period)
             return batches if phase.beside is None else SideBySide([batches, self._beside(phase, len(batches))])
         # Each stream is shuffled by itself and cut into as many mini-batches as the newest period needs.
         count = self.mini_batches(phase)
         streams = []
         for period in phase.reads:
             rows = self._positions(period)
-            order = permutation(len(rows), self.seed, phase.name, phase.period, phase.repeat, period)
-            streams.append(self._batches(rows[order].tensor_split(count)))
+            order = self._order(rows, phase, period)
+            streams.append(
+                self._feed.mini_batches(rows, lambda rows: rows.tensor_split(count), order, (period,), phase.period)
+            )
         return SideBySide(streams)
 
     def _beside(self, phase: Phase, count: int) -> MiniBatches:
         assert phase.beside is not None
         rows = phase.beside()
         rows = rows.repeat(-(-count // len(rows)))  # none of the mini-batches may be empty
-        order = permutation(len(rows), self.seed, phase.name, phase.period, phase.repeat, "beside")
-        return self._batches(rows[order].tensor_split(count))
+        return self._feed.mini_batches(rows, lambda rows: rows.tensor_split(count), self._order(rows, phase, "beside"))
+
+    def _order(self, rows: Tensor, phase: Phase, *key: int | str) -> Tensor:
+        return permutation(len(rows), self.seed, phase.name, phase.period, phase.repeat, *key)
 
     def mini_batches(self, phase: Phase) -> int:
         """How many mini-batches a phase has, as far as that is known now."""
@@ -190,16 +209,25 @@ class PeriodDataModule(LightningDataModule):
         """Batches are gathered on the device already."""
         return batch
 
-    def _positions(self, period: int) -> Tensor:
-        rows = self.rows_of(period)
-        return torch.arange(rows.start, rows.stop)
+    def _positions(self, *periods: int) -> Tensor:
+        rows = map(self.rows_of, periods)
+        return torch.cat([torch.arange(span.start, span.stop) for span in rows])
 
     def _scoring(self, periods: list[int]) -> ByPeriod:
-        return ByPeriod({p: self._batches(self._positions(p).split(self.scoring_batch_size)) for p in periods})
+        size = self.scoring_batch_size
+        return ByPeriod(
+            {
+                period: self._feed.mini_batches(
+                    self._positions(period), lambda rows: rows.split(size), reads=(period,), period=period
+                )
+                for period in periods
+            }
+        )
 
-    def _batches(self, parts: tuple[Tensor, ...]) -> MiniBatches:
+    @cached_property
+    def _feed(self) -> Feed:
         device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
-        return MiniBatches(self.log.to(device), [part.to(device) for part in parts], self.history_size)
+        return Feed(self.log, device, self.history_size, self.device_rows)
 
     def _fingerprint(self, rows: int) -> str:
         if rows not in self._fingerprints:
@@ -233,7 +261,7 @@ class PeriodDataModule(LightningDataModule):
                 f"the checkpoint was made with seed {state_dict['seed']}, this run has {self.seed}: give "
                 f"--seed_everything {state_dict['seed']} to go on"
             )
-        self._known, self._known_rows = list(state_dict["boundaries"]), state_dict["rows"]
+        self._known, self._known_rows, self._boundaries = list(state_dict["boundaries"]), state_dict["rows"], []
         self.period, self.step, self.seen = state_dict["period"], state_dict["step"], state_dict["seen"]
 
     def check_same_stream(self, state_dict: dict[str, Any]) -> None:

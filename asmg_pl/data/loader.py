@@ -1,4 +1,4 @@
-"""Mini-batches of a phase, gathered by index on the device that holds the columns."""
+"""Mini-batches of a phase, and the random orders that they are read in."""
 
 from __future__ import annotations
 

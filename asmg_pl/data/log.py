@@ -197,10 +197,6 @@ class InteractionLog:
         self.landmarks[rows] = users, items
         return users, items
 
-    def known(self, rows: int) -> tuple[int, int]:
-        """How many users and how many items the first ``rows`` rows have: ids from there on are new after them."""
-        return (int(self.user[:rows].max()) + 1, int(self.item[:rows].max()) + 1) if rows else (0, 0)
-
     def fingerprint(self, rows: int) -> str:
         """A digest of the first ``rows`` rows, to tell a stream that has grown from one that has changed.
 

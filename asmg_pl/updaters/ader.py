@@ -115,8 +115,8 @@ class ADER(Updater):
         data, rows = self._data, self.candidates(period)
         features = torch.cat(self._features)
         self._features = []
-        at = rows.to(data.log.item.device)
-        classes = 2 * data.log.item[at].long() + data.log.label[at]
+        candidates = data.log.batch(rows, history_size=0)
+        classes = 2 * candidates.item + candidates.label.long()
         _, groups, counts = classes.to(features.device).unique(return_inverse=True, return_counts=True)
         budget = math.ceil(self.exemplar_share * data.rows_of(self.pretrain_periods).stop)
         self.exemplars = rows[herd(features, groups, quotas(counts, budget)).cpu()]
