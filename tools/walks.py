@@ -1,10 +1,14 @@
-"""What the tools share: one walk as a process of its own."""
+"""What the tools share: walks, each a process of its own, several at a time."""
 
 from __future__ import annotations
 
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 PEAK = "peak_memory_mib.txt"
@@ -18,7 +22,7 @@ def own_and_rest(arguments: list[str]) -> tuple[list[str], list[str]]:
     return arguments[:place], arguments[place + 1 :]
 
 
-def walk(folder: Path, seed: int, arguments: list[str]) -> str | None:
+def walk(folder: Path, seed: int, arguments: Sequence[str]) -> str | None:
     """Run or resume a walk in its own folder, note its peak memory, and say what went wrong, if anything did."""
     command = [sys.executable, "-m", "asmg_pl", "fit", *arguments, "--seed_everything", str(seed)]
     command += ["--trainer.default_root_dir", str(folder), "--ckpt_path", "last"]
@@ -34,3 +38,29 @@ def walk(folder: Path, seed: int, arguments: list[str]) -> str | None:
     before = float(peak.read_text()) if peak.exists() else 0.0
     peak.write_text(f"{max(before, used.ru_maxrss / 1024):.0f}\n")
     return None
+
+
+@dataclass(frozen=True)
+class Walk:
+    """What :func:`walk` is called with."""
+
+    folder: Path
+    seed: int
+    arguments: tuple[str, ...]
+
+
+def walk_all(walks: Sequence[Walk], jobs: int) -> dict[Walk, str]:
+    """Run walks, ``jobs`` at a time, with a line on stderr as each ends; what went wrong, by walk."""
+
+    def run(one: Walk) -> tuple[Walk, str | None, float]:
+        began = time.perf_counter()
+        return one, walk(one.folder, one.seed, one.arguments), time.perf_counter() - began
+
+    failures = {}
+    with ThreadPool(jobs) as pool:
+        for ended, (one, failure, seconds) in enumerate(pool.imap_unordered(run, walks), start=1):
+            if failure:
+                failures[one] = failure
+            how = "failed after" if failure else "done in"
+            print(f"[{ended}/{len(walks)}] {one.folder} {how} {seconds:.0f} s", file=sys.stderr, flush=True)
+    return failures

@@ -30,6 +30,7 @@ class PeriodReport(Callback):
         """Start with no timings."""
         self._timings: list[dict[str, Any]] = []
         self._began = 0.0
+        self._steps_before = 0
         self._header_shown = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -38,10 +39,11 @@ class PeriodReport(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
+        self._steps_before = trainer.global_step
         self._began = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note a phase's time; write and log new scores; show a period's row when its last phase has ended."""
+        """Note a phase's steps and time; write and log new scores; show a period's row after its last phase."""
         updater = cast(Updater, pl_module)
         phase = updater.phase
         assert phase is not None
@@ -51,6 +53,7 @@ class PeriodReport(Callback):
                 "phase": phase.name,
                 "pass": phase.repeat + 1,
                 "mini_batches": trainer.num_training_batches,
+                "steps": trainer.global_step - self._steps_before,
                 "seconds": round(time.perf_counter() - self._began, 4),
             }
         )

@@ -86,9 +86,9 @@ def test_metrics_have_a_row_per_scored_period(walked: tuple[Path, IncrementalUpd
 
 def test_timings_have_a_row_per_phase(walked: tuple[Path, IncrementalUpdate]) -> None:
     table = pl.read_csv(walked[0] / "timings.csv")
-    assert table.columns == ["period", "phase", "pass", "mini_batches", "seconds"]
-    pretraining = [(2, "pretrain", 1, 5), (2, "select", 1, 2), (2, "pretrain", 2, 5), (2, "select", 2, 2)]
-    walking = [row for period in (3, 4, 5) for row in ((period, "score", 1, 2), (period, "update", 1, 3))]
+    assert table.columns == ["period", "phase", "pass", "mini_batches", "steps", "seconds"]
+    pretraining = [(2, "pretrain", 1, 5, 5), (2, "select", 1, 2, 0), (2, "pretrain", 2, 5, 5), (2, "select", 2, 2, 0)]
+    walking = [row for period in (3, 4, 5) for row in ((period, "score", 1, 2, 0), (period, "update", 1, 3, 3))]
     assert table.drop("seconds").rows() == pretraining + walking
     assert (table["seconds"] > 0).all()
 

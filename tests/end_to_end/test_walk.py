@@ -116,6 +116,7 @@ def test_timings_name_each_phase(walk: Walk) -> None:
     of_last = table.filter(pl.col("period") == PERIODS)
     assert of_last["phase"].to_list() == ["score", "generate", "update"]
     assert of_last["mini_batches"].to_list() == [1, 4, 4]
+    assert of_last["steps"].to_list() == [0, 4, 4]
     assert (table["seconds"] >= 0).all()
 
 

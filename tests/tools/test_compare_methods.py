@@ -1,72 +1,58 @@
-"""The tool that compares methods: table, intervals, a failed walk, and nothing walked twice."""
+"""The tool that compares methods: table, intervals, tuned settings, a failed walk."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
-import pytest
-from end_to_end.program import CONFIG, environment, movies, ratings
-
-ROOT = Path(__file__).parents[2]
-OWN = "pretrain_periods: 4\n    pretrain_epochs: 1\n    test_from: 8\n"
+from tools.conftest import Tool, table
 
 
-def compare(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, str(ROOT / "tools" / "compare_methods.py"), "runs", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env=environment())
+def serving_auc(folder: Path, method: str) -> pl.DataFrame:
+    return pl.read_csv(folder / "runs" / method / "seed-3" / "metrics.csv").select("period", "split", "serving_auc")
 
 
-def method(path: Path, name: str, more: str = "") -> str:
-    text = f"model:\n  class_path: asmg_pl.updaters.{name}\n  init_args:\n    {OWN}"
-    path.write_text(text + (f"    {more}\n" if more else ""))
-    return str(path)
+def test_methods_are_compared_pair_by_pair_and_a_failed_one_is_reported(folder: Path, tool: Tool) -> None:
+    (folder / "tuned").mkdir()
+    (folder / "tuned" / "iu.yaml").write_text("data:\n  batch_size: 32\nmodel:\n  init_args:\n    passes: 2\n")
+    methods = ["--methods", "iu.yaml", "bu2.yaml", "wrong.yaml", "--tuned", "tuned"]
+    done = tool("compare_methods", *methods, "--seeds", "3", "--jobs", "2")
+    assert done.code == 1
+    assert "model.window must be at least 1" in done.err
+    assert "[4/4]" in done.err
+    assert done.err.count(" failed after ") == 1
+    rows = {row["method"]: row for row in table(done)}
+    assert rows.keys() == {"iu", "iu_tuned", "bu2"}
 
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    ratings().write_csv(tmp_path / "ratings.csv")
-    movies().write_csv(tmp_path / "movies.csv")
-    (tmp_path / "config.yaml").write_text(CONFIG)
-    return tmp_path
-
-
-def test_methods_are_compared_pair_by_pair_and_a_failed_one_is_reported(folder: Path) -> None:
-    files = [
-        method(folder / "iu.yaml", "IncrementalUpdate"),
-        method(folder / "bu2.yaml", "BatchUpdate", "window: 2"),
-        method(folder / "wrong.yaml", "BatchUpdate", "window: 0"),
-    ]
-    walk = ["--config", "config.yaml", "--data.root", ".", "--loop.until", "9"]
-    done = compare(folder, "--methods", *files, "--seeds", "3", "--", *walk)
-    assert done.returncode == 1
-    assert "wrong" in done.stderr
-    assert "model.window must be at least 1" in done.stderr
-    header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in done.stdout.splitlines()]
-    assert header == ["method", "AUC", "LogLoss", "lift over iu", "95 %", "steps", "seconds", "MiB"]
-    by_method = {row[0]: row for row in rows}
-    assert by_method.keys() == {"iu", "bu2"}
-
-    scores = {
-        name: pl.read_csv(folder / "runs" / name / "seed-3" / "metrics.csv")
-        .filter(split="test")["serving_auc"]
-        .to_numpy()
-        for name in by_method
-    }
-    assert by_method["bu2"][1] == f"{scores['bu2'].mean():.4f}"
-    differences = scores["bu2"] - scores["iu"]
-    assert by_method["bu2"][3] == f"{differences.mean():+.4f}"
-    assert by_method["bu2"][4] == f"{differences.min():+.4f} to {differences.max():+.4f}"  # two pairs
-    assert by_method["iu"][3:5] == ["+0.0000", "+0.0000 to +0.0000"]
-    assert (by_method["iu"][5], by_method["bu2"][5]) == ("4", "7")  # 200 and 400 rows in mini-batches of 64
-    assert 100 < float(by_method["iu"][7]) < 4000
-    assert pl.read_csv(folder / "runs" / "comparison.csv")["method"].to_list() == [row[0] for row in rows]
+    found = {name: serving_auc(folder, name) for name in rows}
+    tested = {name: scores.filter(split="test")["serving_auc"].to_numpy() for name, scores in found.items()}
+    assert rows["bu2"]["AUC"] == f"{tested['bu2'].mean():.4f}"
+    differences = tested["bu2"] - tested["iu"]
+    assert rows["bu2"]["lift over iu"] == f"{differences.mean():+.4f}"
+    assert rows["bu2"]["95 %"] == f"{differences.min():+.4f} to {differences.max():+.4f}"  # two pairs
+    assert (rows["iu"]["lift over iu"], rows["iu"]["95 %"]) == ("+0.0000", "+0.0000 to +0.0000")
+    # 200 rows in mini-batches of 64, twice in mini-batches of 32, and 400 rows in mini-batches of 64
+    assert {name: row["steps"] for name, row in rows.items()} == {"iu": "4", "iu_tuned": "14", "bu2": "7"}
+    assert rows["iu_tuned"]["setting"] == "batch 32, lr 0.001, passes 2"
+    assert rows["bu2"]["setting"] == "batch 64, lr 0.001, passes 1"
+    assert 100 < float(rows["iu"]["MiB"]) < 4000
+    assert pl.read_csv(folder / "runs" / "comparison.csv")["method"].to_list() == list(rows)
+    assert (folder / "runs" / "comparison.md").read_text() == done.out
     assert (folder / "runs" / "comparison.png").read_bytes().startswith(b"\x89PNG")
 
+    # The period after pre-training is scored by the pre-trained model, which is the same whatever the updates' setting.
+    first = {name: scores.filter(split="selection")["serving_auc"].item() for name, scores in found.items()}
+    assert len(set(first.values())) == 1
+    assert not found["iu"].equals(found["iu_tuned"])
 
-def test_the_baseline_must_be_among_the_methods(folder: Path) -> None:
-    done = compare(folder, "--methods", method(folder / "bu2.yaml", "BatchUpdate"), "--baseline", "iu")
-    assert done.returncode == 2
-    assert "'iu' is not among the methods" in done.stderr
+
+def test_the_baseline_must_be_among_the_methods(tool: Tool) -> None:
+    done = tool("compare_methods", "--methods", "bu2.yaml", "--baseline", "iu")
+    assert done.code == 2
+    assert "'iu' is not among the methods" in done.err
+
+
+def test_a_missing_file_is_named(tool: Tool) -> None:
+    done = tool("compare_methods", "--methods", "nowhere.yaml", "--baseline", "nowhere")
+    assert done.code == 2
+    assert "there is no file nowhere.yaml" in done.err

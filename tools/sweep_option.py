@@ -1,0 +1,92 @@
+"""Sweep one option: how methods do at each of its values.
+
+    python tools/sweep_option.py runs/window --vary model.init_args.window 1 2 3 4 5 6
+        --methods configs/methods/gru_*.yaml --baseline configs/methods/iu.yaml -- --config DATA.yaml --data.root FOLDER
+
+Everything after ``--`` goes to ``asmg fit``, before the method's file, and pre-trains the base model that all walks
+start from, unless the option belongs to the base model. The baseline is walked without the option. With ``--tuned
+FOLDER``, methods that have been tuned keep their chosen settings. Prints a Markdown table of the mean test AUC and its
+standard deviation over the seeds; writes it as ``sweep.md``, ``sweep.csv`` and a plot, ``sweep.png``, into the folder.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+from run_folder import markdown, publish, summary
+from study import Study, existing_file, study_parser
+from trial import TUNED, Trial, label, tuned_files
+from walks import own_and_rest
+
+
+def draw(rows: list[dict[str, Any]], option: str, values: list[str], path: Path) -> None:
+    """AUC by value, a line per method with bars for the spread over the seeds; the baseline is dashed."""
+    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    axis = figure.subplots()
+    varied = [row for row in rows if row["value"] is not None]
+    for method in dict.fromkeys(row["method"] for row in varied):
+        line = [row for row in varied if row["method"] == method]
+        spread = [row["auc_std"] or 0.0 for row in line]
+        places = [values.index(row["value"]) for row in line]
+        axis.errorbar(places, [row["auc"] for row in line], spread, marker="o", markersize=3.5, capsize=3, label=method)
+    for row in rows:
+        if row["value"] is None:
+            axis.axhline(row["auc"], linestyle="--", color="grey", label=row["method"])
+    axis.set_xticks(range(len(values)), values)
+    axis.set(xlabel=option, ylabel="AUC, mean over test periods and seeds")
+    axis.grid(alpha=0.3)
+    axis.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside right upper", frameon=False)
+    figure.savefig(path, dpi=130)
+
+
+def show(rows: list[dict[str, Any]], option: str) -> str:
+    """The Markdown table."""
+    lines = []
+    for row in rows:
+        spread = "" if row["auc_std"] is None else f"{row['auc_std']:.4f}"
+        numbers = [f"{row['auc']:.4f}", spread, f"{row['logloss']:.4f}", f"{row['steps']:.0f}", f"{row['seconds']:.2f}"]
+        lines.append([row["method"], row["value"] or "", *numbers])
+    return markdown(["method", option, "AUC", "std", "LogLoss", "steps", "seconds"], lines)
+
+
+def main() -> None:
+    """Walk, then print and write the sweep; status 1 if a walk failed."""
+    parser = study_parser(__doc__)
+    parser.add_argument("--vary", nargs="+", required=True, metavar=("OPTION", "VALUE"), help="an option, its values")
+    parser.add_argument("--tuned", type=Path, help=TUNED)
+    parser.add_argument(
+        "--baseline", type=existing_file, help="configuration file of a method to compare with, a dashed line"
+    )
+    own, rest = own_and_rest(sys.argv[1:])
+    options = parser.parse_args(own)
+    option, *values = options.vary
+    if not values:
+        parser.error(f"--vary {option} names no value")
+
+    trials: dict[Trial, str | None] = {}
+    for method in options.methods:
+        for value in values:
+            setting = ((option, value),)
+            trials[Trial(f"{method.stem}/{label(setting)}", (method, *tuned_files(method, options.tuned)), setting)] = (
+                value
+            )
+    if options.baseline:
+        trials[Trial(options.baseline.stem, (options.baseline, *tuned_files(options.baseline, options.tuned)))] = None
+
+    study = Study(options, rest)
+    rows = [
+        {"method": trial.files[0].stem, "value": trials[trial], **summary(folders)}
+        for trial, folders in study.walk(list(trials)).items()
+    ]
+    if rows:
+        draw(rows, option, values, options.folder / "sweep.png")
+        publish(rows, show(rows, option), options.folder / "sweep")
+    study.exit()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""A trial: a method at one setting, and what of it decides on the model that it starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+TUNED = "folder with the methods' chosen settings: the folder tuned/ that tune_methods.py writes"
+Options = tuple[tuple[str, str], ...]
+
+
+def sets_start(option: str) -> bool:
+    """Whether an option changes what a walk starts from: its data, its pre-trained model, or how time is split."""
+    section, _, name = option.partition(".")
+    if section == "data":
+        return name not in ("batch_size", "scoring_batch_size")
+    return section == "model" and name.removeprefix("init_args.").startswith(("recommender", "pretrain", "test_from"))
+
+
+def options_in(file: Path) -> Iterator[str]:
+    """The options that a configuration file sets, as deep as :func:`sets_start` needs them."""
+    for section, body in (yaml.safe_load(file.read_text()) or {}).items():
+        names = body if isinstance(body, dict) else {}
+        yield from (f"{section}.{name}" for name in {**names, **(names.get("init_args") or {})})
+
+
+def label(options: Iterable[tuple[str, str]]) -> str:
+    """A short name for options with their values, e.g. ``batch_size=256,passes=2``."""
+    short = [(option.split(".", 1)[-1].replace("init_args.", ""), value) for option, value in options]
+    return ",".join(f"{option}={value}" for option, value in short)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A method at one setting.
+
+    Attributes:
+        name: of its folder in the study's folder.
+        files: the method's configuration files; later ones override earlier ones.
+        options: further options with their values.
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    options: Options = ()
+
+    def start(self) -> Trial:
+        """The part that a pre-training depends on; trials with the same part start from the same models."""
+        files = tuple(file for file in self.files if any(map(sets_start, options_in(file))))
+        options = tuple((option, value) for option, value in self.options if sets_start(option))
+        parts = [*(file.stem for file in files), *([label(options)] if options else [])]
+        return Trial("pretraining/" + (",".join(parts) or "common"), files, options)
+
+    def arguments(self) -> tuple[str, ...]:
+        """What ``asmg fit`` gets."""
+        files = [argument for file in self.files for argument in ("--config", str(file))]
+        return (*files, *(argument for option, value in self.options for argument in (f"--{option}", value)))
+
+
+def tuned_files(method: Path, folder: Path | None) -> tuple[Path, ...]:
+    """The file with a method's chosen settings, if it has been tuned."""
+    tuned = folder / method.name if folder else None
+    return (tuned,) if tuned and tuned.exists() else ()
