@@ -23,6 +23,10 @@ import polars as pl
 import torch
 from torch import Tensor
 
+from asmg_pl.data.batch import Batch
+from asmg_pl.data.log import InteractionLog
+from asmg_pl.errors import ConfigError
+
 Rule = Literal["uniform", "popularity"]
 TRIES = 20
 
@@ -111,6 +115,72 @@ class Interactions:
         # The wanted-th candidate that was not met comes after as many met ones as have at most `wanted` others before.
         skipped = torch.zeros_like(user).index_add_(0, row, (item - rank <= wanted[row]).long())
         return torch.where(unmet > 0, wanted + skipped, -1)
+
+
+class Fresh:
+    """Draws negatives anew in each training pass, for a stream of positives (``data.negatives`` in a configuration).
+
+    Each pass draws others, depending on the seed, the phase and its number alone; so a walk that is resumed goes on
+    with the same ones. Scoring a period draws once: every method, and every epoch, is scored on the same rows.
+    Candidates are the items that have appeared by the end of the newest period that is read, and popularity counts
+    earlier rows only, so that nothing of a later period has a part in it.
+    """
+
+    def __init__(self, per_positive: int = 1, rule: Rule = "uniform") -> None:
+        """Choose how many, and how they are drawn.
+
+        Args:
+            per_positive: negatives of each row; a mini-batch has so many rows more than ``batch_size``.
+            rule: ``uniform``, or ``popularity`` for an item's share of the earlier rows.
+
+        Raises:
+            ConfigError: if there is to be none.
+        """
+        if per_positive < 1:
+            raise ConfigError(f"data.negatives.per_positive must be at least 1, got {per_positive}")
+        self.per_positive = per_positive
+        self.rule: Rule = rule
+
+    def index(self, log: InteractionLog, device: torch.device) -> Interactions:
+        """The stream's interactions, on the device on which negatives are drawn: 16 bytes per pair, 12 per row.
+
+        Raises:
+            ConfigError: if the stream has rows with label 0.
+        """
+        if not bool(log.label.all()):
+            raise ConfigError(
+                "data.negatives is for streams of positives, and this one has rows with label 0: leave it out"
+            )
+        user, item, time = (column.to(device) for column in (log.user, log.item, log.time))
+        return Interactions.of(user, item, time, log.sizes.items)
+
+    def draw(
+        self, interactions: Interactions, user: Tensor, time: Tensor, candidates: int, random: torch.Generator
+    ) -> Tensor:
+        """Negatives for rows with these users and times (int64 [n]), int64 [n, per_positive]; -1 for none.
+
+        The other arguments are those of :meth:`Interactions.draw`.
+        """
+        users, times = (column.repeat_interleave(self.per_positive) for column in (user, time))
+        return interactions.draw(users, times, candidates, self.rule, random).view(-1, self.per_positive)
+
+
+def beside(batch: Batch, drawn: Tensor) -> Batch:
+    """A batch of positives with their negatives, each right after its positive.
+
+    Args:
+        batch: ``B`` rows.
+        drawn: items, int64 [B, N]; where one is -1, there is no negative.
+
+    Returns:
+        At most ``B * (1 + N)`` rows: a negative has its positive's user, history and context, and label 0.
+    """
+    item = torch.cat([batch.item[:, None], drawn], dim=1)  # [B, 1 + N]
+    label = torch.cat([batch.label[:, None], torch.zeros_like(drawn, dtype=batch.label.dtype)], dim=1)
+    row, column = (item >= 0).nonzero(as_tuple=True)
+    catalogue = batch.categories
+    rows = Batch(*(None if values is None else values[row] for values in batch._replace(categories=None)))
+    return rows._replace(item=item[row, column], label=label[row, column], categories=catalogue)
 
 
 def add_negatives(

@@ -9,7 +9,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asmg_pl.data.negatives import Interactions, Rule, add_negatives
+from asmg_pl.data import Batch, InteractionLog
+from asmg_pl.data.negatives import Fresh, Interactions, Rule, add_negatives, beside
+from asmg_pl.errors import ConfigError
 
 RULES: list[Rule] = ["uniform", "popularity"]
 Row = tuple[int, int, int, int]
@@ -131,3 +133,36 @@ def test_names_and_other_columns_are_kept() -> None:
         ("ü", "x", 1, 2, "phone"),
         ("ü", "ÿ", 0, 2, "phone"),
     ]
+
+
+def test_drawn_items_stand_beside_their_positives() -> None:
+    rows = torch.arange(3)
+    batch = Batch(rows, rows + 10, rows[:, None] + 20, rows, torch.ones(3), torch.zeros(40, 2))
+    found = beside(batch, torch.tensor([[30, 31], [-1, 32], [-1, -1]]))
+    assert found.user.tolist() == [0, 0, 0, 1, 1, 2]
+    assert found.item.tolist() == [10, 30, 31, 11, 32, 12]
+    assert found.label.tolist() == [1, 0, 0, 1, 0, 1]
+    assert found.history[:, 0].tolist() == [20, 20, 20, 21, 21, 22]
+    assert found.categories is batch.categories
+
+
+def test_fresh_negatives_are_never_items_that_the_user_knows() -> None:
+    draw = np.random.default_rng(1)
+    time = np.sort(draw.integers(0, 40, 300))
+    rows = pl.DataFrame({"user": draw.integers(0, 9, 300), "item": draw.integers(0, 30, 300), "label": 1, "time": time})
+    log = InteractionLog.from_frame(rows)
+    fresh = Fresh(per_positive=3)
+    index = fresh.index(log, torch.device("cpu"))
+    found = fresh.draw(index, log.user.long(), log.time, log.sizes.items, torch.Generator().manual_seed(0))
+    table = list(zip(log.user.tolist(), log.item.tolist(), [1] * 300, log.time.tolist(), strict=True))
+    for (user, _, _, time), negatives in zip(table, found.tolist(), strict=True):
+        free = set(range(30)) - known(table, user, time)
+        assert set(negatives) <= free if free else set(negatives) == {-1}
+
+
+def test_fresh_negatives_are_for_streams_of_positives() -> None:
+    log = InteractionLog.from_frame(frame([(0, 0, 1, 0), (0, 1, 0, 0)]))
+    with pytest.raises(ConfigError, match="rows with label 0"):
+        Fresh().index(log, torch.device("cpu"))
+    with pytest.raises(ConfigError, match="at least 1, got 0"):
+        Fresh(per_positive=0)
