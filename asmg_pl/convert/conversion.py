@@ -19,7 +19,7 @@ from asmg_pl.convert.rows import check_schema, read_rows
 from asmg_pl.convert.settings import Settings
 from asmg_pl.data.log import Sizes
 from asmg_pl.data.negatives import add_negatives
-from asmg_pl.data.stream import StreamWriter, open_stream
+from asmg_pl.data.stream import StreamWriter, open_stream, read_names
 from asmg_pl.errors import ConfigError, DataError
 
 _DAY, _EPOCH = 24 * 60 * 60, date(1970, 1, 1).toordinal()
@@ -90,6 +90,8 @@ def convert(
         raise ConfigError(f"{folder} exists: choose another --out, or add newer rows to it with --append")
     if max_bad_rows < 0:
         raise ConfigError(f"--max-bad-rows must not be negative, got {max_bad_rows}")
+    if append:
+        settings = Settings.of(vars(settings), folder)
     if items is not None and settings.item_id is None:
         raise ConfigError("--items needs --item-id COL and --categories COL: they name its columns")
     first_day, last_day = _day("--start", start), _day("--end", end)
@@ -109,6 +111,7 @@ def convert(
     del tables
     rows = rows.sort("time", maintain_order=True).with_columns(time=second)
     rows = rows.rename({column.role: column.name for column in columns if column.role.startswith("context ")})
+    rows = _as_in(folder, rows) if append else rows
     positives = len(rows)
     if settings.all_positive:
         rows = rows.with_columns(label=pl.lit(1, pl.UInt8))
@@ -153,8 +156,19 @@ def _catalogue(table: pl.DataFrame, rows: pl.DataFrame, settings: Settings) -> p
 
 
 def _past(folder: Path) -> pl.DataFrame:
-    """The stream's interactions: users and items by name, and times. Sampled negatives are none."""
-    raise NotImplementedError
+    """The stream's positive rows: users and items by name, and times."""
+    log = open_stream(folder)
+    positive = log.label.bool()
+    names = {"user": read_names(folder, "users"), "item": read_names(folder, "items")}
+    ids = {"user": log.user[positive].numpy(), "item": log.item[positive].numpy()}
+    columns = {role: names[role].gather(ids[role]).alias(role) for role in names}
+    return pl.DataFrame({**columns, "time": log.time[positive].numpy()})
+
+
+def _as_in(folder: Path, rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with their ids as text where the stream's are; text where these are numbers is left to the writer."""
+    kinds = {"user": read_names(folder, "users").dtype, "item": read_names(folder, "items").dtype}
+    return rows.with_columns(pl.col(name).cast(pl.String) for name, kind in kinds.items() if kind == pl.String)
 
 
 def _within(time: pl.Expr, first: date | None, last: date | None) -> pl.Expr | None:

@@ -103,18 +103,15 @@ class Settings:
         chosen = {name: value for name, value in options.items() if value is not None}
         stored = {} if folder is None else _stored(folder)
         if stored:
-            other = [n for n in _FIXED if n in chosen and chosen[n] != stored[n]]
+            other = [name for name in _FIXED if name in chosen and chosen[name] != stored[name]]
             if other:
                 raise ConfigError(
                     f"{folder} was converted with other options: "
-                    + ", ".join(f"{option(n)} is {stored[n]} there, {chosen[n]} here" for n in other)
+                    + ", ".join(f"{option(n)} is {_shown(stored[n])} there, {_shown(chosen[n])} here" for n in other)
                     + ". Leave them out to go on as before, or convert everything into a new stream"
                 )
-            if {
-                "label",
-                "rating",
-            } & chosen.keys():  # another column, or another way of labelling, which __post_init__ refuses
-                stored = {n: v for n, v in stored.items() if n not in ("label", "rating")}
+            if chosen.keys() & {"label", "rating"}:  # another column; another way of labelling is refused below
+                stored = {name: value for name, value in stored.items() if name not in ("label", "rating")}
         merged = stored | chosen
         missing = [option(name) for name in ("user", "item", "time") if name not in merged]
         if missing:
@@ -153,6 +150,12 @@ class Settings:
 def option(name: str) -> str:
     """How a setting is written on the command line."""
     return "--" + name.replace("_", "-")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(value) or "none"
+    return "none" if value is None else str(value)
 
 
 def _stored(folder: Path) -> dict[str, Any]:
