@@ -12,6 +12,9 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from asmg_pl.errors import CheckpointError
 
+#: What a checkpoint holds, and how; raised when a change makes earlier files unreadable.
+FORMAT = 2
+
 #: Some of what a walk's checkpoint has.
 WRITTEN = {"state_dict", "optimizer_states", "results", "best_pretraining_epoch"}
 
@@ -25,7 +28,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(path.name + ".partial")
         with partial.open("wb") as file:
-            torch.save(checkpoint, file)
+            torch.save({**checkpoint, "format": FORMAT}, file)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
@@ -67,6 +70,11 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
         raise CheckpointError(f"{path} is no checkpoint of this program{_previous(path)}") from error
     if not isinstance(checkpoint, dict) or not checkpoint.keys() >= WRITTEN:
         raise CheckpointError(f"{path} was not written by a walk of this program{_previous(path)}")
+    if checkpoint.get("format") != FORMAT:
+        raise CheckpointError(
+            f"{path} was written by another version of asmg_pl, which this one cannot read: go on with that "
+            "version, or start a walk anew in another folder (--trainer.default_root_dir)"
+        )
     return checkpoint
 
 

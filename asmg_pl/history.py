@@ -1,7 +1,8 @@
-"""The parameter history: the last k snapshots of a recommender and the generator's state before them.
+"""The parameter history: the last k snapshots of a recommender, or all, and the generator's state before them.
 
     ring      [ Θ_{t-1} | Θ_t | Θ_{t-2} ]      a push overwrites the oldest slot in place
                           ▲ newest
+    growing   [ Θ_1 | … | Θ_t ]                a ring that gets one more slot when a push would overwrite
     hidden    h_{t-k}, per coordinate, the state before the oldest snapshot
 
 It lives where the module lives, is saved with it, and holds no gradient: snapshots are constants to the generator.
@@ -9,6 +10,7 @@ It lives where the module lives, is saved with it, and holds no gradient: snapsh
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -19,36 +21,53 @@ from asmg_pl.recommenders.base import Recommender
 
 
 class ParameterHistory(nn.Module):
-    """Ring of ``window`` snapshots: (window + hidden_size) times the size of the recommender in memory."""
+    """The last ``window`` snapshots, or all: (snapshots + hidden_size) times the size of the recommender in memory.
 
-    def __init__(self, recommender: Recommender, window: int, hidden_size: int) -> None:
+    While a growing history gets its next slot, one table's snapshots are there twice. It can be loaded from a
+    ``state_dict`` with any number of snapshots.
+
+    Attributes:
+        grows: whether all snapshots are kept.
+        pushes: how many snapshots there have been.
+    """
+
+    def __init__(self, recommender: Recommender, window: int | None, hidden_size: int) -> None:
         """Allocate the buffers; a slot not pushed yet holds the recommender's initial values.
 
         Args:
             recommender: whose parameters are kept.
-            window: number of snapshots, k, at least 1.
+            window: number of snapshots, k, at least 1; ``None`` keeps all.
             hidden_size: size of a coordinate's state, H.
         """
         super().__init__()
-        self.window = window
+        self.grows = window is None
         self.pushes = 0
+        slots = window or 1
         self.tables, self.hidden = nn.Module(), nn.Module()
         for name, table in recommender.table_parameters().items():
-            self.tables.register_buffer(name, table.detach().repeat(window, 1, 1))  # [k, N, D]
+            self.tables.register_buffer(name, table.detach().repeat(slots, 1, 1))  # [k, N, D]
             self.hidden.register_buffer(name, table.new_zeros(*table.shape, hidden_size))  # [N, D, H]
         self.dense_shapes = {name: p.shape for name, p in recommender.dense_parameters().items()}
         dense = self._flat(recommender)
         self.dense: Tensor
         self.dense_hidden: Tensor
-        self.register_buffer("dense", dense.repeat(window, 1))  # [k, P]
+        self.register_buffer("dense", dense.repeat(slots, 1))  # [k, P]
         self.register_buffer("dense_hidden", dense.new_zeros(len(dense), hidden_size))  # [P, H]
+        if self.grows:
+            self.register_load_state_dict_pre_hook(_take_length)  # type: ignore[no-untyped-call]
+
+    @property
+    def window(self) -> int:
+        """The number of snapshots that are read, k."""
+        return len(self.dense)
 
     @staticmethod
     def _flat(recommender: Recommender) -> Tensor:
-        return torch.cat([p.detach().flatten() for p in recommender.dense_parameters().values()])
+        none = torch.zeros(0, device=next(recommender.parameters()).device)  # for a recommender that is tables only
+        return torch.cat([none, *(p.detach().flatten() for p in recommender.dense_parameters().values())])
 
     @staticmethod
-    def shapes_of(recommender: Recommender, window: int) -> ParameterShapes:
+    def shapes_of(recommender: Recommender, window: int | None) -> ParameterShapes:
         """What a generator over a history of this recommender has to generate."""
         tables = {name: table.shape[1] for name, table in recommender.table_parameters().items()}
         dense = {name: p.numel() for name, p in recommender.dense_parameters().items()}
@@ -58,9 +77,18 @@ class ParameterHistory(nn.Module):
         """Slots from the oldest snapshot to the newest."""
         return [(self.pushes + i) % self.window for i in range(self.window)]
 
+    def resize(self, slots: int) -> None:
+        """Keep the first slots, or add slots that repeat the last one until they are written."""
+        kept = torch.arange(slots, device=self.dense.device).clamp(max=self.window - 1)
+        for name, snapshots in self.tables.named_buffers():
+            self.tables.register_buffer(name, snapshots.index_select(0, kept))
+        self.dense = self.dense.index_select(0, kept)
+
     @torch.no_grad()
     def push(self, recommender: Recommender) -> None:
-        """Copy the recommender's parameters over the oldest snapshot."""
+        """Copy the recommender's parameters over the oldest snapshot, or behind the newest if the history grows."""
+        if self.grows and self.pushes == self.window:
+            self.resize(self.window + 1)
         slot = self.pushes % self.window
         for name, table in recommender.table_parameters().items():
             self.tables.get_buffer(name)[slot].copy_(table)
@@ -89,3 +117,9 @@ class ParameterHistory(nn.Module):
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Restore the ring's position."""
         self.pushes = state["pushes"]
+
+
+def _take_length(history: ParameterHistory, state_dict: Mapping[str, Any], prefix: str, *rest: Any) -> None:
+    """Before loading, give a growing history as many slots as the state has."""
+    if f"{prefix}dense" in state_dict:
+        history.resize(len(state_dict[f"{prefix}dense"]))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-METRICS = ("auc", "logloss")
+#: The metrics that are shown on the screen; the files and the loggers have all.
+HEADLINE = ("auc", "logloss")
 
 
 @dataclass(frozen=True)
@@ -21,27 +22,38 @@ class PeriodResult:
             asked for; ``"warm-up"`` and ``"test"`` otherwise.
         rows: rows scored.
         positives: how many of them are positive.
-        scores: for each model, its ``auc`` and ``logloss``. The model that serves is called ``"serving"``.
+        new_user_rows: how many are of users without a row in any earlier period.
+        new_item_rows: how many are of items without a row in any earlier period.
+        scores: for each model, its metrics by name, see :meth:`asmg_pl.metrics.ScoredRows.compute`. The model that
+            serves is called ``"serving"``.
     """
 
     period: int
     split: str
     rows: int
     positives: int
-    scores: dict[str, dict[str, float]] = field(default_factory=dict)
+    new_user_rows: int
+    new_item_rows: int
+    scores: dict[str, dict[str, float]]
 
     def flat(self) -> dict[str, Any]:
-        """One row of a table, columns ``MODEL_METRIC``."""
-        row: dict[str, Any] = {k: v for k, v in asdict(self).items() if k != "scores"}
-        return row | {f"{model}_{m}": score[m] for model, score in self.scores.items() for m in METRICS}
+        """One row of a table, with columns ``MODEL_METRIC`` at its end."""
+        return {name: value for name, value in vars(self).items() if name != "scores"} | self.columns()
+
+    def columns(self, metrics: Sequence[str] | None = None) -> dict[str, float]:
+        """All scores, or those by some metrics, by column of :meth:`flat`."""
+        return {
+            f"{model}_{metric}": score[metric]
+            for model, score in self.scores.items()
+            for metric in (score if metrics is None else metrics)
+        }
 
 
 def mean_over(results: Iterable[PeriodResult], split: str | None = None) -> dict[str, float]:
-    """The mean over the periods, or those of one split, by column of :meth:`PeriodResult.flat`; ``nan`` is left out."""
-    rows = [r.flat() for r in results if split in (None, r.split)]
-    columns = [c for c in (rows[0] if rows else {}) if c.endswith(METRICS)]
+    """The mean over the periods, or those of one split, by column of scores; ``nan`` is left out of its own column."""
+    rows = [result.columns() for result in results if split in (None, result.split)]
     means = {}
-    for column in columns:
+    for column in rows[0] if rows else {}:
         values = [row[column] for row in rows if not math.isnan(row[column])]
         means[column] = math.fsum(values) / len(values) if values else math.nan
     return means

@@ -122,6 +122,13 @@ def test_files_of_other_programs_are_refused(tmp_path: Path, foreign: Any) -> No
         read_checkpoint(tmp_path / "other.ckpt")
 
 
+@pytest.mark.parametrize("version", [{}, {"format": 1}, {"format": 99}])
+def test_a_checkpoint_of_another_version_is_refused(tmp_path: Path, version: dict[str, int]) -> None:
+    torch.save(content() | version, tmp_path / name(1))
+    with pytest.raises(CheckpointError, match="another version"):
+        read_checkpoint(tmp_path / name(1))
+
+
 def test_the_newest_checkpoint_comes_first(tmp_path: Path) -> None:
     places = [(9, 1), (9, 2), (10, 0), (10, 9), (10, 10), (99, 0), (100, 0), (2000, 3), (123456, 0)]
     for place in sorted(places, key=lambda p: p[0] * 7 % 11):

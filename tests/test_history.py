@@ -21,7 +21,7 @@ def random_model() -> EmbeddingMLP:
     return model
 
 
-def pushed(window: int, pushes: int) -> tuple[ParameterHistory, list[EmbeddingMLP]]:
+def pushed(window: int | None, pushes: int) -> tuple[ParameterHistory, list[EmbeddingMLP]]:
     models = [random_model() for _ in range(pushes)]
     history = ParameterHistory(random_model(), window, hidden_size=3)
     for model in models:
@@ -43,6 +43,25 @@ def test_the_last_snapshots_come_oldest_first(window: int, extra: int) -> None:
         assert torch.equal(found, torch.stack([model.table(name).detach()[ids] for model in models[-window:]]))
     found, _ = history.dense_window()
     assert torch.equal(found, torch.stack([flat(model) for model in models[-window:]]))
+
+
+@pytest.mark.parametrize("pushes", [1, 2, 3, 5])
+def test_without_a_window_all_snapshots_are_kept_oldest_first(pushes: int) -> None:
+    history, models = pushed(None, pushes)
+    assert history.window == pushes
+    for name in models[0].tables:
+        ids = torch.tensor([3, 0, 3])
+        found, _ = history.rows(name, ids)
+        assert torch.equal(found, torch.stack([model.table(name).detach()[ids] for model in models]))
+    found, _ = history.dense_window()
+    assert torch.equal(found, torch.stack([flat(model) for model in models]))
+
+
+def test_a_fixed_window_is_written_in_place() -> None:
+    history, _ = pushed(3, 4)
+    before = [buffer.data_ptr() for buffer in history.buffers()]
+    history.push(random_model())
+    assert [buffer.data_ptr() for buffer in history.buffers()] == before
 
 
 def test_a_window_that_is_not_full_ends_with_what_was_pushed() -> None:
@@ -92,19 +111,22 @@ def test_a_snapshot_does_not_follow_the_model() -> None:
         assert torch.equal(old, new)
 
 
-def test_snapshots_are_constants_to_whoever_reads_them() -> None:
-    history, _ = pushed(2, 3)
+@pytest.mark.parametrize("window", [2, None])
+def test_snapshots_are_constants_to_whoever_reads_them(window: int | None) -> None:
+    history, _ = pushed(window, 3)
     for tensor in (*history.rows("user", torch.arange(6)), *history.dense_window()):
         assert not tensor.requires_grad
     assert not list(history.parameters())
 
 
-@pytest.mark.parametrize("pushes", [3, 4, 5])
-def test_a_saved_history_goes_on_where_it_was(pushes: int) -> None:
-    history, _ = pushed(3, pushes)
+@pytest.mark.parametrize(
+    ("window", "pushes", "pushes_before"), [(3, 3, 0), (3, 4, 0), (3, 5, 1), (None, 4, 0), (None, 2, 5), (None, 0, 2)]
+)
+def test_a_saved_history_goes_on_where_it_was(window: int | None, pushes: int, pushes_before: int) -> None:
+    history, _ = pushed(window, pushes)
     history.dense_hidden.normal_()
     history.hidden.get_buffer("user").normal_()
-    other = ParameterHistory(random_model(), 3, hidden_size=3)
+    other, _ = pushed(window, pushes_before)
     other.load_state_dict(history.state_dict())
     for again in (False, True):  # as saved, and after one more push
         for name in ("user", "item", "category"):
@@ -118,7 +140,14 @@ def test_a_saved_history_goes_on_where_it_was(pushes: int) -> None:
             other.push(newest)
 
 
-def test_memory_is_window_plus_state_times_the_model() -> None:
-    history, models = pushed(3, 7)
+@pytest.mark.parametrize(("window", "snapshots"), [(3, 3), (None, 7)])
+def test_memory_is_snapshots_plus_state_times_the_model(window: int | None, snapshots: int) -> None:
+    history, models = pushed(window, 7)
     model = sum(parameter.numel() for parameter in models[0].parameters())
-    assert sum(buffer.numel() for buffer in history.buffers()) == (3 + 3) * model
+    assert sum(buffer.numel() for buffer in history.buffers()) == (snapshots + 3) * model
+
+
+def test_a_saved_window_of_another_length_is_refused_where_the_window_is_fixed() -> None:
+    history, _ = pushed(2, 2)
+    with pytest.raises(RuntimeError, match="size mismatch for dense"):
+        ParameterHistory(random_model(), 3, hidden_size=3).load_state_dict(history.state_dict())

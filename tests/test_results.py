@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import math
 
-from asmg_pl.results import PeriodResult, mean_over
+from asmg_pl.results import HEADLINE, PeriodResult, mean_over
 
 
 def result(period: int, split: str, auc: float, logloss: float = 0.5) -> PeriodResult:
-    return PeriodResult(period, split, 10, 4, {"serving": {"auc": auc, "logloss": logloss}})
+    return PeriodResult(period, split, 10, 4, 2, 1, {"serving": {"auc": auc, "logloss": logloss}})
 
 
 def test_a_flat_result_has_a_column_per_model_and_metric() -> None:
-    scores = {"incremental": {"logloss": 0.7, "auc": 0.6}, "serving": {"auc": 0.8, "logloss": 0.5}}
-    flat = PeriodResult(period=12, split="test", rows=100, positives=40, scores=scores).flat()
-    assert list(flat.items()) == [
+    scores = {"incremental": {"auc": 0.6, "logloss": 0.7}, "serving": {"auc": 0.8, "logloss": 0.5, "gauc": 0.75}}
+    found = PeriodResult(12, "test", rows=100, positives=40, new_user_rows=30, new_item_rows=20, scores=scores)
+    assert list(found.flat().items()) == [
         ("period", 12),
         ("split", "test"),
         ("rows", 100),
         ("positives", 40),
+        ("new_user_rows", 30),
+        ("new_item_rows", 20),
         ("incremental_auc", 0.6),
         ("incremental_logloss", 0.7),
         ("serving_auc", 0.8),
         ("serving_logloss", 0.5),
+        ("serving_gauc", 0.75),
     ]
+
+
+def test_the_columns_of_some_metrics_are_those_alone_in_the_order_of_the_metrics() -> None:
+    scores = {model: {"gauc": 0.9, "logloss": 0.5, "auc": 0.8} for model in ("incremental", "serving")}
+    columns = PeriodResult(12, "test", 100, 40, 30, 20, scores).columns(HEADLINE)
+    assert list(columns) == ["incremental_auc", "incremental_logloss", "serving_auc", "serving_logloss"]
+    assert columns["serving_auc"] == 0.8
 
 
 def test_a_result_survives_the_way_through_a_checkpoint() -> None:
@@ -34,7 +44,7 @@ def test_a_result_survives_the_way_through_a_checkpoint() -> None:
 def test_the_mean_counts_each_period_once_and_only_metrics() -> None:
     results = [
         result(1, "test", 0.5, 0.1),
-        PeriodResult(2, "test", 99999, 1, {"serving": {"auc": 0.7, "logloss": 0.4}}),
+        PeriodResult(2, "test", 99999, 1, 77, 88, {"serving": {"auc": 0.7, "logloss": 0.4}}),
     ]
     means = mean_over(results)
     assert means.keys() == {"serving_auc", "serving_logloss"}

@@ -12,7 +12,14 @@ from lightning.pytorch.cli import SaveConfigCallback
 from asmg_pl.errors import CheckpointError
 
 #: Settings that change no result beyond rounding, and the seed, which the data module compares itself.
-FREE = {"data.root", "data.seed", "data.scoring_batch_size", "data.evaluate", "model.init_args.chunk_rows"}
+FREE = {
+    "data.root",
+    "data.seed",
+    "data.scoring_batch_size",
+    "data.evaluate",
+    "model.init_args.chunk_rows",
+    "model.init_args.pretrained_model",
+}
 
 
 class RunConfig(SaveConfigCallback):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +15,7 @@ from lightning.pytorch.callbacks import Callback
 from asmg_pl.callbacks.plot import plot_results
 from asmg_pl.callbacks.progress import say
 from asmg_pl.data.datamodule import PeriodDataModule
-from asmg_pl.results import METRICS, PeriodResult, mean_over
+from asmg_pl.results import HEADLINE, PeriodResult, mean_over
 from asmg_pl.updaters.base import Updater
 
 
@@ -101,13 +101,12 @@ class PeriodReport(Callback):
 
     def _show(self, results: list[PeriodResult], walking: bool = False) -> None:
         for result in results:
-            columns = [f"{model} {metric}" for model in result.scores for metric in METRICS]
+            shown = {_title(column): value for column, value in result.columns(HEADLINE).items()}
             if not self._header_shown:
                 seconds = f" {'seconds':>8}" if walking else ""
-                say(f"{'period':>6} {'split':>9} {'rows':>9}  " + "  ".join(columns) + seconds)
+                say(f"{'period':>6} {'split':>9} {'rows':>9}  " + "  ".join(shown) + seconds)
                 self._header_shown = True
-            values = [score[metric] for score in result.scores.values() for metric in METRICS]
-            cells = "  ".join(f"{value:>{len(name)}.4f}" for name, value in zip(columns, values, strict=True))
+            cells = "  ".join(f"{value:>{len(title)}.4f}" for title, value in shown.items())
             seconds = f" {self._seconds(result.period):>8.2f}" if walking else ""
             say(f"{result.period:>6} {result.split:>9} {result.rows:>9,}  {cells}{seconds}")
 
@@ -120,9 +119,13 @@ class PeriodReport(Callback):
         self._timings = list(state_dict["timings"])
 
 
-def _means(title: str, results: Iterable[PeriodResult]) -> str:
+def _title(column: str) -> str:
+    return column.replace("_", " ")
+
+
+def _means(title: str, results: Sequence[PeriodResult]) -> str:
     means = mean_over(results)
-    return f"{title}: " + ", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in means.items())
+    return f"{title}: " + ", ".join(f"{_title(column)} {means[column]:.4f}" for column in results[0].columns(HEADLINE))
 
 
 def _write_csv(rows: list[dict[str, Any]], path: Path) -> None:

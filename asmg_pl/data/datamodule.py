@@ -111,6 +111,10 @@ class PeriodDataModule(LightningDataModule):
         boundaries = self.boundaries
         return range(boundaries[period - 1], boundaries[period])
 
+    def known_before(self, period: int) -> tuple[int, int]:
+        """How many users and how many items have a row before a period: those with the lowest ids."""
+        return self.log.known(self.rows_of(period).start)
+
     # ---- loaders
 
     def train_dataloader(self) -> MiniBatches | SideBySide:
@@ -124,7 +128,8 @@ class PeriodDataModule(LightningDataModule):
             rows = torch.cat([self._positions(period) for period in phase.reads])
             if phase.trains:
                 rows = rows[permutation(len(rows), self.seed, phase.name, phase.period, phase.repeat)]
-            return self._batches(rows.split(self._size(phase)))
+            batches = self._batches(rows.split(self._size(phase)))
+            return batches if phase.beside is None else SideBySide([batches, self._beside(phase, len(batches))])
         # Each stream is shuffled by itself and cut into as many mini-batches as the newest period needs.
         count = self.mini_batches(phase)
         streams = []
@@ -133,6 +138,13 @@ class PeriodDataModule(LightningDataModule):
             order = permutation(len(rows), self.seed, phase.name, phase.period, phase.repeat, period)
             streams.append(self._batches(rows[order].tensor_split(count)))
         return SideBySide(streams)
+
+    def _beside(self, phase: Phase, count: int) -> MiniBatches:
+        assert phase.beside is not None
+        rows = phase.beside()
+        rows = rows.repeat(-(-count // len(rows)))  # none of the mini-batches may be empty
+        order = permutation(len(rows), self.seed, phase.name, phase.period, phase.repeat, "beside")
+        return self._batches(rows[order].tensor_split(count))
 
     def mini_batches(self, phase: Phase) -> int:
         """How many mini-batches a phase has, as far as that is known now."""
@@ -187,8 +199,7 @@ class PeriodDataModule(LightningDataModule):
 
     def _batches(self, parts: tuple[Tensor, ...]) -> MiniBatches:
         device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
-        self.log = self.log.to(device)
-        return MiniBatches(self.log, [part.to(device) for part in parts], self.history_size)
+        return MiniBatches(self.log.to(device), [part.to(device) for part in parts], self.history_size)
 
     def _fingerprint(self, rows: int) -> str:
         if rows not in self._fingerprints:
@@ -216,17 +227,25 @@ class PeriodDataModule(LightningDataModule):
         Raises:
             CheckpointError: if the stream's earlier rows or the seed differ.
         """
-        known = list(state_dict["boundaries"])
+        self.check_same_stream(state_dict)
+        if state_dict["seed"] != self.seed:
+            raise CheckpointError(
+                f"the checkpoint was made with seed {state_dict['seed']}, this run has {self.seed}: give "
+                f"--seed_everything {state_dict['seed']} to go on"
+            )
+        self._known, self._known_rows = list(state_dict["boundaries"]), state_dict["rows"]
+        self.period, self.step, self.seen = state_dict["period"], state_dict["step"], state_dict["seen"]
+
+    def check_same_stream(self, state_dict: dict[str, Any]) -> None:
+        """Check that the state belongs to this stream, which may have grown at its end since.
+
+        Raises:
+            CheckpointError: if the stream's earlier rows differ.
+        """
+        known = state_dict["boundaries"]
         if len(self.log) < known[-1] or self._fingerprint(known[-1]) != state_dict["fingerprint"]:
             raise CheckpointError(
                 f"the checkpoint was made on a stream that began with {known[-1]:,} other rows than "
                 f"{self.root or type(self.source).__name__} does now. A stream may grow at its end; to walk another "
                 "one, start without --ckpt_path"
             )
-        if state_dict["seed"] != self.seed:
-            raise CheckpointError(
-                f"the checkpoint was made with seed {state_dict['seed']}, this run has {self.seed}: give "
-                f"--seed_everything {state_dict['seed']} to go on"
-            )
-        self._known, self._known_rows = known, state_dict["rows"]
-        self.period, self.step, self.seen = state_dict["period"], state_dict["step"], state_dict["seen"]

@@ -26,13 +26,16 @@ class Phase:
         name: what the pass is for, e.g. ``"score"``, shown in the progress bar.
         period: the period whose arrival it belongs to.
         reads: the periods whose rows it reads.
-        step: called with each mini-batch (a ``Batch``; a tuple of them if ``side_by_side``).
+        step: called with each mini-batch (a ``Batch``; a tuple of them if ``side_by_side`` or ``beside``).
         end: called once after the last mini-batch.
         trains: whether ``step`` changes parameters; rows are shuffled then, and read in order otherwise.
         side_by_side: whether each step gets one mini-batch of *each* period read, instead of all rows in one sequence.
         repeat: number of the pass, for phases that go over the same rows several times; each shuffles anew.
         rows: called when the phase begins, gives the row positions to read in this order, int64 [n], for phases that
             do not read whole periods; ``reads`` then names the newest period among them.
+        beside: called when the phase begins, gives the positions of rows to read, shuffled, beside those of ``reads``,
+            int64 [n], n ≥ 1: each step gets a mini-batch of either. Each of these rows is read once or, if there are
+            fewer than mini-batches, equally often.
     """
 
     name: str
@@ -44,3 +47,4 @@ class Phase:
     side_by_side: bool = False
     repeat: int = 0
     rows: Callable[[], Tensor] | None = None
+    beside: Callable[[], Tensor] | None = None

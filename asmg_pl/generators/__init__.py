@@ -1,8 +1,19 @@
 """Meta generators: from a sequence of snapshots to the serving model's parameters."""
 
 from asmg_pl.generators.base import Generator, ParameterShapes
+from asmg_pl.generators.cell import Cells, GRUCells, VanillaCells
 from asmg_pl.generators.gru import GRUGenerator, ResidualGRU
 from asmg_pl.generators.linear import LinearGenerator
 from asmg_pl.generators.transfer import Transfer
 
-__all__ = ["GRUGenerator", "Generator", "LinearGenerator", "ParameterShapes", "ResidualGRU", "Transfer"]
+__all__ = [
+    "Cells",
+    "GRUCells",
+    "GRUGenerator",
+    "Generator",
+    "LinearGenerator",
+    "ParameterShapes",
+    "ResidualGRU",
+    "Transfer",
+    "VanillaCells",
+]

@@ -23,12 +23,12 @@ class ParameterShapes:
     Attributes:
         tables: width D of each embedding table, by name.
         dense: number of coordinates of each dense parameter, by name, in the order in which they are concatenated.
-        window: number of snapshots, k.
+        window: number of snapshots, k; ``None`` if it grows.
     """
 
     tables: Mapping[str, int]
     dense: Mapping[str, int]
-    window: int = 3
+    window: int | None = 3
 
 
 class Generator(nn.Module, ABC):

@@ -1,16 +1,19 @@
-"""The per-coordinate GRU cell (method: Peng et al., RecSys 2021, generator equations).
+"""The per-coordinate recurrent cells: the paper's GRU (Peng et al., RecSys 2021) and a vanilla RNN.
 
-For one coordinate with value θ_i in snapshot i and state h ∈ R^H:
+For one coordinate with value θ_i in snapshot i and state h ∈ R^H, without biases:
 
-    z_i = σ(u_z θ_i + W_z h_{i-1})        r_i = σ(u_r θ_i + W_r h_{i-1})        no biases
-    g_i = tanh(u_g θ_i + W_g (r_i ⊙ h_{i-1}))
-    h_i = (1 - z_i) ⊙ h_{i-1} + z_i ⊙ g_i
+    GRU        z_i = σ(u_z θ_i + W_z h_{i-1})        r_i = σ(u_r θ_i + W_r h_{i-1})
+               g_i = tanh(u_g θ_i + W_g (r_i ⊙ h_{i-1}))
+               h_i = (1 - z_i) ⊙ h_{i-1} + z_i ⊙ g_i
+
+    vanilla    h_i = tanh(u θ_i + W h_{i-1})
 
 P kinds of coordinates have a cell each; n coordinates of one kind share it.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 import torch
@@ -24,19 +27,23 @@ def glorot_cells(groups: Sequence[int], rows: int, columns: int) -> Tensor:
     ``group · rows`` and fan-out ``group · columns``.
     """
     limits = [(6.0 / (group * (rows + columns))) ** 0.5 for group in groups]
-    return torch.cat([torch.empty(g, rows, columns).uniform_(-x, x) for g, x in zip(groups, limits, strict=True)])
+    drawn = [torch.empty(g, rows, columns).uniform_(-x, x) for g, x in zip(groups, limits, strict=True)]
+    return torch.cat([torch.empty(0, rows, columns), *drawn])
 
 
-class GRUCells(nn.Module):
-    """P GRU cells side by side, without an output layer.
+class Cells(nn.Module, ABC):
+    """P recurrent cells side by side, without an output layer.
 
     Attributes:
-        input_weight: u_z, u_r, u_g side by side, float [P, 1, 3H].
-        hidden_weight: W_z, W_r, W_g side by side, float [P, H, 3H].
+        gates: how many maps of value and state a cell has, G.
+        input_weight: u of each gate side by side, float [P, 1, GH].
+        hidden_weight: W of each gate side by side, float [P, H, GH].
     """
 
+    gates: int
+
     def __init__(self, groups: Sequence[int], hidden_size: int) -> None:
-        """Create the cells.
+        """Create the cells, Glorot uniform gate by gate.
 
         Args:
             groups: how many cells each parameter has; P is their sum.
@@ -44,10 +51,15 @@ class GRUCells(nn.Module):
         """
         super().__init__()
         self.hidden_size = hidden_size
-        self.input_weight = nn.Parameter(torch.cat([glorot_cells(groups, 1, hidden_size) for _ in range(3)], -1))
-        self.hidden_weight = nn.Parameter(
-            torch.cat([glorot_cells(groups, hidden_size, hidden_size) for _ in range(3)], -1)
-        )
+        self.input_weight = self._drawn(groups, 1)
+        self.hidden_weight = self._drawn(groups, hidden_size)
+
+    def _drawn(self, groups: Sequence[int], rows: int) -> nn.Parameter:
+        return nn.Parameter(torch.cat([glorot_cells(groups, rows, self.hidden_size) for _ in range(self.gates)], -1))
+
+    @abstractmethod
+    def step(self, inputs: Tensor, hidden: Tensor) -> Tensor:
+        """The next state, float [P, n, H], from u θ of each gate, float [P, n, GH], and the state before."""
 
     def forward(self, window: Tensor, hidden: Tensor) -> Tensor:
         """States after each step.
@@ -59,12 +71,31 @@ class GRUCells(nn.Module):
         Returns:
             float [k, P, n, H].
         """
-        gates = 2 * self.hidden_size
         states = []
         for values in window.unsqueeze(-1):  # [P, n, 1]
-            inputs = values * self.input_weight  # [P, n, 3H]
-            z, r = torch.baddbmm(inputs[..., :gates], hidden, self.hidden_weight[..., :gates]).sigmoid().chunk(2, -1)
-            g = torch.baddbmm(inputs[..., gates:], r * hidden, self.hidden_weight[..., gates:]).tanh()
-            hidden = torch.lerp(hidden, g, z)
+            hidden = self.step(values * self.input_weight, hidden)
             states.append(hidden)
         return torch.stack(states)
+
+
+class GRUCells(Cells):
+    """GRU cells; their gates are z, r and g."""
+
+    gates = 3
+
+    def step(self, inputs: Tensor, hidden: Tensor) -> Tensor:
+        """See :meth:`Cells.step`."""
+        zr = 2 * self.hidden_size
+        z, r = torch.baddbmm(inputs[..., :zr], hidden, self.hidden_weight[..., :zr]).sigmoid().chunk(2, -1)
+        g = torch.baddbmm(inputs[..., zr:], r * hidden, self.hidden_weight[..., zr:]).tanh()
+        return torch.lerp(hidden, g, z)
+
+
+class VanillaCells(Cells):
+    """Vanilla RNN cells, which have a third of a GRU's weights and replace the whole state in each step."""
+
+    gates = 1
+
+    def step(self, inputs: Tensor, hidden: Tensor) -> Tensor:
+        """See :meth:`Cells.step`."""
+        return torch.baddbmm(inputs, hidden, self.hidden_weight).tanh()

@@ -1,18 +1,20 @@
 """GRU generators: the paper's, and a residual one that starts as the incremental model.
 
-θ_{t-k+1} ─▶ cell ─▶ h ─▶ cell ─▶ … ─▶ h_t ─▶ output ─▶ θ*_t
+    θ_{t-k+1} ─▶ cell ─▶ h ─▶ cell ─▶ … ─▶ h_t ─▶ output ─▶ θ*_t
+
+The cells are GRUs unless others are asked for; the generators keep the paper's name with any.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators.base import Generator, ParameterShapes
-from asmg_pl.generators.cell import GRUCells, glorot_cells
+from asmg_pl.generators.cell import Cells, GRUCells, glorot_cells
 
 
 class LinearOutput(nn.Module):
@@ -51,25 +53,28 @@ class GRUGenerator(Generator):
 
     output: type[nn.Module] = LinearOutput
 
-    def __init__(self, shapes: ParameterShapes, hidden_size: int = 4) -> None:
+    def __init__(
+        self,
+        shapes: ParameterShapes,
+        hidden_size: int = 4,
+        cell: Callable[[Sequence[int], int], Cells] = GRUCells,
+    ) -> None:
         """Build cells for each table column and each dense coordinate.
 
         Args:
             shapes: what to generate.
             hidden_size: size of a coordinate's state, H.
+            cell: class of the recurrent cells, called with the numbers of cells and ``hidden_size``.
         """
         super().__init__()
         if hidden_size < 1:
             raise ConfigError(f"generator.hidden_size must be at least 1, got {hidden_size}")
         self.hidden_size = hidden_size
         self.cells, self.outputs = nn.ModuleDict(), nn.ModuleDict()
-        for name, width in shapes.tables.items():
-            self._add(f"table_{name}", [width])
-        self._add("dense", list(shapes.dense.values()))
-
-    def _add(self, key: str, groups: list[int]) -> None:
-        self.cells[key] = GRUCells(groups, self.hidden_size)
-        self.outputs[key] = self.output(groups, self.hidden_size)
+        groups = {f"table_{name}": [width] for name, width in shapes.tables.items()}
+        for key, sizes in (groups | {"dense": list(shapes.dense.values())}).items():
+            self.cells[key] = cell(sizes, hidden_size)
+            self.outputs[key] = self.output(sizes, hidden_size)
 
     def _run(self, key: str, window: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
         states = self.cells[key](window, hidden)

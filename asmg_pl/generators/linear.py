@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from asmg_pl.errors import ConfigError
 from asmg_pl.generators.base import Generator, ParameterShapes
 
 
@@ -25,8 +26,16 @@ class LinearGenerator(Generator):
 
         Args:
             shapes: what to generate, from how many snapshots.
+
+        Raises:
+            ConfigError: if the number of snapshots grows.
         """
         super().__init__()
+        if shapes.window is None:
+            raise ConfigError(
+                "LinearGenerator learns one share per snapshot and needs a fixed number of them: set model.window to "
+                "a number, got null"
+            )
         self.logits = nn.ParameterDict(
             {f"table_{name}": torch.zeros(width, shapes.window) for name, width in shapes.tables.items()}
         )

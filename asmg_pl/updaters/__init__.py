@@ -1,5 +1,6 @@
 """Updaters: methods that keep a recommender fresh, each a LightningModule with a plan of phases per period."""
 
+from asmg_pl.updaters.ader import ADER
 from asmg_pl.updaters.asmg import ASMG
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.batch import BatchUpdate
@@ -10,4 +11,16 @@ from asmg_pl.updaters.incremental import IncrementalUpdate
 from asmg_pl.updaters.sml import SML
 from asmg_pl.updaters.spmf import SPMF
 
-__all__ = ["ASMG", "EWC", "SML", "SPMF", "BatchUpdate", "Frozen", "IncCTR", "IncrementalUpdate", "Retrain", "Updater"]
+__all__ = [
+    "ADER",
+    "ASMG",
+    "EWC",
+    "SML",
+    "SPMF",
+    "BatchUpdate",
+    "Frozen",
+    "IncCTR",
+    "IncrementalUpdate",
+    "Retrain",
+    "Updater",
+]

@@ -4,6 +4,8 @@
                 ─▶ generate  ω on {Θ*_i → D_{i+1}}, i = t-k..t-1, one mini-batch of each of the k periods per step
                 ─▶ update    Θ_{t-1} → Θ_t on D_t;  push Θ_t, make Θ*_t
 
+The window of k snapshots slides along the stream, or (GRUfull) grows with it from the first incremental period.
+
 Source: Peng et al., "Learning an Adaptive Meta Model-Generator for Incrementally Updating Recommender Systems",
 RecSys 2021. Only the rows that a step's mini-batches touch are generated: rows are independent of each other, and
 the others influence neither the loss nor ω's gradient.
@@ -40,7 +42,7 @@ def step_weights(kind: StepWeights, window: int) -> Tensor:
     raw = {
         "linear": position,
         "uniform": torch.ones(window),
-        "exp": position.exp(),
+        "exp": (position - window).exp(),  # relative to the newest, so that no length overflows
         "last": (position == window).float(),
     }[kind]
     return raw / raw.sum()
@@ -49,7 +51,12 @@ def step_weights(kind: StepWeights, window: int) -> Tensor:
 class ASMG(Updater):
     """Serves Θ*_t = M_ω(Θ_{t-k+1}, …, Θ_t); the base sequence Θ_t is that of the plain incremental update.
 
-    Until k snapshots are there and the generator has been trained once, the base model serves.
+    Until k snapshots are there and the generator has been trained once, the base model serves. Without a fixed window
+    one snapshot is enough: the generator is first trained when the second period after pre-training arrives.
+
+    Memory beside the base and the serving model: k + H numbers for each parameter, the snapshots and the state. Without
+    a fixed window k grows by one each period, and the cost of a step faster: it generates, k snapshots long, the rows
+    that k mini-batches touch.
 
     Attributes:
         history: the snapshots and the generator's carried state.
@@ -60,7 +67,7 @@ class ASMG(Updater):
         self,
         sizes: Sizes,
         generator: Callable[[ParameterShapes], Generator] = ResidualGRU,
-        window: int = 3,
+        window: int | None = 3,
         weights: StepWeights = "linear",
         generator_learning_rate: float = 1e-2,
         generator_passes: int = 1,
@@ -74,40 +81,48 @@ class ASMG(Updater):
         Args:
             sizes: numbers of users, items and categories; the command line takes them from the data.
             generator: class of the meta generator M_ω, called with the parameter shapes.
-            window: snapshots that the generator sees, k.
+            window: snapshots that the generator sees, k; ``null`` shows it all of them from the first incremental
+                period on, each time from state 0 (GRUfull).
             weights: λ, how the losses of the window's positions are weighted, from oldest to newest. With ``last`` only
                 the newest period is read (GRUsingle); the other kinds train all positions at once.
             generator_learning_rate: of the generator's Adam, whose moments are carried from period to period.
             generator_passes: how often the generator goes over its periods when a new one arrives.
-            zero_state: whether every window starts from state 0 (GRUzero) rather than from the one carried over.
+            zero_state: whether every window starts from state 0 (GRUzero) rather than from the one carried over; a
+                window of all snapshots always does, since no state comes before them.
             stop_at_test: whether the generator's training ends before the first test period arrives.
             chunk_rows: table rows that are generated at a time when the serving model is made; changes memory only.
             base: arguments of :class:`~asmg_pl.updaters.base.Updater`.
         """
         super().__init__(sizes, **base)
-        for name, value in {"generator_passes": generator_passes, "chunk_rows": chunk_rows, "window": window}.items():
+        for name, value in {"generator_passes": generator_passes, "chunk_rows": chunk_rows}.items():
             if value < 1:
                 raise ConfigError(f"model.{name} must be at least 1, got {value}")
+        if window is not None and window < 1:
+            raise ConfigError(f"model.window must be at least 1, or null for all snapshots, got {window}")
         if not generator_learning_rate > 0:
             raise ConfigError(f"model.generator_learning_rate must be positive, got {generator_learning_rate}")
+        self.window = window
+        self.weights = weights
         self.generator_learning_rate = generator_learning_rate
         self.generator_passes = generator_passes
-        self.zero_state = zero_state
+        self.zero_state = zero_state or window is None
         self.stop_at_test = stop_at_test
         self.chunk_rows = chunk_rows
         self.serving = copy.deepcopy(self.recommender).requires_grad_(False)
         self.generator = generator(ParameterHistory.shapes_of(self.recommender, window))
         self.history = ParameterHistory(self.recommender, window, self.generator.hidden_size)
         self.step_weights: Tensor
-        self.register_buffer("step_weights", step_weights(weights, window), persistent=False)
-        self.trained_positions = 1 if weights == "last" else window
+        self.register_buffer("step_weights", step_weights(weights, self.history.window), persistent=False)
 
     def phases(self, period: int) -> list[Phase]:
         """Score, generate as soon as the window is full, update."""
         generating = []
         stopped = self.stop_at_test and self.split_of(period) == "test"
-        if period - self.pretrain_periods > self.history.window and not stopped:
-            reads = tuple(range(period - self.trained_positions + 1, period + 1))
+        snapshots = period - self.pretrain_periods - 1
+        window = self.window or snapshots
+        if 1 <= window <= snapshots and not stopped:
+            positions = 1 if self.weights == "last" else window
+            reads = tuple(range(period - positions + 1, period + 1))
             last = self.generator_passes - 1
             for n in range(self.generator_passes):
                 end = self.carry_state if n == last and not self.zero_state else nothing
@@ -140,6 +155,8 @@ class ASMG(Updater):
 
     def train_generator(self, batches: tuple[Batch, ...]) -> None:
         """One step of ω on Σ_i λ_i L(Θ*_i | D_{i+1})."""
+        if len(self.step_weights) != self.history.window:  # it has grown
+            self.step_weights = step_weights(self.weights, self.history.window).to(self.device)
         losses = [
             F.binary_cross_entropy_with_logits(logits, batch.label)
             for logits, batch in zip(self.generated_logits(batches), batches, strict=True)
@@ -173,8 +190,8 @@ class ASMG(Updater):
     def make_serving(self) -> None:
         """Generate the serving model from the history, a chunk of rows at a time."""
         self.serving.load_state_dict(self.recommender.state_dict())
-        # Before its first training, a full window ago, the generator has nothing to say.
-        if self.history.pushes <= self.history.window:
+        # Before its first training, which comes just before the push after a full window, it has nothing to say.
+        if self.history.pushes <= (self.window or 1):
             return
         for name, table in self.recommender.table_parameters().items():
             for ids in chunks(table, self.chunk_rows):
@@ -191,3 +208,10 @@ class ASMG(Updater):
         """The base model's Adam and the generator's."""
         generator = Adam(self.generator.parameters(), lr=self.generator_learning_rate)
         return [*super().configure_optimizers(), generator]
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Let a growing history have as many snapshots as the checkpoint; then as for every updater."""
+        snapshots = checkpoint["state_dict"].get("history.dense")
+        if self.history.grows and snapshots is not None:
+            self.history.resize(len(snapshots))
+        super().on_load_checkpoint(checkpoint)

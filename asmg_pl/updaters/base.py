@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -19,6 +20,7 @@ from asmg_pl.errors import ConfigError
 from asmg_pl.growth import grow_moments, grow_state, table_growth
 from asmg_pl.metrics import Scoreboard
 from asmg_pl.optim import Adam
+from asmg_pl.pretrained import load_pretrained
 from asmg_pl.recommenders import EmbeddingMLP, Recommender
 from asmg_pl.results import PeriodResult, mean_over
 
@@ -46,7 +48,9 @@ class Updater(LightningModule):
         passes: int = 1,
         pretrain_periods: int = 10,
         pretrain_epochs: int = 10,
+        pretrain_learning_rate: float | None = None,
         test_from: int = 25,
+        pretrained_model: str | None = None,
     ) -> None:
         """Build the base model.
 
@@ -57,7 +61,10 @@ class Updater(LightningModule):
             passes: how often each new period is gone over.
             pretrain_periods: the first periods, which pre-train the base model together.
             pretrain_epochs: epochs of pre-training; the one with the best AUC on the next period is kept.
+            pretrain_learning_rate: of the base model's Adam in pre-training; by default ``learning_rate``.
             test_from: the first period whose score counts as a test; earlier ones warm the method up.
+            pretrained_model: a checkpoint made just after pre-training on the same periods, by whatever method. Its
+                base model, with its moments, is where this walk begins, so that many walks share one pre-training.
         """
         super().__init__()
         self.automatic_optimization = False
@@ -69,18 +76,21 @@ class Updater(LightningModule):
         ]:
             if value < least:
                 raise ConfigError(f"model.{name} must be at least {least}, got {value}")
-        if not learning_rate > 0:
-            raise ConfigError(f"model.learning_rate must be positive, got {learning_rate}")
+        for name, rate in [("learning_rate", learning_rate), ("pretrain_learning_rate", pretrain_learning_rate)]:
+            if rate is not None and not rate > 0:
+                raise ConfigError(f"model.{name} must be positive, got {rate}")
         self.learning_rate = learning_rate
         self.passes = passes
         self.pretrain_periods = pretrain_periods
         self.pretrain_epochs = pretrain_epochs
+        self.pretrain_learning_rate = pretrain_learning_rate or learning_rate
         self.test_from = test_from
+        self.pretrained_model = pretrained_model
         self.recommender = recommender(sizes)
         self.results: dict[int, PeriodResult] = {}
         self.evaluation: dict[int, PeriodResult] = {}
         self.phase: Phase | None = None
-        self._scoreboard = Scoreboard()
+        self._scoreboard = Scoreboard(self._known_before)
         self._best: dict[str, Any] = {}
 
     # ---- what a subclass defines
@@ -102,7 +112,7 @@ class Updater(LightningModule):
         """The phases of any period; pre-training belongs to the last period that it reads."""
         if period > self.pretrain_periods:
             return self.phases(period)
-        return self._pretraining() if period == self.pretrain_periods > 0 else []
+        return self._pretraining() if period == self.pretrain_periods > 0 and not self.pretrained_model else []
 
     def scoring(self, period: int, end: Callable[[], None] = nothing) -> Phase:
         """The first phase of a period: its rows are scored before anything is trained; ``end`` is called after it."""
@@ -165,12 +175,12 @@ class Updater(LightningModule):
         return phases
 
     def _score_base(self, batch: Batch) -> None:
-        self._scoreboard.update(0, "serving", self.recommender(batch), batch.label)
+        self._scoreboard.update(self.pretrain_periods + 1, {"serving": self.recommender(batch)}, batch)
 
     def _keep_best(self) -> None:
         """Keep the best epoch's parameters and moments; after the last epoch, go back to them."""
         assert self.phase is not None
-        auc = self._scoreboard.take(0, "selection").scores["serving"]["auc"]
+        auc = self._scoreboard.take(self.pretrain_periods + 1, "selection").scores["serving"]["auc"]
         optimizer = self.trainer.optimizers[0]
         if not self._best or auc > self._best["auc"]:
             weights = self.recommender.state_dict()
@@ -179,13 +189,29 @@ class Updater(LightningModule):
             self.recommender.load_state_dict(self._best["weights"])
             optimizer.load_state_dict(self._best["optimizer"])
             self._best = {}
-            self.pretrained()
+            self._begin_updates()
+
+    def _begin_updates(self) -> None:
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = self.learning_rate
+        self.pretrained()
 
     def _score(self, batch: Batch, period: int) -> None:
-        for name, model in self.scored_models().items():
-            self._scoreboard.update(period, name, model(batch), batch.label)
+        logits = {name: model(batch) for name, model in self.scored_models().items()}
+        self._scoreboard.update(period, logits, batch)
+
+    def _known_before(self, period: int) -> tuple[int, int]:
+        return self.trainer.datamodule.known_before(period)  # type: ignore[attr-defined]
 
     # ---- Lightning's hooks
+
+    def on_fit_start(self) -> None:
+        """Begin with the pre-trained model, if one is given; a resumed walk has begun already."""
+        if self.pretrained_model and self.trainer.ckpt_path is None:
+            data = self.trainer.datamodule  # type: ignore[attr-defined]
+            path = Path(self.pretrained_model)
+            load_pretrained(path, self.recommender, self.trainer.optimizers[0], data, self.pretrain_periods)
+            self._begin_updates()
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """Hand the mini-batch to the running phase."""
@@ -212,7 +238,8 @@ class Updater(LightningModule):
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """Adam on the base model, dense on its tables: a row that no batch touches still moves by its moments."""
-        return [Adam(self.recommender.parameters(), lr=self.learning_rate)]
+        rate = self.pretrain_learning_rate if self.pretrain_periods else self.learning_rate
+        return [Adam(self.recommender.parameters(), lr=rate)]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the results so far and the best pre-training epoch so far."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -14,6 +13,7 @@ from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase
 from asmg_pl.errors import ConfigError
 from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.distillation import soft_cross_entropy
 
 
 class IncCTR(Updater):
@@ -51,7 +51,5 @@ class IncCTR(Updater):
         """The mixed loss."""
         logits = self.recommender(batch)
         hard = F.binary_cross_entropy_with_logits(logits, batch.label)
-        with torch.no_grad():
-            soft_label = self.teacher(batch).sigmoid()
-        soft = F.binary_cross_entropy_with_logits(logits, soft_label)
+        soft = soft_cross_entropy(logits, self.teacher, batch)
         return (1 - self.distillation) * hard + self.distillation * soft

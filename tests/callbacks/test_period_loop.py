@@ -112,7 +112,7 @@ def test_a_walk_in_two_parts_ends_where_a_whole_one_does(tmp_path: Path, until: 
     _, _, first = walk(tmp_path / "parts", until=until)
     again, _, second = walk(tmp_path / "parts", ckpt_path=last(tmp_path / "parts"))
     assert first.phases + second.phases == PRETRAINING + WALKING
-    assert again.results == whole.results
+    assert str(again.results) == str(whole.results)  # by their repr, nan is nan
     for name, value in whole.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
 

@@ -17,7 +17,8 @@ NAN = math.nan
 
 def result(period: int, split: str, **models: float) -> PeriodResult:
     """AUCs by model; the log loss is one less the AUC."""
-    return PeriodResult(period, split, 10, 5, {m: {"auc": auc, "logloss": 1 - auc} for m, auc in models.items()})
+    scores = {m: {"auc": auc, "logloss": 1 - auc} for m, auc in models.items()}
+    return PeriodResult(period, split, rows=10, positives=5, new_user_rows=2, new_item_rows=1, scores=scores)
 
 
 def drawn(results: list[PeriodResult], path: Path, monkeypatch: pytest.MonkeyPatch) -> Figure:

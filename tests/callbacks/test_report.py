@@ -17,9 +17,15 @@ from asmg_pl.callbacks import PeriodLoop, PeriodReport, PhaseCheckpoint
 from asmg_pl.checkpoint_io import AtomicCheckpointIO
 from asmg_pl.data import EqualCounts, InteractionLog, PeriodDataModule
 from asmg_pl.data.sources import DriftingStream, Source
+from asmg_pl.results import mean_over
 from asmg_pl.updaters import IncrementalUpdate
 
 pytestmark = pytest.mark.filterwarnings("ignore")
+METRICS = [
+    *("auc", "logloss", "gauc", "calibration", "normalized_entropy"),
+    *("auc_known_users", "auc_new_users", "logloss_known_users", "logloss_new_users"),
+    *("auc_known_items", "auc_new_items", "logloss_known_items", "logloss_new_items"),
+]
 STREAM = DriftingStream(users=10, items=12, rows=200, categories=3)
 
 
@@ -69,12 +75,13 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, IncrementalU
 def test_metrics_have_a_row_per_scored_period(walked: tuple[Path, IncrementalUpdate]) -> None:
     folder, model = walked
     table = pl.read_csv(folder / "metrics.csv")
-    assert table.columns == ["period", "split", "rows", "positives", "serving_auc", "serving_logloss"]
+    counts = ["period", "split", "rows", "positives", "new_user_rows", "new_item_rows"]
+    assert table.columns == counts + [f"serving_{metric}" for metric in METRICS]
     assert table["period"].to_list() == [3, 4, 5]
     assert table["split"].to_list() == ["selection", "warm-up", "test"]
     assert table["rows"].to_list() == [40, 40, 40]
     for row in table.iter_rows(named=True):
-        assert row == model.results[row["period"]].flat()
+        assert str(row) == str(model.results[row["period"]].flat())  # by their repr, nan is nan
 
 
 def test_timings_have_a_row_per_phase(walked: tuple[Path, IncrementalUpdate]) -> None:
@@ -116,7 +123,8 @@ def test_a_logger_gets_each_score_once_with_the_period_as_the_step(tmp_path: Pat
     assert table["step"].to_list() == [3, 4, 5]
     for row in table.iter_rows(named=True):
         score = model.results[row["step"]].scores["serving"]
-        assert {name: row[f"serving/{name}"] for name in score} == pytest.approx(score, rel=1e-6)
+        assert list(score) == METRICS
+        assert {name: float(row[f"serving/{name}"]) for name in score} == pytest.approx(score, rel=1e-6, nan_ok=True)
 
 
 def test_the_screen_shows_pretraining_a_header_and_a_row_per_period(
@@ -148,9 +156,12 @@ def test_a_walk_that_only_pretrains_reports_no_scores(tmp_path: Path, capsys: py
 
 def test_a_stream_of_one_class_is_reported_with_nan(tmp_path: Path) -> None:
     walk(tmp_path, source=OneClass())
-    table = pl.read_csv(tmp_path / "metrics.csv", schema_overrides={"serving_auc": pl.Float64})
-    assert table["serving_auc"].is_nan().all()
+    table = pl.read_csv(tmp_path / "metrics.csv")
+    for metric in ("auc", "gauc", "calibration", "normalized_entropy", "auc_known_users", "logloss_new_users"):
+        assert table[f"serving_{metric}"].dtype == pl.Float64
+        assert table[f"serving_{metric}"].is_nan().all()
     assert table["serving_logloss"].is_finite().all()
+    assert table["serving_logloss"].equals(table["serving_logloss_known_users"])
     assert (tmp_path / "auc.png").exists()
 
 
@@ -166,6 +177,10 @@ def test_an_evaluation_shows_the_periods_after_the_checkpoint_and_their_mean(
     assert list(model.evaluation) == [4, 5][:count]
     out = capsys.readouterr().out
     assert len(re.findall(r"^ +[45] ", out, re.MULTILINE)) == count
+    assert all(list(result.scores["serving"]) == METRICS for result in model.evaluation.values())
+    means = mean_over(model.evaluation.values())
+    logged = {name: value.item() for name, value in trainer.logged_metrics.items()}
+    assert logged == {name: pytest.approx(value, rel=1e-6, nan_ok=True) for name, value in means.items()}
     auc = math.fsum(r.scores["serving"]["auc"] for r in model.evaluation.values()) / count
     assert f"serving auc {auc:.4f}" in out.splitlines()[-1]
     assert (folder / "metrics.csv").read_bytes() == before

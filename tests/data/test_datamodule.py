@@ -62,6 +62,12 @@ def test_periods_are_numbered_from_one() -> None:
     assert data.rows_of(5) == range(80, 100)
 
 
+def test_what_a_period_itself_brings_is_not_known_before_it() -> None:
+    """Each row has a new user, and all have one item."""
+    data = module()
+    assert [data.known_before(period) for period in (1, 2, 5)] == [(0, 0), (20, 1), (80, 1)]
+
+
 def test_the_stream_is_read_once_and_only_when_needed() -> None:
     source = Numbered(50)
     data = PeriodDataModule(source, root="somewhere", periods=EqualCounts(5))
@@ -116,6 +122,31 @@ def test_side_by_side_gives_one_batch_of_each_period_and_every_row_once() -> Non
         orders.append(tuple(row - data.rows_of(period).start for row in rows))
         assert all(len(step[position]) == 5 for step in steps)
     assert len({*orders, tuple(range(20))}) == 4
+
+
+@pytest.mark.parametrize("beside", [13, 9, 4, 3, 1])
+def test_rows_beside_a_period_are_read_equally_often_and_change_nothing_of_its_own(beside: int) -> None:
+    data = module()
+    data.phase = phase(3, beside=lambda: torch.arange(beside))
+    loader = data.train_dataloader()
+    assert isinstance(loader, SideBySide)
+    steps = [[batch.user.tolist() for batch in step] for step in loader]
+    assert [own for own, _ in steps] == rows_read(module(), phase(3))
+    assert len(loader) == data.mini_batches(data.phase) == 4
+    others = [other for _, other in steps]
+    assert sorted(flat(others)) == sorted(list(range(beside)) * max(1, -(-4 // beside)))
+    assert max(map(len, others)) - min(map(len, others)) <= 1
+    assert min(map(len, others)) >= 1
+
+
+def test_rows_beside_a_period_are_shuffled_anew_by_each_pass() -> None:
+    def others(repeat: int) -> list[int]:
+        data = module()
+        data.phase = phase(3, beside=lambda: torch.arange(20), repeat=repeat)
+        return [row for step in data.train_dataloader() for row in step[1].user.tolist()]  # type: ignore[union-attr]
+
+    assert others(0) == others(0)
+    assert len({tuple(others(0)), tuple(others(1)), tuple(range(20))}) == 3
 
 
 def test_histories_have_the_size_asked_for() -> None:

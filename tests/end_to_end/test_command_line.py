@@ -61,6 +61,11 @@ def test_later_configurations_override_earlier_ones(asmg: Asmg, stream: Path, tm
         (["--model.init_args.learning_rate", -1], ["model.learning_rate must be positive"]),
         (["--model.init_args.generator", "NoSuchGenerator"], ["generator", "NoSuchGenerator"]),
         (["--model.init_args.generator.init_args.hidden_size", 0], ["hidden_size must be at least 1"]),
+        (["--model.init_args.generator.init_args.cell", "NoSuchCells"], ["cell", "NoSuchCells"]),
+        (
+            ["--model.init_args.generator", "asmg_pl.generators.LinearGenerator", "--model.init_args.window", "null"],
+            ["LinearGenerator", "set model.window to a number"],
+        ),
         (["--data.root", "/no/such/folder"], ["/no/such/folder"]),
         (["--data.periods.init_args.count", 5000], ["2600 rows cannot be cut into 5000 periods"]),
         (["--model.init_args.pretrain_periods", 13], ["13 periods", "model.pretrain_periods"]),

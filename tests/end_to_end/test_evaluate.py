@@ -36,7 +36,7 @@ def rows_shown(finished: Finished) -> list[list[str]]:
 
 def expected(walk: Walk, period: int) -> list[str]:
     row = pl.read_csv(walk[0] / "metrics.csv").filter(period=period).row(0, named=True)
-    scores = [f"{value:.4f}" for name, value in row.items() if name.endswith(("auc", "logloss"))]
+    scores = [f"{value:.4f}" for name, value in row.items() if name.endswith(("_auc", "_logloss"))]
     return [str(period), row["split"], str(row["rows"]), *scores]
 
 
@@ -62,7 +62,7 @@ def test_the_next_period_is_scored_as_in_the_walk(
     assert rows_shown(evaluate("validate", period)) == [expected(walk, period + 1)]
     assert rows_shown(evaluate("test", period))[0] == expected(walk, period + 1)
     walked = pl.read_csv(walk[0] / "metrics.csv").filter(period=period + 1).row(0, named=True)
-    assert [results[period + 1].flat() for results in exact] == [walked, walked]
+    assert [str(results[period + 1].flat()) for results in exact] == [str(walked)] * 2  # by their repr, nan is nan
 
 
 def test_a_plain_incremental_model_is_scored_as_in_the_walk(asmg: Asmg, stream: Path, tmp_path: Path) -> None:

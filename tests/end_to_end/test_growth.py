@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 
@@ -35,11 +36,14 @@ def grown_movies() -> pl.DataFrame:
     return pl.concat([movies(), fresh])
 
 
-@pytest.mark.parametrize("updater", ["ASMG", "IncrementalUpdate"])
+@pytest.mark.parametrize(
+    "model",
+    [(), ("--model.init_args.window", "null"), ("--model", "IncrementalUpdate")],
+    ids=["ASMG", "all snapshots", "IncrementalUpdate"],
+)
 def test_the_walk_goes_on_with_new_periods_users_items_and_categories(
-    fit: Asmg, write_stream: Callable[[pl.DataFrame, pl.DataFrame], Path], tmp_path: Path, updater: str
+    fit: Asmg, write_stream: Callable[[pl.DataFrame, pl.DataFrame], Path], tmp_path: Path, model: tuple[str, ...]
 ) -> None:
-    model = ["--model", updater] if updater == "IncrementalUpdate" else []
     options = ["--model.init_args.pretrain_periods", 4, "--model.init_args.pretrain_epochs", 2]
     assert fit(tmp_path, *model, *options, root=write_stream(ratings(), movies())).code == 0
     before = metrics(tmp_path)
@@ -51,7 +55,31 @@ def test_the_walk_goes_on_with_new_periods_users_items_and_categories(
     table = pl.read_csv(tmp_path / "metrics.csv")
     assert table["period"].to_list() == list(range(5, PERIODS + 3))
     assert (table["rows"] == ROWS // PERIODS).all()
-    assert table.tail(2).select(pl.col("^serving_.*$").is_finite().all()).row(0) == (True, True)
+    assert table.tail(2).select(pl.col("^serving_(auc|logloss)$").is_finite().all()).row(0) == (True, True)
+
+
+def test_rows_of_new_users_and_items_are_counted_and_scored_apart(
+    fit: Asmg, write_stream: Callable[[pl.DataFrame, pl.DataFrame], Path], tmp_path: Path
+) -> None:
+    whole = pl.concat([ratings(), newer_ratings()])
+    assert fit(tmp_path, root=write_stream(ratings(), movies())).code == 0
+    assert fit(tmp_path, "--ckpt_path", "last", root=write_stream(whole, grown_movies())).code == 0
+    seen_new = {}
+    for row in pl.read_csv(tmp_path / "metrics.csv").iter_rows(named=True):
+        period, rows = row["period"], row["rows"]
+        earlier, scored = whole.head((period - 1) * rows), whole.slice((period - 1) * rows, rows)
+        for kind, name in (("user", "userId"), ("item", "movieId")):
+            new = sum(value not in set(earlier[name]) for value in scored[name])
+            assert row[f"new_{kind}_rows"] == new
+            seen_new[kind, period] = new
+            for model in ("incremental", "serving"):
+                known_loss, new_loss = (row[f"{model}_logloss_{age}_{kind}s"] for age in ("known", "new"))
+                assert math.isnan(new_loss) is (new == 0)
+                total = (rows - new) * known_loss + (new * new_loss if new else 0)
+                assert total / rows == pytest.approx(row[f"{model}_logloss"], rel=1e-12)
+    # Those that come with the first new period are new there and known in the next one.
+    assert seen_new["user", PERIODS + 1] > 0 < seen_new["item", PERIODS + 1]
+    assert seen_new["user", PERIODS + 2] == 0 == seen_new["item", PERIODS + 2]
 
 
 def test_growth_in_the_middle_of_a_walk_is_the_same_to_the_base_model_as_at_its_end(

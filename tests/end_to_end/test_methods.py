@@ -29,3 +29,21 @@ def test_a_method_walks_and_resumes(fit: Asmg, tmp_path: Path, method: Path) -> 
     assert table["serving_logloss"].is_between(0.1, 2.0).all()
     if "incremental_auc" in table.columns:
         assert table["incremental_auc"][-1] != table["serving_auc"][-1], "the generator serves"
+
+
+@pytest.mark.parametrize(
+    ("name", "phases"),
+    [("gru_full", ["update", "generate", "score"]), ("ader", ["update", "herd", "score"])],
+)
+def test_a_method_with_a_past_of_its_own_goes_on_from_any_phase(
+    fit: Asmg, tmp_path: Path, name: str, phases: list[str]
+) -> None:
+    method = next(path for path in METHODS if path.stem == name)
+    given, folder = ("--config", method, *PRETRAINING, "--checkpoint.keep", 100), tmp_path / "run"
+    assert fit(folder, *given, "--loop.until", 8).code == 0
+    expected = metrics(folder)
+    checkpoints = sorted((folder / "checkpoints").glob("period-000007*"), reverse=True)
+    assert [path.stem.split("-")[-1] for path in checkpoints] == phases
+    for checkpoint in checkpoints:  # from the newest on, since going on from one removes those after it
+        assert fit(folder, *given, "--loop.until", 8, "--ckpt_path", checkpoint).code == 0, checkpoint.name
+        assert metrics(folder) == expected, checkpoint.name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pytest
 import torch
 from end_to_end.program import PERIODS, ROWS, Asmg, last_checkpoint, movies, ratings
 
-from asmg_pl.data import EqualCounts, InteractionLog, PeriodDataModule
+from asmg_pl.data import Batch, EqualCounts, InteractionLog, PeriodDataModule
 from asmg_pl.data.sources import MovieLens
 from asmg_pl.metrics import Scoreboard
 from asmg_pl.updaters import ASMG
@@ -96,9 +96,10 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[int, str], torch.Tenso
     found: dict[tuple[int, str], torch.Tensor] = {}
     update = Scoreboard.update
 
-    def note(board: Scoreboard, period: int, model: str, logits: torch.Tensor, label: torch.Tensor) -> None:
-        found[period, model] = torch.cat([found.get((period, model), logits[:0]), logits])
-        update(board, period, model, logits, label)
+    def note(board: Scoreboard, period: int, logits: Mapping[str, torch.Tensor], batch: Batch) -> None:
+        for model, values in logits.items():
+            found[period, model] = torch.cat([found.get((period, model), values[:0]), values])
+        update(board, period, logits, batch)
 
     monkeypatch.setattr(Scoreboard, "update", note)
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import subprocess
 import sys
@@ -14,6 +15,11 @@ import polars as pl
 import pytest
 from end_to_end.program import PERIODS, WALKED, Asmg, Finished, environment, metrics
 
+METRICS = [
+    *("auc", "logloss", "gauc", "calibration", "normalized_entropy"),
+    *("auc_known_users", "auc_new_users", "logloss_known_users", "logloss_new_users"),
+    *("auc_known_items", "auc_new_items", "logloss_known_items", "logloss_new_items"),
+]
 SCORES = ["incremental_auc", "incremental_logloss", "serving_auc", "serving_logloss"]
 
 Walk = tuple[Path, Finished]
@@ -53,15 +59,27 @@ def test_a_run_folder_has_configuration_scores_timings_plot_and_checkpoints(walk
 
 def test_there_is_a_row_for_each_period_after_pretraining(walk: Walk) -> None:
     table = pl.read_csv(walk[0] / "metrics.csv")
-    assert table.columns == ["period", "split", "rows", "positives", *SCORES]
+    counts = ["period", "split", "rows", "positives", "new_user_rows", "new_item_rows"]
+    assert table.columns == counts + [f"{model}_{metric}" for model in ("incremental", "serving") for metric in METRICS]
     assert table["period"].to_list() == list(WALKED)
     assert table["split"].to_list() == ["selection"] + ["warm-up"] * 4 + ["test"] * 4
     assert (table["rows"] == 200).all()
     assert table["positives"].is_between(1, 199).all()
+    assert set(table.columns[6:]) == set(table.select(pl.col(pl.Float64)).columns)
     assert table.select(pl.all_horizontal(pl.col("^.*_auc$").is_between(0, 1)).all()).item()
+    assert table.select(pl.all_horizontal(pl.col("^.*auc.*$").fill_nan(0.5).is_between(0, 1)).all()).item()
     # The generated model serves from the first period after its first training on.
     differs = table["incremental_auc"] != table["serving_auc"]
     assert differs.to_list() == [False] * 3 + [True] * 6
+
+
+def test_scores_agree_with_the_counts_beside_them(walk: Walk) -> None:
+    for row in pl.read_csv(walk[0] / "metrics.csv").iter_rows(named=True):
+        share = row["positives"] / row["rows"]
+        entropy = -(share * math.log(share) + (1 - share) * math.log(1 - share))
+        for model in ("incremental", "serving"):
+            assert row[f"{model}_normalized_entropy"] == pytest.approx(row[f"{model}_logloss"] / entropy, rel=1e-12)
+            assert 0.1 < row[f"{model}_calibration"] * share < 0.9, "the mean probability"
 
 
 def test_the_screen_shows_a_row_per_period_and_the_mean_over_the_test_periods(walk: Walk) -> None:
@@ -120,9 +138,9 @@ def test_the_incremental_model_of_asmg_is_that_of_plain_incremental_update(
     shipped = Path(__file__).parents[2] / "configs" / "methods" / "iu.yaml"
     assert fit(tmp_path, "--config", shipped, *PRETRAINING).code == 0
     plain, asmg = pl.read_csv(tmp_path / "metrics.csv"), pl.read_csv(walk[0] / "metrics.csv")
-    assert plain.columns[-2:] == ["serving_auc", "serving_logloss"]
-    for name in ("auc", "logloss"):
-        assert plain[f"serving_{name}"].to_list() == asmg[f"incremental_{name}"].to_list()
+    assert plain.columns[6:] == [f"serving_{name}" for name in METRICS]
+    for name in METRICS:
+        assert plain[f"serving_{name}"].equals(asmg[f"incremental_{name}"])
 
 
 PRETRAINING = [

@@ -1,11 +1,13 @@
-"""The GRU cell: its initial law, group by group."""
+"""The recurrent cells: their initial law, group by group, and what their gates do."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import pytest
 import torch
 
-from asmg_pl.generators.cell import GRUCells, glorot_cells
+from asmg_pl.generators.cell import Cells, GRUCells, VanillaCells, glorot_cells
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 4), (4, 4), (4, 1), (1, 1)])
@@ -24,18 +26,19 @@ def test_each_group_has_its_own_glorot_limit(rows: int, columns: int) -> None:
         assert part.std().item() == pytest.approx(limit / 3**0.5, rel=0.08)
 
 
-def test_every_gate_is_drawn_with_the_limit_of_one_gate() -> None:
+@pytest.mark.parametrize(("kind", "count"), [(GRUCells, 3), (VanillaCells, 1)])
+def test_every_gate_is_drawn_with_the_limit_of_one_gate(kind: type[Cells], count: int) -> None:
     # The gates lie side by side in one tensor; drawn together, they would have a fan-out three times too large.
     torch.manual_seed(0)
-    cells = GRUCells([500], hidden_size=4)
+    cells = kind([500], hidden_size=4)
     for weight, rows in [(cells.input_weight, 1), (cells.hidden_weight, 4)]:
-        assert weight.shape == (500, rows, 12)
+        assert weight.shape == (500, rows, 4 * count)
         limit = (6 / (500 * (rows + 4))) ** 0.5
-        gates = weight.chunk(3, -1)
+        gates = weight.chunk(count, -1)
         for gate in gates:
             assert 0.98 * limit < gate.abs().max() <= limit
-        assert not torch.equal(gates[0], gates[1])
-        assert not torch.equal(gates[1], gates[2])
+        for one, other in pairwise(gates):
+            assert not torch.equal(one, other)
 
 
 def test_a_state_is_kept_where_the_update_gate_is_closed_and_replaced_where_it_is_open() -> None:

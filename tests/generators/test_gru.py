@@ -7,15 +7,23 @@ import torch
 from torch import Tensor, nn
 
 from asmg_pl.errors import ConfigError
-from asmg_pl.generators import Generator, GRUGenerator, ParameterShapes, ResidualGRU
+from asmg_pl.generators import (
+    Cells,
+    Generator,
+    GRUCells,
+    GRUGenerator,
+    ParameterShapes,
+    ResidualGRU,
+    VanillaCells,
+)
 
 SHAPES = ParameterShapes(tables={"user": 3, "item": 2}, dense={"a": 4, "b": 1})
 
 
-def random_generator(kind: type[GRUGenerator], hidden_size: int) -> GRUGenerator:
+def random_generator(kind: type[GRUGenerator], hidden_size: int, cell: type[Cells] = GRUCells) -> GRUGenerator:
     """A generator all of whose weights are drawn, so that none hides behind a zero."""
     torch.manual_seed(hidden_size)
-    generator = kind(SHAPES, hidden_size)
+    generator = kind(SHAPES, hidden_size, cell)
     for parameter in generator.parameters():
         nn.init.normal_(parameter)
     return generator
@@ -25,15 +33,18 @@ def one_coordinate(generator: GRUGenerator, key: str, kind: int, values: Tensor,
     """Generated values [k] and states [k, H] of a single coordinate, in float64."""
     size = generator.hidden_size
     cells, output = generator.cells[key], generator.outputs[key]
-    u_z, u_r, u_g = cells.get_parameter("input_weight")[kind, 0].double().split(size)
-    w_z, w_r, w_g = (w.T for w in cells.get_parameter("hidden_weight")[kind].double().split(size, -1))
+    u = cells.get_parameter("input_weight")[kind, 0].double().split(size)
+    w = [w.T for w in cells.get_parameter("hidden_weight")[kind].double().split(size, -1)]
     w_y, b_y = output.get_parameter("weight")[kind].double(), output.get_parameter("bias")[kind].double()
     h, generated, states = h.double(), [], []
     for theta in values.double():
-        z = torch.sigmoid(u_z * theta + w_z @ h)
-        r = torch.sigmoid(u_r * theta + w_r @ h)
-        g = torch.tanh(u_g * theta + w_g @ (r * h))
-        h = (1 - z) * h + z * g
+        if isinstance(cells, VanillaCells):
+            h = torch.tanh(u[0] * theta + w[0] @ h)
+        else:
+            z = torch.sigmoid(u[0] * theta + w[0] @ h)
+            r = torch.sigmoid(u[1] * theta + w[1] @ h)
+            g = torch.tanh(u[2] * theta + w[2] @ (r * h))
+            h = (1 - z) * h + z * g
         new = w_y @ h + b_y
         if isinstance(generator, ResidualGRU):
             new = theta * (1 + output.get_parameter("scale")[kind].double()) + new
@@ -42,13 +53,14 @@ def one_coordinate(generator: GRUGenerator, key: str, kind: int, values: Tensor,
     return torch.stack(generated), torch.stack(states)
 
 
+@pytest.mark.parametrize("cell", [GRUCells, VanillaCells])
 @pytest.mark.parametrize("kind", [GRUGenerator, ResidualGRU])
 @pytest.mark.parametrize("window", [1, 3])
 @pytest.mark.parametrize("hidden_size", [1, 4])
 def test_a_table_is_generated_as_a_loop_over_its_coordinates_would(
-    kind: type[GRUGenerator], window: int, hidden_size: int
+    kind: type[GRUGenerator], window: int, hidden_size: int, cell: type[Cells]
 ) -> None:
-    generator = random_generator(kind, hidden_size)
+    generator = random_generator(kind, hidden_size, cell)
     for name, width in SHAPES.tables.items():
         values, hidden = torch.randn(window, 5, width), torch.randn(5, width, hidden_size)
         generated, states = generator.table(name, values, hidden)
@@ -63,13 +75,14 @@ def test_a_table_is_generated_as_a_loop_over_its_coordinates_would(
                 torch.testing.assert_close(states[:, row, column].double(), expected[1], atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("cell", [GRUCells, VanillaCells])
 @pytest.mark.parametrize("kind", [GRUGenerator, ResidualGRU])
 @pytest.mark.parametrize("window", [1, 3])
 @pytest.mark.parametrize("hidden_size", [1, 4])
 def test_dense_coordinates_are_generated_as_a_loop_over_them_would(
-    kind: type[GRUGenerator], window: int, hidden_size: int
+    kind: type[GRUGenerator], window: int, hidden_size: int, cell: type[Cells]
 ) -> None:
-    generator = random_generator(kind, hidden_size)
+    generator = random_generator(kind, hidden_size, cell)
     values, hidden = torch.randn(window, 5), torch.randn(5, hidden_size)
     generated, states = generator.dense(values, hidden)
     assert generated.shape == (window, 5)
@@ -80,9 +93,10 @@ def test_dense_coordinates_are_generated_as_a_loop_over_them_would(
         torch.testing.assert_close(states[:, coordinate].double(), expected[1], atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("cell", [GRUCells, VanillaCells])
 @pytest.mark.parametrize("kind", [GRUGenerator, ResidualGRU])
-def test_two_windows_of_one_step_make_a_window_of_two(kind: type[GRUGenerator]) -> None:
-    generator = random_generator(kind, 4)
+def test_two_windows_of_one_step_make_a_window_of_two(kind: type[GRUGenerator], cell: type[Cells]) -> None:
+    generator = random_generator(kind, 4, cell)
     values, hidden = torch.randn(2, 5, 3), torch.randn(5, 3, 4)
     together, states = generator.table("user", values, hidden)
     _, first = generator.table("user", values[:1], hidden)
@@ -91,9 +105,10 @@ def test_two_windows_of_one_step_make_a_window_of_two(kind: type[GRUGenerator]) 
     torch.testing.assert_close(together[1:], second)
 
 
+@pytest.mark.parametrize("cell", [GRUCells, VanillaCells])
 @pytest.mark.parametrize("kind", [GRUGenerator, ResidualGRU])
-def test_a_row_is_generated_alike_alone_and_among_others(kind: type[GRUGenerator]) -> None:
-    generator = random_generator(kind, 4)
+def test_a_row_is_generated_alike_alone_and_among_others(kind: type[GRUGenerator], cell: type[Cells]) -> None:
+    generator = random_generator(kind, 4, cell)
     values, hidden = torch.randn(3, 50, 3), torch.randn(50, 3, 4)
     whole, states = generator.table("user", values, hidden)
     rows = torch.tensor([49, 7, 7, 0])

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 
+from asmg_pl.errors import ConfigError
 from asmg_pl.generators import LinearGenerator, ParameterShapes
 
 SHAPES = ParameterShapes({"item": 4}, {"mlp.0.weight": 6, "mlp.0.bias": 2}, window=3)
@@ -30,3 +32,8 @@ def test_each_column_and_each_dense_coordinate_has_its_own_average() -> None:
         for column in range(window.shape[-1]):
             expected = sum(shares[column, j] * window[j, ..., column] for j in range(3))
             torch.testing.assert_close(found[-1, ..., column], expected)
+
+
+def test_a_window_that_grows_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"set model\.window to a number, got null"):
+        LinearGenerator(ParameterShapes({"item": 4}, {}, window=None))

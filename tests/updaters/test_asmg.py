@@ -62,7 +62,7 @@ def loss_and_gradients(updater: ASMG, batches: tuple[Batch, ...]) -> tuple[Tenso
 
 
 def gradients(updater: ASMG, loss: Tensor) -> dict[str, Tensor]:
-    parameters = dict(updater.generator.named_parameters())
+    parameters = {name: p for name, p in updater.generator.named_parameters() if p.numel()}
     return dict(zip(parameters, torch.autograd.grad(loss, list(parameters.values())), strict=True))
 
 

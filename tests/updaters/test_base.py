@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import copy
 import math
+from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import torch
 from lightning import Trainer
@@ -13,11 +15,11 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from asmg_pl.callbacks import PeriodLoop
-from asmg_pl.data import PeriodDataModule
+from asmg_pl.data import InteractionLog, PeriodDataModule
 from asmg_pl.data.log import Sizes
 from asmg_pl.data.periods import EqualCounts
 from asmg_pl.data.phase import Phase
-from asmg_pl.data.sources import DriftingStream
+from asmg_pl.data.sources import DriftingStream, Source
 from asmg_pl.errors import ConfigError
 from asmg_pl.updaters import IncrementalUpdate
 
@@ -38,11 +40,13 @@ class Diary(Callback):
         self.moments.append(copy.deepcopy(trainer.optimizers[0].state_dict()))
 
 
-def walk(until: int | None = None, **options: Any) -> tuple[IncrementalUpdate, PeriodDataModule, Diary]:
-    """Plain incremental update along a stream of 8 periods with 50 rows each."""
+def walk(
+    until: int | None = None, source: Source | None = None, periods: int = 8, **options: Any
+) -> tuple[IncrementalUpdate, PeriodDataModule, Diary]:
+    """Plain incremental update along a stream; by default of 8 periods with 50 rows each."""
     torch.manual_seed(3)
-    source = DriftingStream(users=15, items=20, rows=400, categories=3)
-    data = PeriodDataModule(source, periods=EqualCounts(8), batch_size=16, history_size=5)
+    source = source or DriftingStream(users=15, items=20, rows=400, categories=3)
+    data = PeriodDataModule(source, periods=EqualCounts(periods), batch_size=16, history_size=5)
     updater, diary = IncrementalUpdate(data.sizes, test_from=6, **options), Diary()
     trainer = Trainer(
         accelerator="cpu",
@@ -129,6 +133,7 @@ def test_passes_differ_in_their_shuffle_and_only_the_last_one_ends_the_update() 
         ({"pretrain_epochs": 0}, "model.pretrain_epochs must be at least 1, got 0"),
         ({"test_from": 0}, "model.test_from must be at least 1, got 0"),
         ({"learning_rate": 0.0}, "model.learning_rate must be positive, got 0.0"),
+        ({"pretrain_learning_rate": 0.0}, "model.pretrain_learning_rate must be positive, got 0.0"),
         ({"learning_rate": float("nan")}, "model.learning_rate must be positive, got nan"),
     ],
 )
@@ -200,6 +205,14 @@ def test_moments_are_carried_from_pretraining_through_all_periods(
     assert steps == [steps[0] + 4 * n for n in range(5)]
 
 
+def test_pretraining_may_have_a_learning_rate_of_its_own() -> None:
+    _, _, diary = walk(pretrain_periods=3, pretrain_epochs=2, pretrain_learning_rate=0.05, learning_rate=0.1)
+    rates = [moments["param_groups"][0]["lr"] for moments in diary.moments]
+    pretraining = [phase.period == 3 for phase in diary.phases]
+    assert rates[: sum(pretraining) - 1] == [0.05] * (sum(pretraining) - 1)
+    assert set(rates[sum(pretraining) :]) == {0.1}
+
+
 def test_a_row_that_no_batch_touches_still_moves_by_its_moments(
     walked: tuple[IncrementalUpdate, PeriodDataModule, Diary],
 ) -> None:
@@ -211,6 +224,32 @@ def test_a_row_that_no_batch_touches_still_moves_by_its_moments(
     absent = sorted(seen_early - set(data.log.user[rows.start : rows.stop].tolist()))
     assert absent, "every user is in period 5: choose another stream"
     assert (before[absent] != after[absent]).any(dim=1).all()
+
+
+class ByHand(Source):
+    """Three periods of four rows."""
+
+    user = (*"aabb", *"accb", *"cdad")
+    item = (*"xyxy", *"zzxz", *"zxyw")
+    label = (1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 0, 1)
+
+    def read(self, root: Path | None) -> InteractionLog:
+        columns = {"user": self.user, "item": self.item, "label": self.label, "time": range(12)}
+        return InteractionLog.from_frame(pl.DataFrame(columns))
+
+
+def test_a_row_is_new_if_no_earlier_period_has_its_user_or_item() -> None:
+    """Both rows of c in period 2 are new, since c came with that period; in period 3 c is known."""
+    updater, _, _ = walk(source=ByHand(), periods=3, pretrain_periods=0, pretrain_epochs=0)
+    counts = {p: (r.rows, r.new_user_rows, r.new_item_rows) for p, r in updater.results.items()}
+    assert counts == {1: (4, 4, 4), 2: (4, 2, 3), 3: (4, 2, 1)}
+    first, second, third = (updater.results[period].scores["serving"] for period in (1, 2, 3))
+    assert math.isnan(first["logloss_known_users"])
+    assert first["auc_new_users"] == first["auc_new_items"] == first["auc"]
+    assert {second[f"auc_{age}_users"] for age in ("known", "new")} <= {0.0, 0.5, 1.0}  # one pair each
+    assert math.isnan(second["auc_known_items"])  # one row
+    assert math.isnan(third["auc_new_items"])
+    assert third["auc_known_items"] in (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 def test_a_walk_can_end_right_after_pretraining() -> None:

@@ -1,0 +1,57 @@
+"""How good a model's probabilities are, beyond the order in which they put the rows."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def row_losses(logits: Tensor, labels: Tensor) -> Tensor:
+    """-log p(label) of each row, float64 [N], exact where p rounds to 0 too.
+
+    Args:
+        logits: float [N].
+        labels: 0 or 1, of any type [N].
+    """
+    return F.binary_cross_entropy_with_logits(logits.double(), labels.double(), reduction="none")
+
+
+def log_loss(logits: Tensor, labels: Tensor) -> Tensor:
+    """LogLoss = mean of -log p(label), float64 scalar; ``nan`` without rows.
+
+    Args:
+        logits: float [N].
+        labels: 0 or 1, of any type [N].
+    """
+    return row_losses(logits, labels).mean()
+
+
+def normalized_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """LogLoss over that of always predicting the mean label, float64 scalar; ``nan`` unless there are both classes.
+
+        NE = LogLoss / -(p log p + (1-p) log(1-p)),     p the mean label
+
+    Below 1 the model says more than the mean does; unlike LogLoss, periods with other shares of positives compare.
+    Source: He et al., "Practical Lessons from Predicting Clicks on Ads at Facebook", ADKDD 2014.
+
+    Args:
+        logits: float [N].
+        labels: 0 or 1, of any type [N].
+    """
+    share = labels.double().mean()
+    entropy = torch.special.entr(share) + torch.special.entr(1 - share)
+    return torch.where(entropy > 0, log_loss(logits, labels) / entropy, torch.nan)
+
+
+def calibration(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean predicted probability over mean label, float64 scalar, 1 at best; ``nan`` without a positive.
+
+    Source: as :func:`normalized_entropy`.
+
+    Args:
+        logits: float [N].
+        labels: 0 or 1, of any type [N].
+    """
+    positives = labels.double().sum()
+    return torch.where(positives > 0, logits.double().sigmoid().sum() / positives, torch.nan)

@@ -1,0 +1,47 @@
+"""The scoreboard: several models' scores on several periods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from torch import Tensor
+
+from asmg_pl.data.batch import Batch
+from asmg_pl.metrics.scored_rows import ScoredRows
+from asmg_pl.results import PeriodResult
+
+
+class Scoreboard:
+    """Collects the rows of periods as models score them, and turns each period's into its result.
+
+    Over several processes, each adds its own rows, to each period at least once, if need be a batch of no rows; each
+    takes the result of all rows.
+    """
+
+    def __init__(self, known_before: Callable[[int], tuple[int, int]]) -> None:
+        """Start empty.
+
+        Args:
+            known_before: how many users and how many items have appeared before a period.
+        """
+        self._known_before = known_before
+        self._rows: dict[int, ScoredRows] = {}
+
+    def update(self, period: int, logits: Mapping[str, Tensor], batch: Batch) -> None:
+        """Add a mini-batch of a period, with the logits, float [B], that each model gives its rows."""
+        if period not in self._rows:
+            self._rows[period] = ScoredRows(list(logits), self._known_before(period))
+        self._rows[period].update(logits, batch)
+
+    def periods(self) -> list[int]:
+        """The periods that have rows."""
+        return list(self._rows)
+
+    def take(self, period: int, split: str) -> PeriodResult:
+        """The result of a period, whose rows are forgotten.
+
+        Raises:
+            KeyError: if nothing has been added to the period.
+        """
+        counts, scores = self._rows.pop(period).compute()
+        return PeriodResult(period, split, **counts, scores=scores)

@@ -1,0 +1,108 @@
+"""The rows of a period as several models score them, kept once, and all metrics from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
+
+from asmg_pl.data.batch import Batch
+from asmg_pl.metrics.probability import calibration, normalized_entropy, row_losses
+from asmg_pl.metrics.ranking import Ranking
+
+
+class Summary(NamedTuple):
+    """What the rows of a period come to.
+
+    Attributes:
+        counts: ``rows``, how many of them are ``positives``, and how many are of new users and new items:
+            ``new_user_rows`` and ``new_item_rows``.
+        scores: by model, its metrics by name.
+    """
+
+    counts: dict[str, int]
+    scores: dict[str, dict[str, float]]
+
+
+class ScoredRows(Metric):
+    """Collects the rows of a period, over mini-batches and processes, and computes all metrics from all rows.
+
+    Labels, users and items are stored once for all models, logits once for all metrics; all of it stays on the device
+    where the batches are.
+
+    Over several processes, each must call :meth:`update` at least once, if need be with a batch of no rows: one that
+    has stored nothing does not know the types of what the others send.
+
+    Attributes:
+        models: the models' names.
+        known: users and items from these ids on are new in the period.
+    """
+
+    is_differentiable = False
+    full_state_update = False
+    label: list[Tensor]
+    user: list[Tensor]
+    item: list[Tensor]
+    logits: list[Tensor]
+
+    def __init__(self, models: Sequence[str], known: tuple[int, int], **kwargs: Any) -> None:
+        """Start empty.
+
+        Args:
+            models: the models' names.
+            known: how many users and how many items appeared before the period. Ids are numbered by first appearance,
+                so these have the lowest ones.
+            kwargs: go to :class:`torchmetrics.Metric`.
+        """
+        super().__init__(**kwargs)
+        self.models = list(models)
+        self.known = known
+        for column in ("label", "user", "item", "logits"):
+            self.add_state(column, [], dist_reduce_fx="cat")
+
+    def update(self, logits: Mapping[str, Tensor], batch: Batch) -> None:
+        """Add a mini-batch's rows, with each model's logits, float [B]."""
+        self.label.append(batch.label)
+        self.user.append(batch.user)
+        self.item.append(batch.item)
+        self.logits.append(torch.stack([logits[model] for model in self.models], dim=1))  # [B, models]
+
+    def compute(self) -> Summary:
+        """Counts and scores, as plain numbers.
+
+        ``auc``, ``logloss``, ``gauc``, ``calibration`` and ``normalized_entropy`` are of all rows;
+        ``auc_known_users``, ``auc_new_users`` and likewise ``…_items`` and ``logloss_…`` of the rows whose user (item)
+        has appeared in an earlier period, or has not. All are ``nan`` where they are not defined.
+        """
+        label, user, item = dim_zero_cat(self.label), dim_zero_cat(self.user), dim_zero_cat(self.item)  # [N]
+        logits = dim_zero_cat(self.logits)  # [N, models]
+        users, items = self.known
+        new = {"users": user >= users, "items": item >= items}
+        counts = {
+            "rows": len(label),
+            "positives": int((label > 0).sum()),
+            "new_user_rows": int(new["users"].sum()),
+            "new_item_rows": int(new["items"].sum()),
+        }
+        scores = {model: _scores(logits[:, m], label, user, new) for m, model in enumerate(self.models)}
+        return Summary(counts, scores)
+
+
+def _scores(logits: Tensor, label: Tensor, user: Tensor, new: Mapping[str, Tensor]) -> dict[str, float]:
+    ranking, losses = Ranking(logits, label), row_losses(logits, label)
+    scores = {
+        "auc": ranking.auc(),
+        "logloss": losses.mean(),
+        "gauc": ranking.gauc(user),
+        "calibration": calibration(logits, label),
+        "normalized_entropy": normalized_entropy(logits, label),
+    }
+    for kind, is_new in new.items():
+        known_auc, new_auc = ranking.auc_by_group(is_new.long(), 2)
+        scores |= {f"auc_known_{kind}": known_auc, f"auc_new_{kind}": new_auc}
+        scores |= {f"logloss_known_{kind}": losses[~is_new].mean(), f"logloss_new_{kind}": losses[is_new].mean()}
+    return dict(zip(scores, torch.stack(list(scores.values())).tolist(), strict=True))

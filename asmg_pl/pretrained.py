@@ -1,0 +1,51 @@
+"""Starting a walk from a base model that an earlier walk has pre-trained."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from asmg_pl.checkpoint_io import read_checkpoint
+from asmg_pl.data.datamodule import PeriodDataModule
+from asmg_pl.errors import CheckpointError
+from asmg_pl.growth import grow_moments, grow_state, table_growth
+from asmg_pl.recommenders import Recommender
+
+PREFIX = "recommender."
+
+
+def load_pretrained(
+    path: Path, recommender: Recommender, optimizer: torch.optim.Optimizer, data: PeriodDataModule, periods: int
+) -> None:
+    """Take the base model and its moments from a checkpoint; whatever else the checkpoint has is left.
+
+    Args:
+        path: a checkpoint of any method.
+        recommender: where the weights go; users, items and categories that are new since then keep their rows.
+        optimizer: of ``recommender.parameters()``, where the moments and pre-training's learning rate go.
+        data: the stream of this walk.
+        periods: how many periods pre-train.
+
+    Raises:
+        CheckpointError: if the checkpoint was not made just after pre-training on the same periods of the same stream,
+            or belongs to another base model.
+    """
+    checkpoint = read_checkpoint(path)
+    walk = checkpoint[type(data).__qualname__]
+    data.check_same_stream(walk)
+    if checkpoint["best_pretraining_epoch"] or walk["seen"] != periods:
+        raise CheckpointError(
+            f"{path} is not the end of a pre-training on periods 1 to {periods}: make one with asmg fit … --loop.until "
+            f"{periods}"
+        )
+    if walk["boundaries"][: periods + 1] != data.boundaries[: periods + 1]:
+        raise CheckpointError(f"{path} was pre-trained on periods that end elsewhere: give it the same data.periods")
+    weights = {k.removeprefix(PREFIX): v for k, v in checkpoint["state_dict"].items() if k.startswith(PREFIX)}
+    moments = checkpoint["optimizer_states"][0]
+    growth = table_growth(weights, recommender.state_dict())
+    grow_state(weights, recommender.state_dict(), growth)
+    grow_moments(moments, recommender, growth)
+    recommender.load_state_dict(weights)
+    optimizer.load_state_dict(moments)
+    data.seen = periods

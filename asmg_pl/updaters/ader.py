@@ -1,0 +1,153 @@
+"""ADER: the incremental update, held back by what the previous model says of exemplars of the past.
+
+D_t arrives ─▶ score
+            ─▶ herd     Θ_{t-1}, which becomes the teacher, chooses exemplars among D_{t-1} and those kept so far
+            ─▶ update   each mini-batch of D_t beside one of exemplars:  CE(label) + λ_t · CE(the teacher's prediction)
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from asmg_pl.data.batch import Batch
+from asmg_pl.data.datamodule import PeriodDataModule
+from asmg_pl.data.log import Sizes
+from asmg_pl.data.phase import Phase
+from asmg_pl.errors import ConfigError
+from asmg_pl.herding import herd, quotas
+from asmg_pl.recommenders import Lookup
+from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.distillation import soft_cross_entropy
+
+
+class ADER(Updater):
+    """Replays a fixed number of exemplars with each new period, with Θ_{t-1}'s predictions as soft labels.
+
+    Their loss weighs λ_t = λ_base · √(|I_{t-1}| / |I_t| · |E_{t-1}| / |D_t|), where I_t are the items with a row up to
+    period t, and E_{t-1} the exemplars: the more is new, the less the past holds the model back. Exemplars are chosen
+    anew each period, the first time among all pre-training rows, later among the last period's rows and the exemplars
+    so far. Source: Mi, Lin and Faltings, "ADER: Adaptively Distilled Exemplar Replay Towards Continual Learning for
+    Session-based Recommendation", RecSys 2020.
+
+    ADER recommends the next item of a session: the classes that share the exemplars in proportion to their rows are
+    items, and within each the sessions are herded by their last hidden vector h. Two things differ here, where a row is
+    an item with a label, and a recommender any module:
+
+    - A class is an item with a label, so that exemplars keep each item's mixture of labels.
+    - A row's feature is the gradient of its loss by the vectors that it looks up, summed per table. If the logit is
+      h · v for the item's vector v, the gradient by v is (probability - label) · h, which is ADER's feature weighted by
+      how much is to be learned from it; and it can be had from any recommender. Herding so chooses rows that together
+      teach what their whole class does.
+
+    Attributes:
+        exemplars: their row positions, int64 [N], ascending.
+        teacher: Θ_{t-1}.
+        exemplar_weight: λ_t.
+    """
+
+    def __init__(self, sizes: Sizes, exemplar_share: float = 0.3, distillation: float = 1.0, **base: Any) -> None:
+        """Build the base model and its teacher.
+
+        Args:
+            sizes: numbers of users, items and categories; the command line takes them from the data.
+            exemplar_share: number of exemplars as a share of the pre-training rows, rounded up.
+            distillation: λ_base, how much the exemplars weigh against the new rows; 0 is plain incremental update.
+            base: arguments of :class:`~asmg_pl.updaters.base.Updater`.
+        """
+        super().__init__(sizes, **base)
+        if not self.pretrain_periods:
+            raise ConfigError("ADER's first exemplars are pre-training rows: model.pretrain_periods must be at least 1")
+        if not 0 < exemplar_share <= 1:
+            raise ConfigError(f"model.exemplar_share must be above 0 and at most 1, got {exemplar_share}")
+        if not distillation >= 0:
+            raise ConfigError(f"model.distillation must not be negative, got {distillation}")
+        self.exemplar_share = exemplar_share
+        self.distillation = distillation
+        self.exemplars = torch.zeros(0, dtype=torch.int64)
+        self.teacher = copy.deepcopy(self.recommender).requires_grad_(False)
+        self.exemplar_weight = 0.0
+        self._features: list[Tensor] = []
+
+    def phases(self, period: int) -> list[Phase]:
+        """Score, herd, update."""
+        herding = Phase(
+            *("herd", period, (period - 1,), self.collect, lambda: self.choose(period)),
+            trains=False,
+            rows=lambda: self.candidates(period),
+        )
+        updates = [
+            Phase("update", period, (period,), self.replay, repeat=n, beside=lambda: self.exemplars)
+            for n in range(self.passes)
+        ]
+        return [self.scoring(period), herding, *updates]
+
+    # ---- the exemplars
+
+    def candidates(self, period: int) -> Tensor:
+        """Rows among which the exemplars for a period are chosen, int64: all are of earlier periods."""
+        newest = self._data.rows_of(period - 1)
+        begin = 0 if period == self.pretrain_periods + 1 else newest.start
+        return torch.cat([self.exemplars, torch.arange(begin, newest.stop)])
+
+    def collect(self, batch: Batch) -> None:
+        """Keep the features of some of the candidates."""
+        self._features.append(self.features(batch))
+
+    def features(self, batch: Batch) -> Tensor:
+        """The gradient of each row's loss by its looked-up vectors, summed per table, float [B, Σ D of the tables]."""
+        lookups = {}
+        for name, ids in self.recommender.lookups(batch).items():
+            vectors = self.recommender.table(name).detach()[ids.flatten()].requires_grad_()  # one for each id
+            lookups[name] = Lookup(vectors, torch.arange(ids.numel(), device=ids.device).view_as(ids))
+        with torch.enable_grad():
+            logits = self.recommender(batch, lookups)
+        by_logit = logits.detach().sigmoid() - batch.label
+        gradients = torch.autograd.grad(logits, [lookup.weight for lookup in lookups.values()], by_logit)
+        return torch.cat([g.view(len(logits), -1, g.shape[1]).sum(1) for g in gradients], dim=1)
+
+    def choose(self, period: int) -> None:
+        """Choose the exemplars by their features; Θ_{t-1} becomes the teacher, and λ_t is set."""
+        data, rows = self._data, self.candidates(period)
+        features = torch.cat(self._features)
+        self._features = []
+        at = rows.to(data.log.item.device)
+        classes = 2 * data.log.item[at].long() + data.log.label[at]
+        _, groups, counts = classes.to(features.device).unique(return_inverse=True, return_counts=True)
+        budget = math.ceil(self.exemplar_share * data.rows_of(self.pretrain_periods).stop)
+        self.exemplars = rows[herd(features, groups, quotas(counts, budget)).cpu()]
+        self.teacher.load_state_dict(self.recommender.state_dict())
+        new = data.rows_of(period)
+        items_before, items_now = (data.log.known(count)[1] for count in (new.start, new.stop))
+        self.exemplar_weight = self.distillation * math.sqrt(items_before / items_now * budget / len(new))
+
+    # ---- the update
+
+    def replay(self, batches: tuple[Batch, Batch]) -> None:
+        """One step on a mini-batch of new rows and one of exemplars."""
+        new, old = batches
+        self.take_step(0, self.loss(new) + self.exemplar_weight * self.distillation_loss(old))
+
+    def distillation_loss(self, exemplars: Batch) -> Tensor:
+        """The cross-entropy with the teacher's predictions."""
+        return soft_cross_entropy(self.recommender(exemplars), self.teacher, exemplars)
+
+    @property
+    def _data(self) -> PeriodDataModule:
+        return self.trainer.datamodule  # type: ignore[attr-defined]
+
+    # ---- Lightning's hooks
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add the exemplars and their weight."""
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["exemplars"], checkpoint["exemplar_weight"] = self.exemplars, self.exemplar_weight
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Take them back."""
+        super().on_load_checkpoint(checkpoint)
+        self.exemplars, self.exemplar_weight = checkpoint["exemplars"], checkpoint["exemplar_weight"]
