@@ -34,11 +34,12 @@ def run(arguments: Sequence[str]) -> None:
 def report(done: Conversion, folder: Path) -> str:
     """What a conversion has written, and the command that walks it."""
     first, last = (datetime.fromtimestamp(time, UTC) for time in (done.first, done.last))
-    users, items, categories = done.sizes
+    size = done.sizes
     lines = [
         f"{folder}: {done.rows:,} rows written, from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC, "
         f"mean of labels {done.label_mean:.4f}",
-        f"the stream has {done.stream_rows:,} rows of {users:,} users and {items:,} items, {categories:,} categories",
+        f"the stream has {done.stream_rows:,} rows of {size.users:,} users and {size.items:,} items, "
+        f"{size.categories:,} categories",
     ]
     if done.quarantined:
         lines.append(f"left out: {done.quarantined:,} malformed rows, see {folder / QUARANTINE}")

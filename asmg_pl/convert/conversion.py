@@ -39,7 +39,7 @@ class Conversion:
         first: the earliest time written now, seconds since 1970.
         last: the latest.
         stream_rows: rows of the whole stream.
-        sizes: users, items and categories of the whole stream.
+        sizes: users, items, categories and context features of the whole stream.
     """
 
     rows: int

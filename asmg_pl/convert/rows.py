@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -78,7 +79,14 @@ def read_rows(
     """
     frames, left_out = [], 0
     with tqdm(
-        total=sum(table.path.stat().st_size for table in tables), desc="read", unit="B", unit_scale=True, leave=False
+        total=sum(table.path.stat().st_size for table in tables),
+        desc="read",
+        unit="B",
+        unit_scale=True,
+        dynamic_ncols=True,
+        mininterval=0.2 if sys.stderr.isatty() else 5.0,  # a log file gets a line now and then
+        delay=0.5,
+        leave=False,
     ) as bar:
         for table in tables:
             for records, size in table.read({c.role: c.name for c in columns}):
