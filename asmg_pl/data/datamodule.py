@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
@@ -12,8 +13,9 @@ from lightning import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
-from asmg_pl.data.loader import ByPeriod, MiniBatches, SideBySide, permutation
+from asmg_pl.data.loader import ByPeriod, MiniBatches, SideBySide, permutation, randomness
 from asmg_pl.data.log import InteractionLog, Sizes
+from asmg_pl.data.negatives import Fresh, Interactions
 from asmg_pl.data.periods import EqualCounts, Periods
 from asmg_pl.data.phase import Phase
 from asmg_pl.data.sources import Source
@@ -39,6 +41,7 @@ class PeriodDataModule(LightningDataModule):
         batch_size: int = 1024,
         scoring_batch_size: int = 8192,
         history_size: int = 30,
+        negatives: Fresh | None = None,
         evaluate: list[int] | None = None,
         seed: int = 1234,
     ) -> None:
@@ -51,6 +54,7 @@ class PeriodDataModule(LightningDataModule):
             batch_size: rows of a mini-batch in training.
             scoring_batch_size: rows of a mini-batch in scoring; beyond rounding, it changes speed and memory only.
             history_size: the latest items of a user that a recommender sees.
+            negatives: for a stream of positives, how negatives are drawn in each pass; none by default.
             evaluate: periods that ``asmg validate`` and ``asmg test`` score. By default ``validate`` takes the first
                 period that the checkpoint's training has not seen, and ``test`` all of them.
             seed: shuffling depends on it, the period and the pass alone. The command line sets it to
@@ -68,6 +72,7 @@ class PeriodDataModule(LightningDataModule):
         self.batch_size = batch_size
         self.scoring_batch_size = scoring_batch_size
         self.history_size = history_size
+        self.negatives = negatives
         self.evaluate = evaluate
         self.seed = seed
         self.period = 0
@@ -78,6 +83,7 @@ class PeriodDataModule(LightningDataModule):
         self._known: list[int] = []  # boundaries of the walk that is resumed, and how many rows the stream had then
         self._known_rows = 0
         self._fingerprints: dict[int, str] = {}
+        self._index: Interactions | None = None
 
     @cached_property
     def log(self) -> InteractionLog:
@@ -123,12 +129,12 @@ class PeriodDataModule(LightningDataModule):
         if phase is None:
             return MiniBatches(self.log, [], self.history_size)
         if phase.rows is not None:
-            return self._batches(phase.rows().split(self._size(phase)))
+            return self._batches(phase.rows().split(self._size(phase)), phase.reads, *_pass(phase))
         if not phase.side_by_side:
             rows = torch.cat([self._positions(period) for period in phase.reads])
             if phase.trains:
                 rows = rows[permutation(len(rows), self.seed, phase.name, phase.period, phase.repeat)]
-            batches = self._batches(rows.split(self._size(phase)))
+            batches = self._batches(rows.split(self._size(phase)), phase.reads, *_pass(phase))
             return batches if phase.beside is None else SideBySide([batches, self._beside(phase, len(batches))])
         # Each stream is shuffled by itself and cut into as many mini-batches as the newest period needs.
         count = self.mini_batches(phase)
@@ -136,7 +142,7 @@ class PeriodDataModule(LightningDataModule):
         for period in phase.reads:
             rows = self._positions(period)
             order = permutation(len(rows), self.seed, phase.name, phase.period, phase.repeat, period)
-            streams.append(self._batches(rows[order].tensor_split(count)))
+            streams.append(self._batches(rows[order].tensor_split(count), phase.reads, *_pass(phase), period))
         return SideBySide(streams)
 
     def _beside(self, phase: Phase, count: int) -> MiniBatches:
@@ -144,7 +150,7 @@ class PeriodDataModule(LightningDataModule):
         rows = phase.beside()
         rows = rows.repeat(-(-count // len(rows)))  # none of the mini-batches may be empty
         order = permutation(len(rows), self.seed, phase.name, phase.period, phase.repeat, "beside")
-        return self._batches(rows[order].tensor_split(count))
+        return self._batches(rows[order].tensor_split(count), phase.reads, *_pass(phase), "beside")
 
     def mini_batches(self, phase: Phase) -> int:
         """How many mini-batches a phase has, as far as that is known now."""
@@ -195,11 +201,24 @@ class PeriodDataModule(LightningDataModule):
         return torch.arange(rows.start, rows.stop)
 
     def _scoring(self, periods: list[int]) -> ByPeriod:
-        return ByPeriod({p: self._batches(self._positions(p).split(self.scoring_batch_size)) for p in periods})
+        return ByPeriod({p: self._batches(self._positions(p).split(self.scoring_batch_size), (p,)) for p in periods})
 
-    def _batches(self, parts: tuple[Tensor, ...]) -> MiniBatches:
+    def _batches(self, parts: tuple[Tensor, ...], reads: Sequence[int], *key: int | str) -> MiniBatches:
+        """Mini-batches of rows in these periods; negatives differ with the key, which scoring has none of."""
         device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
-        return MiniBatches(self.log.to(device), [part.to(device) for part in parts], self.history_size)
+        drawn = None
+        if self.negatives is not None:
+            candidates = self.log.known(self.rows_of(max(reads)).stop)[1]
+            random = randomness(self.seed, "negatives", *(key or reads), device=device)
+            rows = torch.cat(parts).to(device)
+            drawn = self.negatives.draw(self._interactions(device), rows, candidates, random).split([*map(len, parts)])
+        return MiniBatches(self.log.to(device), [part.to(device) for part in parts], self.history_size, drawn)
+
+    def _interactions(self, device: torch.device) -> Interactions:
+        assert self.negatives is not None
+        if self._index is None or self._index.pairs.device != device:
+            self._index = self.negatives.index(self.log, device)
+        return self._index
 
     def _fingerprint(self, rows: int) -> str:
         if rows not in self._fingerprints:
@@ -249,3 +268,8 @@ class PeriodDataModule(LightningDataModule):
                 f"{self.root or type(self.source).__name__} does now. A stream may grow at its end; to walk another "
                 "one, start without --ckpt_path"
             )
+
+
+def _pass(phase: Phase) -> tuple[int | str, ...]:
+    """What tells a training pass from all others; nothing for scoring, in which they all draw alike."""
+    return (phase.name, phase.period, phase.repeat) if phase.trains else ()

@@ -11,16 +11,17 @@ from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import InteractionLog
+from asmg_pl.data.negatives import beside
 
 
-def randomness(*key: int | str) -> torch.Generator:
-    """A generator of random numbers, on the CPU, that depends on ``key`` alone.
+def randomness(*key: int | str, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator of random numbers, on a device, that depends on ``key`` alone.
 
     Being stateless, it is the same after a resume, however often it was asked for.
     """
     words = [zlib.crc32(k.encode()) if isinstance(k, str) else k for k in key]
     seed = int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> np.uint64(1))
-    return torch.Generator().manual_seed(seed)
+    return torch.Generator(device).manual_seed(seed)
 
 
 def permutation(rows: int, *key: int | str) -> Tensor:
@@ -31,24 +32,34 @@ def permutation(rows: int, *key: int | str) -> Tensor:
 class MiniBatches:
     """An iterable over the mini-batches of one sequence of rows."""
 
-    def __init__(self, log: InteractionLog, parts: Sequence[Tensor], history_size: int) -> None:
+    def __init__(
+        self,
+        log: InteractionLog,
+        parts: Sequence[Tensor],
+        history_size: int,
+        negatives: Sequence[Tensor] | None = None,
+    ) -> None:
         """Gather the mini-batches of a pass.
 
         Args:
             log: the stream, its columns on the device where batches are wanted.
             parts: the row positions of each mini-batch, int64 [B], on the same device.
             history_size: the longest history, ``T``.
+            negatives: items to stand beside the rows of each mini-batch as negatives, int64 [B, N], see
+                :func:`~asmg_pl.data.negatives.beside`.
         """
         self.log = log
         self.parts = parts
         self.history_size = history_size
+        self.negatives = negatives
 
     def __len__(self) -> int:
         return len(self.parts)
 
     def __iter__(self) -> Iterator[Batch]:
-        for rows in self.parts:
-            yield self.log.batch(rows, self.history_size)
+        for number, rows in enumerate(self.parts):
+            batch = self.log.batch(rows, self.history_size)
+            yield batch if self.negatives is None else beside(batch, self.negatives[number])
 
 
 class ByPeriod:

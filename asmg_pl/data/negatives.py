@@ -38,13 +38,15 @@ class Interactions:
     Attributes:
         pairs: the pairs of user and item that occur, as ``user * items + item``, sorted, int64 [pairs].
         since: the time of each pair's first interaction, int64 [pairs].
-        item: the item of every interaction, by time, int [rows].
+        user: the user of every interaction, by time, int [rows].
+        item: its item, int [rows].
         time: its time, non-decreasing, int64 [rows].
         items: how many items there are.
     """
 
     pairs: Tensor
     since: Tensor
+    user: Tensor
     item: Tensor
     time: Tensor
     items: int
@@ -55,7 +57,7 @@ class Interactions:
         pairs, order = torch.sort(user.long() * items + item, stable=True)
         first = torch.ones_like(pairs, dtype=torch.bool)
         first[1:] = pairs[1:] != pairs[:-1]
-        return cls(pairs[first], time[order[first]], item, time, items)
+        return cls(pairs[first], time[order[first]], user, item, time, items)
 
     def met(self, user: Tensor, item: Tensor, time: Tensor) -> Tensor:
         """Whether each user has interacted with each item up to and including each time, bool [n]."""
@@ -142,27 +144,26 @@ class Fresh:
         self.rule: Rule = rule
 
     def index(self, log: InteractionLog, device: torch.device) -> Interactions:
-        """The stream's interactions, on the device on which negatives are drawn: 16 bytes per pair, 12 per row.
+        """The stream's interactions, on the device on which negatives are drawn: 16 bytes per pair, 16 per row.
 
         Raises:
             ConfigError: if the stream has rows with label 0.
         """
         if not bool(log.label.all()):
             raise ConfigError(
-                "data.negatives is for streams of positives, and this one has rows with label 0: leave it out"
+                "data.negatives is for streams of positives; this one has rows with label 0: leave it out"
             )
         user, item, time = (column.to(device) for column in (log.user, log.item, log.time))
         return Interactions.of(user, item, time, log.sizes.items)
 
-    def draw(
-        self, interactions: Interactions, user: Tensor, time: Tensor, candidates: int, random: torch.Generator
-    ) -> Tensor:
-        """Negatives for rows with these users and times (int64 [n]), int64 [n, per_positive]; -1 for none.
+    def draw(self, interactions: Interactions, rows: Tensor, candidates: int, random: torch.Generator) -> Tensor:
+        """Negatives for the rows at these positions (int64 [n]), int64 [n, per_positive]; -1 for none.
 
         The other arguments are those of :meth:`Interactions.draw`.
         """
-        users, times = (column.repeat_interleave(self.per_positive) for column in (user, time))
-        return interactions.draw(users, times, candidates, self.rule, random).view(-1, self.per_positive)
+        rows = rows.repeat_interleave(self.per_positive)
+        user, time = interactions.user[rows].long(), interactions.time[rows]
+        return interactions.draw(user, time, candidates, self.rule, random).view(-1, self.per_positive)
 
 
 def beside(batch: Batch, drawn: Tensor) -> Batch:
@@ -178,9 +179,14 @@ def beside(batch: Batch, drawn: Tensor) -> Batch:
     item = torch.cat([batch.item[:, None], drawn], dim=1)  # [B, 1 + N]
     label = torch.cat([batch.label[:, None], torch.zeros_like(drawn, dtype=batch.label.dtype)], dim=1)
     row, column = (item >= 0).nonzero(as_tuple=True)
-    catalogue = batch.categories
-    rows = Batch(*(None if values is None else values[row] for values in batch._replace(categories=None)))
-    return rows._replace(item=item[row, column], label=label[row, column], categories=catalogue)
+    return batch._replace(
+        user=batch.user[row],
+        item=item[row, column],
+        history=batch.history[row],
+        history_length=batch.history_length[row],
+        label=label[row, column],
+        context=None if batch.context is None else batch.context[row],
+    )
 
 
 def add_negatives(

@@ -153,7 +153,7 @@ def test_fresh_negatives_are_never_items_that_the_user_knows() -> None:
     log = InteractionLog.from_frame(rows)
     fresh = Fresh(per_positive=3)
     index = fresh.index(log, torch.device("cpu"))
-    found = fresh.draw(index, log.user.long(), log.time, log.sizes.items, torch.Generator().manual_seed(0))
+    found = fresh.draw(index, torch.arange(300), log.sizes.items, torch.Generator().manual_seed(0))
     table = list(zip(log.user.tolist(), log.item.tolist(), [1] * 300, log.time.tolist(), strict=True))
     for (user, _, _, time), negatives in zip(table, found.tolist(), strict=True):
         free = set(range(30)) - known(table, user, time)
