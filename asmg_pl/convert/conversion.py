@@ -15,7 +15,7 @@ import polars as pl
 from asmg_pl.convert.columns import UNITS
 from asmg_pl.convert.files import open_tables
 from asmg_pl.convert.quarantine import Quarantine
-from asmg_pl.convert.rows import check_schema, read_rows
+from asmg_pl.convert.rows import check_schema, progress, read_rows
 from asmg_pl.convert.settings import Settings
 from asmg_pl.data.log import Sizes
 from asmg_pl.data.negatives import add_negatives
@@ -24,6 +24,7 @@ from asmg_pl.errors import ConfigError, DataError
 
 _DAY, _EPOCH = 24 * 60 * 60, date(1970, 1, 1).toordinal()
 _FOREVER = 2**62
+_PART = 2**24  # rows of a part, at most
 
 
 @dataclass(frozen=True)
@@ -118,10 +119,15 @@ def convert(
     if settings.negatives:
         past = _past(folder) if append else None
         rows = add_negatives(rows, settings.negatives, settings.negative_rule, settings.seed, past)
+    known = None if items is None else _catalogue(categories, rows["item"].dtype, settings.separator)
     with _aside(folder, append) as stream:
-        StreamWriter(stream, settings.history).append(
-            rows, None if items is None else _catalogue(categories, rows, settings)
-        )
+        writer = StreamWriter(stream, settings.history)
+        # A new stream is beside its place until it is whole, so that it can be written in parts, which bounds memory.
+        parts = [rows] if append else rows.iter_slices(_PART)
+        with progress("write", len(rows), " rows") as bar:
+            for part in parts:
+                writer.append(part, known)
+                bar.update(len(part))
         settings.write(stream)
         quarantine.write(stream)
     log = open_stream(folder)
@@ -138,21 +144,12 @@ def convert(
     )
 
 
-def _catalogue(table: pl.DataFrame, rows: pl.DataFrame, settings: Settings) -> pl.DataFrame:
-    """Columns ``item``, of the type that it has in ``rows``, and ``categories``, all those of the item in one list."""
-    kind = rows["item"].dtype
-    return (
-        table.select(
-            pl.col("item").cast(kind, strict=False),  # an id of another kind is no item of this stream
-            pl.col("categories").str.split(settings.separator),
-        )
-        .drop_nulls("item")
-        .explode("categories")
-        .filter(pl.col("categories") != "")
-        .unique(maintain_order=True)
-        .group_by("item", maintain_order=True)
-        .agg("categories")
-    )
+def _catalogue(table: pl.DataFrame, kind: pl.DataType, separator: str) -> pl.DataFrame:
+    """Columns ``item``, of the type that it has in the stream, and ``categories``, all those of the item in one list."""
+    item = pl.col("item").cast(kind, strict=False)  # an id of another kind is no item of this stream
+    pairs = table.select(item, pl.col("categories").str.split(separator)).drop_nulls("item").explode("categories")
+    pairs = pairs.filter(pl.col("categories") != "").unique(maintain_order=True)
+    return pairs.group_by("item", maintain_order=True).agg("categories")
 
 
 def _past(folder: Path) -> pl.DataFrame:

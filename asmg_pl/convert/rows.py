@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 import polars as pl
 from tqdm import tqdm
@@ -78,16 +79,7 @@ def read_rows(
         DataError: if a file is damaged, or more rows are malformed than accepted.
     """
     frames, left_out = [], 0
-    with tqdm(
-        total=sum(table.path.stat().st_size for table in tables),
-        desc="read",
-        unit="B",
-        unit_scale=True,
-        dynamic_ncols=True,
-        mininterval=0.2 if sys.stderr.isatty() else 5.0,  # a log file gets a line now and then
-        delay=0.5,
-        leave=False,
-    ) as bar:
+    with progress("read", sum(table.path.stat().st_size for table in tables), "B") as bar:
         for table in tables:
             for records, size in table.read({c.role: c.name for c in columns}):
                 sound = _sound(table, records, columns, quarantine)
@@ -103,6 +95,20 @@ def read_rows(
     return pl.concat(
         frame.with_columns(pl.col(*texts).cast(pl.String)) if texts else frame for frame in frames
     ), left_out
+
+
+def progress(what: str, total: int, unit: str) -> tqdm[Any]:
+    """A bar for what takes longer than a moment."""
+    return tqdm(
+        total=total,
+        desc=what,
+        unit=unit,
+        unit_scale=True,
+        dynamic_ncols=True,
+        mininterval=0.2 if sys.stderr.isatty() else 5.0,  # a log file gets a line now and then
+        delay=0.5,
+        leave=False,
+    )
 
 
 def _sound(table: TableFile, records: pl.LazyFrame, columns: Sequence[Column], quarantine: Quarantine) -> pl.DataFrame:
