@@ -1,4 +1,4 @@
-"""The command line: ``asmg fit | validate | test --config FILE``."""
+"""The command line: ``asmg fit | validate | test --config FILE``, and ``asmg convert FILES … --out STREAM``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from asmg_pl.callbacks import PeriodLoop, PeriodProgress, PeriodReport, PhaseCheckpoint, RunConfig
 from asmg_pl.callbacks.checkpoint import FOLDER
 from asmg_pl.checkpoint_io import newest_first, read_checkpoint
+from asmg_pl.convert.command import run as convert
 from asmg_pl.data import PeriodDataModule
 from asmg_pl.errors import CheckpointError, ConfigError, UserError
 from asmg_pl.updaters import Updater
@@ -80,6 +81,9 @@ def main() -> None:
     for logger in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed"):
         logging.getLogger(logger).setLevel(logging.WARNING)
     try:
+        if sys.argv[1:2] == ["convert"]:
+            convert(sys.argv[2:])
+            return
         AsmgCLI(
             Updater,
             PeriodDataModule,

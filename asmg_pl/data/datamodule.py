@@ -12,9 +12,10 @@ from lightning import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
-from asmg_pl.data.feed import Feed
-from asmg_pl.data.loader import ByPeriod, MiniBatches, SideBySide, permutation
+from asmg_pl.data.feed import Cut, Feed
+from asmg_pl.data.loader import ByPeriod, MiniBatches, SideBySide, WithNegatives, permutation, randomness
 from asmg_pl.data.log import InteractionLog, Sizes
+from asmg_pl.data.negatives import Fresh, Interactions
 from asmg_pl.data.periods import EqualCounts, Periods
 from asmg_pl.data.phase import Phase
 from asmg_pl.data.sources import Source
@@ -40,6 +41,7 @@ class PeriodDataModule(LightningDataModule):
         batch_size: int = 1024,
         scoring_batch_size: int = 8192,
         history_size: int = 30,
+        negatives: Fresh | None = None,
         evaluate: list[int] | None = None,
         device_rows: int | None = None,
         seed: int = 1234,
@@ -53,6 +55,7 @@ class PeriodDataModule(LightningDataModule):
             batch_size: rows of a mini-batch in training.
             scoring_batch_size: rows of a mini-batch in scoring; beyond rounding, it changes speed and memory only.
             history_size: the latest items of a user that a recommender sees.
+            negatives: for a stream of positives, how negatives are drawn in each pass; none by default.
             evaluate: periods that ``asmg validate`` and ``asmg test`` score. By default ``validate`` takes the first
                 period that the checkpoint's training has not seen, and ``test`` all of them.
             device_rows: on a GPU, the most rows whose columns are put there at once (about 30 bytes each, and 4 for
@@ -74,6 +77,7 @@ class PeriodDataModule(LightningDataModule):
         self.batch_size = batch_size
         self.scoring_batch_size = scoring_batch_size
         self.history_size = history_size
+        self.negatives = negatives
         self.evaluate = evaluate
         self.device_rows = device_rows
         self.seed = seed
@@ -139,31 +143,43 @@ class PeriodDataModule(LightningDataModule):
             return MiniBatches(self.log, [], self.history_size)
         size = self._size(phase)
         if phase.rows is not None:
-            return self._feed.mini_batches(phase.rows(), lambda rows: rows.split(size))
+            return self._batches(phase, phase.rows(), lambda rows: rows.split(size))
         if not phase.side_by_side:
-            rows = self._positions(*phase.reads)
-            order = self._order(rows, phase) if phase.trains else None
-            batches = self._feed.mini_batches(rows, lambda rows: rows.split(size), order, phase.reads, phase.period)
+            batches = self._batches(phase, self._positions(*phase.reads), lambda rows: rows.split(size), phase.reads)
             return batches if phase.beside is None else SideBySide([batches, self._beside(phase, len(batches))])
         # Each stream is shuffled by itself and cut into as many mini-batches as the newest period needs.
         count = self.mini_batches(phase)
-        streams = []
-        for period in phase.reads:
-            rows = self._positions(period)
-            order = self._order(rows, phase, period)
-            streams.append(
-                self._feed.mini_batches(rows, lambda rows: rows.tensor_split(count), order, (period,), phase.period)
-            )
-        return SideBySide(streams)
+        return SideBySide(
+            [
+                self._batches(phase, self._positions(period), lambda rows: rows.tensor_split(count), (period,), period)
+                for period in phase.reads
+            ]
+        )
 
     def _beside(self, phase: Phase, count: int) -> MiniBatches:
         assert phase.beside is not None
         rows = phase.beside()
         rows = rows.repeat(-(-count // len(rows)))  # none of the mini-batches may be empty
-        return self._feed.mini_batches(rows, lambda rows: rows.tensor_split(count), self._order(rows, phase, "beside"))
+        return self._batches(phase, rows, lambda rows: rows.tensor_split(count), (), "beside")
 
-    def _order(self, rows: Tensor, phase: Phase, *key: int | str) -> Tensor:
-        return permutation(len(rows), self.seed, phase.name, phase.period, phase.repeat, *key)
+    def _batches(
+        self, phase: Phase, rows: Tensor, cut: Cut, periods: tuple[int, ...] = (), *key: int | str
+    ) -> MiniBatches:
+        """Mini-batches of rows, shuffled if the phase trains on whole periods, with fresh negatives if there are any.
+
+        Orders and negatives depend on the seed, the pass and the key alone; scoring draws alike in all passes.
+        """
+        order = permutation(len(rows), self.seed, *phase.key, *key) if phase.trains and phase.rows is None else None
+        batches = self._feed.mini_batches(rows, cut, order, periods, phase.period)
+        if self.negatives is None:
+            return batches
+        random = randomness(
+            self.seed, "negatives", *((*phase.key, *key) if phase.trains else phase.reads), device=self._feed.device
+        )
+        candidates = self.log.known(self.rows_of(max(phase.reads)).stop)[1]
+        read = (rows if order is None else rows[order]).to(self._feed.device)
+        drawn = self.negatives.draw(self._interactions, read, candidates, random)
+        return WithNegatives(batches, drawn.split([*map(len, batches.parts)]))
 
     def mini_batches(self, phase: Phase) -> int:
         """How many mini-batches a phase has, as far as that is known now."""
@@ -214,13 +230,12 @@ class PeriodDataModule(LightningDataModule):
         return torch.cat([torch.arange(span.start, span.stop) for span in rows])
 
     def _scoring(self, periods: list[int]) -> ByPeriod:
+        phases = {period: Phase("score", period, (period,), lambda batch: None, trains=False) for period in periods}
         size = self.scoring_batch_size
         return ByPeriod(
             {
-                period: self._feed.mini_batches(
-                    self._positions(period), lambda rows: rows.split(size), reads=(period,), period=period
-                )
-                for period in periods
+                period: self._batches(phase, self._positions(period), lambda rows: rows.split(size), phase.reads)
+                for period, phase in phases.items()
             }
         )
 
@@ -228,6 +243,11 @@ class PeriodDataModule(LightningDataModule):
     def _feed(self) -> Feed:
         device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
         return Feed(self.log, device, self.history_size, self.device_rows)
+
+    @cached_property
+    def _interactions(self) -> Interactions:
+        assert self.negatives is not None
+        return self.negatives.index(self.log, self._feed.device)
 
     def _fingerprint(self, rows: int) -> str:
         if rows not in self._fingerprints:
