@@ -145,8 +145,8 @@ def convert(
 
 
 def _catalogue(table: pl.DataFrame, kind: pl.DataType, separator: str) -> pl.DataFrame:
-    """Columns ``item``, of the type that it has in the stream, and ``categories``, all those of the item in one list."""
-    item = pl.col("item").cast(kind, strict=False)  # another kind of id is no item here
+    """Columns ``item``, of the type that it has in the stream, and ``categories``, a list of all that the item has."""
+    item = pl.col("item").cast(kind, strict=False)  # an id of another kind is no item of this stream
     categories = pl.col("categories").str.split(separator)
     pairs = table.select(item, categories).drop_nulls("item").explode("categories")
     pairs = pairs.filter(pl.col("categories") != "").unique(maintain_order=True)
