@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -113,11 +112,7 @@ class PeriodDataModule(LightningDataModule):
     def _cut(self) -> list[int]:
         if self._known and len(self.log) == self._known_rows:
             return self._known
-        boundaries = self.periods.cut(self.log, self._known)
-        for period, (begin, end) in enumerate(pairwise(boundaries), start=1):
-            if begin >= end:
-                raise ConfigError(f"data.periods makes period {period} empty: cut time coarser")
-        return boundaries
+        return self.periods.cut(self.log, self._known)
 
     @property
     def last_period(self) -> int:
@@ -129,6 +124,11 @@ class PeriodDataModule(LightningDataModule):
         """Row positions of a period."""
         boundaries = self.boundaries
         return range(boundaries[period - 1], boundaries[period])
+
+    def classes(self, first: int, last: int) -> int:
+        """How many of the two labels the rows of some periods have: none in an empty period."""
+        label = self.log.between(self.rows_of(first).start, self.rows_of(last).stop).label
+        return len(label.unique())
 
     def known_before(self, period: int) -> tuple[int, int]:
         """How many users and how many items have a row before a period: those with the lowest ids."""
@@ -184,9 +184,14 @@ class PeriodDataModule(LightningDataModule):
     def mini_batches(self, phase: Phase) -> int:
         """How many mini-batches a phase has, as far as that is known now."""
         if phase.rows is not None:
-            return -(-len(phase.rows()) // self._size(phase))
-        reads = phase.reads[-1:] if phase.side_by_side else phase.reads
-        return -(-sum(len(self.rows_of(period)) for period in reads) // self._size(phase))
+            rows = len(phase.rows())
+        else:
+            rows = sum(
+                len(self.rows_of(period)) for period in (phase.reads[-1:] if phase.side_by_side else phase.reads)
+            )
+        # Where nothing is trained, an empty period has one mini-batch without rows, so that it is scored and shown.
+        least = 0 if phase.trains or phase.rows is not None else 1
+        return max(least, -(-rows // self._size(phase)))
 
     def _size(self, phase: Phase) -> int:
         return self.batch_size if phase.trains else self.scoring_batch_size

@@ -123,7 +123,7 @@ class ADER(Updater):
         self.teacher.load_state_dict(self.recommender.state_dict())
         new = data.rows_of(period)
         items_before, items_now = (data.log.known(count)[1] for count in (new.start, new.stop))
-        self.exemplar_weight = self.distillation * math.sqrt(items_before / items_now * budget / len(new))
+        self.exemplar_weight = self.distillation * math.sqrt(items_before / items_now * budget / max(1, len(new)))
 
     # ---- the update
 
