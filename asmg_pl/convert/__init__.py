@@ -1,8 +1,6 @@
 """Your own tables, CSV or Parquet, become a stream: ``asmg convert``.
 
-files ─▶ text ─▶ fields ─▶ values by the columns' meaning ─▶ rows by time ─▶ (negatives) ─▶ stream
-            │         │
-            └─────────┴──▶ quarantine: what is no row, with file, line and reason
+tables ─▶ rows by time ─▶ (negatives) ─▶ stream
 """
 
 from asmg_pl.convert.conversion import Conversion, convert

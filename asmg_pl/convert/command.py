@@ -15,8 +15,8 @@ from typing import Any, Literal, NoReturn
 from docstring_parser import parse
 
 from asmg_pl.convert.conversion import Conversion, convert
-from asmg_pl.convert.quarantine import FILE as QUARANTINE
 from asmg_pl.convert.settings import Settings, option
+from asmg_pl.tables.quarantine import FILE as QUARANTINE
 
 
 def run(arguments: Sequence[str]) -> None:

@@ -12,15 +12,15 @@ from typing import cast
 
 import polars as pl
 
-from asmg_pl.convert.columns import UNITS
-from asmg_pl.convert.files import open_tables
-from asmg_pl.convert.quarantine import Quarantine
-from asmg_pl.convert.rows import check_schema, progress, read_rows
 from asmg_pl.convert.settings import Settings
 from asmg_pl.data.log import Sizes
 from asmg_pl.data.negatives import add_negatives
 from asmg_pl.data.stream import StreamWriter, open_stream, read_names
 from asmg_pl.errors import ConfigError, DataError
+from asmg_pl.tables.columns import UNITS
+from asmg_pl.tables.files import open_tables
+from asmg_pl.tables.quarantine import Quarantine
+from asmg_pl.tables.rows import check_schema, progress, read_rows
 
 _DAY, _EPOCH = 24 * 60 * 60, date(1970, 1, 1).toordinal()
 _FOREVER = 2**62

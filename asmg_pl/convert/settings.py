@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
-from asmg_pl.convert import columns as meaning
-from asmg_pl.convert.columns import Column, TimeUnit
 from asmg_pl.data.negatives import Rule
 from asmg_pl.errors import ConfigError, DataError
+from asmg_pl.tables import columns as meaning
+from asmg_pl.tables.columns import Column, TimeUnit
 
 FILE = "convert.json"
 #: What must not change between two parts of a stream; a column may have another name in other files.

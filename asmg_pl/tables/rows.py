@@ -10,10 +10,10 @@ from typing import Any
 import polars as pl
 from tqdm import tqdm
 
-from asmg_pl.convert.columns import Column, TimeUnit, implausible, problems
-from asmg_pl.convert.files import TableFile
-from asmg_pl.convert.quarantine import Quarantine
 from asmg_pl.errors import DataError
+from asmg_pl.tables.columns import Column, TimeUnit, implausible, problems
+from asmg_pl.tables.files import TableFile
+from asmg_pl.tables.quarantine import Quarantine
 
 _SAMPLE = 1000  # rows from which a column is judged that cannot be what it was named for
 _SAMPLE_BYTES = 1 << 18

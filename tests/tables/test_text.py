@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asmg_pl.convert.text import Block, Dialect, blocks
 from asmg_pl.errors import DataError
+from asmg_pl.tables.text import Block, Dialect, blocks
 
 COLUMNS = ["a", "b", "c"]
 CSV = Dialect(",")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
-from asmg_pl.convert.text import BLOCK, Block, Dialect, blocks
 from asmg_pl.errors import DataError
+from asmg_pl.tables.text import BLOCK, Block, Dialect, blocks
 
 #: What stands between the fields of a file whose name ends like this; ``.gz`` may follow.
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}

@@ -20,10 +20,11 @@ class Quarantine:
         limit: how many there may be.
     """
 
-    def __init__(self, limit: int) -> None:
-        """Start empty; ``limit`` rows are accepted."""
+    def __init__(self, limit: int | None = None) -> None:
+        """Start empty; ``limit`` rows are accepted, or none, where the user cannot choose."""
         self.count = 0
-        self.limit = limit
+        self.limit = limit or 0
+        self._chosen = limit is not None
         self._rows: list[pl.DataFrame] = []
 
     def add(self, file: Path, rows: pl.DataFrame) -> None:
@@ -47,6 +48,8 @@ class Quarantine:
         shown = [f"{file}:{line}: {reason} (row: {_quote(text)})" for file, line, reason, text in first.rows()]
         more = [f"… and {self.count - len(shown):,} more"] if self.count > len(shown) else []
         rows = f"{self.count:,} malformed row{'s' * (self.count != 1)}"
+        if not self._chosen:
+            raise DataError("\n".join([f"{rows}: mend them, or fetch the file again", *shown, *more]))
         raise DataError(
             "\n".join([f"{rows}, {self.limit:,} accepted: nothing was written", *shown, *more])
             + f"\nmend them, or leave them out with --max-bad-rows {self.count}: the stream's {FILE} then lists them"
