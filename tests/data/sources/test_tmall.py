@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,7 @@ def folder(path: Path, clicks: Iterable[Click], header: str = HEADER) -> Path:
     return path
 
 
-def tmall(**options: int) -> Tmall:
+def tmall(**options: Any) -> Tmall:
     return Tmall(**{"most_active_users": 100, "least_item_rows": 1, "negatives": 0} | options)
 
 
