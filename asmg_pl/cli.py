@@ -1,4 +1,4 @@
-"""The command line: ``asmg fit | validate | test --config FILE``."""
+"""The command line: ``asmg fit | validate | test``, ``asmg convert`` and ``asmg prepare``."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from asmg_pl.callbacks import PeriodLoop, PeriodProgress, PeriodReport, PhaseCheckpoint, RunConfig
 from asmg_pl.callbacks.checkpoint import FOLDER
 from asmg_pl.checkpoint_io import newest_first, read_checkpoint
+from asmg_pl.convert.command import run as convert
 from asmg_pl.data import PeriodDataModule
 from asmg_pl.errors import CheckpointError, ConfigError, UserError
+from asmg_pl.prepare.command import run as prepare
 from asmg_pl.updaters import Updater
 
 
@@ -70,6 +72,10 @@ class AsmgCLI(LightningCLI):
 IDLE_WARNINGS = (".*LeafSpec.*", "Total length of .* across ranks is zero.*", "The number of training batches .*")
 
 
+#: What the program does beside LightningCLI's subcommands.
+COMMANDS = {"convert": convert, "prepare": prepare}
+
+
 def main() -> None:
     """Run the command line.
 
@@ -80,6 +86,9 @@ def main() -> None:
     for logger in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed"):
         logging.getLogger(logger).setLevel(logging.WARNING)
     try:
+        if sys.argv[1:2] and (command := COMMANDS.get(sys.argv[1])):
+            command(sys.argv[2:])
+            return
         AsmgCLI(
             Updater,
             PeriodDataModule,

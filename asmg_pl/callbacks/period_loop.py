@@ -9,6 +9,7 @@ from lightning.pytorch.callbacks import Callback
 
 from asmg_pl.callbacks.progress import say
 from asmg_pl.data.datamodule import PeriodDataModule
+from asmg_pl.data.phase import Phase
 from asmg_pl.errors import ConfigError, WalkInterruptedError
 from asmg_pl.updaters.base import Updater
 
@@ -74,6 +75,8 @@ class PeriodLoop(Callback):
                 f"loop.until is {self.until}, but pre-training takes {updater.pretrain_periods} periods: let the walk "
                 "go at least as far"
             )
+        if updater.pretrain_periods and not updater.pretrained_model:
+            _check_pretraining(data, updater.pretrain_periods)
         data.until = self.until
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -110,22 +113,41 @@ class PeriodLoop(Callback):
                 f"stopped in period {data.phase.period} · {data.phase.name} (by trainer.max_time or a callback), "
                 f"{self._ahead} mini-batches before its end: go on from its beginning with --ckpt_path last"
             )
-        data.phase.end()
-        if data.phase.trains:
-            data.seen = max(data.seen, *data.phase.reads)
-        data.step += 1
+        _end(data.phase, data)
         self._find_phase(trainer)
 
     def _find_phase(self, trainer: Trainer) -> None:
+        """Find the next phase that has mini-batches; of those without, there is only the end."""
         data, updater = _parts(trainer)
         data.phase = None
         while data.period <= data.last_period:
             phases = updater.plan(data.period)
-            if data.step < len(phases):
+            if data.step == len(phases):
+                data.period, data.step = data.period + 1, 0
+            elif data.mini_batches(phases[data.step]):
                 data.phase = phases[data.step]
                 return
-            data.period, data.step = data.period + 1, 0
+            else:
+                _end(phases[data.step], data)
         trainer.should_stop = True
+
+
+def _check_pretraining(data: PeriodDataModule, periods: int) -> None:
+    mend = "cut time coarser (data.periods) or change model.pretrain_periods"
+    if not data.classes(1, periods):
+        raise ConfigError(f"periods 1 to {periods}, which pre-train, have no rows: {mend}")
+    if data.classes(periods + 1, periods + 1) < 2:
+        raise ConfigError(
+            f"period {periods + 1}, by whose AUC the epoch of pre-training is chosen, has not both positive and "
+            f"negative rows: {mend}"
+        )
+
+
+def _end(phase: Phase, data: PeriodDataModule) -> None:
+    phase.end()
+    if phase.trains:
+        data.seen = max(data.seen, *phase.reads)
+    data.step += 1
 
 
 def _parts(trainer: Trainer) -> tuple[PeriodDataModule, Updater]:

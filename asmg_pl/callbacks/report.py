@@ -34,8 +34,10 @@ class PeriodReport(Callback):
         self._header_shown = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Bring the files to the checkpoint's state."""
+        """Bring the files to the checkpoint's state; say how time is cut."""
         self._write(trainer, cast(Updater, pl_module))
+        if trainer.is_global_zero:
+            say(_cut(cast(PeriodDataModule, trainer.datamodule)))  # type: ignore[attr-defined]
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
@@ -128,7 +130,23 @@ def _title(column: str) -> str:
 
 def _means(title: str, results: Sequence[PeriodResult]) -> str:
     means = mean_over(results)
-    return f"{title}: " + ", ".join(f"{_title(column)} {means[column]:.4f}" for column in results[0].columns(HEADLINE))
+    shown = f"{title}: " + ", ".join(f"{_title(name)} {means[name]:.4f}" for name in results[0].columns(HEADLINE))
+    undefined = [str(r.period) for r in results if any(map(math.isnan, r.columns(HEADLINE).values()))]
+    return shown + (f" (left out where not defined: period {', '.join(undefined)})" if undefined else "")
+
+
+def _cut(data: PeriodDataModule) -> str:
+    """How many periods there are, how large they are, and which of them cannot be scored as the others."""
+    periods = range(1, data.last_period + 1)
+    rows = [len(data.rows_of(period)) for period in periods]
+    size = f"{rows[0]:,}" if len(set(rows)) == 1 else f"{min(rows):,} to {max(rows):,}"
+    classes = {period: data.classes(period, period) for period in periods}
+    odd = {
+        name: [str(period) for period in periods if classes[period] == count]
+        for name, count in {"empty": 0, "of one class": 1}.items()
+    }
+    notes = "".join(f"; {name}: {', '.join(found)}" for name, found in odd.items() if found)
+    return f"{len(periods)} periods of {size} rows{notes}"
 
 
 def _write_csv(rows: list[dict[str, Any]], path: Path) -> None:

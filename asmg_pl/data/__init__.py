@@ -1,9 +1,21 @@
 """The stream: an interaction log, cut into periods, read in mini-batches."""
 
 from asmg_pl.data.batch import Batch
+from asmg_pl.data.calendar import Boundaries, Calendar
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.data.log import InteractionLog, Sizes
 from asmg_pl.data.periods import EqualCounts, EqualRows, Periods
 from asmg_pl.data.phase import Phase
 
-__all__ = ["Batch", "EqualCounts", "EqualRows", "InteractionLog", "PeriodDataModule", "Periods", "Phase", "Sizes"]
+__all__ = [
+    "Batch",
+    "Boundaries",
+    "Calendar",
+    "EqualCounts",
+    "EqualRows",
+    "InteractionLog",
+    "PeriodDataModule",
+    "Periods",
+    "Phase",
+    "Sizes",
+]

@@ -18,6 +18,8 @@ class Batch(NamedTuple):
         label: 1 for a positive interaction and 0 for a negative one, float32 [B].
         categories: the stream's catalogue, category ids of *every* item, padded with -1, int64 [items, C]. It is the
             same tensor in every batch, not a copy. ``None`` for a stream without categories.
+        context: the row's value of each of F categorical features, such as device or hour, int64 [B, F]. ``None`` for
+            a stream without context features.
     """
 
     user: Tensor
@@ -26,3 +28,4 @@ class Batch(NamedTuple):
     history_length: Tensor
     label: Tensor
     categories: Tensor | None = None
+    context: Tensor | None = None

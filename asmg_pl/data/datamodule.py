@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,10 @@ from lightning import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
-from asmg_pl.data.loader import ByPeriod, MiniBatches, SideBySide, permutation
+from asmg_pl.data.feed import Cut, Feed
+from asmg_pl.data.loader import ByPeriod, MiniBatches, SideBySide, WithNegatives, permutation, randomness
 from asmg_pl.data.log import InteractionLog, Sizes
+from asmg_pl.data.negatives import Fresh, Interactions
 from asmg_pl.data.periods import EqualCounts, Periods
 from asmg_pl.data.phase import Phase
 from asmg_pl.data.sources import Source
@@ -39,7 +40,9 @@ class PeriodDataModule(LightningDataModule):
         batch_size: int = 1024,
         scoring_batch_size: int = 8192,
         history_size: int = 30,
+        negatives: Fresh | None = None,
         evaluate: list[int] | None = None,
+        device_rows: int | None = None,
         seed: int = 1234,
     ) -> None:
         """Describe the stream; files are read when it is first needed.
@@ -51,14 +54,19 @@ class PeriodDataModule(LightningDataModule):
             batch_size: rows of a mini-batch in training.
             scoring_batch_size: rows of a mini-batch in scoring; beyond rounding, it changes speed and memory only.
             history_size: the latest items of a user that a recommender sees.
+            negatives: for a stream of positives, how negatives are drawn in each pass; none by default.
             evaluate: periods that ``asmg validate`` and ``asmg test`` score. By default ``validate`` takes the first
                 period that the checkpoint's training has not seen, and ``test`` all of them.
+            device_rows: on a GPU, the most rows whose columns are put there at once (about 30 bytes each, and 4 for
+                each item of their histories); a pass over more rows gathers its mini-batches on the CPU, ahead of time.
+                No limit by default.
             seed: shuffling depends on it, the period and the pass alone. The command line sets it to
                 ``--seed_everything``.
         """
         super().__init__()
-        for name, value in {"batch_size": batch_size, "scoring_batch_size": scoring_batch_size}.items():
-            if value < 1:
+        sizes = {"batch_size": batch_size, "scoring_batch_size": scoring_batch_size, "device_rows": device_rows}
+        for name, value in sizes.items():
+            if value is not None and value < 1:
                 raise ConfigError(f"data.{name} must be at least 1, got {value}")
         if history_size < 0:
             raise ConfigError(f"data.history_size must not be negative, got {history_size}")
@@ -68,7 +76,9 @@ class PeriodDataModule(LightningDataModule):
         self.batch_size = batch_size
         self.scoring_batch_size = scoring_batch_size
         self.history_size = history_size
+        self.negatives = negatives
         self.evaluate = evaluate
+        self.device_rows = device_rows
         self.seed = seed
         self.period = 0
         self.step = 0
@@ -77,12 +87,15 @@ class PeriodDataModule(LightningDataModule):
         self.until: int | None = None
         self._known: list[int] = []  # boundaries of the walk that is resumed, and how many rows the stream had then
         self._known_rows = 0
+        self._boundaries: list[int] = []
         self._fingerprints: dict[int, str] = {}
 
     @cached_property
     def log(self) -> InteractionLog:
         """The stream's interactions, on the CPU."""
-        return self.source.read(None if self.root is None else Path(self.root))
+        log = self.source.read(None if self.root is None else Path(self.root))
+        log.check_history(self.history_size)
+        return log
 
     @property
     def sizes(self) -> Sizes:
@@ -92,13 +105,14 @@ class PeriodDataModule(LightningDataModule):
     @property
     def boundaries(self) -> list[int]:
         """Row positions ``[b_0, …, b_P]``: period ``t`` holds rows ``b_{t-1} … b_t - 1``."""
+        if not self._boundaries:
+            self._boundaries = self._cut()
+        return self._boundaries
+
+    def _cut(self) -> list[int]:
         if self._known and len(self.log) == self._known_rows:
             return self._known
-        boundaries = self.periods.cut(self.log, self._known)
-        for period, (begin, end) in enumerate(pairwise(boundaries), start=1):
-            if begin >= end:
-                raise ConfigError(f"data.periods makes period {period} empty: cut time coarser")
-        return boundaries
+        return self.periods.cut(self.log, self._known)
 
     @property
     def last_period(self) -> int:
@@ -111,6 +125,11 @@ class PeriodDataModule(LightningDataModule):
         boundaries = self.boundaries
         return range(boundaries[period - 1], boundaries[period])
 
+    def classes(self, first: int, last: int) -> int:
+        """How many of the two labels the rows of some periods have: none in an empty period."""
+        label = self.log.between(self.rows_of(first).start, self.rows_of(last).stop).label
+        return len(label.unique())
+
     def known_before(self, period: int) -> tuple[int, int]:
         """How many users and how many items have a row before a period: those with the lowest ids."""
         return self.log.known(self.rows_of(period).start)
@@ -122,36 +141,57 @@ class PeriodDataModule(LightningDataModule):
         phase = self.phase
         if phase is None:
             return MiniBatches(self.log, [], self.history_size)
+        size = self._size(phase)
         if phase.rows is not None:
-            return self._batches(phase.rows().split(self._size(phase)))
+            return self._batches(phase, phase.rows(), lambda rows: rows.split(size))
         if not phase.side_by_side:
-            rows = torch.cat([self._positions(period) for period in phase.reads])
-            if phase.trains:
-                rows = rows[permutation(len(rows), self.seed, phase.name, phase.period, phase.repeat)]
-            batches = self._batches(rows.split(self._size(phase)))
+            batches = self._batches(phase, self._positions(*phase.reads), lambda rows: rows.split(size), phase.reads)
             return batches if phase.beside is None else SideBySide([batches, self._beside(phase, len(batches))])
         # Each stream is shuffled by itself and cut into as many mini-batches as the newest period needs.
         count = self.mini_batches(phase)
-        streams = []
-        for period in phase.reads:
-            rows = self._positions(period)
-            order = permutation(len(rows), self.seed, phase.name, phase.period, phase.repeat, period)
-            streams.append(self._batches(rows[order].tensor_split(count)))
-        return SideBySide(streams)
+        return SideBySide(
+            [
+                self._batches(phase, self._positions(period), lambda rows: rows.tensor_split(count), (period,), period)
+                for period in phase.reads
+            ]
+        )
 
     def _beside(self, phase: Phase, count: int) -> MiniBatches:
         assert phase.beside is not None
         rows = phase.beside()
         rows = rows.repeat(-(-count // len(rows)))  # none of the mini-batches may be empty
-        order = permutation(len(rows), self.seed, phase.name, phase.period, phase.repeat, "beside")
-        return self._batches(rows[order].tensor_split(count))
+        return self._batches(phase, rows, lambda rows: rows.tensor_split(count), (), "beside")
+
+    def _batches(
+        self, phase: Phase, rows: Tensor, cut: Cut, periods: tuple[int, ...] = (), *key: int | str
+    ) -> MiniBatches:
+        """Mini-batches of rows, shuffled if the phase trains on whole periods, with fresh negatives if there are any.
+
+        Orders and negatives depend on the seed, the pass and the key alone; scoring draws alike in all passes.
+        """
+        order = permutation(len(rows), self.seed, *phase.key, *key) if phase.trains and phase.rows is None else None
+        batches = self._feed.mini_batches(rows, cut, order, periods, phase.period)
+        if self.negatives is None:
+            return batches
+        random = randomness(
+            self.seed, "negatives", *((*phase.key, *key) if phase.trains else phase.reads), device=self._feed.device
+        )
+        candidates = self.log.known(self.rows_of(max(phase.reads)).stop)[1]
+        read = (rows if order is None else rows[order]).to(self._feed.device)
+        drawn = self.negatives.draw(self._interactions, read, candidates, random)
+        return WithNegatives(batches, drawn.split([*map(len, batches.parts)]))
 
     def mini_batches(self, phase: Phase) -> int:
         """How many mini-batches a phase has, as far as that is known now."""
         if phase.rows is not None:
-            return -(-len(phase.rows()) // self._size(phase))
-        reads = phase.reads[-1:] if phase.side_by_side else phase.reads
-        return -(-sum(len(self.rows_of(period)) for period in reads) // self._size(phase))
+            rows = len(phase.rows())
+        else:
+            rows = sum(
+                len(self.rows_of(period)) for period in (phase.reads[-1:] if phase.side_by_side else phase.reads)
+            )
+        # Where nothing is trained, an empty period has one mini-batch without rows, so that it is scored and shown.
+        least = 0 if phase.trains or phase.rows is not None else 1
+        return max(least, -(-rows // self._size(phase)))
 
     def _size(self, phase: Phase) -> int:
         return self.batch_size if phase.trains else self.scoring_batch_size
@@ -190,17 +230,29 @@ class PeriodDataModule(LightningDataModule):
         """Batches are gathered on the device already."""
         return batch
 
-    def _positions(self, period: int) -> Tensor:
-        rows = self.rows_of(period)
-        return torch.arange(rows.start, rows.stop)
+    def _positions(self, *periods: int) -> Tensor:
+        rows = map(self.rows_of, periods)
+        return torch.cat([torch.arange(span.start, span.stop) for span in rows])
 
     def _scoring(self, periods: list[int]) -> ByPeriod:
-        return ByPeriod({p: self._batches(self._positions(p).split(self.scoring_batch_size)) for p in periods})
+        phases = {period: Phase("score", period, (period,), lambda batch: None, trains=False) for period in periods}
+        size = self.scoring_batch_size
+        return ByPeriod(
+            {
+                period: self._batches(phase, self._positions(period), lambda rows: rows.split(size), phase.reads)
+                for period, phase in phases.items()
+            }
+        )
 
-    def _batches(self, parts: tuple[Tensor, ...]) -> MiniBatches:
+    @cached_property
+    def _feed(self) -> Feed:
         device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
-        self.log = self.log.to(device)
-        return MiniBatches(self.log, [part.to(device) for part in parts], self.history_size)
+        return Feed(self.log, device, self.history_size, self.device_rows)
+
+    @cached_property
+    def _interactions(self) -> Interactions:
+        assert self.negatives is not None
+        return self.negatives.index(self.log, self._feed.device)
 
     def _fingerprint(self, rows: int) -> str:
         if rows not in self._fingerprints:
@@ -234,7 +286,7 @@ class PeriodDataModule(LightningDataModule):
                 f"the checkpoint was made with seed {state_dict['seed']}, this run has {self.seed}: give "
                 f"--seed_everything {state_dict['seed']} to go on"
             )
-        self._known, self._known_rows = list(state_dict["boundaries"]), state_dict["rows"]
+        self._known, self._known_rows, self._boundaries = list(state_dict["boundaries"]), state_dict["rows"], []
         self.period, self.step, self.seen = state_dict["period"], state_dict["step"], state_dict["seen"]
 
     def check_same_stream(self, state_dict: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Mini-batches of a phase, gathered by index on the device that holds the columns."""
+"""Mini-batches of a phase, and the random orders that they are read in."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import InteractionLog
+from asmg_pl.data.negatives import beside
 
 
-def randomness(*key: int | str) -> torch.Generator:
-    """A generator of random numbers, on the CPU, that depends on ``key`` alone.
+def randomness(*key: int | str, device: torch.device | str = "cpu") -> torch.Generator:
+    """A generator of random numbers, on a device, that depends on ``key`` alone.
 
     Being stateless, it is the same after a resume, however often it was asked for.
     """
     words = [zlib.crc32(k.encode()) if isinstance(k, str) else k for k in key]
     seed = int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> np.uint64(1))
-    return torch.Generator().manual_seed(seed)
+    return torch.Generator(device).manual_seed(seed)
 
 
 def permutation(rows: int, *key: int | str) -> Tensor:
@@ -49,6 +50,25 @@ class MiniBatches:
     def __iter__(self) -> Iterator[Batch]:
         for rows in self.parts:
             yield self.log.batch(rows, self.history_size)
+
+
+class WithNegatives(MiniBatches):
+    """Mini-batches of positives, each with its negatives."""
+
+    def __init__(self, positives: MiniBatches, drawn: Sequence[Tensor]) -> None:
+        """Say what stands beside the rows.
+
+        Args:
+            positives: the mini-batches.
+            drawn: items to stand beside the rows of each, int64 [B, N], see
+                :func:`~asmg_pl.data.negatives.beside`.
+        """
+        super().__init__(positives.log, positives.parts, positives.history_size)
+        self.positives = positives
+        self.drawn = drawn
+
+    def __iter__(self) -> Iterator[Batch]:
+        return map(beside, self.positives, self.drawn)
 
 
 class ByPeriod:

@@ -1,17 +1,21 @@
 """The interaction log: a stream's rows in the order of time, and each user's past stored once.
 
-rows, by time      user  2  0  2  1  0  2  …
-item  5  3  4  3  9  1  …
-│
-sequences, by user       [3 9 …] [3 …] [5 4 …]      the items that make a history, each written once
-▲
-history of a row   =  the last T entries before its offset, no copy per row
+    rows, by time            user  2  0  2  1  0  2  …
+                             item  5  3  4  3  9  1  …
+                                         │
+    sequences, by user       [3 9 …] [3 …] [5 4 …]      the items that make a history, each written once
+                                              ▲
+    history of a row   =  the last entries before its offset, no copy per row
+
+A log in memory is one such piece; a stream on disk has one for each time that rows were appended.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from itertools import accumulate
 from typing import NamedTuple
 
 import numpy as np
@@ -20,47 +24,52 @@ import torch
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.errors import DataError
+from asmg_pl.data.catalogue import number_categories, plain_catalogue
+from asmg_pl.data.columns import Columns
+from asmg_pl.data.histories import histories
+from asmg_pl.data.names import Names
+from asmg_pl.data.table import CONTEXT_FROM, checked
+from asmg_pl.errors import ConfigError
 
 
 class Sizes(NamedTuple):
-    """How many rows each embedding table of a stream needs."""
+    """How many rows each embedding table of a stream needs; ``context`` has a number for each context feature."""
 
     users: int
     items: int
     categories: int = 0
+    context: tuple[int, ...] = ()
+
+
+#: Rows whose digest is taken together, see :meth:`InteractionLog.fingerprint`.
+BLOCK = 2**20
 
 
 @dataclass(frozen=True, eq=False)
 class InteractionLog:
     """A stream's interactions, sorted by time; ids are dense and numbered by first appearance.
 
-    Numbering by first appearance means that rows appended later never renumber what came before.
+    Numbering by first appearance means that rows appended later never renumber what came before. A row's position
+    counts over all parts.
 
     Attributes:
-        user: int32 [rows].
-        item: int32 [rows].
-        label: uint8 [rows], 1 for a positive interaction.
-        time: int64 [rows], seconds or whatever unit the source has; non-decreasing.
-        history_end: int64 [rows], the row's history ends (exclusive) at this offset of ``sequence``.
-        sequence: int32 [entries], the items that enter histories, grouped by user, oldest first.
-        sequence_start: int64 [users], where each user's part of ``sequence`` begins.
+        parts: the rows, part after part; at least one.
         categories: int64 [items, C] padded with -1, or ``None``.
-        sizes: the numbers of users, items and categories.
+        sizes: the numbers of users, items, categories and values of context features.
+        longest_history: the longest history that rows can be given; ``None`` if all is there.
+        digests: digests of the first blocks of rows, as far as they are known already.
+        landmarks: for some numbers of rows, how many users and items these first rows have.
     """
 
-    user: Tensor
-    item: Tensor
-    label: Tensor
-    time: Tensor
-    history_end: Tensor
-    sequence: Tensor
-    sequence_start: Tensor
+    parts: tuple[Columns, ...]
     categories: Tensor | None
     sizes: Sizes
+    longest_history: int | None = None
+    digests: tuple[str, ...] = ()
+    landmarks: dict[int, tuple[int, int]] = field(default_factory=lambda: {0: (0, 0)})
 
     def __len__(self) -> int:
-        return len(self.user)
+        return sum(part.rows for part in self.parts)
 
     @classmethod
     def from_frame(
@@ -70,124 +79,172 @@ class InteractionLog:
 
         Args:
             rows: columns ``user``, ``item`` (integers or strings), ``label`` (0 or 1) and ``time`` (integer). Rows of
-                equal time keep their order.
+                equal time keep their order. Any further column is a context feature (integers or strings).
             categories: columns ``item`` and ``categories`` (a list per item). Items without an entry have none.
             positive_history: whether only rows with label 1 enter later histories, or all rows.
 
         Raises:
-            DataError: if there is no row, a value is missing, or a label is neither 0 nor 1.
+            DataError: if there is no row, a column or a value is missing or of a wrong type, or a label is neither 0
+                nor 1.
         """
-        if rows.is_empty():
-            raise DataError("the stream has no rows: check the source's filters (dates, users) against the file")
-        for name in ("user", "item", "label", "time"):
-            if missing := rows[name].null_count():
-                raise DataError(f"column {name!r} of the stream has {missing} missing values: drop or fill them first")
-        if not rows["label"].cast(pl.Int64).is_in([0, 1]).all():
-            raise DataError("column 'label' of the stream has values other than 0 and 1: derive a binary label first")
-        rows = rows.sort("time", maintain_order=True)
-        user, _ = _number_by_first_appearance(rows["user"])
-        item, item_names = _number_by_first_appearance(rows["item"])
-        label = rows["label"].cast(pl.UInt8).to_numpy().copy()
-        time = rows["time"].cast(pl.Int64).to_numpy().copy()
+        rows = checked(rows).sort("time", maintain_order=True)
+        user, users = Names("user").number(rows["user"])
+        item, items = Names("item").number(rows["item"])
+        context = [Names(name).number(rows[name]) for name in rows.columns[CONTEXT_FROM:]]
+        label, time = rows["label"].to_numpy().copy(), rows["time"].to_numpy().copy()
         enters = label.astype(bool) if positive_history else np.ones(len(label), dtype=bool)
-        history_end, sequence, sequence_start = _histories(user, item, time, enters)
-        catalogue, category_count = (None, 0) if categories is None else _catalogue(item_names, categories)
-        catalogue = catalogue if category_count else None
-        return cls(
-            user=torch.from_numpy(user),
-            item=torch.from_numpy(item),
-            label=torch.from_numpy(label),
-            time=torch.from_numpy(time),
-            history_end=torch.from_numpy(history_end),
-            sequence=torch.from_numpy(sequence),
-            sequence_start=torch.from_numpy(sequence_start),
-            categories=catalogue,
-            sizes=Sizes(len(sequence_start), len(item_names), category_count),
+        past = histories(user, item, time, enters)
+        columns = Columns.from_numpy(
+            [ids for ids, _ in context],
+            **{"user": user, "item": item, "label": label, "time": time},
+            **{"history_end": past.end, "history_length": past.length, "sequence": past.sequence},
         )
+        table, known = None, Names("categories")
+        if categories is not None:
+            table, known = number_categories(items.since(0), plain_catalogue(categories), known)
+        return cls(
+            parts=(columns,),
+            categories=None if table is None or not len(known) else torch.from_numpy(table).long(),
+            sizes=Sizes(len(users), len(items), len(known), tuple(len(names) for _, names in context)),
+        )
+
+    @property
+    def user(self) -> Tensor:
+        """User ids, int32 [rows]. Like the following columns, a view of a log of one part, and otherwise a copy."""
+        return self._whole("user")
+
+    @property
+    def item(self) -> Tensor:
+        """Item ids, int32 [rows]."""
+        return self._whole("item")
+
+    @property
+    def label(self) -> Tensor:
+        """Labels, uint8 [rows], 1 for a positive interaction."""
+        return self._whole("label")
+
+    @property
+    def time(self) -> Tensor:
+        """Times, int64 [rows], seconds or whatever unit the source has; non-decreasing."""
+        return self._whole("time")
+
+    def between(self, begin: int, end: int) -> InteractionLog:
+        """The rows ``begin … end - 1`` as a log of views, with all ids as they are here."""
+        parts = [
+            part.between(max(begin - start, 0), min(end - start, part.rows))
+            for start, part in zip(self._starts, self.parts, strict=False)
+            if start < end and begin < start + part.rows
+        ]
+        parts = parts or [self.parts[0].between(0, 0)]
+        return InteractionLog(tuple(parts), self.categories, self.sizes, self.longest_history)
 
     def to(self, device: torch.device) -> InteractionLog:
         """The log with its columns on ``device``; itself if they are there already."""
-        if self.user.device == device:
+        if self.parts[0].user.device == device:
             return self
-        moved = {name: value.to(device) for name, value in vars(self).items() if isinstance(value, Tensor)}
-        return InteractionLog(**{**vars(self), **moved})
+        categories = None if self.categories is None else self.categories.to(device)
+        return replace(self, parts=tuple(part.to(device) for part in self.parts), categories=categories)
 
     def batch(self, rows: Tensor, history_size: int) -> Batch:
-        """Gather the rows with these positions (int64 [B]), with histories of at most ``history_size`` items."""
-        user = self.user[rows].long()
-        end = self.history_end[rows]
-        length = (end - self.sequence_start[user]).clamp_(max=history_size)
-        back = torch.arange(history_size, device=rows.device)
-        real = back < length[:, None]  # [B, T]
-        history = (
-            self.sequence[torch.where(real, end[:, None] - 1 - back, 0)].long() if len(self.sequence) else back * real
-        )
-        return Batch(
-            user=user,
-            item=self.item[rows].long(),
-            history=history.masked_fill_(~real, 0),
-            history_length=length,
-            label=self.label[rows].float(),
-            categories=self.categories,
-        )
+        """Gather the rows at these positions (int64 [B]), with histories of at most ``history_size`` items.
+
+        Raises:
+            ConfigError: if the stream does not keep histories that long.
+        """
+        self.check_history(history_size)
+        pieces, places = self._pieces(rows)
+        batches = [part.batch(positions, history_size) for part, positions in pieces]
+        batch = batches[0]
+        if places is not None:
+            columns = {name: [getattr(batch, name) for batch in batches] for name in Batch._fields}
+            batch = Batch(**{name: torch.cat(c)[places] for name, c in columns.items() if c[0] is not None})
+        return batch._replace(categories=self.categories)
+
+    def compact(self, rows: Tensor, history_size: int) -> InteractionLog:
+        """The rows at these positions (int64 [n]) in this order, in memory, with just the items of their histories.
+
+        Its batches are those of this log, with positions counted among ``rows``.
+        """
+        pieces, places = self._pieces(rows)
+        columns = Columns.concatenate([part.take(positions).compact(history_size) for part, positions in pieces])
+        columns = columns if places is None else columns.take(places)
+        return InteractionLog((columns,), self.categories, self.sizes, history_size)
+
+    def check_history(self, size: int) -> None:
+        """Check that histories of ``size`` items can be given.
+
+        Raises:
+            ConfigError: if the stream does not keep histories that long.
+        """
+        if self.longest_history is not None and size > self.longest_history:
+            raise ConfigError(
+                f"data.history_size is {size}, but the stream keeps {self.longest_history} items from one part to the "
+                "next: lower it, or convert the stream again with a larger carry"
+            )
+
+    def first_from(self, times: Tensor) -> Tensor:
+        """For each time (int64 [n]), the position of the first row that is not earlier, int64 [n]."""
+        found = [torch.searchsorted(part.time, times) for part in self.parts]
+        return torch.stack(found).sum(0)
 
     def known(self, rows: int) -> tuple[int, int]:
         """How many users and how many items the first ``rows`` rows have: ids from there on are new after them."""
-        return (int(self.user[:rows].max()) + 1, int(self.item[:rows].max()) + 1) if rows else (0, 0)
+        last = max(mark for mark in self.landmarks if mark <= rows)
+        users, items = self.landmarks[last]
+        for part in self.between(last, rows).parts:
+            if part.rows:
+                users, items = max(users, int(part.user.max()) + 1), max(items, int(part.item.max()) + 1)
+        self.landmarks[rows] = users, items
+        return users, items
 
     def fingerprint(self, rows: int) -> str:
         """A digest of the first ``rows`` rows, to tell a stream that has grown from one that has changed.
 
-        It covers users, items, labels, times, the length of histories and the categories of the items that occur.
+        It covers users, items, labels, times, the length of histories, context features, and the categories of the
+        items that occur. It is the digest of the digests of blocks of 2**20 rows, which a stream on disk has stored,
+        so that only the last block is read; into which parts the rows were cut makes no difference.
         """
-        user, item = self.user[:rows].long(), self.item[:rows]
-        columns = [user, item, self.label[:rows], self.time[:rows], self.history_end[:rows] - self.sequence_start[user]]
-        if self.categories is not None:
-            known = self.categories[: int(item.max()) + 1 if rows else 0]
-            columns += [(known >= 0).sum(1), known[known >= 0]]  # the table's width may grow
         digest = hashlib.sha256()
-        for column in columns:
-            digest.update(column.cpu().numpy().tobytes())
+        for begin in range(0, rows, BLOCK):
+            block = begin // BLOCK
+            whole = begin + BLOCK <= rows and block < len(self.digests)
+            digest.update((self.digests[block] if whole else self.digest(begin, min(begin + BLOCK, rows))).encode())
+        if self.categories is not None:
+            categories = self.categories[: self.known(rows)[1]]
+            for column in ((categories >= 0).sum(1), categories[categories >= 0]):  # the table's width may grow
+                digest.update(column.cpu().numpy().tobytes())
         return digest.hexdigest()
 
+    def digest(self, begin: int, end: int) -> str:
+        """The digest of the rows ``begin … end - 1``."""
+        digest = hashlib.sha256()
+        for columns in zip(*(part.by_row() for part in self.between(begin, end).parts), strict=True):
+            for column in columns:
+                digest.update(column.cpu().numpy().tobytes())
+        return digest.hexdigest()
 
-def _number_by_first_appearance(names: pl.Series) -> tuple[np.ndarray, pl.Series]:
-    """Dense ids int32 [rows] in the order of first appearance, and the names by id."""
-    known = names.unique(maintain_order=True)
-    ids = names.to_frame("name").join(
-        pl.DataFrame({"name": known, "id": np.arange(len(known), dtype=np.int32)}),
-        on="name",
-        how="left",
-        maintain_order="left",
-    )
-    return ids["id"].to_numpy().copy(), known
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [0, *accumulate(part.rows for part in self.parts)]
 
+    def _whole(self, name: str) -> Tensor:
+        columns = [getattr(part, name) for part in self.parts]
+        return columns[0] if len(columns) == 1 else torch.cat(columns)
 
-def _histories(
-    user: np.ndarray, item: np.ndarray, time: np.ndarray, enters: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Each row's history end, the sequences, and where each user's sequence starts."""
-    by_user = np.argsort(user, kind="stable")  # rows grouped by user, still in the order of time
-    before = np.cumsum(enters[by_user]) - enters[by_user]  # entries of the sequence before this row
-    first_of_user = np.diff(user[by_user], prepend=-1) != 0
-    first_of_moment = first_of_user | (np.diff(time[by_user], prepend=time[by_user[0]] - 1) != 0)
-    # Rows of the same moment see only what came strictly before it: all take the count at the moment's first row.
-    moment_start = np.maximum.accumulate(np.where(first_of_moment, np.arange(len(user)), 0))
-    history_end = np.empty(len(user), dtype=np.int64)
-    history_end[by_user] = before[moment_start]
-    sequence = item[by_user][enters[by_user]]
-    return history_end, sequence, before[first_of_user].astype(np.int64)
+    def _pieces(self, rows: Tensor) -> tuple[list[tuple[Columns, Tensor]], Tensor | None]:
+        """The parts that have some of the rows, each with their positions in it, and where each row then stands.
 
-
-def _catalogue(item_names: pl.Series, categories: pl.DataFrame) -> tuple[Tensor, int]:
-    """Category ids [items, C] padded with -1, numbered by first appearance, and their count."""
-    joined = pl.DataFrame({"item": item_names, "id": np.arange(len(item_names))}).join(
-        categories.unique("item", keep="first", maintain_order=True), on="item", how="left", maintain_order="left"
-    )
-    pairs = joined.select("id", "categories").explode("categories").drop_nulls()
-    item = pairs["id"].to_numpy()
-    category, names = _number_by_first_appearance(pairs["categories"])
-    position = np.arange(len(item)) - np.searchsorted(item, item)
-    table = np.full((len(item_names), int(position.max(initial=0)) + 1), -1, dtype=np.int64)
-    table[item, position] = category
-    return torch.from_numpy(table), len(names)
+        The latter, int64 [B], is ``None`` if all are in one part.
+        """
+        if len(self.parts) == 1:
+            return [(self.parts[0], rows)], None
+        part = torch.bucketize(rows, torch.tensor(self._starts[1:-1]), right=True)
+        order = part.argsort(stable=True)
+        groups = rows[order].split(part.bincount(minlength=len(self.parts)).tolist())
+        pieces = [
+            (part, group - start)
+            for part, start, group in zip(self.parts, self._starts, groups, strict=False)
+            if len(group)
+        ]
+        pieces = pieces or [(self.parts[0], rows)]
+        return pieces, torch.empty_like(order).scatter_(0, order, torch.arange(len(order))) if len(pieces) > 1 else None

@@ -1,6 +1,7 @@
 """Cutting time: where one period of the stream ends and the next begins.
 
-Periods are numbered from 1. With boundaries ``[b_0, b_1, …, b_P]``, period ``t`` holds rows ``b_{t-1} … b_t - 1``.
+Periods are numbered from 1. With boundaries ``[b_0, b_1, …, b_P]``, period ``t`` holds rows ``b_{t-1} … b_t - 1``. By
+numbers of rows here, by the clock in :mod:`asmg_pl.data.calendar`, where a period may have no row.
 """
 
 from __future__ import annotations

@@ -48,3 +48,8 @@ class Phase:
     repeat: int = 0
     rows: Callable[[], Tensor] | None = None
     beside: Callable[[], Tensor] | None = None
+
+    @property
+    def key(self) -> tuple[str, int, int]:
+        """What tells the pass from all others of a walk; whatever is random in it depends on that."""
+        return self.name, self.period, self.repeat

@@ -2,7 +2,8 @@
 
 user, item, latest items (mean),        ┌─▶ weight of each id ─────────▶ sum ─┐
 the item's categories (mean),       ────┼─▶ embeddings ─▶ products of pairs ──┼─ + ─▶ logit
-the latest items' categories (mean)     └─▶ embeddings ─▶ MLP ────────────────┘
+the latest items' categories (mean),    └─▶ embeddings ─▶ MLP ────────────────┘
+context features
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.recommenders.base import Lookup, Recommender, glorot_uniform_, relu_mlp
-from asmg_pl.recommenders.pooling import field_ids, field_shares, fields
+from asmg_pl.recommenders.pooling import field_count, field_ids, field_shares, field_tables, fields
 
 
 class DeepFM(Recommender):
@@ -31,25 +32,26 @@ class DeepFM(Recommender):
         """Build the model.
 
         Args:
-            sizes: numbers of users, items and categories (0: no category tables).
+            sizes: numbers of users, items, categories (0: no category tables) and values of context features.
             embedding_dim: width of each embedding.
             hidden: widths of the hidden layers; by default a half and a quarter of the input's width, which is
-                20 and 10 with categories, 12 and 6 without.
+                20 and 10 with categories, 12 and 6 without, and without context features.
         """
         super().__init__()
-        rows = {"user": sizes.users, "item": sizes.items}
-        if sizes.categories:
-            rows["category"] = sizes.categories
+        rows = field_tables(sizes)
         embeddings = {name: nn.Embedding(n, embedding_dim) for name, n in rows.items()}
         weights = {f"{name}_weight": nn.Embedding(n, 1) for name, n in rows.items()}
         self.tables = nn.ModuleDict(embeddings | weights)
-        width = embedding_dim * (5 if sizes.categories else 3)
+        width = embedding_dim * field_count(sizes)
         self.mlp = relu_mlp([width, *([width // 2, width // 4] if hidden is None else hidden), 1])
         for parameter in self.parameters():
             glorot_uniform_(parameter.data)
 
     def lookups(self, batch: Batch) -> dict[str, Tensor]:
-        """Ids, of embeddings and weights alike: user [B]; item and history [B, 1+T]; their categories [B, 1+T, C]."""
+        """Ids, of embeddings and weights alike.
+
+        User [B]; item and history [B, 1+T]; their categories [B, 1+T, C]; each context feature [B].
+        """
         ids = field_ids(batch)
         return ids | {f"{name}_weight": asked for name, asked in ids.items()}
 
@@ -57,8 +59,9 @@ class DeepFM(Recommender):
         """Logits [B]."""
         shares = field_shares(batch)
         weights = {n.removesuffix("_weight"): lookup for n, lookup in lookups.items() if n.endswith("_weight")}
+        embeddings = {name: lookups[name] for name in weights}
         linear = torch.cat(fields(weights, *shares), dim=-1).sum(-1)
-        embedded = fields(lookups, *shares)  # F times [B, D]
+        embedded = fields(embeddings, *shares)  # F times [B, D]
         deep: Tensor = self.mlp(torch.cat(embedded, dim=-1))
         return linear + pairwise_products(torch.stack(embedded, dim=1)) + deep.squeeze(-1)
 

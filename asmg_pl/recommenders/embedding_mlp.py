@@ -1,8 +1,9 @@
 """Embedding&MLP, the base model of the ASMG paper.
 
-user ─────────────▶ embedding ──────────────────────────┐
+user ─────────────▶ embedding ───────────────────────────────────┐
 latest items ─────▶ [item embedding, mean of categories] ─ mean ─┼─▶ MLP ─▶ logit
-item ─────────────▶ [item embedding, mean of categories] ────────┘
+item ─────────────▶ [item embedding, mean of categories] ────────┤
+context features ─▶ an embedding each ───────────────────────────┘
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.recommenders.base import Lookup, Recommender, glorot_uniform_, relu_mlp
-from asmg_pl.recommenders.pooling import field_ids, field_shares, fields
+from asmg_pl.recommenders.pooling import field_count, field_ids, field_shares, field_tables, fields
 
 
 class EmbeddingMLP(Recommender):
@@ -28,23 +29,21 @@ class EmbeddingMLP(Recommender):
         """Build the model.
 
         Args:
-            sizes: numbers of users, items and categories (0: no category table).
+            sizes: numbers of users, items, categories (0: no category table) and values of context features.
             embedding_dim: width of each embedding.
             hidden: widths of the hidden layers; by default a half and a quarter of the input's width, which is
-                20 and 10 with categories, 12 and 6 without.
+                20 and 10 with categories, 12 and 6 without, and without context features.
         """
         super().__init__()
-        tables = {"user": sizes.users, "item": sizes.items}
-        if sizes.categories:
-            tables["category"] = sizes.categories
-        self.tables = nn.ModuleDict({name: nn.Embedding(rows, embedding_dim) for name, rows in tables.items()})
-        width = embedding_dim * (5 if sizes.categories else 3)
+        tables = {name: nn.Embedding(rows, embedding_dim) for name, rows in field_tables(sizes).items()}
+        self.tables = nn.ModuleDict(tables)
+        width = embedding_dim * field_count(sizes)
         self.mlp = relu_mlp([width, *([width // 2, width // 4] if hidden is None else hidden), 1])
         for parameter in self.parameters():
             glorot_uniform_(parameter.data)
 
     def lookups(self, batch: Batch) -> dict[str, Tensor]:
-        """Ids: user [B]; item and history side by side [B, 1+T]; their categories [B, 1+T, C]."""
+        """Ids: user [B]; item and history side by side [B, 1+T]; their categories [B, 1+T, C]; contexts [B]."""
         return field_ids(batch)
 
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:

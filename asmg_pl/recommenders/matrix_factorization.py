@@ -13,7 +13,7 @@ from asmg_pl.recommenders.base import Lookup, Recommender, glorot_uniform_
 
 
 class MatrixFactorization(Recommender):
-    """Logit = user · item + user's bias + item's bias; histories and categories are not used.
+    """Logit = user · item + user's bias + item's bias; histories, categories and context features are not used.
 
     A table's last column holds the biases, so that whatever treats a row as one vector treats both together. Vectors
     start Glorot uniform, biases at 0. Source: the base model of SML-MF in Peng et al. (RecSys 2021).

@@ -1,4 +1,4 @@
-"""Pooling that the recommenders share: means over a history and over the categories of items.
+"""Fields that the recommenders share: user, item, means over a history and over categories, context features.
 
                        real entries                  known categories
     history_share  [1/2 1/2  0  0]     category_share  [1/3 1/3 1/3  0]     padding weighs 0, a row sums to 1 or 0
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
+from asmg_pl.data.log import Sizes
 from asmg_pl.recommenders.base import Lookup
 
 
@@ -40,13 +41,35 @@ def category_share(catalogue: Tensor, items: Tensor) -> Tensor:
     return known / known.sum(-1, keepdim=True).clamp(min=1)
 
 
+def context_ids(batch: Batch) -> dict[str, Tensor]:
+    """The ids of the context features, int64 [B], one table each."""
+    columns = [] if batch.context is None else batch.context.unbind(1)
+    return {f"context_{number}": column for number, column in enumerate(columns)}
+
+
+def field_tables(sizes: Sizes) -> dict[str, int]:
+    """The tables that :func:`field_ids` asks, and how many rows each has."""
+    tables = {"user": sizes.users, "item": sizes.items}
+    if sizes.categories:
+        tables["category"] = sizes.categories
+    return tables | {f"context_{number}": values for number, values in enumerate(sizes.context)}
+
+
+def field_count(sizes: Sizes) -> int:
+    """How many vectors :func:`fields` gives."""
+    return (5 if sizes.categories else 3) + len(sizes.context)
+
+
 def field_ids(batch: Batch) -> dict[str, Tensor]:
-    """What :func:`fields` asks: user [B]; item and history side by side [B, 1+T]; their categories [B, 1+T, C]."""
+    """What :func:`fields` asks.
+
+    User [B]; item and history side by side [B, 1+T]; their categories [B, 1+T, C]; each context feature [B].
+    """
     items = items_of(batch)
     ids = {"user": batch.user, "item": items}
     if batch.categories is not None:
         ids["category"] = category_ids(batch.categories, items)
-    return ids
+    return ids | context_ids(batch)
 
 
 def field_shares(batch: Batch) -> tuple[Tensor, Tensor | None]:
@@ -64,7 +87,7 @@ def fields(lookups: Mapping[str, Lookup], history: Tensor, categories: Tensor | 
         categories: weights of the categories of item and history, float [B, 1+T, C], or ``None``.
 
     Returns:
-        float [B, D] each: user, history, [the history's categories,] item[, the item's categories].
+        float [B, D] each: user, history, [the history's categories,] item[, the item's categories][, context features].
     """
     past = slice(1, None)
     items = lookups["item"]
@@ -73,4 +96,5 @@ def fields(lookups: Mapping[str, Lookup], history: Tensor, categories: Tensor | 
         known = lookups["category"]
         first.append(known.columns(past).weighted_sum(categories[:, past] * history[..., None]))
         second.append(known.columns(0).weighted_sum(categories[:, 0]))
-    return [lookups["user"].vectors(), *first, *second]
+    context = [lookup.vectors() for name, lookup in lookups.items() if name.startswith("context_")]
+    return [lookups["user"].vectors(), *first, *second, *context]

@@ -1,12 +1,11 @@
 """Two towers: one vector for the user, one for the item, and their dot product.
 
-user ─────────▶ embedding ───────┐
-                                 ├─▶ MLP ─▶ vector ─┐
-latest items ─▶ embedding ─ mean ┘                  │
-                                                    ├─▶ dot product + bias ─▶ logit
-item ─────────▶ embedding ───────┐                  │
-                                 ├─▶ MLP ─▶ vector ─┘
-its categories ▶ embedding ─ mean ┘
+user ──────────▶ embedding ───────┐
+latest items ──▶ embedding ─ mean ┼─▶ MLP ─▶ vector ─┐
+context ───────▶ embedding each ──┘                  │
+                                                     ├─▶ dot product + bias ─▶ logit
+item ──────────▶ embedding ───────┐                  │
+its categories ▶ embedding ─ mean ┴─▶ MLP ─▶ vector ─┘
 """
 
 from __future__ import annotations
@@ -19,7 +18,14 @@ from torch import Tensor, nn
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.recommenders.base import Lookup, Recommender, glorot_uniform_, relu_mlp
-from asmg_pl.recommenders.pooling import category_ids, category_share, history_share, items_of
+from asmg_pl.recommenders.pooling import (
+    category_ids,
+    category_share,
+    context_ids,
+    field_tables,
+    history_share,
+    items_of,
+)
 
 
 class TwoTower(Recommender):
@@ -36,18 +42,18 @@ class TwoTower(Recommender):
         """Build the model.
 
         Args:
-            sizes: numbers of users, items and categories (0: no category table).
+            sizes: numbers of users, items, categories (0: no category table) and values of context features.
             embedding_dim: width of each embedding.
             hidden: widths of the hidden layers of either tower; by default one as wide as the tower's input, which is
-                two embeddings, or one for the item's tower without categories.
+                two embeddings, one for the item's tower without categories, one more for the user's with each context
+                feature.
             output_dim: width of the vectors that are multiplied.
         """
         super().__init__()
-        tables = {"user": sizes.users, "item": sizes.items}
-        if sizes.categories:
-            tables["category"] = sizes.categories
-        self.tables = nn.ModuleDict({name: nn.Embedding(rows, embedding_dim) for name, rows in tables.items()})
-        user_width, item_width = 2 * embedding_dim, (2 if sizes.categories else 1) * embedding_dim
+        tables = {name: nn.Embedding(rows, embedding_dim) for name, rows in field_tables(sizes).items()}
+        self.tables = nn.ModuleDict(tables)
+        user_width = (2 + len(sizes.context)) * embedding_dim
+        item_width = (2 if sizes.categories else 1) * embedding_dim
         self.user_tower = relu_mlp([user_width, *([user_width] if hidden is None else hidden), output_dim])
         self.item_tower = relu_mlp([item_width, *([item_width] if hidden is None else hidden), output_dim])
         self.bias = nn.Parameter(torch.empty(1))
@@ -55,11 +61,11 @@ class TwoTower(Recommender):
             glorot_uniform_(parameter.data)
 
     def lookups(self, batch: Batch) -> dict[str, Tensor]:
-        """Ids: user [B]; item and history side by side [B, 1+T]; the item's categories [B, C]."""
+        """Ids: user [B]; item and history side by side [B, 1+T]; the item's categories [B, C]; contexts [B]."""
         ids = {"user": batch.user, "item": items_of(batch)}
         if batch.categories is not None:
             ids["category"] = category_ids(batch.categories, batch.item)
-        return ids
+        return ids | context_ids(batch)
 
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """Logits [B]."""
@@ -68,7 +74,8 @@ class TwoTower(Recommender):
     def user_vectors(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """The user tower's output, float [B, output_dim]."""
         history = lookups["item"].columns(slice(1, None)).weighted_sum(history_share(batch))
-        vectors: Tensor = self.user_tower(torch.cat([lookups["user"].vectors(), history], dim=-1))
+        context = [lookups[name].vectors() for name in context_ids(batch)]
+        vectors: Tensor = self.user_tower(torch.cat([lookups["user"].vectors(), history, *context], dim=-1))
         return vectors
 
     def item_vectors(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:

@@ -115,15 +115,15 @@ class ADER(Updater):
         data, rows = self._data, self.candidates(period)
         features = torch.cat(self._features)
         self._features = []
-        at = rows.to(data.log.item.device)
-        classes = 2 * data.log.item[at].long() + data.log.label[at]
+        candidates = data.log.batch(rows, history_size=0)
+        classes = 2 * candidates.item + candidates.label.long()
         _, groups, counts = classes.to(features.device).unique(return_inverse=True, return_counts=True)
         budget = math.ceil(self.exemplar_share * data.rows_of(self.pretrain_periods).stop)
         self.exemplars = rows[herd(features, groups, quotas(counts, budget)).cpu()]
         self.teacher.load_state_dict(self.recommender.state_dict())
         new = data.rows_of(period)
         items_before, items_now = (data.log.known(count)[1] for count in (new.start, new.stop))
-        self.exemplar_weight = self.distillation * math.sqrt(items_before / items_now * budget / len(new))
+        self.exemplar_weight = self.distillation * math.sqrt(items_before / items_now * budget / max(1, len(new)))
 
     # ---- the update
 

@@ -157,11 +157,10 @@ class ASMG(Updater):
         """One step of ω on Σ_i λ_i L(Θ*_i | D_{i+1})."""
         if len(self.step_weights) != self.history.window:  # it has grown
             self.step_weights = step_weights(self.weights, self.history.window).to(self.device)
-        losses = [
-            F.binary_cross_entropy_with_logits(logits, batch.label)
-            for logits, batch in zip(self.generated_logits(batches), batches, strict=True)
-        ]
-        self.take_step(1, torch.stack(losses) @ self.step_weights[-len(losses) :])
+        read = [i for i, batch in enumerate(batches) if len(batch.label)]  # a short period may have no row left
+        logits, weights = self.generated_logits(batches), self.step_weights[-len(batches) :]
+        losses = [F.binary_cross_entropy_with_logits(logits[i], batches[i].label) for i in read]
+        self.take_step(1, torch.stack(losses) @ weights[read])
 
     @torch.no_grad()
     def carry_state(self) -> None:

@@ -84,7 +84,9 @@ class EWC(Updater):
     @torch.no_grad()
     def take_importance(self) -> None:
         """F ← decay · F + F_t, and Θ_t becomes the anchor."""
-        for importance, square in zip(self.importance.parameters(), self._squares, strict=True):
-            importance.mul_(self.decay).add_(square, alpha=1 / self._batches)
+        for importance in self.importance.parameters():
+            importance.mul_(self.decay)
+        for importance, square in zip(self.importance.parameters(), self._squares, strict=bool(self._squares)):
+            importance.add_(square, alpha=1 / self._batches)  # of an empty period there are none
         self._squares, self._batches = [], 0
         self.anchor.load_state_dict(self.recommender.state_dict())

@@ -120,7 +120,7 @@ class SPMF(Updater):
         return self.trainer.datamodule  # type: ignore[attr-defined]
 
     def _rows_with(self, label: int, rows: range) -> Tensor:
-        return rows.start + (self._data.log.label[rows.start : rows.stop].cpu() == label).nonzero().flatten()
+        return rows.start + (self._data.log.between(rows.start, rows.stop).label == label).nonzero().flatten()
 
     def _randomness(self, *key: int | str) -> torch.Generator:
         return randomness(self._data.seed, "spmf", *key)

@@ -12,6 +12,7 @@ import torch
 
 from asmg_pl.data import Batch, EqualCounts, EqualRows, InteractionLog, PeriodDataModule, Phase
 from asmg_pl.data.loader import MiniBatches, SideBySide
+from asmg_pl.data.negatives import Fresh, Rule
 from asmg_pl.data.periods import Periods
 from asmg_pl.data.sources import DriftingStream, Source
 from asmg_pl.errors import CheckpointError, ConfigError
@@ -267,3 +268,90 @@ def test_a_period_without_rows_is_refused_by_number() -> None:
 
     with pytest.raises(ConfigError, match="period 3 empty"):
         module(periods=Gap()).rows_of(1)
+
+
+# ---- negatives
+
+
+class Clicks(Source):
+    """Positives only: 60 rows of 5 users in 3 periods, items appearing one after the other."""
+
+    def read(self, root: Path | None) -> InteractionLog:
+        rows = pl.DataFrame({"user": [row % 5 for row in range(60)], "time": range(60)})
+        return InteractionLog.from_frame(rows.with_columns(item=pl.col("time") // 3, label=1))
+
+
+def clicks(**arguments: Any) -> PeriodDataModule:
+    defaults: dict[str, Any] = {"periods": EqualCounts(3), "batch_size": 6, "negatives": Fresh(2)}
+    return PeriodDataModule(Clicks(), **defaults | arguments)
+
+
+def drawn(data: PeriodDataModule, chosen: Phase) -> list[tuple[int, int]]:
+    """The user and item of each negative, in the order of the stream."""
+    data.phase = chosen
+    loader = data.train_dataloader()
+    assert isinstance(loader, MiniBatches)
+    pairs = []
+    for batch in loader:
+        assert batch.label.tolist() == [1, 0, 0] * (len(batch.label) // 3)
+        assert (batch.history_length[::3] == batch.history_length[1::3]).all()
+        pairs += [
+            (int(u), int(i)) for u, i, label in zip(batch.user, batch.item, batch.label, strict=True) if not label
+        ]
+    return pairs
+
+
+def test_negatives_are_drawn_anew_in_each_training_pass_and_alike_after_a_resume() -> None:
+    passes = [phase(2), phase(2, repeat=1), phase(2, name="generate")]
+    found = [sorted(drawn(clicks(), chosen)) for chosen in passes]
+    assert found == [sorted(drawn(clicks(), chosen)) for chosen in passes]
+    assert found[0] != found[1] != found[2] != found[0]
+    assert found[0] != sorted(drawn(clicks(seed=2), passes[0]))
+
+
+def test_scoring_draws_the_same_negatives_whoever_scores_and_in_whatever_batches() -> None:
+    scoring = [phase(3, name=name, repeat=repeat, trains=False) for name in ("score", "select") for repeat in (0, 1)]
+    found = [drawn(clicks(scoring_batch_size=size), s) for size, s in zip((5, 7, 20, 50), scoring, strict=True)]
+    assert all(pairs == found[0] for pairs in found)
+    data = clicks(evaluate=[3])
+    assert [pair for _, batch in data.test_dataloader() for pair in zip(*pairs_of(batch), strict=True)] == found[0]
+
+
+def pairs_of(batch: Batch) -> tuple[list[int], list[int]]:
+    return batch.user[batch.label == 0].tolist(), batch.item[batch.label == 0].tolist()
+
+
+def test_no_item_of_a_later_period_is_a_negative() -> None:
+    data = clicks()
+    for period in (1, 2, 3):
+        there = data.log.known(20 * period)[1]
+        assert there < data.log.sizes.items or period == 3
+        for trains in (True, False):
+            items = [item for _, item in drawn(data, phase(period, trains=trains))]
+            assert max(items) < there
+            assert len(set(items)) > 3
+
+
+def test_later_rows_change_no_negative_of_an_earlier_period() -> None:
+    class Longer(Clicks):
+        def read(self, root: Path | None) -> InteractionLog:
+            more = pl.DataFrame({"user": [1] * 9, "item": range(9), "label": 1, "time": range(60, 69)})
+            rows = pl.DataFrame({"user": [row % 5 for row in range(60)], "time": range(60)})
+            rows = rows.with_columns(item=pl.col("time") // 3, label=1).select(more.columns)
+            return InteractionLog.from_frame(pl.concat([rows, more], how="vertical_relaxed"))
+
+    rules: tuple[Rule, Rule] = ("uniform", "popularity")
+    for rule in rules:
+        data = clicks(negatives=Fresh(2, rule))
+        grown = PeriodDataModule(Longer(), periods=EqualRows(20), batch_size=6, negatives=Fresh(2, rule))
+        for chosen in (phase(2), phase(2, trains=False), phase(1, 2)):
+            assert drawn(data, chosen) == drawn(grown, chosen)
+
+
+def test_each_stream_side_by_side_has_negatives() -> None:
+    data = clicks()
+    data.phase = phase(1, 2, side_by_side=True)
+    for batches in data.train_dataloader():
+        for batch in batches:
+            assert isinstance(batch, Batch)
+            assert batch.label.mean() == pytest.approx(1 / 3)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
 import polars as pl
 import pytest
@@ -66,15 +64,15 @@ def test_names_may_be_strings() -> None:
 
 def test_columns_have_the_documented_types() -> None:
     log = InteractionLog.from_frame(random_rows())
-    types = {name: value.dtype for name, value in vars(log).items() if isinstance(value, torch.Tensor)}
-    assert types == {
+    columns = {name: value for name, value in log.parts[0]._asdict().items() if name != "context"}
+    assert {name: column.dtype for name, column in columns.items()} == {
         "user": torch.int32,
         "item": torch.int32,
         "label": torch.uint8,
         "time": torch.int64,
-        "history_end": torch.int64,
+        "history_end": torch.int32,
+        "history_length": torch.int32,
         "sequence": torch.int32,
-        "sequence_start": torch.int64,
     }
 
 
@@ -141,10 +139,13 @@ def test_rows_appended_later_change_nothing_about_earlier_rows() -> None:
 
 def test_sequences_hold_each_entry_once_and_are_contiguous_by_user() -> None:
     log = InteractionLog.from_frame(random_rows())
-    assert len(log.sequence) == int(log.label.sum())
-    for user, (start, end) in enumerate(pairwise([*log.sequence_start.tolist(), len(log.sequence)])):
-        liked = (log.user == user) & (log.label == 1)
-        assert torch.equal(log.sequence[start:end], log.item[liked])
+    (part,) = log.parts
+    assert len(part.sequence) == int(log.label.sum())
+    begin = 0
+    for user in range(log.sizes.users):
+        liked = log.item[(log.user == user) & (log.label == 1)]
+        assert torch.equal(part.sequence[begin : begin + len(liked)], liked)
+        begin += len(liked)
 
 
 def test_categories_are_padded_and_numbered_by_first_appearance() -> None:

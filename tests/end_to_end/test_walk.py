@@ -83,8 +83,9 @@ def test_scores_agree_with_the_counts_beside_them(walk: Walk) -> None:
 
 
 def test_the_screen_shows_a_row_per_period_and_the_mean_over_the_test_periods(walk: Walk) -> None:
-    lines = walk[1].out.splitlines()
+    cut, *lines = walk[1].out.splitlines()
     table = pl.read_csv(walk[0] / "metrics.csv")
+    assert cut == "13 periods of 200 rows"
     assert lines[0].startswith("pre-trained on periods 1 to 4 in ")
     names = [word for name in SCORES for word in name.split("_")]
     assert lines[1].split() == ["period", "split", "rows", *names, "seconds"]

@@ -6,16 +6,23 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+import polars as pl
 import pytest
 import torch
 from torch import Tensor
 
-from asmg_pl.data.log import Sizes
+from asmg_pl.data.log import InteractionLog, Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.updaters import SPMF, IncrementalUpdate, Updater
 
 Walk = Callable[..., Updater]
 PERIOD = 100  # rows
+ROWS = range(6 * PERIOD)
+LOG = InteractionLog.from_frame(
+    pl.DataFrame(
+        {"user": [1] * len(ROWS), "item": [1] * len(ROWS), "label": [int(n % 3 > 0) for n in ROWS], "time": ROWS}
+    )
+)
 
 
 @pytest.fixture
@@ -23,10 +30,9 @@ def spmf(monkeypatch: pytest.MonkeyPatch) -> Callable[..., SPMF]:
     """SPMF on a stream of which it sees the labels only: rows 0, 3, 6, … are negative."""
 
     def build(seed: int = 0, **options: Any) -> SPMF:
-        label = (torch.arange(6 * PERIOD) % 3 > 0).to(torch.uint8)
         data = SimpleNamespace(
             seed=seed,
-            log=SimpleNamespace(label=label),
+            log=LOG,
             rows_of=lambda period: range((period - 1) * PERIOD, period * PERIOD),
         )
         monkeypatch.setattr(SPMF, "_data", data)

@@ -1,8 +1,11 @@
-"""Streams: the public data sets that can be read as they are distributed."""
+"""Streams: on disk, as public data sets are distributed, and synthetic."""
 
 from asmg_pl.data.sources.base import Source
 from asmg_pl.data.sources.drift import DriftingStream
 from asmg_pl.data.sources.movielens import MovieLens
 from asmg_pl.data.sources.movietweetings import MovieTweetings
+from asmg_pl.data.sources.sobazaar import Sobazaar
+from asmg_pl.data.sources.stream import Stream
+from asmg_pl.data.sources.tmall import Tmall
 
-__all__ = ["DriftingStream", "MovieLens", "MovieTweetings", "Source"]
+__all__ = ["DriftingStream", "MovieLens", "MovieTweetings", "Sobazaar", "Source", "Stream", "Tmall"]

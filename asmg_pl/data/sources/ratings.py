@@ -77,9 +77,8 @@ class RatingSource(Source):
                 f"no rating from {self.start or 'the beginning'} to {self.end or 'the end'}: those in {root} go from "
                 f"{first} to {last}; choose start and end within"
             )
-        return InteractionLog.from_frame(
-            rows.with_columns(label=pl.col("rating") >= self.positive_from), self.categories(root)
-        )
+        label = (pl.col("rating") >= self.positive_from).alias("label")
+        return InteractionLog.from_frame(rows.select("user", "item", label, "time"), self.categories(root))
 
 
 def _day(name: str, text: str | None) -> date | None:

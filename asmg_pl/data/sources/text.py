@@ -6,6 +6,7 @@ single pass; only a file with a null in it is read again, to find the line and t
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,7 +71,9 @@ def read_ratings(
     raise _refusal(path, malformed, reason)
 
 
-def read_categories(path: Path, pattern: str, form: str, header: str | None = None) -> pl.DataFrame:
+def read_categories(
+    path: Path, pattern: str, form: str, header: str | None = None, any_bytes: bool = False
+) -> pl.DataFrame:
     """Read a file with one item per line and the item's categories, separated by ``|``.
 
     Args:
@@ -78,6 +81,7 @@ def read_categories(path: Path, pattern: str, form: str, header: str | None = No
         pattern: regular expression of a whole line, with the groups ``item`` and ``categories``.
         form: the same for a human reader, for error messages.
         header: the first line that the file must have, if it has a header.
+        any_bytes: whether what is not UTF-8 is read as Latin-1, in which titles of older data sets are.
 
     Returns:
         Columns ``item`` (Int64) and ``categories`` (List(String), empty for an item without).
@@ -88,7 +92,7 @@ def read_categories(path: Path, pattern: str, form: str, header: str | None = No
     groups = pl.col("text").str.extract_groups(f"^{pattern}$").struct
     item = groups.field("item").cast(pl.Int64, strict=False)
     categories = groups.field("categories").str.extract_all(r"[^|]+")
-    rows = _rows(path, header).select("line", "text", item.alias("item"), categories.alias("categories"))
+    rows = _rows(path, header, any_bytes).select("line", "text", item.alias("item"), categories.alias("categories"))
 
     items = _collect(path, rows.select("item", "categories"))
     if items["item"].null_count() == 0:
@@ -96,11 +100,12 @@ def read_categories(path: Path, pattern: str, form: str, header: str | None = No
     raise _refusal(path, _malformed(path, rows, "item"), f"the row is not of the form {form!r}")
 
 
-def _rows(path: Path, header: str | None) -> pl.LazyFrame:
+def _rows(path: Path, header: str | None, any_bytes: bool = False) -> pl.LazyFrame:
     """The file's rows: ``line`` (counted from 1, header and blank lines included) and ``text``."""
     if not path.is_file():
         raise DataError(f"there is no file {path}: give the folder that holds {path.name} with --data.root FOLDER")
-    lines = pl.scan_lines(path, name="text", row_index_name="line", row_index_offset=1, glob=False)
+    content = io.BytesIO(path.read_bytes().decode("latin-1").encode()) if any_bytes else path
+    lines = pl.scan_lines(content, name="text", row_index_name="line", row_index_offset=1, glob=False)
     lines = lines.with_columns(pl.col("text").str.strip_prefix("\ufeff"))
     if header is not None:
         first = _collect(path, lines.head(1))["text"].to_list()

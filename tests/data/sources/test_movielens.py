@@ -43,7 +43,7 @@ def test_rows_are_sorted_by_time(tmp_path: Path) -> None:
 
 def test_only_liked_items_enter_histories(tmp_path: Path) -> None:
     log = MovieLens().read(folder(tmp_path, [(1, 1, 5, 1), (1, 2, 1, 2), (1, 3, 5, 3)]))
-    assert log.sequence.tolist() == [0, 2]
+    assert log.parts[0].sequence.tolist() == [0, 2]
 
 
 def test_start_and_end_are_whole_utc_days_that_are_kept(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_an_item_missing_in_the_catalogue_has_no_category(tmp_path: Path) -> Non
     log = MovieLens().read(folder(tmp_path, [(1, 99, 4, 1), (1, 2, 4, 2)]))
     assert log.categories is not None
     assert log.categories.tolist() == [[-1], [0]]
-    assert log.sizes == (1, 2, 1)
+    assert log.sizes[:3] == (1, 2, 1)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_an_end_before_the_start_is_refused() -> None:
 def test_the_real_data_set_has_its_known_counts(real_data: Callable[[str], Path]) -> None:
     log = MovieLens().read(real_data("ml-latest-small"))
     assert len(log) == 100_836
-    assert log.sizes == (610, 9_724, 20)
+    assert log.sizes[:3] == (610, 9_724, 20)
     assert log.label.sum().item() == 48_580
 
 
@@ -140,3 +140,41 @@ def test_the_genres_are_those_that_a_csv_parser_finds(real_data: Callable[[str],
     root = real_data("ml-latest-small")
     parsed = pl.read_csv(root / "movies.csv").select(item="movieId", categories=pl.col("genres").str.split("|"))
     assert MovieLens().categories(root).equals(parsed)
+
+
+def older(path: Path, ratings: str, movies: bytes) -> Path:
+    (path / "ratings.dat").write_text(ratings)
+    (path / "movies.dat").write_bytes(movies)
+    return path
+
+
+def test_the_older_files_are_read_where_there_are_no_newer_ones(tmp_path: Path) -> None:
+    movies = "7::Amélie: Le fabuleux destin (2001)::Comedy|Romance\n9::Alien: Director's Cut :: 2 (1979)::Horror\n"
+    root = older(tmp_path, "1::9::3::978300760\n2::7::5::978302109\n1::7::4::978301968\n", movies.encode("latin-1"))
+    log = MovieLens().read(root)
+    assert log.time.tolist() == [978300760, 978301968, 978302109]
+    assert log.label.tolist() == [0, 1, 1]
+    assert log.categories is not None
+    assert log.categories.tolist() == [[0, -1], [1, 2]]
+
+
+def test_the_newer_files_go_before_the_older_ones(tmp_path: Path) -> None:
+    folder(tmp_path, [(1, 1, 3.5, 1), (1, 2, 4.0, 2)])
+    older(tmp_path, "1::9::3::978300760\n", b"9::Alien::Horror\n")
+    assert len(MovieLens().read(tmp_path)) == 2
+
+
+def test_a_malformed_row_of_an_older_file_is_named_with_its_line(tmp_path: Path) -> None:
+    root = older(tmp_path, "1::9::3::978300760\n1:9:3:978300760\n", b"9::Alien::Horror\n")
+    with pytest.raises(DataError, match=r"ratings\.dat:2: 1 field where '::' should separate"):
+        MovieLens().read(root)
+
+
+def test_other_counts_than_published_are_said(tmp_path: Path, recwarn: pytest.WarningsRecorder) -> None:
+    root = folder(tmp_path, [(1, 1, 3.5, 1), (1, 2, 4.0, 2)])
+    MovieLens(expected={"users": 1, "items": 2, "rows": 2}).read(root)
+    assert not recwarn.list
+    with pytest.warns(UserWarning, match=r"MovieLens: the files have 1 users instead of 43,181, 2 rows instead of 3;"):
+        MovieLens(expected={"users": 43181, "items": 2, "rows": 3}).read(root)
+    with pytest.raises(ConfigError, match=r"source\.expected: 'films' is none of users, items"):
+        MovieLens(expected={"films": 3})

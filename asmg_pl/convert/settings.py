@@ -1,0 +1,169 @@
+"""What the columns of a user's tables mean, kept beside the stream so that later tables are read alike."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+from asmg_pl.data.negatives import Rule
+from asmg_pl.errors import ConfigError, DataError
+from asmg_pl.tables import columns as meaning
+from asmg_pl.tables.columns import Column, TimeUnit
+
+FILE = "convert.json"
+#: What must not change between two parts of a stream; a column may have another name in other files.
+_FIXED = ("positive_from", "all_positive", "negatives", "negative_rule", "seed", "history", "context")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What rows mean.
+
+    Attributes:
+        user: column with the user's id, a number or any text.
+        item: column with the item's id, likewise.
+        time: column with the time of the interaction; the stream keeps whole seconds (UTC).
+        label: column with 0 or 1.
+        rating: column with a rating, to be made a label with --positive-from.
+        positive_from: ratings from here on are positive, those below negative.
+        all_positive: every row is positive.
+        negatives: sampled negatives per positive. They are drawn now, once; to have them drawn anew in each pass, leave
+            this 0 and set data.negatives in the walk.
+        negative_rule: uniform, over all items; or popularity, by an item's share of the earlier rows.
+        seed: of the negatives.
+        history: which of a user's earlier items make the history, those of positive rows or all.
+        item_id: column of the --items table with the item's id.
+        categories: its column with the item's categories.
+        separator: what stands between two categories.
+        context: columns with categorical features of the interaction; a missing value is a value of its own.
+        time_unit: s, ms or us since 1970, or iso (as in 2014-01-31 or 2014-01-31 18:30:00, UTC without an offset).
+        delimiter: what stands between two fields of a text file; by default a comma in .csv, a tab in .tsv, .tab, .txt.
+        quote: what encloses fields of a text file; none if nothing does.
+    """
+
+    user: str
+    item: str
+    time: str
+    label: str | None = None
+    rating: str | None = None
+    positive_from: float | None = None
+    all_positive: bool = False
+    negatives: int = 0
+    negative_rule: Rule = "uniform"
+    seed: int = 1234
+    history: Literal["positive", "all"] = "positive"
+    item_id: str | None = None
+    categories: str | None = None
+    separator: str = "|"
+    context: tuple[str, ...] = ()
+    time_unit: TimeUnit = "s"
+    delimiter: str | None = None
+    quote: str = '"'
+
+    def __post_init__(self) -> None:
+        """Check what can be checked without a file.
+
+        Raises:
+            ConfigError: it names the option.
+        """
+        ways = [self.label is not None, self.rating is not None, self.all_positive]
+        if sum(ways) != 1:
+            raise ConfigError(
+                "which rows are positive? Give one of --label COL (0 or 1), --rating COL with --positive-from X, and "
+                "--all-positive"
+            )
+        if (self.rating is None) != (self.positive_from is None):
+            raise ConfigError("--rating COL and --positive-from X belong together: ratings from X on are positive")
+        if self.negatives < 0:
+            raise ConfigError(f"--negatives must not be negative, got {self.negatives}")
+        if self.negatives and not self.all_positive:
+            raise ConfigError("--negatives are drawn for rows that are all positive: give --all-positive, not a label")
+        if (self.item_id is None) != (self.categories is None):
+            raise ConfigError("--item-id COL and --categories COL belong together: they name columns of --items FILE")
+        if not self.separator or self.delimiter == "":
+            raise ConfigError("--separator and --delimiter must not be empty")
+        if self.quote != "none" and (len(self.quote) != 1 or not self.quote.isascii()):
+            raise ConfigError(f"--quote must be one character, or none, got {self.quote!r}")
+        for name in self.context:
+            if name in ("user", "item", "label", "time"):
+                raise ConfigError(f"--context {name}: the stream has a column of that name already, rename yours")
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any], folder: Path | None) -> Settings:
+        """The options given, those not given (``None``) from the stream in ``folder``, if there is one, or by default.
+
+        Raises:
+            ConfigError: if a needed option is missing, or contradicts the stream.
+            DataError: if the stream's file of settings is damaged.
+        """
+        options = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+        chosen = {name: value for name, value in options.items() if value is not None}
+        stored = {} if folder is None else _stored(folder)
+        if stored:
+            other = [name for name in _FIXED if name in chosen and chosen[name] != stored[name]]
+            if other:
+                raise ConfigError(
+                    f"{folder} was converted with other options: "
+                    + ", ".join(f"{option(n)} is {_shown(stored[n])} there, {_shown(chosen[n])} here" for n in other)
+                    + ". Leave them out to go on as before, or convert everything into a new stream"
+                )
+            if chosen.keys() & {"label", "rating"}:  # another column; another way of labelling is refused below
+                stored = {name: value for name, value in stored.items() if name not in ("label", "rating")}
+        merged = stored | chosen
+        missing = [option(name) for name in ("user", "item", "time") if name not in merged]
+        if missing:
+            raise ConfigError(f"which columns hold what? Name them with {', '.join(missing)}")
+        return cls(**merged)
+
+    @property
+    def dialect(self) -> tuple[str | None, str]:
+        """Delimiter (``None``: by the file's name) and quote (``""``: none) of text files."""
+        return self.delimiter and self.delimiter.replace("\\t", "\t"), "" if self.quote == "none" else self.quote
+
+    def columns(self) -> list[Column]:
+        """The columns to read."""
+        found = [meaning.identifier("user", "--user", self.user), meaning.identifier("item", "--item", self.item)]
+        if self.label is not None:
+            found.append(meaning.label(self.label))
+        if self.rating is not None and self.positive_from is not None:
+            found.append(meaning.rating(self.rating, self.positive_from))
+        context = [meaning.text(f"context {name}", "--context", name) for name in self.context]
+        return [*found, meaning.time(self.time, self.time_unit), *context]
+
+    def item_columns(self) -> list[Column]:
+        """The columns to read from the table of items."""
+        if self.item_id is None or self.categories is None:
+            return []
+        return [
+            meaning.identifier("item", "--item-id", self.item_id),
+            meaning.text("categories", "--categories", self.categories),
+        ]
+
+    def write(self, folder: Path) -> None:
+        """Keep the settings in a stream's folder."""
+        (folder / FILE).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+
+
+def option(name: str) -> str:
+    """How a setting is written on the command line."""
+    return "--" + name.replace("_", "-")
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return " ".join(value) or "none"
+    return "none" if value is None else str(value)
+
+
+def _stored(folder: Path) -> dict[str, Any]:
+    path = folder / FILE
+    if not path.is_file():
+        return {}
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        return {f.name: tuple(stored[f.name]) if f.name == "context" else stored[f.name] for f in fields(Settings)}
+    except (ValueError, KeyError, TypeError):
+        raise DataError(f"{path} is damaged: convert everything again, into a new stream") from None

@@ -1,0 +1,181 @@
+"""Cutting time by the clock: calendar periods, and boundaries of one's own. Times are seconds since 1970.
+
+    rows      · ··  ·   ·· ·      ·     · ·· ·
+calendar   │ Mon    │ Tue    │ Wed    │ Thu    │ Fri       a period may be empty
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import polars as pl
+import torch
+
+from asmg_pl.data.log import InteractionLog
+from asmg_pl.data.periods import Periods
+from asmg_pl.errors import ConfigError
+
+#: More periods than anybody walks; a stream whose times are not in seconds makes that many.
+MOST = 1_000_000
+_LATEST = 253_402_300_799  # the end of the year 9999
+
+
+class Calendar(Periods):
+    """Hours, days, weeks, … by the clock of a time zone.
+
+    A day is the zone's own, which has 23 or 25 hours when the clock changes; hours and minutes are always of one
+    length. A period's end is that of the calendar, so that a stream which grows is cut further in the same way. The
+    period in which the stream ends waits, since more of its rows may come.
+    """
+
+    def __init__(self, every: str = "1d", time_zone: str = "UTC", include_last: bool = False) -> None:
+        """Choose the calendar.
+
+        Args:
+            every: length of a period: a number and a unit out of m (minutes), h, d, w (from Monday), mo, q and y.
+            time_zone: the zone by whose clock days begin, as in ``Europe/Oslo``.
+            include_last: whether the period in which the stream ends is walked too. If the stream then gets more rows
+                of that period, the walk cannot go on.
+
+        Raises:
+            ConfigError: if there is no such length or time zone.
+        """
+        self.every = every
+        self.time_zone = time_zone
+        self.include_last = include_last
+        if not _begins(0, 0, every, time_zone):
+            raise ConfigError(f"periods.every must be longer than nothing, got {every!r}: give 1d or 6h, for example")
+
+    def cut(self, log: InteractionLog, known: Sequence[int] = ()) -> list[int]:
+        """See :meth:`Periods.cut`.
+
+        Raises:
+            ConfigError: if not one period is complete, there are too many, the stream's times are no seconds since
+                1970, or an earlier walk was cut otherwise.
+        """
+        first, last = _span(log)
+        begins = _begins(first, last, self.every, self.time_zone)
+        boundaries = [int(position) for position in log.first_from(torch.tensor(begins))]
+        if self.include_last:
+            boundaries.append(len(log))
+        if len(boundaries) < 2:
+            raise ConfigError(
+                f"the stream ends within its first period of {self.every}: cut finer (data.periods.every), or set "
+                "data.periods.include_last"
+            )
+        return _continued(boundaries, known)
+
+
+class Boundaries(Periods):
+    """Periods between given times.
+
+    Rows before the first time belong to no period, but are in the histories of later rows; so are those from the last
+    time on, which wait until further times are given.
+    """
+
+    def __init__(self, times: list[str | int], time_zone: str = "UTC") -> None:
+        """Give the times.
+
+        Args:
+            times: where periods begin and, the last one, end: dates (``2014-01-31``), dates with a time
+                (``2014-01-31 18:00``), or seconds since 1970; ascending.
+            time_zone: the zone whose clock shows these dates and times.
+
+        Raises:
+            ConfigError: if a time cannot be read, they do not ascend, or there are fewer than two.
+        """
+        self.times = [_seconds(time, time_zone) for time in times]
+        if len(times) < 2:
+            raise ConfigError(f"periods.times needs at least two times, a beginning and an end, got {times}")
+        for before, after, written in zip(self.times, self.times[1:], times[1:], strict=False):
+            if after <= before:
+                raise ConfigError(f"periods.times must ascend, but {written} does not come after the time before it")
+
+    def cut(self, log: InteractionLog, known: Sequence[int] = ()) -> list[int]:
+        """See :meth:`Periods.cut`.
+
+        Raises:
+            ConfigError: if the stream ends before the first period does, or an earlier walk was cut otherwise.
+        """
+        _, last = _span(log)
+        complete = [time for time in self.times if time <= last] + [time for time in self.times if time > last][:1]
+        if len(complete) < 2:
+            raise ConfigError(f"the stream ends {_shown(last)}, before the first of data.periods.times: lower them")
+        return _continued([int(position) for position in log.first_from(torch.tensor(complete))], known)
+
+
+def _span(log: InteractionLog) -> tuple[int, int]:
+    first, last = int(log.between(0, 1).time[0]), int(log.between(len(log) - 1, len(log)).time[0])
+    if first < 0 or last > _LATEST:
+        raise ConfigError(
+            f"the stream's times go from {first} to {last}, which are no seconds since 1970: convert it again with the "
+            "right --time-unit, or cut it by rows (EqualCounts, EqualRows)"
+        )
+    return first, last
+
+
+def _begins(first: int, last: int, every: str, time_zone: str) -> list[int]:
+    """Where the calendar's periods begin, from that of ``first`` to that of ``last``, seconds since 1970."""
+    try:
+        times = pl.from_epoch(pl.Series([first, last], dtype=pl.Int64), time_unit="s")
+        times = times.dt.replace_time_zone("UTC").dt.convert_time_zone(time_zone)
+        by_date = "mo" in every or any(unit in every for unit in "dwqy")
+        if by_date:  # on the face of the clock, since some days are longer than others
+            times = times.dt.replace_time_zone(None)
+        begin, end = times.dt.truncate(every)
+        periods = pl.datetime_range(begin, end, every, time_zone=None if by_date else time_zone, eager=True)
+        if by_date:
+            periods = _on_clock(periods, time_zone)
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"data.periods cannot cut by {every!r} in the time zone {time_zone!r} ({reason}): give a length like 6h, "
+            "1d, 1w or 1mo, and a zone like UTC or Europe/Oslo"
+        ) from None
+    if len(periods) > MOST:
+        raise ConfigError(
+            f"data.periods makes {len(periods):,} periods of {every} from {_shown(first)} to {_shown(last)}: cut "
+            "coarser, or convert the stream again if its times are not in seconds"
+        )
+    return periods.dt.epoch("s").to_list()
+
+
+def _on_clock(times: pl.Series, time_zone: str) -> pl.Series:
+    """Times without a zone as times of this zone's clock; one that the clock leaves out becomes the next it shows."""
+
+    def there(times: pl.Series) -> pl.Series:
+        return times.dt.replace_time_zone(time_zone, ambiguous="earliest", non_existent="null")
+
+    return there(times).fill_null(there(times.dt.offset_by("1h")))
+
+
+def _seconds(time: str | int, time_zone: str) -> int:
+    if isinstance(time, int):
+        return time
+    try:
+        naive = datetime.fromisoformat(time)
+        zoned = _on_clock(pl.Series([naive.replace(tzinfo=None)]), time_zone)
+    except (ValueError, pl.exceptions.PolarsError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"periods.times: {time!r} in the time zone {time_zone!r} is no time ({reason}): write it as 2014-01-31 or "
+            "2014-01-31 18:00, or in seconds since 1970"
+        ) from None
+    if naive.tzinfo is not None:
+        return int(naive.timestamp())
+    return int(zoned.dt.epoch("s")[0])
+
+
+def _shown(time: int) -> str:
+    return f"{pl.from_epoch(pl.Series([time]), time_unit='s')[0]} UTC"
+
+
+def _continued(boundaries: list[int], known: Sequence[int]) -> list[int]:
+    """The boundaries, if an earlier walk's are the first of them."""
+    if boundaries[: len(known)] != list(known):
+        raise ConfigError(
+            "the stream's earlier rows were cut into other periods when the checkpoint was made: go on with its "
+            "data.periods, or start without --ckpt_path"
+        )
+    return boundaries

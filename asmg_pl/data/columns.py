@@ -1,0 +1,136 @@
+"""The columns of consecutive rows, and the sequence in which their histories lie.
+
+history_end          4                 9   7          offsets into the sequence
+history_length       2                 3   1          how much before them is the row's
+                     ▼                 ▼   ▼
+sequence    … [ 8  3 ] 5 … │ [ 6 [ 9 ] 9 ] …          each user's items, each written once
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from asmg_pl.data.batch import Batch
+
+
+class Columns(NamedTuple):
+    """``n`` rows, all columns on one device.
+
+    Attributes:
+        user: int32 [n].
+        item: int32 [n].
+        label: uint8 [n], 1 for a positive interaction.
+        time: int64 [n], non-decreasing in a stream.
+        history_end: int32 or int64 [n], the row's history ends (exclusive) at this offset of ``sequence``.
+        history_length: uint8, int16 or int32 [n], how many entries before that offset belong to it.
+        sequence: int32 [entries], the items that enter histories, grouped by user, oldest first.
+        context: categorical features, int32 [n] each.
+    """
+
+    user: Tensor
+    item: Tensor
+    label: Tensor
+    time: Tensor
+    history_end: Tensor
+    history_length: Tensor
+    sequence: Tensor
+    context: tuple[Tensor, ...] = ()
+
+    @classmethod
+    def from_numpy(cls, context: Sequence[np.ndarray] = (), **columns: np.ndarray) -> Columns:
+        """The columns with these names; the arrays are not copied."""
+        return cls(
+            **{name: torch.from_numpy(column) for name, column in columns.items()},
+            context=tuple(torch.from_numpy(column) for column in context),
+        )
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(self.user)
+
+    def between(self, begin: int, end: int) -> Columns:
+        """The rows ``begin … end - 1``, as views."""
+        return self._each(lambda column: column[begin:end])
+
+    def take(self, rows: Tensor) -> Columns:
+        """The rows at these positions, int64 [m], as copies."""
+        return self._each(lambda column: column[rows])
+
+    def to(self, device: torch.device) -> Columns:
+        """The same rows on a device."""
+        return self._each(lambda column: column.to(device))._replace(sequence=self.sequence.to(device))
+
+    def by_row(self) -> list[Tensor]:
+        """The columns by which rows differ; where in the sequence a history lies is not among them."""
+        return [self.user, self.item, self.label, self.time, self.history_length, *self.context]
+
+    def compact(self, history_size: int) -> Columns:
+        """The same rows with histories of at most ``history_size`` items, and no more of the sequence than these.
+
+        Histories that overlap or touch are kept as one stretch, so that each item is still there once.
+        """
+        length = self.history_length.long().clamp_(max=history_size)
+        start, order = (self.history_end - length).sort()
+        end = start + length[order]
+        reach = end.cummax(0).values
+        first = torch.ones_like(start, dtype=torch.bool)  # whether a new stretch begins with this history
+        first[1:] = start[1:] > reach[:-1]
+        begins, size = start[first], reach[first.roll(-1)] - start[first]
+        offset = size.cumsum(0) - size  # where the stretch begins in the new sequence
+        moved = torch.empty_like(end)
+        moved[order] = end + (offset - begins)[first.cumsum(0) - 1]
+        kept = (begins - offset).repeat_interleave(size) + torch.arange(int(size.sum()))
+        return self._replace(
+            history_end=moved, history_length=length.to(self.history_length.dtype), sequence=self.sequence[kept]
+        )
+
+    @classmethod
+    def concatenate(cls, pieces: Sequence[Columns]) -> Columns:
+        """The rows of several pieces one after the other, with one sequence."""
+        if len(pieces) == 1:
+            return pieces[0]
+        before = accumulate((len(piece.sequence) for piece in pieces), initial=0)
+        moved = [
+            piece._replace(history_end=piece.history_end.long() + n) for piece, n in zip(pieces, before, strict=False)
+        ]
+        whole = {name: torch.cat([getattr(piece, name) for piece in moved]) for name in (*BY_ROW, "sequence")}
+        context = tuple(torch.cat(columns) for columns in zip(*(piece.context for piece in moved), strict=True))
+        return cls(**whole, context=context)
+
+    def batch(self, rows: Tensor, history_size: int) -> Batch:
+        """Gather the rows at these positions, int64 [B], with histories of at most ``history_size`` items."""
+        end, length, user, item, label = (
+            column.index_select(0, rows)
+            for column in (self.history_end, self.history_length, self.user, self.item, self.label)
+        )
+        length = length.int().clamp_(max=history_size)
+        # In 32 bits until the end. A place before the first entry, or before the user's first, is read and then zeroed.
+        back = torch.arange(1, history_size + 1, dtype=torch.int32, device=rows.device)
+        places = (end[:, None] - back).clamp_(min=0)  # [B, T]
+        sequence = self.sequence if len(self.sequence) else self.sequence.new_zeros(1)
+        history = sequence.index_select(0, places.view(-1)).view(places.shape) * (back <= length[:, None])
+        return Batch(
+            user=user.long(),
+            item=item.long(),
+            history=history.long(),
+            history_length=length.long(),
+            label=label.float(),
+            context=torch.stack([column.index_select(0, rows).long() for column in self.context], dim=1)
+            if self.context
+            else None,
+        )
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Columns:
+        by_row = {name: change(getattr(self, name)) for name in BY_ROW}
+        return self._replace(**by_row, context=tuple(change(column) for column in self.context))
+
+
+#: The columns with one value per row, beside ``context``.
+BY_ROW = ("user", "item", "label", "time", "history_end", "history_length")

@@ -1,0 +1,151 @@
+"""From the stream to the device: where the columns of a phase lie while its mini-batches are gathered.
+
+    on the CPU                the stream itself, mapped or in memory            nothing is copied but the mini-batch
+    on a device               its rows' columns and just the items of their     uploaded once, gathered there
+                              histories, kept for the periods of a window
+    on a device, more rows    the stream, on the CPU                            gathered by a thread a few mini-batches
+    than it is to hold                                                          ahead, pinned, copied while it computes
+
+All three give the same mini-batches, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import islice
+
+import torch
+from torch import Tensor
+
+from asmg_pl.data.batch import Batch
+from asmg_pl.data.loader import MiniBatches
+from asmg_pl.data.log import InteractionLog
+
+#: Cuts positions, int64 [n], into those of each mini-batch.
+Cut = Callable[[Tensor], tuple[Tensor, ...]]
+
+#: How many mini-batches are gathered ahead.
+AHEAD = 4
+
+
+class Feed:
+    """Gives the mini-batches of a stream on one device."""
+
+    def __init__(
+        self, log: InteractionLog, device: torch.device, history_size: int, device_rows: int | None = None
+    ) -> None:
+        """Upload nothing yet.
+
+        Args:
+            log: the stream, on the CPU.
+            device: where mini-batches are wanted.
+            history_size: the longest history, ``T``.
+            device_rows: the most rows whose columns are put on a device at once, ``None`` for any number.
+        """
+        self.log = log
+        self.device = device
+        self.history_size = history_size
+        self.device_rows = device_rows
+        self._kept: dict[tuple[int, ...], tuple[InteractionLog, int]] = {}
+        self._categories: Tensor | None = None
+
+    def mini_batches(
+        self, rows: Tensor, cut: Cut, order: Tensor | None = None, reads: tuple[int, ...] = (), period: int = 0
+    ) -> MiniBatches:
+        """The mini-batches of a pass.
+
+        Args:
+            rows: the positions of the rows, int64 [n].
+            cut: cuts them into mini-batches.
+            order: a permutation of the positions *in* ``rows``, int64 [n]; by default they are read as they are.
+            reads: the periods whose rows they are, for which the columns are kept; none if they are not to be kept.
+            period: the period that the walk is in. What no phase of it or of the period before has read is dropped.
+        """
+        if self.device.type == "cpu":
+            return MiniBatches(self.log, cut(rows if order is None else rows[order]), self.history_size)
+        if self.device_rows is not None and len(rows) > self.device_rows:
+            return self.ahead(rows, cut, order)
+        return self.resident(rows, cut, order, reads, period)
+
+    def ahead(self, rows: Tensor, cut: Cut, order: Tensor | None = None) -> MiniBatches:
+        """The mini-batches, gathered on the CPU and copied to the device; see :meth:`mini_batches`."""
+        return GatheredAhead(self, cut(rows if order is None else rows[order]))
+
+    def resident(
+        self, rows: Tensor, cut: Cut, order: Tensor | None = None, reads: tuple[int, ...] = (), period: int = 0
+    ) -> MiniBatches:
+        """The mini-batches, gathered on the device; see :meth:`mini_batches`."""
+        order = torch.arange(len(rows)) if order is None else order
+        return GatheredOnDevice(lambda: self._columns(rows, reads, period), cut, order, self)
+
+    def categories(self) -> Tensor | None:
+        """The catalogue on the device."""
+        if self._categories is None and self.log.categories is not None:
+            self._categories = self.log.categories.to(self.device)
+        return self._categories
+
+    def _columns(self, rows: Tensor, reads: tuple[int, ...], period: int) -> InteractionLog:
+        """The columns of some rows on the device."""
+        self._kept = {periods: kept for periods, kept in self._kept.items() if kept[1] >= period - 1}
+        if reads in self._kept:
+            columns = self._kept[reads][0]
+        else:
+            compact = replace(self.log, categories=None).compact(rows, self.history_size)
+            columns = replace(compact.to(self.device), categories=self.categories())
+        if reads:
+            self._kept[reads] = columns, period
+        return columns
+
+
+class GatheredOnDevice(MiniBatches):
+    """Mini-batches from columns that are uploaded when the first one is asked for."""
+
+    def __init__(self, columns: Callable[[], InteractionLog], cut: Cut, order: Tensor, feed: Feed) -> None:
+        """Say what to gather.
+
+        Args:
+            columns: gives the columns on the device.
+            cut: cuts positions into mini-batches.
+            order: positions in these columns, int64 [n].
+            feed: what is known of stream and device.
+        """
+        super().__init__(feed.log, cut(order), feed.history_size)
+        self.columns, self.cut, self.order, self.device = columns, cut, order, feed.device
+
+    def __iter__(self) -> Iterator[Batch]:
+        columns = self.columns()
+        for positions in self.cut(self.order.to(self.device)):
+            yield columns.batch(positions, self.history_size)
+
+
+class GatheredAhead(MiniBatches):
+    """Mini-batches that a thread gathers on the CPU while the device works on earlier ones."""
+
+    def __init__(self, feed: Feed, parts: tuple[Tensor, ...]) -> None:
+        """Say what to gather.
+
+        Args:
+            feed: what is known of stream and device.
+            parts: the row positions of each mini-batch, int64 [B].
+        """
+        super().__init__(replace(feed.log, categories=None), parts, feed.history_size)
+        self.feed = feed
+
+    def __iter__(self) -> Iterator[Batch]:
+        parts, categories = iter(self.parts), self.feed.categories()
+        with ThreadPoolExecutor(1) as thread:
+            ahead = deque(thread.submit(self._gather, rows) for rows in islice(parts, AHEAD))
+            while ahead:
+                batch = ahead.popleft().result()
+                ahead.extend(thread.submit(self._gather, rows) for rows in islice(parts, 1))
+                there = [None if c is None else c.to(self.feed.device, non_blocking=True) for c in batch]
+                yield Batch._make(there)._replace(categories=categories)
+
+    def _gather(self, rows: Tensor) -> Batch:
+        batch = self.log.batch(rows, self.history_size)
+        if self.feed.device.type != "cuda":
+            return batch
+        return Batch._make(None if column is None else column.pin_memory() for column in batch)

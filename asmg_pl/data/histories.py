@@ -1,0 +1,97 @@
+"""Each row's history as a place in a sequence that holds every item once.
+
+sequence   │ user 4: items from before │ … and of these rows │ user 9: …
+                                             ▲
+history of a row  =  at most `longest` entries before its end, all of them strictly earlier than the row
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+
+class Past(NamedTuple):
+    """What the users of some rows had in their histories before these rows.
+
+    Attributes:
+        items: int32 [entries], grouped by user in ascending order, oldest first.
+        earlier: int64 [users], how many of a user's entries are earlier than every row here.
+        same_moment: int64 [users], how many entries follow them that are of the moment ``moment``.
+        moment: the last time before these rows, which the first of them may share.
+    """
+
+    items: np.ndarray
+    earlier: np.ndarray
+    same_moment: np.ndarray
+    moment: int
+
+
+class Histories(NamedTuple):
+    """Where the histories of some rows are.
+
+    Attributes:
+        end: int32 [rows], a row's history ends (exclusive) at this offset of ``sequence``.
+        length: int32 [rows], how many entries it has.
+        sequence: int32 [entries], grouped by user in ascending order, oldest first.
+        segment_end: int64 [users], where each user's part of ``sequence`` ends.
+        segment_length: int64 [users], how long it is.
+    """
+
+    end: np.ndarray
+    length: np.ndarray
+    sequence: np.ndarray
+    segment_end: np.ndarray
+    segment_length: np.ndarray
+
+
+def histories(
+    user: np.ndarray, item: np.ndarray, time: np.ndarray, enters: np.ndarray, past: Past | None = None
+) -> Histories:
+    """Find the histories of rows.
+
+    Args:
+        user: which of the users that occur here a row belongs to, from 0 without gaps, [rows].
+        item: item ids, int32 [rows].
+        time: non-decreasing, [rows].
+        enters: whether the row's item enters later histories, bool [rows].
+        past: what there was before; nothing by default.
+    """
+    users = int(user.max()) + 1
+    nothing = np.zeros(users, dtype=np.int64)
+    if past is None:
+        past = Past(np.zeros(0, np.int32), nothing, nothing, int(time[0]) - 1)
+    by_user = np.argsort(user, kind="stable")  # rows grouped by user, still in the order of time
+    grouped, entering = user[by_user], enters[by_user]
+    first = np.diff(grouped, prepend=-1) != 0
+    before = np.cumsum(entering) - entering  # entries of these rows, of all users up to here
+    # Rows of the same moment see only what came strictly before it: all take the count at the moment's first row.
+    moment_starts = first | (np.diff(time[by_user], prepend=time[by_user[0]] - 1) != 0)
+    before_moment = before[np.maximum.accumulate(np.where(moment_starts, np.arange(len(user)), 0))]
+
+    brought = past.earlier + past.same_moment
+    own = np.bincount(grouped[entering], minlength=users)
+    own_start = before[first]  # entries of these rows that belong to users before this one
+    segment_length = brought + own
+    segment_end = np.cumsum(segment_length)
+    start = segment_end - segment_length
+    # A row of the moment at which the past ended sees only what is earlier.
+    seen = np.where(
+        time[by_user] > past.moment, brought[grouped] + before_moment - own_start[grouped], past.earlier[grouped]
+    )
+    end = np.empty(len(user), dtype=np.int32)
+    length = np.empty(len(user), dtype=np.int32)
+    end[by_user] = start[grouped] + seen
+    length[by_user] = seen
+
+    sequence = np.empty(int(segment_end[-1]), dtype=np.int32)
+    sequence[spans(start, brought)] = past.items
+    sequence[spans(start + brought, own)] = item[by_user][entering]
+    return Histories(end, length, sequence, segment_end, segment_length)
+
+
+def spans(start: np.ndarray, length: np.ndarray) -> np.ndarray:
+    """The positions ``start … start + length - 1`` of each of several spans, one after the other, int64."""
+    before = np.cumsum(length) - length
+    return np.repeat(start - before, length) + np.arange(int(length.sum()))

@@ -1,0 +1,84 @@
+"""Names (integers or strings, as the raw data have them) and the dense ids that stand for them."""
+
+from __future__ import annotations
+
+import numpy as np
+import polars as pl
+
+from asmg_pl.errors import DataError
+
+
+class Names:
+    """Names numbered from 0 by first appearance, so that names which come later never renumber earlier ones.
+
+    Unchangeable: numbering more names gives a new object, so that whoever fails half-way has lost nothing.
+    """
+
+    def __init__(self, what: str, names: pl.Series | None = None) -> None:
+        """Take the names by id.
+
+        Args:
+            what: what is named, for error messages.
+            names: distinct names, the first is that of id 0; none yet by default.
+        """
+        self.what = what
+        self._table = pl.DataFrame() if names is None else _table(names.alias("name"), first=0)
+
+    def __len__(self) -> int:
+        return len(self._table)
+
+    def since(self, first: int) -> pl.Series:
+        """The names of the ids from ``first`` on."""
+        return self._table["name"][first:] if len(self) else pl.Series("name", [], pl.String)
+
+    def without(self, table: pl.DataFrame, column: str) -> pl.DataFrame:
+        """The rows of a table whose name in ``column`` has no number."""
+        return table.join(self._table, left_on=column, right_on="name", how="anti", maintain_order="left")
+
+    def number(self, names: pl.Series) -> tuple[np.ndarray, Names]:
+        """Ids int32 [n] of ``names``, which go on being numbered here.
+
+        Raises:
+            DataError: if they are neither integers nor strings, some are missing, or they are of another kind than
+                those before.
+        """
+        names = plain(names, self.what).alias("name")
+        if names.is_empty():
+            return np.zeros(0, np.int32), self
+        if len(self) and names.dtype != self._table["name"].dtype:
+            was, now = (
+                "integers" if kind.is_integer() else "strings" for kind in (self._table["name"].dtype, names.dtype)
+            )
+            raise DataError(f"column {self.what!r} held {was} so far and holds {now} now: cast it to what it was")
+        distinct = names.unique(maintain_order=True).to_frame()
+        # The small table of this call's names meets the large one of all names once, the rows meet only the small one.
+        known = self._table.join(distinct, on="name", how="semi") if len(self) else _table(names.clear(), first=0)
+        new = _table(distinct.join(known, on="name", how="anti", maintain_order="left")["name"], first=len(self))
+        ids = names.to_frame().join(pl.concat([known, new]), on="name", how="left", maintain_order="left")["id"]
+        grown = Names(self.what)
+        grown._table = pl.concat([self._table, new]) if len(self) else new
+        return ids.to_numpy().copy(), grown
+
+
+def plain(names: pl.Series, what: str) -> pl.Series:
+    """Names as Int64 or String.
+
+    Raises:
+        DataError: if they are neither integers nor strings, or some are missing.
+    """
+    if missing := names.null_count():
+        raise DataError(f"column {what!r} of the stream has {missing} missing values: drop or fill them first")
+    if names.dtype.is_integer():
+        try:
+            return names.cast(pl.Int64)
+        except pl.exceptions.InvalidOperationError:
+            raise DataError(
+                f"column {what!r} of the stream has integers beyond 2**63 - 1: cast it to strings"
+            ) from None
+    if names.dtype in (pl.String, pl.Categorical, pl.Enum):
+        return names.cast(pl.String)
+    raise DataError(f"column {what!r} of the stream holds {names.dtype}: cast it to integers or strings")
+
+
+def _table(names: pl.Series, first: int) -> pl.DataFrame:
+    return pl.DataFrame({"name": names, "id": np.arange(first, first + len(names), dtype=np.int32)})

@@ -1,0 +1,242 @@
+"""Sampled negatives, for streams in which every row is something that a user did.
+
+A negative stands beside its positive: the same user at the same time, but an item that this user has not interacted
+with up to and including that time. It is drawn
+
+- ``uniform``: from all candidates alike; or by
+- ``popularity``: as the item of a random interaction before that time, so that an item's chance is its share of them.
+
+An item that the user has interacted with is redrawn, up to ``TRIES`` times; what is left then is drawn from the
+candidates that the user has not interacted with, all alike. A user who has interacted with every candidate gets none.
+
+Drawn once (:func:`add_negatives`, what ``asmg convert`` does) they are rows like all others; or afresh in each pass
+(:class:`Fresh`), on the device that trains.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from asmg_pl.data.batch import Batch
+from asmg_pl.data.log import InteractionLog
+from asmg_pl.errors import ConfigError
+
+Rule = Literal["uniform", "popularity"]
+TRIES = 20
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Who has interacted with what since when, asked by binary search.
+
+    Attributes:
+        pairs: the pairs of user and item that occur, as ``user * items + item``, sorted, int64 [pairs].
+        since: the time of each pair's first interaction, int64 [pairs].
+        user: the user of every interaction, by time, int [rows].
+        item: its item, int [rows].
+        time: its time, non-decreasing, int64 [rows].
+        items: how many items there are.
+    """
+
+    pairs: Tensor
+    since: Tensor
+    user: Tensor
+    item: Tensor
+    time: Tensor
+    items: int
+
+    @classmethod
+    def of(cls, user: Tensor, item: Tensor, time: Tensor, items: int) -> Interactions:
+        """Index interactions, sorted by time: users, items (int [rows]) and times (int64 [rows])."""
+        pairs, order = torch.sort(user.long() * items + item, stable=True)
+        first = torch.ones_like(pairs, dtype=torch.bool)
+        first[1:] = pairs[1:] != pairs[:-1]
+        return cls(pairs[first], time[order[first]], user, item, time, items)
+
+    def met(self, user: Tensor, item: Tensor, time: Tensor) -> Tensor:
+        """Whether each user has interacted with each item up to and including each time, bool [n]."""
+        pair = user * self.items + item
+        place = torch.searchsorted(self.pairs, pair).clamp_(max=len(self.pairs) - 1)
+        return (self.pairs[place] == pair) & (self.since[place] <= time)
+
+    def draw(self, user: Tensor, time: Tensor, candidates: int, rule: Rule, random: torch.Generator) -> Tensor:
+        """Draw a negative for each user at each time.
+
+        Args:
+            user: int64 [n].
+            time: int64 [n].
+            candidates: items that can be drawn: those with an id below this.
+            rule: how they are drawn.
+            random: the source of all that is random, on the device of the tensors.
+
+        Returns:
+            Items, int64 [n]; -1 where the user has interacted with every candidate.
+        """
+
+        def propose(rows: Tensor) -> Tensor:
+            chance = torch.rand(len(rows), dtype=torch.float64, device=rows.device, generator=random)
+            anything = (chance * candidates).long()
+            if rule == "uniform":
+                return anything
+            before = torch.searchsorted(self.time, time[rows])  # interactions before that time
+            popular = self.item[(chance * before).long()].long()
+            return torch.where((before > 0) & (popular < candidates), popular, anything)
+
+        open_ = torch.arange(len(user), device=user.device)
+        item = torch.empty_like(user)
+        for _ in range(TRIES):
+            item[open_] = propose(open_)
+            open_ = open_[self.met(user[open_], item[open_], time[open_])]
+            if not len(open_):
+                return item
+        chance = torch.rand(len(open_), dtype=torch.float64, device=user.device, generator=random)
+        item[open_] = self._unmet(user[open_], time[open_], candidates, chance)
+        return item
+
+    def _unmet(self, user: Tensor, time: Tensor, candidates: int, chance: Tensor) -> Tensor:
+        """The candidate at ``chance`` (0 to 1) of the way along those that a user has not met at a time; -1 if none."""
+        begin = torch.searchsorted(self.pairs, user * self.items)
+        end = torch.searchsorted(self.pairs, user * self.items + candidates)
+        row = torch.repeat_interleave(torch.arange(len(user), device=user.device), end - begin)
+        within = torch.arange(len(row), device=user.device) - torch.repeat_interleave(
+            (end - begin).cumsum(0) - (end - begin), end - begin
+        )
+        place = begin[row] + within
+        known = self.since[place] <= time[row]
+        row, item = row[known], self.pairs[place[known]] - user[row[known]] * self.items  # per row, in the order of ids
+        count = torch.bincount(row, minlength=len(user))
+        rank = torch.arange(len(row), device=user.device) - (count.cumsum(0) - count)[row]
+        unmet = candidates - count
+        wanted = (chance * unmet).long()
+        # The wanted-th candidate that was not met comes after as many met ones as have at most `wanted` others before.
+        skipped = torch.zeros_like(user).index_add_(0, row, (item - rank <= wanted[row]).long())
+        return torch.where(unmet > 0, wanted + skipped, -1)
+
+
+class Fresh:
+    """Draws negatives anew in each training pass, for a stream of positives (``data.negatives`` in a configuration).
+
+    Each pass draws others, depending on the seed, the phase and its number alone; so a walk that is resumed goes on
+    with the same ones. Scoring a period draws once: every method, and every epoch, is scored on the same rows.
+    Candidates are the items that have appeared by the end of the newest period that is read, and popularity counts
+    earlier rows only, so that nothing of a later period has a part in it.
+    """
+
+    def __init__(self, per_positive: int = 1, rule: Rule = "uniform") -> None:
+        """Choose how many, and how they are drawn.
+
+        Args:
+            per_positive: negatives of each row; a mini-batch has so many rows more than ``batch_size``.
+            rule: ``uniform``, or ``popularity`` for an item's share of the earlier rows.
+
+        Raises:
+            ConfigError: if there is to be none.
+        """
+        if per_positive < 1:
+            raise ConfigError(f"data.negatives.per_positive must be at least 1, got {per_positive}")
+        self.per_positive = per_positive
+        self.rule: Rule = rule
+
+    def index(self, log: InteractionLog, device: torch.device) -> Interactions:
+        """The stream's interactions, on the device on which negatives are drawn: 16 bytes per pair, 16 per row.
+
+        Raises:
+            ConfigError: if the stream has rows with label 0.
+        """
+        if not bool(log.label.all()):
+            raise ConfigError(
+                "data.negatives is for streams of positives; this one has rows with label 0: leave it out"
+            )
+        user, item, time = (column.to(device) for column in (log.user, log.item, log.time))
+        return Interactions.of(user, item, time, log.sizes.items)
+
+    def draw(self, interactions: Interactions, rows: Tensor, candidates: int, random: torch.Generator) -> Tensor:
+        """Negatives for the rows at these positions (int64 [n]), int64 [n, per_positive]; -1 for none.
+
+        The other arguments are those of :meth:`Interactions.draw`.
+        """
+        rows = rows.repeat_interleave(self.per_positive)
+        user, time = interactions.user[rows].long(), interactions.time[rows]
+        return interactions.draw(user, time, candidates, self.rule, random).view(-1, self.per_positive)
+
+
+def beside(batch: Batch, drawn: Tensor) -> Batch:
+    """A batch of positives with their negatives, each right after its positive.
+
+    Args:
+        batch: ``B`` rows.
+        drawn: items, int64 [B, N]; where one is -1, there is no negative.
+
+    Returns:
+        At most ``B * (1 + N)`` rows: a negative has its positive's user, history and context, and label 0.
+    """
+    item = torch.cat([batch.item[:, None], drawn], dim=1)  # [B, 1 + N]
+    label = torch.cat([batch.label[:, None], torch.zeros_like(drawn, dtype=batch.label.dtype)], dim=1)
+    row, column = (item >= 0).nonzero(as_tuple=True)
+    return batch._replace(
+        user=batch.user[row],
+        item=item[row, column],
+        history=batch.history[row],
+        history_length=batch.history_length[row],
+        label=label[row, column],
+        context=None if batch.context is None else batch.context[row],
+    )
+
+
+def add_negatives(
+    rows: pl.DataFrame, per_positive: int, rule: Rule, seed: int, past: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """Draw negatives once, reproducibly; each stands right after its positive.
+
+    The candidates are all items in ``rows`` and ``past``, as in the published preprocessing: at the time of a row, some
+    of them have not appeared yet. A row's negatives are independent draws; with few candidates, two may be the same.
+
+    Args:
+        rows: interactions, with columns ``user`` and ``item`` (integers or strings), ``label``, ``time`` (integer), and
+            any others, which a negative has from its positive. Rows with label 0 are interactions, but get none.
+        per_positive: negatives of each row with label 1.
+        rule: how items are drawn; popularity counts the interactions before the row's time.
+        seed: of all that is drawn.
+        past: earlier interactions (columns ``user``, ``item``, ``time``): items not to draw, and more candidates.
+
+    Returns:
+        The rows by time, in their given order where times are equal, with the negatives; label UInt8.
+    """
+    rows = rows.sort("time", maintain_order=True).with_columns(pl.col("label").cast(pl.UInt8))
+    columns = ["user", "item", "time"]
+    known = rows.select(columns)
+    if past is not None:
+        known = pl.concat([past.sort("time").select(columns), known], how="vertical_relaxed")
+    user, _ = _numbered(known["user"])
+    item, names = _numbered(known["item"])
+    time = torch.from_numpy(known["time"].to_numpy().copy())
+    interactions = Interactions.of(user, item, time, len(names))
+    begin = len(known) - len(rows)
+
+    positive = torch.from_numpy(np.flatnonzero(rows["label"].to_numpy() == 1)).repeat_interleave(per_positive)
+    random = torch.Generator().manual_seed(seed)
+    drawn = interactions.draw(user[begin:][positive], time[begin:][positive], len(names), rule, random)
+    positive, drawn = positive[drawn >= 0], drawn[drawn >= 0]
+
+    source = torch.arange(len(rows)).repeat_interleave(1 + torch.bincount(positive, minlength=len(rows)))
+    negative = torch.zeros(len(source), dtype=torch.bool)
+    negative[1:] = source[1:] == source[:-1]
+    chosen = item[begin:][source]
+    chosen[negative] = drawn
+    return rows[source.numpy()].with_columns(
+        item=names.gather(chosen.numpy()),
+        label=pl.when(pl.Series(negative.numpy())).then(pl.lit(0, pl.UInt8)).otherwise(pl.col("label")),
+    )
+
+
+def _numbered(names: pl.Series) -> tuple[Tensor, pl.Series]:
+    """Dense ids, int64 [rows], and the names by id."""
+    known = names.unique(maintain_order=True)
+    ids = names.replace_strict(known, pl.int_range(len(known), eager=True), return_dtype=pl.Int64)
+    return torch.from_numpy(ids.to_numpy().copy()), known

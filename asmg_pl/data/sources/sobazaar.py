@@ -1,0 +1,70 @@
+"""Sobazaar: what users of a fashion app did with products, anonymised."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+
+import polars as pl
+
+from asmg_pl.data.log import InteractionLog
+from asmg_pl.data.sources.clicks import ClickSource, days, read_table
+from asmg_pl.errors import ConfigError, DataError
+from asmg_pl.tables import columns as meaning
+
+FILE = "Sobazaar-hashID.csv.gz"
+
+
+class Sobazaar(ClickSource):
+    """All actions of ``Sobazaar-hashID.csv.gz``, whatever they were; there are no categories.
+
+    Earlier rows than the first day are no part of the stream, but are in its histories and among what negatives must
+    not be.
+    """
+
+    def __init__(
+        self,
+        start: str = "2014-09-01",
+        end: str = "2014-12-31",
+        negatives: int = 1,
+        seed: int = 1234,
+        expected: dict[str, int] | None = None,
+    ) -> None:
+        """Choose days and negatives.
+
+        Args:
+            start: first day of the stream (UTC).
+            end: last day of the stream (UTC).
+            negatives: how many are drawn for each row, uniformly over all items.
+            seed: what is drawn depends on it alone.
+            expected: how many ``users``, ``items`` and ``positives`` the whole file has, to be warned if not.
+
+        Raises:
+            ConfigError: if a number is negative, or a date malformed or before ``start``.
+        """
+        super().__init__(negatives, seed, expected)
+        try:
+            self.start, self.end = date.fromisoformat(start), date.fromisoformat(end)
+        except ValueError as error:
+            raise ConfigError(f"source.start and source.end are dates as in 2014-09-01: {error}") from None
+        if self.start > self.end:
+            raise ConfigError(f"start {start} is later than end {end}: no day lies between them")
+
+    def clicks(self, root: Path) -> pl.DataFrame:
+        """All rows of the file."""
+        columns = [
+            meaning.identifier("user", "user", "UserID"),
+            meaning.identifier("item", "item", "ItemID"),
+            meaning.time("Timestamp", "iso"),
+        ]
+        return read_table(root, FILE, columns, "iso").with_columns(time=pl.col("time") // 1_000_000)
+
+    def read(self, root: Path | None) -> InteractionLog:
+        """See :meth:`ClickSource.read`; raises :class:`DataError` also if no row lies within the chosen days."""
+        first, last = (
+            int(datetime.combine(day, time(), UTC).timestamp()) for day in (self.start, self.end + timedelta(days=1))
+        )
+        log = days(super().read(root), first, last)
+        if not len(log):
+            raise DataError(f"{FILE} has no row from {self.start} to {self.end}: choose start and end within")
+        return log

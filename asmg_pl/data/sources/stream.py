@@ -1,0 +1,25 @@
+"""A stream that has been converted or prepared, mapped from disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from asmg_pl.data.log import InteractionLog
+from asmg_pl.data.sources.base import Source
+from asmg_pl.data.stream import open_stream
+from asmg_pl.errors import ConfigError
+
+
+class Stream(Source):
+    """Opens a stream that ``asmg convert`` or ``asmg prepare`` has written; its folder is the data module's root."""
+
+    def read(self, root: Path | None) -> InteractionLog:
+        """Map the stream's columns.
+
+        Raises:
+            ConfigError: if no folder is given.
+            DataError: if the folder holds no stream, or a file of it is missing or damaged.
+        """
+        if root is None:
+            raise ConfigError("Stream opens a folder: give it with --data.root FOLDER")
+        return open_stream(root)

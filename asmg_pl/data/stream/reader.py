@@ -1,0 +1,156 @@
+"""Opening a stream: its columns are mapped into memory, nothing is read until it is needed."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+from torch import Tensor
+
+from asmg_pl.data.catalogue import stack
+from asmg_pl.data.columns import Columns
+from asmg_pl.data.log import InteractionLog
+from asmg_pl.data.stream.manifest import FILE, Manifest, Part
+from asmg_pl.errors import DataError
+
+#: The columns of a part by file name; the lengths of histories and context features come on top.
+TYPES: dict[str, np.dtype] = {
+    "user": np.dtype(np.int32),
+    "item": np.dtype(np.int32),
+    "label": np.dtype(np.uint8),
+    "time": np.dtype(np.int64),
+    "history_end": np.dtype(np.int32),
+}
+
+
+def open_stream(folder: Path) -> InteractionLog:
+    """Open a stream that a :class:`~asmg_pl.data.stream.StreamWriter` has written.
+
+    What is appended later is seen when it is opened again.
+
+    Raises:
+        DataError: if the folder holds no stream, or one of its files is missing, cut off, or not what it should be.
+    """
+    manifest = Manifest.read(folder)
+    rows = 0
+    landmarks = {0: (0, 0)}
+    for part in manifest.parts:
+        rows += part.rows
+        landmarks[rows] = part.users, part.items
+    return InteractionLog(
+        parts=tuple(open_part(folder, part, manifest) for part in manifest.parts),
+        categories=_catalogue(folder, manifest) if manifest.categories else None,
+        sizes=manifest.sizes,
+        longest_history=manifest.carry,
+        digests=tuple(digest for part in manifest.parts for digest in part.digests),
+        landmarks=landmarks,
+    )
+
+
+def open_part(folder: Path, part: Part, manifest: Manifest) -> Columns:
+    """The columns of one part."""
+    context = [f"context-{number}" for number in range(len(manifest.context))]
+    types = TYPES | {"history_length": length_type(manifest.carry)} | {name: np.dtype(np.int32) for name in context}
+    columns = {name: map_file(folder / part.folder / f"{name}.npy", kind, part.rows) for name, kind in types.items()}
+    sequence = map_file(folder / part.folder / "sequence.npy", np.dtype(np.int32), part.entries)
+    features = tuple(columns.pop(name) for name in context)
+    return Columns(**columns, sequence=sequence, context=features)
+
+
+def length_type(carry: int) -> np.dtype:
+    """The smallest type for the lengths of histories that torch can index."""
+    return np.dtype(np.uint8 if carry < 2**8 else np.int16)
+
+
+def map_file(path: Path, kind: np.dtype, rows: int) -> Tensor:
+    """The content of an ``.npy`` file with so many rows, read page by page when it is needed.
+
+    Writing into the tensor changes memory only, never the file.
+
+    Raises:
+        DataError: if the file is missing, cut off, or not what it should be.
+    """
+    shape, begin, size = _header(path, kind, rows)
+    dtype = torch.from_numpy(np.empty(0, kind)).dtype
+    return torch.from_file(str(path), shared=False, size=size, dtype=torch.uint8)[begin:].view(dtype).view(shape)
+
+
+def read_array(path: Path, kind: np.dtype, rows: int) -> np.ndarray:
+    """The content of an ``.npy`` file, read as a whole; raises as :func:`map_file` does."""
+    _header(path, kind, rows)
+    return np.load(path, allow_pickle=False)
+
+
+def _header(path: Path, kind: np.dtype, rows: int) -> tuple[tuple[int, ...], int, int]:
+    """The shape that an ``.npy`` file has, at which byte its values begin, and how many bytes there are."""
+    mend = "restore it, or convert again"
+    if not path.is_file():
+        raise DataError(f"{path} is missing: {mend}")
+    shape: tuple[int, ...] = (rows,)
+    expected = _written_header(kind, shape)
+    try:
+        with path.open("rb") as file:
+            if file.read(len(expected)) == expected:  # parsing takes ten times as long, and there may be many parts
+                by_column, found = False, kind
+            else:
+                file.seek(0)
+                np.lib.format.read_magic(file)
+                shape, by_column, found = np.lib.format.read_array_header_1_0(file)
+            begin = file.tell()
+    except ValueError:
+        raise DataError(f"{path} is no file of a stream: {mend}") from None
+    if found != kind or shape[:1] != (rows,) or by_column:
+        raise DataError(f"{path} holds {found} {list(shape)} where {FILE} expects {rows} rows of {kind}: {mend}")
+    size = begin + int(np.prod(shape)) * kind.itemsize
+    if path.stat().st_size != size:
+        raise DataError(f"{path} has {path.stat().st_size} bytes instead of {size}: {mend}")
+    return shape, begin, size
+
+
+@lru_cache(maxsize=16)
+def _written_header(kind: np.dtype, shape: tuple[int, ...]) -> bytes:
+    """What an ``.npy`` file begins with."""
+    file = BytesIO()
+    descr = np.lib.format.dtype_to_descr(kind)
+    np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
+    return file.getvalue()
+
+
+def read_names(folder: Path, file: str) -> pl.Series:
+    """The names that ids stand for, by id.
+
+    Args:
+        folder: the stream.
+        file: ``"users"``, ``"items"``, ``"categories"``, or ``"context-0"`` and so on for the context features.
+
+    Raises:
+        DataError: if there is no stream, or a file of it is missing or damaged.
+    """
+    tables = [read_table(folder / part.folder / f"{file}.parquet") for part in Manifest.read(folder).parts]
+    return pl.concat([table for table in tables if len(table)] or tables[:1])["name"]
+
+
+def read_table(path: Path) -> pl.DataFrame:
+    """A table of a stream.
+
+    Raises:
+        DataError: if the file is missing or damaged.
+    """
+    try:
+        return pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError):
+        state = "is damaged" if path.is_file() else "is missing"
+        raise DataError(f"{path} {state}: restore it, or convert again") from None
+
+
+def _catalogue(folder: Path, manifest: Manifest) -> Tensor:
+    tables, before = [], 0
+    for part in manifest.parts:
+        path = folder / part.folder / "catalogue.npy"
+        tables.append(read_array(path, np.dtype(np.int32), part.items - before))
+        before = part.items
+    return torch.from_numpy(stack(tables))

@@ -1,0 +1,61 @@
+"""Unpacking of archives that come from elsewhere: nothing leaves the folder, nothing grows beyond a bound."""
+
+from __future__ import annotations
+
+import stat
+import tempfile
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+
+from asmg_pl.errors import DataError
+
+_PIECE = 1 << 20
+
+
+def unpack(archive: Path, folder: Path, files: tuple[str, ...], limit: int) -> None:
+    """Unpack some files of a zip archive into a folder, which has all of them afterwards or none.
+
+    Args:
+        archive: the archive. The files may stand in a folder in it.
+        folder: where they go; made if it is not there.
+        files: their names.
+        limit: bytes that they may have together.
+
+    Raises:
+        DataError: if the archive is damaged or lacks a file, has names that lead out of the folder, or links, or is
+            larger than ``limit`` when unpacked.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".unpacking-") as aside:
+        try:
+            with zipfile.ZipFile(archive) as content:
+                _extract(content, archive, Path(aside), files, limit)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            raise DataError(
+                f"{archive} is damaged or no zip archive ({error}): remove it, and fetch it again"
+            ) from None
+        for name in files:
+            (Path(aside) / name).replace(folder / name)
+
+
+def _extract(content: zipfile.ZipFile, archive: Path, folder: Path, files: tuple[str, ...], limit: int) -> None:
+    for member in content.infolist():
+        path = PurePosixPath(member.filename.replace("\\", "/"))
+        if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+            raise DataError(f"{archive} has {member.filename!r}, which leads out of its folder: do not trust it")
+        if stat.S_ISLNK(member.external_attr >> 16):
+            raise DataError(f"{archive} has a link, {member.filename!r}: do not trust it")
+    found = {PurePosixPath(m.filename).name: m for m in reversed(content.infolist()) if not m.is_dir()}
+    if missing := [name for name in files if name not in found]:
+        raise DataError(f"{archive} has no {', '.join(missing)}: is it the right file?")
+    left = limit
+    for name in files:
+        with content.open(found[name]) as source, (folder / name).open("wb") as target:
+            while piece := source.read(_PIECE):  # what the archive says of its sizes may be wrong
+                left -= len(piece)
+                if left < 0:
+                    raise DataError(
+                        f"{archive} has more than {limit:,} bytes when unpacked: raise --max-bytes if it should"
+                    )
+                target.write(piece)

@@ -1,0 +1,68 @@
+"""Where rows go that are none: counted, listed with file, line and reason, and never more than the user allows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from asmg_pl.errors import DataError
+
+FILE = "quarantine.csv"
+_SHOWN = 5
+
+
+class Quarantine:
+    """Malformed rows.
+
+    Attributes:
+        count: how many there are.
+        limit: how many there may be.
+    """
+
+    def __init__(self, limit: int | None = None) -> None:
+        """Start empty; ``limit`` rows are accepted, or none, where the user cannot choose."""
+        self.count = 0
+        self.limit = limit or 0
+        self._chosen = limit is not None
+        self._rows: list[pl.DataFrame] = []
+
+    def add(self, file: Path, rows: pl.DataFrame) -> None:
+        """Take rows with columns ``line``, ``reason`` and ``text``."""
+        if rows.is_empty():
+            return
+        room = self.limit + _SHOWN - self.count  # more than that ends in an error, which shows a few
+        self.count += len(rows)
+        kept = rows.head(max(0, room))
+        self._rows.append(kept.select(pl.lit(str(file)).alias("file"), pl.col("line").cast(pl.Int64), "reason", "text"))
+
+    def check(self) -> None:
+        """Raise if there are more than allowed.
+
+        Raises:
+            DataError: it shows the first ones.
+        """
+        if self.count <= self.limit:
+            return
+        first = pl.concat(self._rows).head(_SHOWN)
+        shown = [f"{file}:{line}: {reason} (row: {_quote(text)})" for file, line, reason, text in first.rows()]
+        more = [f"… and {self.count - len(shown):,} more"] if self.count > len(shown) else []
+        rows = f"{self.count:,} malformed row{'s' * (self.count != 1)}"
+        if not self._chosen:
+            raise DataError("\n".join([f"{rows}: mend them, or fetch the file again", *shown, *more]))
+        raise DataError(
+            "\n".join([f"{rows}, {self.limit:,} accepted: nothing was written", *shown, *more])
+            + f"\nmend them, or leave them out with --max-bad-rows {self.count}: the stream's {FILE} then lists them"
+        )
+
+    def write(self, folder: Path) -> None:
+        """Add the rows to the list in a stream's folder."""
+        if not self.count:
+            return
+        path = folder / FILE
+        with path.open("ab") as file:
+            pl.concat(self._rows).write_csv(file, include_header=file.tell() == 0)
+
+
+def _quote(text: str, longest: int = 100) -> str:
+    return repr(text if len(text) <= longest else text[:longest] + "…")

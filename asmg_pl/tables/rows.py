@@ -1,0 +1,137 @@
+"""From tables to typed rows: the schema first, then block by block, with what is malformed set aside."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from itertools import combinations
+from typing import Any
+
+import polars as pl
+from tqdm import tqdm
+
+from asmg_pl.errors import DataError
+from asmg_pl.tables.columns import Column, TimeUnit, implausible, problems
+from asmg_pl.tables.files import TableFile
+from asmg_pl.tables.quarantine import Quarantine
+
+_SAMPLE = 1000  # rows from which a column is judged that cannot be what it was named for
+_SAMPLE_BYTES = 1 << 18
+
+
+def check_schema(kinds: Sequence[tuple[Sequence[TableFile], Sequence[Column]]], unit: TimeUnit) -> None:
+    """Check headers, types, and whether the first rows look like what the columns were named for.
+
+    Args:
+        kinds: tables, with the columns that each of them should have.
+        unit: of the times.
+
+    Raises:
+        DataError: it names all columns of all files that are wrong.
+    """
+    found = []
+    for tables, columns in kinds:
+        for one, other in combinations(columns, 2):
+            if one.name == other.name:
+                found.append(f"{one.option} and {other.option} both name column {one.name!r}: each needs its own")
+        for table in tables:
+            wrong = problems(columns, table.columns, table.type_of) or _contradictions(table, columns, unit)
+            found += [f"{table.path}: {problem}" for problem in wrong]
+    if found:
+        raise DataError("\n".join(found))
+
+
+def _contradictions(table: TableFile, columns: Sequence[Column], unit: TimeUnit) -> list[str]:
+    """Columns of whose first values none can be read, or all in another unit only."""
+    first = next(table.read({c.role: c.name for c in columns}, _SAMPLE_BYTES), None)
+    if first is None:
+        return []
+    sample = first[0].filter(pl.col("fault").is_null()).head(_SAMPLE).collect()
+    found = []
+    for column in columns:
+        texts = sample[column.role].drop_nulls()
+        other = implausible(texts, unit) if column.role == "time" and len(texts) else None
+        values = texts.to_frame("text").select(column.parse(pl.col("text"))).to_series()
+        if other:
+            found.append(f"column {column.name!r} ({column.option}) {other}")
+        elif len(texts) and values.null_count() == len(texts):
+            none = f"none of its first values, as {texts[0]!r}, is {column.meaning}"
+            found.append(f"column {column.name!r} ({column.option}): {none}")
+    return found
+
+
+def read_rows(
+    tables: Sequence[TableFile], columns: Sequence[Column], quarantine: Quarantine, keep: pl.Expr | None = None
+) -> tuple[pl.DataFrame, int]:
+    """Read tables whose schema is sound.
+
+    Args:
+        tables: the files, one after the other.
+        columns: what to read.
+        quarantine: takes the malformed rows.
+        keep: of the sound rows, which ones to keep; by default all.
+
+    Returns:
+        A column for each role, in the order of the files, and how many sound rows were not kept. Ids are Int64 if all
+        are whole numbers as one would write them (no sign but -, no zeros before), and else String.
+
+    Raises:
+        DataError: if a file is damaged, or more rows are malformed than accepted.
+    """
+    frames, left_out = [], 0
+    with progress("read", sum(table.path.stat().st_size for table in tables), "B") as bar:
+        for table in tables:
+            for records, size in table.read({c.role: c.name for c in columns}):
+                sound = _sound(table, records, columns, quarantine)
+                kept = sound if keep is None else sound.filter(keep)
+                left_out += len(sound) - len(kept)
+                frames.append(kept.with_columns(_as_integers(kept[c.role]) for c in columns if c.is_id))
+                bar.update(size)
+    quarantine.check()
+    if not frames:
+        return pl.DataFrame(schema=[c.role for c in columns]), left_out
+    # An id that is no whole number may come late; what came before is written again as it was.
+    texts = {name for frame in frames for name, kind in frame.schema.items() if kind == pl.String}
+    return pl.concat(
+        frame.with_columns(pl.col(*texts).cast(pl.String)) if texts else frame for frame in frames
+    ), left_out
+
+
+def progress(what: str, total: int, unit: str) -> tqdm[Any]:
+    """A bar for what takes longer than a moment."""
+    return tqdm(
+        total=total,
+        desc=what,
+        unit=unit,
+        unit_scale=True,
+        dynamic_ncols=True,
+        mininterval=0.2 if sys.stderr.isatty() else 5.0,  # a log file gets a line now and then
+        delay=0.5,
+        leave=False,
+    )
+
+
+def _sound(table: TableFile, records: pl.LazyFrame, columns: Sequence[Column], quarantine: Quarantine) -> pl.DataFrame:
+    """The typed rows of a block; only if a value is null, the block is read again to find lines and reasons."""
+    values = {c.role: c.parse(pl.col(c.role)) for c in columns}
+    rows = records.select(**values).collect(engine="streaming")
+    if not sum(rows.null_count().row(0)):
+        return rows
+    reasons = [
+        pl.when(values[c.role].is_null()).then(
+            pl.format(f"{c.role} '{{}}' is not {c.meaning}", pl.col(c.role).fill_null("").str.head(50))
+        )
+        for c in columns
+    ]
+    malformed = records.select("line", "text", reason=pl.coalesce("fault", *reasons)).filter(
+        pl.col("reason").is_not_null()
+    )
+    quarantine.add(table.path, malformed.collect())
+    return rows.drop_nulls()
+
+
+def _as_integers(ids: pl.Series) -> pl.Series:
+    """The ids as Int64 if writing these gives the same text, else as they are."""
+    integers = ids.cast(pl.Int64, strict=False)
+    odd = ids.str.starts_with("+") | ids.str.starts_with("-0") | (ids.str.starts_with("0") & (ids.str.len_bytes() > 1))
+    return ids if integers.null_count() or odd.any() else integers

@@ -1,0 +1,205 @@
+"""Delimited text, block by block: from bytes to records to fields, each record with its line.
+
+     bytes ─▶ blocks that end where a record ends ─▶ records ─▶ fields, or the fault that keeps them from being any
+
+Fields are cut a column at a time, never one by one. The usual CSV readers are not used since they forgive too much:
+they drop a row's surplus fields, fill in its missing ones, or swallow the rest of the file after a stray quote. Here,
+such a row has a fault, and the rows around it stay what they are.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+
+from asmg_pl.errors import DataError
+
+BLOCK = 1 << 25  # bytes of text that are parsed at a time
+
+
+class Block(NamedTuple):
+    """Whole records of a file.
+
+    Attributes:
+        content: their bytes, UTF-8.
+        line: the number of their first line in the file, counted from 1.
+        size: how many bytes of the file were read for them, compressed if the file is.
+    """
+
+    content: bytes
+    line: int
+    size: int
+
+
+def blocks(path: Path, quote: str, size: int = BLOCK) -> Iterator[Block]:
+    """Read a file, compressed if its name ends in ``.gz``.
+
+    Args:
+        path: the file.
+        quote: the character that encloses fields, ``""`` if none does.
+        size: bytes of text in a block, about.
+
+    Raises:
+        DataError: if the file is missing, not UTF-8, or its compressed content is damaged.
+    """
+    line, done, rest = 1, 0, b""
+    with _open(path) as file, gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file as text:
+        while True:
+            try:
+                read = text.read(size)
+            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+                raise DataError(
+                    f"{path} cannot be unpacked, it is cut off or damaged ({error}): fetch it again"
+                ) from None
+            content = rest + read
+            if done == 0:
+                content = content.removeprefix(b"\xef\xbb\xbf")  # byte-order mark
+            end = _end_of_records(content, quote, size) if read else len(content)
+            content, rest = content[:end], content[end:]
+            if content:
+                _check_utf8(path, content, line)
+                yield Block(content, line, file.tell() - done)
+                line, done = line + content.count(b"\n"), file.tell()
+            if not read:
+                return
+
+
+def _open(path: Path) -> io.BufferedReader:
+    try:
+        return path.open("rb")
+    except FileNotFoundError:
+        raise DataError(f"there is no file {path}") from None
+
+
+def _end_of_records(content: bytes, quote: str, longest: int) -> int:
+    """Where the last record that is whole ends; 0 if there is none. A line end within quotes ends no record."""
+    end = content.rfind(b"\n") + 1
+    mark = quote.encode()
+    if not quote or content.count(mark, 0, end) % 2 == 0:
+        return end
+    characters = np.frombuffer(content, np.uint8, end)
+    ends = np.flatnonzero(characters == ord("\n"))
+    quotes = np.cumsum(characters == ord(quote), dtype=np.uint8)  # modulo 256, which is even when the count is
+    outside = ends[quotes[ends] % 2 == 0]
+    whole = int(outside[-1]) + 1 if len(outside) else 0
+    return whole if len(content) - whole < longest else end  # no record is that long: the quote is a stray one
+
+
+def _check_utf8(path: Path, content: bytes, line: int) -> None:
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        where = line + content.count(b"\n", 0, error.start)
+        byte = content[error.start]
+        raise DataError(f"{path}:{where}: byte 0x{byte:02x} is not UTF-8: convert the file to UTF-8") from None
+
+
+class Dialect(NamedTuple):
+    """How a line is cut into fields.
+
+    Attributes:
+        delimiter: what stands between two fields, one or more characters.
+        quote: the character that may enclose a field (RFC 4180: within, it is doubled), ``""`` for none.
+    """
+
+    delimiter: str
+    quote: str = '"'
+
+    def header(self, content: bytes) -> tuple[list[str], int]:
+        """The names in the first record, and how many lines it has."""
+        records = self._records(Block(content, 1, 0)).head(1).collect()
+        if records.is_empty():
+            return [], 0
+        text = records["text"][0]
+        if self.quote and self.quote in text:
+            names = (
+                self._parts(records.lazy())
+                .select(self._unquoted(pl.col("part").explode()))
+                .collect()
+                .to_series()
+                .to_list()
+            )
+        else:
+            names = text.split(self.delimiter)
+        return names, records["line"][0] + text.count("\n")
+
+    def fields(self, block: Block, columns: list[str], wanted: dict[str, str]) -> pl.LazyFrame:
+        """Cut a block's records.
+
+        Args:
+            block: the records.
+            columns: the file's header.
+            wanted: names of the fields to yield, and the columns in which they stand.
+
+        Returns:
+            Columns ``line`` (UInt32), ``text`` (the record), ``fault`` (why it is none, else null), and the wanted
+            fields, String, null where there is a fault. Blank lines are no records.
+        """
+        records = self._records(block)
+        if self.quote and self.quote.encode() in block.content:
+            records = self._parts(records)
+            count = pl.col("part").list.len()
+            sound, whole = count == len(columns), pl.col("whole")
+            part = pl.col("part").list
+            value = {n: self._unquoted(part.get(columns.index(c), null_on_oob=True)) for n, c in wanted.items()}
+        else:
+            # What a record has too much is left in the last field, what it lacks is null.
+            records = records.with_columns(pl.col("text").str.splitn(self.delimiter, len(columns) + 1).struct.unnest())
+            count = pl.col("text").str.count_matches(self.delimiter, literal=True) + 1
+            sound = pl.col(f"field_{len(columns)}").is_null() & pl.col(f"field_{len(columns) - 1}").is_not_null()
+            whole = pl.lit(True)
+            value = {n: pl.col(f"field_{columns.index(c)}") for n, c in wanted.items()}
+        stray = pl.lit(f"a {self.quote} stands where no field begins or ends")
+        other = pl.format(f"{{}} fields where the header has {len(columns)}", count)
+        fault = pl.when(~whole).then(stray).otherwise(pl.when(~sound).then(other))
+        if b"\0" in block.content:
+            clean = ~pl.col("text").str.contains("\0", literal=True)
+            fault, sound = pl.when(clean).then(fault).otherwise(pl.lit("the row has NUL bytes")), sound & clean
+        return records.select(
+            "line", "text", fault.alias("fault"), *(pl.when(sound & whole).then(e).alias(n) for n, e in value.items())
+        )
+
+    def _records(self, block: Block) -> pl.LazyFrame:
+        """Columns ``line`` and ``text``: a record is a line, or several with line ends within quotes."""
+        lines = pl.scan_lines(
+            io.BytesIO(block.content), name="text", row_index_name="line", row_index_offset=block.line
+        )
+        if self.quote and self.quote.encode() in block.content:
+            quotes = pl.col("text").str.count_matches(self.quote, literal=True)
+            inside = (quotes.cum_sum() - quotes) % 2 == 1  # the line begins within quotes
+            numbered = lines.with_columns(record=(~inside).cum_sum()).collect()
+            if numbered["record"].n_unique() < len(numbered):
+                lines = self._joined(numbered)
+        return lines.filter(pl.col("text") != "")
+
+    def _joined(self, numbered: pl.DataFrame) -> pl.LazyFrame:
+        """Lines of one record joined, if that makes fields of it; else a quote is a stray one, and lines stay lines."""
+        joined = numbered.group_by("record", maintain_order=True).agg(
+            pl.col("line").first(), pl.col("text").str.join("\n")
+        )
+        joined = self._parts(joined.lazy()).filter("whole").select("line", "text", "record").collect()
+        apart = numbered.join(joined, on="record", how="anti").select("line", "text")
+        return pl.concat([joined.select("line", "text"), apart]).sort("line").lazy()
+
+    def _parts(self, records: pl.LazyFrame) -> pl.LazyFrame:
+        """Adds ``part``, the fields as they stand, each after its delimiter; ``whole``: do they make up the record?"""
+        delimiter, quote = (f"\\x{{{ord(character):x}}}" for character in (self.delimiter, self.quote))
+        field = f"{delimiter}(?:{quote}(?:[^{quote}]|{quote}{quote})*{quote}|[^{quote}{delimiter}]*)"
+        text = pl.lit(self.delimiter) + pl.col("text")
+        whole = pl.col("part").list.join("").str.len_bytes() == text.str.len_bytes()
+        return records.with_columns(part=text.str.extract_all(field)).with_columns(whole=whole)
+
+    def _unquoted(self, part: pl.Expr) -> pl.Expr:
+        """The field's content, from a part."""
+        field = part.str.slice(1)
+        inner = (
+            field.str.slice(1).str.strip_suffix(self.quote).str.replace_all(self.quote * 2, self.quote, literal=True)
+        )
+        return pl.when(field.str.starts_with(self.quote)).then(inner).otherwise(field)

@@ -1,0 +1,116 @@
+"""``asmg convert``: from the command line to a stream that the next command walks."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from asmg_pl.cli import main
+from asmg_pl.convert import Settings, convert
+from asmg_pl.data.stream import open_stream
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Run ``asmg convert`` in a folder with a small table: status, output, errors."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows.csv").write_text("who,what,stars,when,device,hour\n1,x,5,1400000000,tv,9\n2,y,1,1500000000,,10\n")
+    (tmp_path / "items.csv").write_text("id,kinds\nx,a/b\n")
+
+    def call(*arguments: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["asmg", "convert", *map(str, arguments)])
+        try:
+            main()
+        except SystemExit as stop:
+            return (int(stop.code or 0), *capsys.readouterr())
+        return (0, *capsys.readouterr())
+
+    return call
+
+
+COLUMNS = ("--user", "who", "--item", "what", "--time", "when")
+RATED = (*COLUMNS, "--rating", "stars", "--positive-from", "4")
+
+
+def test_tables_become_a_stream_and_the_next_command_is_named(run: Run) -> None:
+    items = ("--items", "items.csv", "--item-id", "id", "--categories", "kinds", "--separator", "/")
+    code, out, err = run("rows.csv", "--out", "new/stream", *RATED, *items, "--context", "device", "hour")
+    assert code == 0, err
+    first, second, last = out.splitlines()
+    assert first == (
+        "new/stream: 2 rows written, from 2014-05-13 16:53:20 to 2017-07-14 02:40:00 UTC, mean of labels 0.5000"
+    )
+    assert second == "the stream has 2 rows of 2 users and 2 items, 2 categories"
+    assert last.startswith("walk it: asmg fit --model ASMG --data.source Stream --data.root new/stream ")
+    assert open_stream(Path("new/stream")).sizes[:3] == (2, 2, 2)
+
+
+def test_what_is_left_out_is_told(run: Run) -> None:
+    with Path("rows.csv").open("a") as file:
+        file.write("3,z,,1500000000,,\n1,y,4,1600000000,,\n")
+    code, out, _ = run("rows.csv", "--out", "stream", *RATED, "--max-bad-rows", 1, "--end", "2017-12-31")
+    assert code == 0
+    assert "left out: 1 malformed rows, see stream/quarantine.csv" in out
+    assert "left out: 1 rows before --start or after --end" in out
+
+
+def test_a_stream_of_positives_is_told_how_to_get_negatives(run: Run) -> None:
+    assert "data.negatives" in run("rows.csv", "--out", "stream", *COLUMNS, "--all-positive")[1]
+
+
+def test_appending_needs_no_options_but_the_file(run: Run) -> None:
+    run("rows.csv", "--out", "stream", *RATED)
+    code, out, err = run("rows.csv", "--out", "stream", "--append", "--start", "2017-07-14")
+    assert code == 0, err
+    assert "stream: 1 rows written" in out
+    assert "the stream has 3 rows of 2 users and 2 items" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--out", "stream", *RATED], ["FILE"]),
+        (["rows.csv", *RATED], ["--out"]),
+        (["rows.csv", "--out", "s", *COLUMNS], ["which rows are positive?", "--label COL", "--all-positive"]),
+        (["rows.csv", "--out", "s", *COLUMNS[:2], "--label", "x"], ["Name them with --item, --time"]),
+        (["rows.csv", "--out", "s", *COLUMNS, "--rating", "stars"], ["--positive-from X belong together"]),
+        (
+            ["rows.csv", "--out", "s", *RATED, "--negatives", 1],
+            ["--negatives are drawn", "give --all-positive"],
+        ),
+        (["rows.csv", "--out", "s", *COLUMNS, "--all-positive", "--negatives", -1], ["must not be negative, got -1"]),
+        (["rows.csv", "--out", "s", *RATED, "--time-unit", "day"], ["--time-unit", "day", "iso"]),
+        (["rows.csv", "--out", "s", *RATED, "--max-bad-rows", "few"], ["--max-bad-rows", "few"]),
+        (["rows.csv", "--out", "s", *RATED, "--quote", "''"], ["--quote must be one character, or none"]),
+        (["rows.csv", "--out", "s", *RATED, "--context", "user"], ["--context user", "rename"]),
+        (["rows.csv", "--out", "s", *RATED, "--categories", "c"], ["--item-id COL and --categories COL"]),
+        (["rows.csv", "--out", "s", *RATED, "--maximum", 1], ["--maximum"]),
+        (["nothing.csv", "--out", "s", *RATED], ["there is no file nothing.csv"]),
+        (["rows.csv", "--out", "s", *RATED, "--user", "id"], ["no column 'id' (--user)"]),
+    ],
+)
+def test_an_error_is_one_message_and_status_2(run: Run, arguments: list[object], words: list[str]) -> None:
+    code, out, err = run(*arguments)
+    assert code == 2
+    assert out == ""
+    assert "Traceback" not in err
+    assert not Path("s").exists()
+    for word in words:
+        assert word in err
+
+
+def test_help_explains_every_option(run: Run) -> None:
+    code, out, _ = run("--help")
+    assert code == 0
+    for name in (inspect.signature(Settings).parameters.keys() | inspect.signature(convert).parameters.keys()) - {
+        "files",
+        "settings",
+    }:
+        assert f"--{name.replace('_', '-')} " in out
+    assert "FILE" in out
