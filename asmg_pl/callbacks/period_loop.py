@@ -136,11 +136,8 @@ def _check_pretraining(data: PeriodDataModule, periods: int) -> None:
     mend = "cut time coarser (data.periods) or change model.pretrain_periods"
     if not data.classes(1, periods):
         raise ConfigError(f"periods 1 to {periods}, which pre-train, have no rows: {mend}")
-    if data.classes(periods + 1, periods + 1) < 2:
-        raise ConfigError(
-            f"period {periods + 1}, by whose AUC the epoch of pre-training is chosen, has not both positive and "
-            f"negative rows: {mend}"
-        )
+    if not data.classes(periods + 1, periods + 1):
+        raise ConfigError(f"period {periods + 1}, by which the epoch of pre-training is chosen, has no rows: {mend}")
 
 
 def _end(phase: Phase, data: PeriodDataModule) -> None:

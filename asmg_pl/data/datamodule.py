@@ -126,9 +126,9 @@ class PeriodDataModule(LightningDataModule):
         return range(boundaries[period - 1], boundaries[period])
 
     def classes(self, first: int, last: int) -> int:
-        """How many of the two labels the rows of some periods have: none in an empty period."""
+        """How many of the two labels some periods have, sampled negatives included: none in an empty period."""
         label = self.log.between(self.rows_of(first).start, self.rows_of(last).stop).label
-        return len(label.unique())
+        return len(label.unique()) if self.negatives is None else 2 * bool(len(label))
 
     def known_before(self, period: int) -> tuple[int, int]:
         """How many users and how many items have a row before a period: those with the lowest ids."""

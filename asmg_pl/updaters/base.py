@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -60,7 +61,8 @@ class Updater(LightningModule):
             learning_rate: of the base model's Adam, whose moments are carried from period to period.
             passes: how often each new period is gone over.
             pretrain_periods: the first periods, which pre-train the base model together.
-            pretrain_epochs: epochs of pre-training; the one with the best AUC on the next period is kept.
+            pretrain_epochs: epochs of pre-training; the one with the best AUC on the next period is kept, or with the
+                best LogLoss, if that period has rows of one class only.
             pretrain_learning_rate: of the base model's Adam in pre-training; by default ``learning_rate``.
             test_from: the first period whose score counts as a test; earlier ones warm the method up.
             pretrained_model: a checkpoint made just after pre-training on the same periods, by whatever method. Its
@@ -180,11 +182,12 @@ class Updater(LightningModule):
     def _keep_best(self) -> None:
         """Keep the best epoch's parameters and moments; after the last epoch, go back to them."""
         assert self.phase is not None
-        auc = self._scoreboard.take(self.pretrain_periods + 1, "selection").scores["serving"]["auc"]
+        scores = self._scoreboard.take(self.pretrain_periods + 1, "selection").scores["serving"]
+        score = -scores["logloss"] if math.isnan(scores["auc"]) else scores["auc"]
         optimizer = self.trainer.optimizers[0]
-        if not self._best or auc > self._best["auc"]:
+        if not self._best or score > self._best["score"]:
             weights = self.recommender.state_dict()
-            self._best = copy.deepcopy({"auc": auc, "weights": weights, "optimizer": optimizer.state_dict()})
+            self._best = copy.deepcopy({"score": score, "weights": weights, "optimizer": optimizer.state_dict()})
         if self.phase.repeat == self.pretrain_epochs - 1:
             self.recommender.load_state_dict(self._best["weights"])
             optimizer.load_state_dict(self._best["optimizer"])

@@ -77,12 +77,23 @@ def test_after_an_empty_day_the_same_model_serves(fit: Asmg, days: Path, tmp_pat
         assert torch.equal(value, after[name]), name
 
 
-@pytest.mark.parametrize(("periods", "message"), [(5, "period 6, by whose AUC"), (7, "period 8, by whose AUC")])
-def test_a_day_that_cannot_choose_the_epoch_is_refused_before_any_work(
-    fit: Asmg, days: Path, tmp_path: Path, periods: int, message: str
+def test_a_day_without_rows_to_choose_the_epoch_is_refused_before_any_work(
+    fit: Asmg, days: Path, tmp_path: Path
 ) -> None:
-    finished = fit(tmp_path / "run", *BY_DAY, "--model.init_args.pretrain_periods", periods, root=days)
+    finished = fit(tmp_path / "run", *BY_DAY, "--model.init_args.pretrain_periods", 5, root=days)
     assert finished.code == 2
-    assert message in finished.err
+    assert "period 6, by which the epoch of pre-training is chosen, has no rows" in finished.err
     assert "Traceback" not in finished.err
     assert not (tmp_path / "run" / "checkpoints").exists()
+
+
+def test_on_a_day_of_one_class_logloss_chooses_the_epoch(fit: Asmg, days: Path, tmp_path: Path) -> None:
+    given = (*BY_DAY, "--model.init_args.pretrain_periods", 7, "--model.init_args.pretrain_epochs", 3)
+    assert fit(tmp_path / "run", *given, root=days).code == 0
+    table = pl.read_csv(tmp_path / "run" / "metrics.csv")
+    assert table["period"][0] == 8
+    best = table["serving_logloss"][0]
+    for epochs in (1, 2):  # what fewer epochs could choose from was there too
+        fewer = tmp_path / f"{epochs}"
+        assert fit(fewer, *given[:-1], epochs, root=days).code == 0
+        assert pl.read_csv(fewer / "metrics.csv")["serving_logloss"][0] >= best

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
+from tqdm import tqdm
 
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.sources.base import Source
+from asmg_pl.data.stream import StreamWriter
 from asmg_pl.errors import ConfigError
+
+CHUNK = 2**18  # rows that are drawn at once
+CHUNKS_PER_PART = 16  # of a stream on disk
+WIDTH = 4  # numbers in a taste
 
 
 class DriftingStream(Source):
@@ -64,35 +74,81 @@ class DriftingStream(Source):
         self.birth, self.noise, self.seed = birth, noise, seed
 
     def read(self, root: Path | None) -> InteractionLog:
-        """Draw the stream; ``root`` is not used."""
-        draw = np.random.default_rng(self.seed)
-        time = np.sort(draw.random(self.rows))  # the stream runs from 0 to 1
-        user = (self.users * draw.random(self.rows) ** 2).astype(np.int64)  # a few users are very active
+        """Draw the whole stream into memory; ``root`` is not used."""
+        return InteractionLog.from_frame(pl.concat(self.chunks()), self.catalogue())
+
+    def write(self, writer: StreamWriter) -> None:
+        """Write the stream to disk part by part, in memory that does not grow with the rows."""
+        catalogue, drawn = self.catalogue(), self.chunks()
+        with tqdm(total=self.rows, unit=" rows", unit_scale=True, desc="draw", leave=False) as bar:
+            while chunks := list(islice(drawn, CHUNKS_PER_PART)):
+                writer.append(pl.concat(chunks), catalogue)
+                bar.update(sum(map(len, chunks)))
+
+    def catalogue(self) -> pl.DataFrame:
+        """The items' categories."""
+        items = self._items()
+        return pl.DataFrame({"item": np.arange(self.items), "categories": [np.unique(c) for c in items.category]})
+
+    def chunks(self) -> Iterator[pl.DataFrame]:
+        """Draw the rows in the order of time, at most ``CHUNK`` at once.
+
+        Each chunk has a source of randomness of its own, so that it depends on no other.
+        """
+        items, draw = self._items(), self._randomness("users")
+        first, second = (draw.normal(size=(self.users, WIDTH)) for _ in range(2))
+        for number, begin in enumerate(range(0, self.rows, CHUNK)):
+            count = min(CHUNK, self.rows - begin)
+            draw = self._randomness("rows", number)
+            time = (begin + count * np.sort(draw.random(count))) / self.rows  # the stream runs from 0 to 1
+            user = (self.users * draw.random(count) ** 2).astype(np.int64)  # a few users are very active
+            item = items.come_across(draw, time)
+
+            angle = 2 * np.pi * self.interest_drift * time[:, None]
+            interest = np.cos(angle) * first[user] + np.sin(angle) * second[user]
+            phase = items.phase[items.category[item]]
+            fashion = self.trend * np.sin(2 * np.pi * (self.season * time[:, None] + phase)).mean(1)
+            liking = (interest * items.taste[item]).sum(1) / np.sqrt(WIDTH) + fashion
+            label = draw.random(count) < 1 / (1 + np.exp(-liking))
+            label = np.where(draw.random(count) < self.noise, draw.random(count) < 0.5, label)
+            yield pl.DataFrame(
+                {"user": user, "item": item, "label": label.astype(np.uint8), "time": (time * 1e9).astype(np.int64)}
+            )
+
+    def _items(self) -> _Items:
+        draw = self._randomness("items")
         born = np.where(draw.random(self.items) < self.birth, draw.random(self.items), 0.0)
         born[0] = 0.0
-        item = self._come_across(draw, time, born)
-
-        width = 4
-        first, second, taste = (draw.normal(size=(n, width)) for n in (self.users, self.users, self.items))
-        angle = 2 * np.pi * self.interest_drift * time[:, None]
-        interest = np.cos(angle) * first[user] + np.sin(angle) * second[user]
-        category = draw.integers(self.categories, size=(self.items, 2))
-        phase = draw.random(self.categories)
-        fashion = self.trend * np.sin(2 * np.pi * (self.season * time[:, None] + phase[category[item]])).mean(1)
-        liking = (interest * taste[item]).sum(1) / np.sqrt(width) + fashion
-        label = draw.random(self.rows) < 1 / (1 + np.exp(-liking))
-        label = np.where(draw.random(self.rows) < self.noise, draw.random(self.rows) < 0.5, label)
-
-        rows = pl.DataFrame(
-            {"user": user, "item": item, "label": label.astype(np.uint8), "time": (time * 1e9).astype(np.int64)}
+        return _Items(
+            born=born,
+            taste=draw.normal(size=(self.items, WIDTH)),
+            category=draw.integers(self.categories, size=(self.items, 2)),
+            phase=draw.random(self.categories),
         )
-        names = pl.DataFrame({"item": np.arange(self.items), "categories": [np.unique(c) for c in category]})
-        return InteractionLog.from_frame(rows, names)
 
-    def _come_across(self, draw: np.random.Generator, time: np.ndarray, born: np.ndarray) -> np.ndarray:
-        """For each row an item that has appeared by then, the younger the likelier, int64 [rows]."""
-        by_age = np.argsort(born, kind="stable")
-        there = np.searchsorted(born[by_age], time, side="right")
+    def _randomness(self, what: str, number: int = 0) -> np.random.Generator:
+        return np.random.default_rng([self.seed, zlib.crc32(what.encode()), number])
+
+
+class _Items(NamedTuple):
+    """What there is to like.
+
+    Attributes:
+        born: when each item appears, from 0 to 1, float64 [items].
+        taste: what users' interest is multiplied with, float64 [items, WIDTH].
+        category: two categories of each item, maybe the same, int64 [items, 2].
+        phase: where each category's fashion begins, float64 [categories].
+    """
+
+    born: np.ndarray
+    taste: np.ndarray
+    category: np.ndarray
+    phase: np.ndarray
+
+    def come_across(self, draw: np.random.Generator, time: np.ndarray) -> np.ndarray:
+        """For each time an item that has appeared by then, the younger the likelier, int64 [rows]."""
+        by_age = np.argsort(self.born, kind="stable")
+        there = np.searchsorted(self.born[by_age], time, side="right")
         # The newest item has position 0; squaring a uniform draw prefers it.
-        back = (there * draw.random(self.rows) ** 2).astype(np.int64)
+        back = (there * draw.random(len(time)) ** 2).astype(np.int64)
         return by_age[there - 1 - back]

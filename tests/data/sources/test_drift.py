@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
+from lightning import Trainer
 
-from asmg_pl.data import InteractionLog
+from asmg_pl.callbacks import PeriodLoop
+from asmg_pl.data import EqualCounts, InteractionLog, PeriodDataModule
 from asmg_pl.data.sources import DriftingStream
+from asmg_pl.data.stream import StreamWriter, open_stream
 from asmg_pl.errors import ConfigError
+from asmg_pl.results import mean_over
+from asmg_pl.updaters import ASMG
 
 #: Everything that changes with time is off.
 STILL: dict[str, Any] = {"interest_drift": 0, "trend": 0, "birth": 0, "noise": 0}
@@ -82,20 +89,52 @@ def test_the_smallest_stream_can_be_drawn() -> None:
     assert len(log) == log.sizes.users == log.sizes.items == 1
 
 
-def test_no_item_is_come_across_before_its_birth(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
-    original = DriftingStream._come_across
-
-    def spy(self: DriftingStream, draw: Any, time: np.ndarray, born: np.ndarray) -> np.ndarray:
-        seen.append((time, born, original(self, draw, time, born)))
-        return seen[-1][2]
-
-    monkeypatch.setattr(DriftingStream, "_come_across", spy)
-    draw(birth=0.7)
-    ((time, born, item),) = seen
+def test_no_item_is_come_across_before_its_birth() -> None:
+    source = DriftingStream(users=50, items=80, categories=4, rows=3000, birth=0.7)
+    born = source._items().born
+    rows = pl.concat(source.chunks())
     assert 0.5 < (born > 0).mean() < 0.9
-    assert (born[item] <= time).all()
-    assert len(np.unique(item)) > 60
+    assert (born[rows["item"].to_numpy()] <= (rows["time"].to_numpy() + 1) / 1e9).all()
+    assert rows["item"].n_unique() > 60
+
+
+def test_a_long_stream_is_drawn_in_chunks_each_like_the_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asmg_pl.data.sources.drift.CHUNK", 700)
+    monkeypatch.setattr("asmg_pl.data.sources.drift.CHUNKS_PER_PART", 2)
+    source = DriftingStream(users=50, items=80, categories=4, rows=3000)
+    chunks = list(source.chunks())
+    assert [len(chunk) for chunk in chunks] == [700, 700, 700, 700, 200]
+    assert pl.concat(chunks)["time"].is_sorted()
+    assert not chunks[0].select("user", "item").equals(chunks[1].select("user", "item"))
+    source.write(StreamWriter(tmp_path))
+    written, drawn = open_stream(tmp_path), source.read(None)
+    assert len(written.parts) == 3
+    for column in ("user", "item", "label", "time"):
+        assert torch.equal(getattr(written, column), getattr(drawn, column))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_who_foresees_parameters_beats_who_only_follows_them(seed: int) -> None:
+    """The residual generator's lift over the incremental update on the same walk."""
+    torch.manual_seed(seed)
+    source = DriftingStream(users=300, items=200, rows=31_000, categories=6, seed=seed)
+    data = PeriodDataModule(source, periods=EqualCounts(31), batch_size=64, history_size=10, seed=seed)
+    updater = ASMG(data.sizes, learning_rate=3e-3, pretrain_epochs=3)
+    trainer = Trainer(
+        accelerator="cpu",
+        max_epochs=-1,
+        reload_dataloaders_every_n_epochs=1,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+        logger=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        callbacks=[PeriodLoop()],
+    )
+    trainer.fit(updater, data)
+    means = mean_over(updater.results.values(), "test")
+    assert means["serving_auc"] > means["incremental_auc"] + 0.01
 
 
 @pytest.mark.parametrize(("birth", "least", "most"), [(0.0, 0, 2), (0.8, 20, 70)])
