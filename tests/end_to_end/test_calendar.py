@@ -16,17 +16,8 @@ from asmg_pl.checkpoint_io import read_checkpoint
 
 FOLDER = METHODS[0].parent
 OWN_PHASES = [
-    "iu",
-    "bu3",
-    "spmf",
-    "ader",
-    "sml",
-    "ewc",
-    "frozen",
-    "retrain",
-    "gru_full",
-    "gru_single",
-    "residual_multi",
+    *("iu", "bu3", "inc_ctr", "spmf", "ader", "sml", "sml_mf", "ewc", "frozen", "retrain"),
+    *("asmg_linear", "gru_full", "gru_single", "residual_multi"),
 ]
 DAYS = 12
 EMPTY, ONE_ROW, ONE_CLASS = (6, 9), (7, 10), (8, 11)

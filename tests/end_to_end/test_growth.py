@@ -10,6 +10,8 @@ import polars as pl
 import pytest
 import torch
 from end_to_end.program import PERIODS, ROWS, Asmg, metrics, movies, ratings
+from end_to_end.test_calendar import OWN_PHASES
+from end_to_end.test_methods import METHODS
 
 
 def newer_ratings(rows: int = 450) -> pl.DataFrame:
@@ -36,10 +38,14 @@ def grown_movies() -> pl.DataFrame:
     return pl.concat([movies(), fresh])
 
 
+RECOMMENDERS = ["DeepFM", "TwoTower"]
+
+
 @pytest.mark.parametrize(
     "model",
-    [(), ("--model.init_args.window", "null"), ("--model", "IncrementalUpdate")],
-    ids=["ASMG", "all snapshots", "IncrementalUpdate"],
+    [("--config", METHODS[0].with_name(f"{method}.yaml")) for method in OWN_PHASES]
+    + [("--model.init_args.recommender", f"asmg_pl.recommenders.{name}") for name in RECOMMENDERS],
+    ids=[*OWN_PHASES, *RECOMMENDERS],
 )
 def test_the_walk_goes_on_with_new_periods_users_items_and_categories(
     fit: Asmg, write_stream: Callable[[pl.DataFrame, pl.DataFrame], Path], tmp_path: Path, model: tuple[str, ...]
