@@ -1,0 +1,38 @@
+"""Measure asmg_pl against rivals, each pair in one run.
+
+    python tools/benchmark.py data --rows 10000000
+
+Prints a Markdown table; writes it as ``benchmark.md`` and all figures as ``benchmark.json`` into ``--folder``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import benchmark_data
+from run_folder import markdown
+
+PARTS = {"data": benchmark_data}
+
+
+def main() -> None:
+    """Measure one part and write the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parts = parser.add_subparsers(dest="part", required=True)
+    for name, module in PARTS.items():
+        part = parts.add_parser(name, help=(module.__doc__ or "").splitlines()[0])
+        part.add_argument("--folder", type=Path, default=Path("runs") / "benchmark", help="where results go")
+        module.add_arguments(part)
+    given = parser.parse_args()
+    given.folder.mkdir(parents=True, exist_ok=True)
+    figures = PARTS[given.part].measure(given)
+    (given.folder / "benchmark.json").write_text(json.dumps(figures, indent=1) + "\n")
+    shown = markdown(["figure", "value"], [[name, f"{value:,.4g}"] for name, value in figures.items()])
+    (given.folder / "benchmark.md").write_text(shown + "\n")
+    print(shown)
+
+
+if __name__ == "__main__":
+    main()
