@@ -7,7 +7,7 @@ import signal
 import sys
 import warnings
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -19,18 +19,13 @@ from asmg_pl.callbacks.checkpoint import FOLDER
 from asmg_pl.checkpoint_io import newest_first, read_checkpoint
 from asmg_pl.convert.command import run as convert
 from asmg_pl.data import PeriodDataModule
-from asmg_pl.errors import CheckpointError, ConfigError, UserError
+from asmg_pl.errors import CheckpointError, ConfigError, OneMessage, UserError
 from asmg_pl.prepare.command import run as prepare
 from asmg_pl.updaters import Updater
 
 
-class Parser(LightningArgumentParser):
-    """An argument parser whose errors are one message, without a page of usage before it."""
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Print the message and exit with status 2."""
-        sys.stderr.write(f"asmg: {message}\n(the accepted options: asmg fit --help)\n")
-        sys.exit(2)
+class Parser(OneMessage, LightningArgumentParser):
+    """LightningCLI's argument parser, with brief errors."""
 
 
 class AsmgCLI(LightningCLI):

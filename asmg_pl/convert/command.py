@@ -5,17 +5,17 @@ from __future__ import annotations
 import argparse
 import inspect
 import shlex
-import sys
 import typing
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal
 
 from docstring_parser import parse
 
 from asmg_pl.convert.conversion import Conversion, convert
 from asmg_pl.convert.settings import Settings, option
+from asmg_pl.errors import OneMessage
 from asmg_pl.tables.quarantine import FILE as QUARANTINE
 
 
@@ -55,12 +55,8 @@ def report(done: Conversion, folder: Path) -> str:
     return "\n".join([*lines, f"walk it: {walk} --trainer.default_root_dir runs/{shlex.quote(folder.name)}"])
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one message, without a page of usage before it."""
-
-    def error(self, message: str) -> NoReturn:
-        sys.stderr.write(f"asmg: {message}\n(the accepted options: asmg convert --help)\n")
-        sys.exit(2)
+class _Parser(OneMessage, argparse.ArgumentParser):
+    help_command = "asmg convert --help"
 
 
 def _parser() -> _Parser:

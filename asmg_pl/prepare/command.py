@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from asmg_pl.errors import DataError
+from asmg_pl.errors import DataError, OneMessage
 from asmg_pl.prepare.download import digest, download, read_text
 from asmg_pl.prepare.published import PUBLISHED
 from asmg_pl.prepare.unpack import unpack
@@ -80,12 +78,8 @@ def _verify(path: Path, url: str, has_md5: bool, sha256: str | None) -> list[str
     return [*told, "its MD5 checksum is the publisher's"]
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one message, without a page of usage before it."""
-
-    def error(self, message: str) -> NoReturn:
-        sys.stderr.write(f"asmg: {message}\n(the accepted options: asmg prepare --help)\n")
-        sys.exit(2)
+class _Parser(OneMessage, argparse.ArgumentParser):
+    help_command = "asmg prepare --help"
 
 
 def _parser() -> _Parser:

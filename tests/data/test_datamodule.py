@@ -261,13 +261,17 @@ def test_a_stream_that_has_not_grown_is_cut_as_before() -> None:
     assert again.boundaries == first.boundaries
 
 
-def test_a_period_without_rows_is_refused_by_number() -> None:
+def test_a_period_without_rows_trains_nothing_and_is_scored_once() -> None:
     class Gap(Periods):
         def cut(self, log: InteractionLog, known: Sequence[int] = ()) -> list[int]:
             return [0, 40, 80, 80, 103]
 
-    with pytest.raises(ConfigError, match="period 3 empty"):
-        module(periods=Gap()).rows_of(1)
+    data = module(periods=Gap())
+    assert data.mini_batches(phase(3)) == data.mini_batches(phase(2, 3, side_by_side=True)) == 0
+    assert rows_read(data, phase(3, name="score", trains=False)) == [[]]
+    assert [data.classes(period, period) for period in (1, 2, 3)] == [2, 2, 0]
+    data.phase = phase(3, 4, side_by_side=True)
+    assert [len(step[0].user) for step in data.train_dataloader()] == [0, 0, 0, 0]  # type: ignore[union-attr]
 
 
 # ---- negatives

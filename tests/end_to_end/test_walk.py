@@ -109,7 +109,7 @@ def test_on_a_terminal_the_progress_bar_names_period_and_phase(on_terminal: Walk
     for place in ("period 4/6 · select 2:", "period 5/6 · update:", "period 6/6 · update:"):
         assert place in screen
     assert "period 5/6 · select" not in screen
-    assert on_terminal[1].out.splitlines()[1].split()[:3] == ["period", "split", "rows"]
+    assert on_terminal[1].out.splitlines()[2].split()[:3] == ["period", "split", "rows"]
 
 
 def test_timings_name_each_phase(walk: Walk) -> None:
