@@ -197,10 +197,6 @@ class InteractionLog:
         self.landmarks[rows] = users, items
         return users, items
 
-    def items_of(self, rows: int) -> Tensor:
-        """The items that the first ``rows`` rows have, ascending, int64."""
-        return torch.arange(self.known(rows)[1], device=self.parts[0].user.device)
-
     def fingerprint(self, rows: int) -> str:
         """A digest of the first ``rows`` rows, to tell a stream that has grown from one that has changed.
 
@@ -214,7 +210,7 @@ class InteractionLog:
             whole = begin + BLOCK <= rows and block < len(self.digests)
             digest.update((self.digests[block] if whole else self.digest(begin, min(begin + BLOCK, rows))).encode())
         if self.categories is not None:
-            categories = self.categories[self.items_of(rows)]
+            categories = self.categories[: self.known(rows)[1]]
             for column in ((categories >= 0).sum(1), categories[categories >= 0]):  # the table's width may grow
                 digest.update(column.cpu().numpy().tobytes())
         return digest.hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -38,30 +39,70 @@ def grown_movies() -> pl.DataFrame:
     return pl.concat([movies(), fresh])
 
 
-RECOMMENDERS = ["DeepFM", "TwoTower"]
+BUCKETS = {"user": 23, "item": 31}
+RECOMMENDERS = {
+    "DeepFM": ("--model.init_args.recommender", "asmg_pl.recommenders.DeepFM"),
+    "TwoTower": ("--model.init_args.recommender", "asmg_pl.recommenders.TwoTower"),
+    "MatrixFactorization": ("--model.init_args.recommender", "asmg_pl.recommenders.MatrixFactorization"),
+    "Hashed": (
+        *("--config", METHODS[0].parents[1] / "recommenders" / "hashed.yaml"),
+        *("--model.init_args.recommender.init_args.users", BUCKETS["user"]),
+        *("--model.init_args.recommender.init_args.items", BUCKETS["item"]),
+    ),
+}
 
 
 @pytest.mark.parametrize(
     "model",
-    [("--config", METHODS[0].with_name(f"{method}.yaml")) for method in OWN_PHASES]
-    + [("--model.init_args.recommender", f"asmg_pl.recommenders.{name}") for name in RECOMMENDERS],
+    [("--config", METHODS[0].with_name(f"{method}.yaml")) for method in OWN_PHASES] + list(RECOMMENDERS.values()),
     ids=[*OWN_PHASES, *RECOMMENDERS],
 )
 def test_the_walk_goes_on_with_new_periods_users_items_and_categories(
     fit: Asmg, write_stream: Callable[[pl.DataFrame, pl.DataFrame], Path], tmp_path: Path, model: tuple[str, ...]
 ) -> None:
     options = ["--model.init_args.pretrain_periods", 4, "--model.init_args.pretrain_epochs", 2]
-    assert fit(tmp_path, *model, *options, root=write_stream(ratings(), movies())).code == 0
-    before = metrics(tmp_path)
+    whole, parted = tmp_path / "whole", tmp_path / "parted"
+    assert fit(whole, *model, *options, root=write_stream(ratings(), movies())).code == 0
+    before = metrics(whole)
+    shutil.copytree(whole, parted)
 
     grown = write_stream(pl.concat([ratings(), newer_ratings()]), grown_movies())
-    finished = fit(tmp_path, *model, *options, "--ckpt_path", "last", root=grown)
+    finished = fit(whole, *model, *options, "--ckpt_path", "last", root=grown)
     assert finished.code == 0, finished.err
-    assert metrics(tmp_path).startswith(before)
-    table = pl.read_csv(tmp_path / "metrics.csv")
+    assert metrics(whole).startswith(before)
+    table = pl.read_csv(whole / "metrics.csv")
     assert table["period"].to_list() == list(range(5, PERIODS + 3))
     assert (table["rows"] == ROWS // PERIODS).all()
     assert table.tail(2).select(pl.col("^serving_(auc|logloss)$").is_finite().all()).row(0) == (True, True)
+
+    # What has grown is saved as it is: going on from there once more changes nothing.
+    for until in (PERIODS + 1, PERIODS + 2):
+        assert fit(parted, *model, *options, "--loop.until", until, "--ckpt_path", "last", root=grown).code == 0
+    assert metrics(parted) == metrics(whole)
+
+
+def test_hashed_tables_stay_as_they_are_and_new_users_and_items_are_still_told_apart(
+    fit: Asmg, write_stream: Callable[[pl.DataFrame, pl.DataFrame], Path], tmp_path: Path
+) -> None:
+    whole = pl.concat([ratings(), newer_ratings()])
+    counts = ["new_user_rows", "new_item_rows"]
+    for name, options in {"plain": (), "hashed": RECOMMENDERS["Hashed"]}.items():
+        assert fit(tmp_path / name, *options, root=write_stream(ratings(), movies())).code == 0
+        for path in sorted((tmp_path / name / "checkpoints").iterdir())[:-1]:
+            path.unlink()
+        grown = write_stream(whole, grown_movies())
+        given = (*options, "--checkpoint.keep", 100, "--ckpt_path", "last")
+        assert fit(tmp_path / name, *given, root=grown).code == 0
+    plain, hashed = (pl.read_csv(tmp_path / name / "metrics.csv") for name in ("plain", "hashed"))
+    assert hashed.select(counts).equals(plain.select(counts))
+    assert hashed["new_user_rows"][-2] > 0 < hashed["new_item_rows"][-2]
+    assert math.isfinite(hashed["serving_logloss_new_users"][-2])
+    first, *_, last = sorted((tmp_path / "hashed" / "checkpoints").iterdir())
+    for path in (first, last):
+        state = torch.load(path, weights_only=True)["state_dict"]
+        for table, buckets in BUCKETS.items():
+            assert state[f"recommender.tables.{table}.weight"].shape[0] == buckets
+            assert state[f"history.tables.{table}"].shape[1] == buckets
 
 
 def test_rows_of_new_users_and_items_are_counted_and_scored_apart(

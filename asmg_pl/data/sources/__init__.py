@@ -2,11 +2,10 @@
 
 from asmg_pl.data.sources.base import Source
 from asmg_pl.data.sources.drift import DriftingStream
-from asmg_pl.data.sources.hashed import Hashed
 from asmg_pl.data.sources.movielens import MovieLens
 from asmg_pl.data.sources.movietweetings import MovieTweetings
 from asmg_pl.data.sources.sobazaar import Sobazaar
 from asmg_pl.data.sources.stream import Stream
 from asmg_pl.data.sources.tmall import Tmall
 
-__all__ = ["DriftingStream", "Hashed", "MovieLens", "MovieTweetings", "Sobazaar", "Source", "Stream", "Tmall"]
+__all__ = ["DriftingStream", "MovieLens", "MovieTweetings", "Sobazaar", "Source", "Stream", "Tmall"]

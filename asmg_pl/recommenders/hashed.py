@@ -1,0 +1,104 @@
+"""Hashed ids: another recommender over tables of a fixed size, whatever the stream's growth.
+
+user  7 ─┐
+         ├─▶ hash ─▶ bucket 2 ─▶ its vector ─▶ score      who shares a bucket shares its vector
+user 31 ─┘
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from torch import Tensor
+
+from asmg_pl.data.batch import Batch
+from asmg_pl.data.log import Sizes
+from asmg_pl.errors import ConfigError
+from asmg_pl.recommenders.base import Lookup, Recommender
+from asmg_pl.recommenders.embedding_mlp import EmbeddingMLP
+
+
+class Hashed(Recommender):
+    """Another recommender whose users or items are hashed into a fixed number of buckets (the hashing trick).
+
+    Only where vectors are looked up does a bucket stand for an id. Data, negatives and metrics go on speaking of real
+    users and items, so that those who are new are still told apart, and an item has its own categories, whoever shares
+    its bucket. A bucket depends on the id alone, and ids on the order of first appearance, so that a stream that
+    grows moves nobody. Hashed are the tables whose name begins with ``user`` or ``item``; those of categories and
+    context features keep growing.
+
+    Source: Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", ICML 2009, for the trick.
+    """
+
+    def __init__(
+        self,
+        sizes: Sizes,
+        recommender: Callable[[Sizes], Recommender] = EmbeddingMLP,
+        users: int | None = None,
+        items: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        """Build the model over buckets.
+
+        Args:
+            sizes: numbers of users, items, categories and values of context features.
+            recommender: class of the model, called with ``sizes`` in which buckets are counted instead of ids.
+            users: buckets of users; by default they are not hashed.
+            items: buckets of items; by default they are not hashed.
+            seed: another seed puts others together.
+
+        Raises:
+            ConfigError: if nothing is to be hashed, or into nothing, or the model has no table of it.
+        """
+        super().__init__()
+        wanted = {"user": users, "item": items}
+        self._buckets = {kind: buckets for kind, buckets in wanted.items() if buckets is not None}
+        self._seed = seed
+        if not self._buckets:
+            raise ConfigError(
+                "recommender.users and recommender.items are both missing: say how many buckets there are"
+            )
+        for kind, buckets in self._buckets.items():
+            if buckets < 1:
+                raise ConfigError(f"recommender.{kind}s must be at least 1, got {buckets}")
+        model = recommender(
+            sizes._replace(users=sizes.users if users is None else users, items=sizes.items if items is None else items)
+        )
+        for kind in self._buckets:
+            if not any(name.startswith(kind) for name in model.tables):
+                raise ConfigError(
+                    f"recommender.{kind}s: {type(model).__name__} has no table whose name begins with {kind!r}, only "
+                    f"{', '.join(model.tables)}: leave it out"
+                )
+        self.tables = model.tables
+        del model.tables  # it scores from the vectors that it is given, so it does without
+        self.model = model
+
+    def lookups(self, batch: Batch) -> dict[str, Tensor]:
+        """What the model asks, with buckets for the ids of users and items."""
+        asked = self.model.lookups(batch)
+        for name, ids in asked.items():
+            for kind, buckets in self._buckets.items():
+                if name.startswith(kind):
+                    asked[name] = bucket_of(ids, buckets, self._seed)
+        return asked
+
+    def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
+        """Logits [B] of the model."""
+        return self.model.score(batch, lookups)
+
+
+def bucket_of(ids: Tensor, buckets: int, seed: int = 0) -> Tensor:
+    """The bucket of each id, int64 like the ids and of their shape: SplitMix64's finaliser, modulo ``buckets``.
+
+    Source: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014.
+    """
+    mixed = ids + (1 + seed * 0x9E3779B9) % 2**63
+    for shift, factor in ((30, -0x40A7B892E31B1A47), (27, -0x6B2FB644ECCEEE15)):
+        mixed = (mixed ^ _shifted(mixed, shift)) * factor
+    return ((mixed ^ _shifted(mixed, 31)) & (2**63 - 1)).remainder(buckets)
+
+
+def _shifted(values: Tensor, by: int) -> Tensor:
+    """The bits of int64 values moved to the right, with zeros before them."""
+    return (values >> by) & ((1 << (64 - by)) - 1)
