@@ -1,0 +1,128 @@
+"""Growth of every updater over every recommender: what was there stays bit for bit, what is new is fresh."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from asmg_pl.data.log import Sizes
+from asmg_pl.generators import GRUGenerator, LinearGenerator, VanillaCells
+from asmg_pl.recommenders import DeepFM, EmbeddingMLP, Hashed, MatrixFactorization, Recommender, TwoTower
+from asmg_pl.updaters import (
+    ADER,
+    ASMG,
+    EWC,
+    SML,
+    SPMF,
+    BatchUpdate,
+    Frozen,
+    IncCTR,
+    IncrementalUpdate,
+    Retrain,
+    Updater,
+)
+
+#: All tables grow but those of the first context feature.
+SIZES, GROWN = Sizes(7, 9, 3, context=(2, 4)), Sizes(11, 14, 5, context=(2, 6))
+
+UPDATERS: dict[str, Callable[..., Updater]] = {
+    **{kind.__name__: kind for kind in (IncrementalUpdate, BatchUpdate, IncCTR, SPMF, ADER, SML, EWC, Frozen, Retrain)},
+    "residual": partial(ASMG, window=2),
+    "all snapshots": partial(ASMG, window=None),
+    "paper's": partial(ASMG, generator=GRUGenerator),
+    "vanilla": partial(ASMG, generator=partial(GRUGenerator, cell=VanillaCells)),
+    "linear": partial(ASMG, generator=LinearGenerator, weights="last"),
+}
+RECOMMENDERS: dict[str, Callable[[Sizes], Recommender]] = {
+    **{kind.__name__: kind for kind in (EmbeddingMLP, MatrixFactorization, DeepFM, TwoTower)},
+    "hashed users": partial(Hashed, users=4),
+}
+
+
+def updater_with(name: str, recommender: str, sizes: Sizes, seed: int) -> Updater:
+    torch.manual_seed(seed)
+    return UPDATERS[name](sizes, recommender=RECOMMENDERS[recommender])
+
+
+def somewhere(updater: Updater) -> dict[str, Any]:
+    """A checkpoint as in the middle of a walk: every tensor differs from its start."""
+    if isinstance(updater, ASMG):
+        for _ in range(4):
+            updater.history.push(updater.recommender)
+    for tensor in updater.state_dict().values():
+        if isinstance(tensor, Tensor):
+            tensor.normal_()
+    optimizers = updater.configure_optimizers()
+    for optimizer in optimizers:
+        for parameter in optimizer.param_groups[0]["params"]:
+            parameter.grad = torch.randn_like(parameter)
+        optimizer.step()
+    checkpoint: dict[str, Any] = {
+        "state_dict": updater.state_dict(),
+        "optimizer_states": [optimizer.state_dict() for optimizer in optimizers],
+    }
+    updater._best = {"weights": updater.recommender.state_dict(), "optimizer": optimizers[0].state_dict(), "score": 0.5}
+    updater.on_save_checkpoint(checkpoint)
+    return copy.deepcopy(checkpoint)
+
+
+def check_grown(name: str, saved: Tensor, grown: Tensor, fresh: Tensor) -> None:
+    """Old rows as saved; new ones as in ``fresh``, which is a fresh tensor or something that can be spread to one."""
+    old = tuple(slice(size) for size in saved.shape)
+    assert torch.equal(grown[old], saved), name
+    changed = [axis for axis in range(saved.ndim) if saved.shape[axis] != grown.shape[axis]]
+    if changed:
+        (axis,) = changed
+        begin, rows = saved.shape[axis], grown.shape[axis]
+        new = grown.narrow(axis, begin, rows - begin)
+        assert torch.equal(new, fresh.expand_as(grown).narrow(axis, begin, rows - begin)), name
+
+
+@pytest.mark.parametrize("recommender", RECOMMENDERS)
+@pytest.mark.parametrize("updater", UPDATERS)
+def test_old_rows_stay_and_new_ones_are_fresh_wherever_they_stand(updater: str, recommender: str) -> None:
+    checkpoint = somewhere(updater_with(updater, recommender, SIZES, seed=0))
+    before = copy.deepcopy(checkpoint)
+    new = updater_with(updater, recommender, GROWN, seed=1)
+    fresh = copy.deepcopy(new.recommender.state_dict())
+    new.on_load_checkpoint(checkpoint)
+    new.load_state_dict(checkpoint["state_dict"])
+
+    after = new.state_dict()
+    assert after.keys() == before["state_dict"].keys()
+    grown = set()
+    for name, saved in before["state_dict"].items():
+        if not isinstance(saved, Tensor):
+            assert after[name] == saved, name
+            continue
+        if saved.shape == after[name].shape:
+            assert torch.equal(after[name], saved), name
+            continue
+        table = next(part for part in reversed(name.split(".")) if part in new.recommender.tables)
+        grown.add(table)
+        zero = name.startswith(("history.hidden.", "importance."))
+        # A copy of the recommender, at every position of the window too, gets the very rows that the recommender gets.
+        check_grown(name, saved, after[name], torch.zeros(()) if zero else fresh[f"tables.{table}.weight"])
+    fixed = {"context_0"} | ({"user"} if recommender == "hashed users" else set())
+    assert grown == new.recommender.table_parameters().keys() - fixed - {f"{name}_weight" for name in fixed}
+
+    names = [name for name, _ in new.recommender.named_parameters()]
+    for saved, loaded in [
+        (before["optimizer_states"][0], checkpoint["optimizer_states"][0]),
+        (before["best_pretraining_epoch"]["optimizer"], new._best["optimizer"]),
+    ]:
+        for position, name in enumerate(names):
+            for key in ("exp_avg", "exp_avg_sq"):
+                moment = loaded["state"][position][key]
+                assert moment.shape == fresh[name].shape
+                check_grown(f"{key} of {name}", saved["state"][position][key], moment, torch.zeros(()))
+    for name, weight in new._best["weights"].items():
+        check_grown(name, before["best_pretraining_epoch"]["weights"][name], weight, fresh[name])
+    for optimizer, state in zip(new.configure_optimizers(), checkpoint["optimizer_states"], strict=True):
+        optimizer.load_state_dict(state)
