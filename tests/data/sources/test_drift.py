@@ -16,8 +16,9 @@ from asmg_pl.data import EqualCounts, InteractionLog, PeriodDataModule
 from asmg_pl.data.sources import DriftingStream
 from asmg_pl.data.stream import StreamWriter, open_stream
 from asmg_pl.errors import ConfigError
+from asmg_pl.recommenders import MatrixFactorization
 from asmg_pl.results import mean_over
-from asmg_pl.updaters import ASMG
+from asmg_pl.updaters import ASMG, IncrementalUpdate, Updater
 
 #: Everything that changes with time is off.
 STILL: dict[str, Any] = {"interest_drift": 0, "trend": 0, "birth": 0, "noise": 0}
@@ -113,13 +114,14 @@ def test_a_long_stream_is_drawn_in_chunks_each_like_the_others(tmp_path: Path, m
         assert torch.equal(getattr(written, column), getattr(drawn, column))
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_who_foresees_parameters_beats_who_only_follows_them(seed: int) -> None:
-    """The residual generator's lift over the incremental update on the same walk."""
+def mean_auc(updater: type[Updater], seed: int, season: float = 4, **options: Any) -> float:
+    """Of what serves, on the test periods along a stream whose fashions return every 31 / ``season`` periods."""
     torch.manual_seed(seed)
-    source = DriftingStream(users=300, items=200, rows=31_000, categories=6, seed=seed)
-    data = PeriodDataModule(source, periods=EqualCounts(31), batch_size=64, history_size=10, seed=seed)
-    updater = ASMG(data.sizes, learning_rate=3e-3, pretrain_epochs=3)
+    source = DriftingStream(
+        users=100, items=40, rows=31_000, categories=8, seed=seed, **STILL | {"season": season, "trend": 3.0}
+    )
+    data = PeriodDataModule(source, periods=EqualCounts(31), batch_size=64, history_size=0, seed=seed)
+    walked = updater(data.sizes, recommender=MatrixFactorization, pretrain_epochs=3, **options)
     trainer = Trainer(
         accelerator="cpu",
         max_epochs=-1,
@@ -132,9 +134,23 @@ def test_who_foresees_parameters_beats_who_only_follows_them(seed: int) -> None:
         enable_progress_bar=False,
         callbacks=[PeriodLoop()],
     )
-    trainer.fit(updater, data)
-    means = mean_over(updater.results.values(), "test")
-    assert means["serving_auc"] > means["incremental_auc"] + 0.01
+    trainer.fit(walked, data)
+    return mean_over(walked.results.values(), "test")["serving_auc"]
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_who_foresees_parameters_beats_whoever_only_follows_them(seed: int) -> None:
+    """Even the incremental update whose steps suit the test periods best; with another seed it differs by .01."""
+    settings = [(2e-2, 3), (4e-2, 3), (8e-2, 1)]
+    following = max(mean_auc(IncrementalUpdate, seed, learning_rate=rate, passes=passes) for rate, passes in settings)
+    assert mean_auc(ASMG, seed, learning_rate=2e-2) > following + 0.04
+
+
+def test_where_nothing_drifts_there_is_nothing_to_foresee() -> None:
+    following, foreseeing = (
+        mean_auc(updater, seed=1, season=0, learning_rate=2e-2) for updater in (IncrementalUpdate, ASMG)
+    )
+    assert foreseeing == pytest.approx(following, abs=0.01)
 
 
 @pytest.mark.parametrize(("birth", "least", "most"), [(0.0, 0, 2), (0.8, 20, 70)])
