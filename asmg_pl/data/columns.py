@@ -88,7 +88,9 @@ class Columns(NamedTuple):
         moved[order] = end + (offset - begins)[first.cumsum(0) - 1]
         kept = (begins - offset).repeat_interleave(size) + torch.arange(int(size.sum()))
         return self._replace(
-            history_end=moved, history_length=length.to(self.history_length.dtype), sequence=self.sequence[kept]
+            history_end=moved.to(self.history_end.dtype),
+            history_length=length.to(self.history_length.dtype),
+            sequence=self.sequence[kept],
         )
 
     @classmethod

@@ -84,6 +84,13 @@ def test_columns_of_a_period_are_uploaded_once_and_dropped_when_it_is_past(
     assert len(uploads) == 5
 
 
+@pytest.mark.parametrize("way", ["resident", "ahead"])
+def test_the_catalogue_is_uploaded_once_for_all_passes(log: InteractionLog, way: str) -> None:
+    feed = Feed(log, torch.device("meta"), HISTORY)
+    passes = [getattr(feed, way)(torch.arange(begin, begin + 40), cut) for begin in (0, 100)]
+    assert len({id(batch.categories) for batches in passes for batch in batches}) == 1
+
+
 def test_only_the_items_of_the_histories_are_uploaded() -> None:
     log = InteractionLog.from_frame(random_rows(count=4000, moments=4000), catalogue())
     rows = torch.arange(3900, 4000)

@@ -6,9 +6,9 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from asmg_pl.data.log import Sizes
+from asmg_pl.data.log import BLOCK, Sizes
 from asmg_pl.errors import DataError
 
 FILE = "stream.json"
@@ -85,20 +85,41 @@ class Manifest:
             if found["version"] != VERSION:
                 raise DataError(f"{path} has version {found['version']} of the format, this program reads {VERSION}")
             parts = tuple(Part(**{**part, "digests": tuple(part["digests"])}) for part in found["parts"])
-            context = {str(name): int(size) for name, size in found["context"].items()}
-            manifest = cls(found["history"], int(found["carry"]), int(found["categories"]), context, parts)
-            if not parts or [part.folder for part in parts] != [part_name(number) for number in range(len(parts))]:
-                raise ValueError("its parts are not those of a stream")
+            manifest = cls(found["history"], found["carry"], found["categories"], dict(found["context"]), parts)
+            manifest._check()
+            if any(found[name] != count for name, count in manifest._totals().items()):
+                raise ValueError("its parts do not add up to its counts")
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if isinstance(error, DataError):
                 raise
             raise DataError(f"{path} does not describe a stream ({error}): restore it, or convert again") from None
         return manifest
 
+    def _totals(self) -> dict[str, int]:
+        """Counts over all parts."""
+        return {"rows": sum(p.rows for p in self.parts), "users": self.sizes.users, "items": self.sizes.items}
+
+    def _check(self) -> None:
+        """Refuse, with a ``ValueError``, what describes no stream."""
+        parts = self.parts
+        if not parts or [part.folder for part in parts] != [part_name(number) for number in range(len(parts))]:
+            raise ValueError("its parts are not those of a stream")
+        if self.history not in get_args(History):
+            raise ValueError(f"its history is {self.history!r}")
+        counts = [self.carry, self.categories, *self.context.values()]
+        counts += [count for part in parts for count in (part.rows, part.entries, part.users, part.items)]
+        times = [time for part in parts for time in (part.first_time, part.last_time)]
+        if not all(type(number) is int for number in counts + times) or min(counts) < 0:
+            raise ValueError("a count or a time in it is no whole number, or a count is below 0")
+        for growing in (times, [part.users for part in parts], [part.items for part in parts]):
+            if growing != sorted(growing):
+                raise ValueError("its parts do not follow each other")
+        if sum(len(part.digests) for part in parts) != sum(part.rows for part in parts) // BLOCK:
+            raise ValueError("it has not a digest for each block of rows")
+
     def write(self, folder: Path) -> None:
         """Replace the stream's manifest in one step."""
-        content: dict[str, Any] = {"format": FORMAT, "version": VERSION, "rows": sum(p.rows for p in self.parts)}
-        content |= {"users": self.sizes.users, "items": self.sizes.items} | asdict(self)
+        content: dict[str, Any] = {"format": FORMAT, "version": VERSION} | self._totals() | asdict(self)
         partial = folder / (FILE + ".partial")
         partial.write_text(json.dumps(content, indent=1) + "\n")
         sync(partial)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asmg_pl.data.log import InteractionLog
-from asmg_pl.data.stream import StreamWriter, open_stream
+from asmg_pl.data.stream import StreamWriter, manifest, open_stream, writer
 from asmg_pl.data.stream.manifest import Manifest
 from asmg_pl.errors import DataError
 
@@ -74,6 +76,41 @@ def test_an_append_that_breaks_off_leaves_the_stream_as_it_was(
     assert_same_batches(open_stream(tmp_path), InteractionLog.from_frame(rows, catalogue()))
 
 
+@pytest.mark.parametrize("had", [0, 200])
+def test_wherever_an_append_is_cut_off_the_stream_is_that_before_or_that_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, had: int
+) -> None:
+    rows = random_rows()
+    start = tmp_path / "start"
+    start.mkdir()
+    if had:
+        StreamWriter(start).append(rows[:had])
+    for steps in itertools.count():  # the program ends at the first, second, … file that is made durable
+        folder = shutil.copytree(start, tmp_path / str(steps))
+        left = iter(range(steps))
+
+        def cut_off(path: Path, left: Iterator[int] = left) -> None:
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(writer, "sync", cut_off)
+            patch.setattr(manifest, "sync", cut_off)
+            try:
+                StreamWriter(folder).append(rows[had:])
+                break
+            except KeyboardInterrupt:
+                pass
+        has = len(open_stream(folder)) if (folder / "stream.json").exists() else 0
+        assert has in (had, len(rows))
+        if has:
+            assert_same_batches(open_stream(folder), InteractionLog.from_frame(rows[:has]))
+        if has == had:
+            StreamWriter(folder).append(rows[had:])
+            assert_same_batches(open_stream(folder), InteractionLog.from_frame(rows))
+    assert steps >= len(list((folder / "part-00000").iterdir()))
+
+
 def test_opening_maps_the_columns_and_reads_none_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     StreamWriter(tmp_path).append(random_rows())
     monkeypatch.setattr(np, "load", lambda *arguments, **options: pytest.fail("a column is read"))
@@ -94,6 +131,12 @@ def test_opening_maps_the_columns_and_reads_none_of_them(tmp_path: Path, monkeyp
             "has version 2 of the format",
         ),
         (lambda folder: _replace(folder / "stream.json", '"asmg stream"', '"other"'), "its format is 'other'"),
+        (lambda folder: _replace(folder / "stream.json", '"carry": 128', '"carry": -1'), "a count is below 0"),
+        (lambda folder: _replace(folder / "stream.json", '"entries": ', '"entries": 1.5'), "no whole number"),
+        (lambda folder: _replace(folder / "stream.json", '"history": "positive"', '"history": "none"'), "'none'"),
+        (lambda folder: _replace(folder / "stream.json", '"first_time": ', '"first_time": 99'), "follow each other"),
+        (lambda folder: _replace(folder / "stream.json", '"rows": 400', '"rows": 4'), "add up"),
+        (lambda folder: _replace(folder / "stream.json", '"digests": []', '"digests": ["x"]'), "digest"),
         (lambda folder: (folder / "part-00000" / "item.npy").unlink(), r"item\.npy is missing"),
         (lambda folder: (folder / "part-00000" / "item.npy").write_bytes(b"x"), "no file of a stream"),
         (lambda folder: _cut(folder / "part-00000" / "item.npy"), "bytes instead of"),
@@ -112,7 +155,7 @@ def test_a_damaged_stream_is_one_message(tmp_path: Path, damage: object, message
 def _replace(path: Path, old: str, new: str) -> None:
     text = path.read_text()
     assert old in text
-    path.write_text(text.replace(old, new))
+    path.write_text(text.replace(old, new, 1))
 
 
 def _cut(path: Path) -> None:
