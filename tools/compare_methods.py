@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from run_folder import markdown, publish, scores, summary
 from study import Study, study_parser
@@ -33,18 +34,26 @@ def lift(found: pl.DataFrame, baseline: pl.DataFrame, draws: int = 10_000) -> tu
     return float(difference.mean()), float(low), float(high)
 
 
-def draw(found: dict[str, pl.DataFrame], path: Path) -> None:
-    """AUC by test period, mean over the seeds, method by method."""
-    figure = Figure(figsize=(9, 5), layout="constrained")
-    axis = figure.subplots()
-    for method, rows in found.items():
-        means = rows.group_by("period").agg(pl.col("auc").mean()).sort("period")
-        axis.plot(means["period"], means["auc"], marker="o", markersize=3.5, label=method)
-    axis.set(xlabel="period, scored before anything was trained on it", ylabel="AUC")
-    axis.grid(alpha=0.3)
-    axis.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside right upper", frameon=False)
-    figure.savefig(path, dpi=130)
+def draw(rows: list[dict[str, Any]], found: dict[str, pl.DataFrame], baseline: str, path: Path) -> None:
+    """The methods from best to worst, with the interval of each one's lift, beside their AUC by period."""
+    figure = Figure(figsize=(11, 2 + 0.2 * len(rows)), layout="constrained")
+    ranking, course = figure.subplots(1, 2)
+    for place, row in enumerate(rows):
+        colour = colormaps["viridis"](0.9 * place / len(rows))
+        reach = [[row["lift"] - row["low"]], [row["high"] - row["lift"]]] if "lift" in row else None
+        ranking.errorbar(row["auc"], place, xerr=reach, marker="o", markersize=4, capsize=2, color=colour)
+        means = found[row["method"]].group_by("period").agg(pl.col("auc").mean()).sort("period")
+        course.plot(means["period"], means["auc"], marker="o", markersize=3, color=colour)
+        if row["method"] == baseline:
+            ranking.axvline(row["auc"], linestyle="--", color="grey", zorder=0)
+    ranking.set_yticks(range(len(rows)), [row["method"] for row in rows])
+    ranking.set(xlabel=f"mean AUC, with the 95 % interval of its difference from {baseline}")
+    ranking.invert_yaxis()
+    course.set(xlabel="period, scored before anything was trained on it", ylabel="AUC")
+    for axis in (ranking, course):
+        axis.grid(alpha=0.3)
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path, dpi=110)
 
 
 def show(rows: list[dict[str, Any]], baseline: str) -> str:
@@ -84,7 +93,7 @@ def main() -> None:
         rows.append(row)
     if rows:
         rows.sort(key=lambda row: row["auc"], reverse=True)
-        draw(found, options.folder / "comparison.png")
+        draw(rows, found, options.baseline, options.folder / "comparison.png")
         publish(rows, show(rows, options.baseline), options.folder / "comparison")
     study.exit()
 

@@ -120,14 +120,15 @@ class PeriodDataModule(LightningDataModule):
         newest = len(self.boundaries) - 1
         return newest if self.until is None else min(newest, self.until)
 
-    def rows_of(self, period: int) -> range:
-        """Row positions of a period."""
+    def rows_of(self, first: int, last: int | None = None) -> range:
+        """Row positions of a period, or of those from ``first`` to ``last``."""
         boundaries = self.boundaries
-        return range(boundaries[period - 1], boundaries[period])
+        return range(boundaries[first - 1], boundaries[last or first])
 
     def classes(self, first: int, last: int) -> int:
         """How many of the two labels some periods have, sampled negatives included: none in an empty period."""
-        label = self.log.between(self.rows_of(first).start, self.rows_of(last).stop).label
+        rows = self.rows_of(first, last)
+        label = self.log.between(rows.start, rows.stop).label
         return len(label.unique()) if self.negatives is None else 2 * bool(len(label))
 
     def known_before(self, period: int) -> tuple[int, int]:

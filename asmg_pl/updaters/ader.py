@@ -90,9 +90,9 @@ class ADER(Updater):
 
     def candidates(self, period: int) -> Tensor:
         """Rows among which the exemplars for a period are chosen, int64: all are of earlier periods."""
-        newest = self._data.rows_of(period - 1)
-        begin = 0 if period == self.pretrain_periods + 1 else newest.start
-        return torch.cat([self.exemplars, torch.arange(begin, newest.stop)])
+        first = 1 if period == self.pretrain_periods + 1 else period - 1
+        newest = self._data.rows_of(first, period - 1)
+        return torch.cat([self.exemplars, torch.arange(newest.start, newest.stop)])
 
     def collect(self, batch: Batch) -> None:
         """Keep the features of some of the candidates."""
@@ -118,7 +118,7 @@ class ADER(Updater):
         candidates = data.log.batch(rows, history_size=0)
         classes = 2 * candidates.item + candidates.label.long()
         _, groups, counts = classes.to(features.device).unique(return_inverse=True, return_counts=True)
-        budget = math.ceil(self.exemplar_share * data.rows_of(self.pretrain_periods).stop)
+        budget = math.ceil(self.exemplar_share * len(data.rows_of(1, self.pretrain_periods)))
         self.exemplars = rows[herd(features, groups, quotas(counts, budget)).cpu()]
         self.teacher.load_state_dict(self.recommender.state_dict())
         new = data.rows_of(period)

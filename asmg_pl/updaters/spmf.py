@@ -76,9 +76,9 @@ class SPMF(Updater):
 
     def fill(self) -> None:
         """Fill the reservoirs with a random share of the pre-training rows."""
-        end = self._data.rows_of(self.pretrain_periods).stop
+        pretraining = self._data.rows_of(1, self.pretrain_periods)
         for label in LABELS:
-            rows = self._rows_with(label, range(end))
+            rows = self._rows_with(label, pretraining)
             order = torch.randperm(len(rows), generator=self._randomness("fill", label))
             self.reservoir[label] = rows[order[: int(len(rows) * self.reservoir_share)]]
 
@@ -105,12 +105,12 @@ class SPMF(Updater):
 
     def admit(self, period: int) -> None:
         """Let each new row in with probability reservoir size / rows of its label so far, in a random row's place."""
-        new = self._data.rows_of(period)
+        new, before = self._data.rows_of(period), self._data.rows_of(1, period - 1)
         for label in LABELS:
             kept, arrived = self.reservoir[label], self._rows_with(label, new)
             generator = self._randomness("admit", period, label)
-            before = len(self._rows_with(label, range(new.start)))
-            chance = len(kept) / (before + 1 + torch.arange(len(arrived)))
+            so_far = len(self._rows_with(label, before)) + 1 + torch.arange(len(arrived))
+            chance = len(kept) / so_far
             entering = arrived[torch.rand(len(arrived), generator=generator) < chance]
             staying = torch.randperm(len(kept), generator=generator)[len(entering) :]
             self.reservoir[label] = torch.cat([kept[staying], entering])

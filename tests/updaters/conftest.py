@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -10,21 +10,31 @@ import torch
 from lightning import Trainer
 
 from asmg_pl.callbacks import PeriodLoop
-from asmg_pl.data import EqualCounts, PeriodDataModule
+from asmg_pl.data import EqualCounts, InteractionLog, PeriodDataModule
 from asmg_pl.data.sources import DriftingStream
 from asmg_pl.updaters import Updater
 
 Walk = Callable[..., Updater]
 
 
+class Late(EqualCounts):
+    """Periods that begin after the stream does."""
+
+    def cut(self, log: InteractionLog, known: Sequence[int] = ()) -> list[int]:
+        return super().cut(log, known)[1:]
+
+
 @pytest.fixture
 def short_walk() -> Walk:
-    """Walk a method along 7 periods of 60 rows, two of which pre-train; the updater as it stands at the end."""
+    """Walk a method along 7 periods of 60 rows, two of which pre-train; the updater as it stands at the end.
 
-    def walk(method: Callable[..., Updater], until: int | None = None, **options: Any) -> Updater:
+    With ``late``, the first 60 rows lie before the first of 6 periods.
+    """
+
+    def walk(method: Callable[..., Updater], until: int | None = None, late: bool = False, **options: Any) -> Updater:
         torch.manual_seed(3)
         source = DriftingStream(users=15, items=20, rows=420, categories=3)
-        data = PeriodDataModule(source, periods=EqualCounts(7), batch_size=16, history_size=5)
+        data = PeriodDataModule(source, periods=Late(7) if late else EqualCounts(7), batch_size=16, history_size=5)
         updater = method(data.sizes, pretrain_periods=2, pretrain_epochs=2, test_from=6, **options)
         trainer = Trainer(
             accelerator="cpu",

@@ -174,6 +174,14 @@ def test_exemplars_their_weight_and_the_teacher_are_saved(short_walk: Walk, tmp_
     assert not torch.equal(weights(other.teacher), weights(other.recommender))
 
 
+def test_rows_before_the_first_period_are_no_candidates(short_walk: Walk) -> None:
+    updater = short_walk(Watched, late=True)
+    assert isinstance(updater, Watched)
+    for exemplars, *_ in updater.seen.values():
+        assert len(exemplars) == 36  # 0.3 of two periods
+        assert exemplars.min() >= 60
+
+
 def test_the_phases_herd_once_before_all_updates() -> None:
     phases = ADER(SIZES, passes=2).phases(15)
     assert [(p.name, p.trains, p.repeat, p.reads) for p in phases] == [

@@ -17,7 +17,7 @@ from asmg_pl.updaters import SPMF, IncrementalUpdate, Updater
 
 Walk = Callable[..., Updater]
 PERIOD = 100  # rows
-ROWS = range(6 * PERIOD)
+ROWS = range(9 * PERIOD)
 LOG = InteractionLog.from_frame(
     pl.DataFrame(
         {"user": [1] * len(ROWS), "item": [1] * len(ROWS), "label": [int(n % 3 > 0) for n in ROWS], "time": ROWS}
@@ -27,13 +27,13 @@ LOG = InteractionLog.from_frame(
 
 @pytest.fixture
 def spmf(monkeypatch: pytest.MonkeyPatch) -> Callable[..., SPMF]:
-    """SPMF on a stream of which it sees the labels only: rows 0, 3, 6, … are negative."""
+    """SPMF on a stream whose rows 0, 3, 6, … are negative; the first ``early`` ones belong to no period."""
 
-    def build(seed: int = 0, **options: Any) -> SPMF:
+    def build(seed: int = 0, early: int = 0, **options: Any) -> SPMF:
         data = SimpleNamespace(
             seed=seed,
             log=LOG,
-            rows_of=lambda period: range((period - 1) * PERIOD, period * PERIOD),
+            rows_of=lambda first, last=None: range(early + (first - 1) * PERIOD, early + (last or first) * PERIOD),
         )
         monkeypatch.setattr(SPMF, "_data", data)
         updater = SPMF(Sizes(5, 5), pretrain_periods=2, **options)
@@ -55,14 +55,16 @@ def test_the_reservoirs_are_a_random_share_of_the_pretraining_rows_of_each_label
     assert (counts - 300 * 0.295).abs().max() < 4.5 * spread
 
 
-def test_a_new_row_enters_with_the_reservoirs_share_of_the_rows_so_far(spmf: Callable[..., SPMF]) -> None:
-    """And whoever leaves is chosen alike among those who were there."""
+@pytest.mark.parametrize("early", [0, 3 * PERIOD])
+def test_a_new_row_enters_with_the_reservoirs_share_of_the_rows_so_far(spmf: Callable[..., SPMF], early: int) -> None:
+    """And whoever leaves is chosen alike among those who were there; rows before the first period do not count."""
     trials, entered, stayed = 400, torch.zeros(PERIOD), torch.zeros(39)
     for seed in range(trials):
-        updater = spmf(seed)
-        before = updater.reservoir[1]
+        updater = spmf(seed, early)
+        before = updater.reservoir[1] - early
         updater.admit(3)
-        after = updater.reservoir[1]
+        after = updater.reservoir[1] - early
+        assert before.min() >= 0
         assert len(set(after.tolist())) == 39
         entered[after[after >= 2 * PERIOD] - 2 * PERIOD] += 1
         stayed += torch.isin(before, after)
