@@ -106,13 +106,9 @@ class PeriodDataModule(LightningDataModule):
     def boundaries(self) -> list[int]:
         """Row positions ``[b_0, …, b_P]``: period ``t`` holds rows ``b_{t-1} … b_t - 1``."""
         if not self._boundaries:
-            self._boundaries = self._cut()
+            same_rows = self._known and len(self.log) == self._known_rows
+            self._boundaries = self._known if same_rows else self.periods.cut(self.log, self._known)
         return self._boundaries
-
-    def _cut(self) -> list[int]:
-        if self._known and len(self.log) == self._known_rows:
-            return self._known
-        return self.periods.cut(self.log, self._known)
 
     @property
     def last_period(self) -> int:
