@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import statistics
 import subprocess
@@ -19,6 +20,7 @@ import torch
 import torch.nn.functional as F
 
 from asmg_pl.convert import Settings, convert
+from asmg_pl.data.batch import Batch
 from asmg_pl.data.loader import MiniBatches, permutation
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.stream import open_stream, read_names
@@ -44,7 +46,7 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
     with tempfile.TemporaryDirectory(dir=given.folder) as place:
         folder = Path(place)
         figures = conversion(folder, given.rows)
-        figures |= against_pandas(folder, given.rival_rows) if given.rival_rows else {}
+        figures |= against_pandas(folder, given.rival_rows, given.repeat) if given.rival_rows else {}
         return figures | loading(folder, given.loader_rows, given.repeat)
 
 
@@ -88,21 +90,28 @@ def conversion(folder: Path, rows: int) -> dict[str, float]:
     }
 
 
-def against_pandas(folder: Path, rows: int) -> dict[str, float]:
-    """The published preprocessing, a filter of the user's rows for each row, against conversion and one gather."""
+def against_pandas(folder: Path, rows: int, repeat: int) -> dict[str, float]:
+    """The published preprocessing, a filter of the user's rows for each row, against conversion and one gather.
+
+    The rival takes long and runs once.
+    """
     source = folder / "some.csv"
     write_ratings(source, rows)
     began = time.perf_counter()
     expected = plain_preprocessing(source)
     plain = time.perf_counter() - began
 
-    began = time.perf_counter()
-    convert([source], folder / "some", SETTINGS)
-    log = open_stream(folder / "some")
-    batch = log.batch(torch.arange(len(log)), HISTORY)
-    ours = time.perf_counter() - began
+    streams = (folder / f"some-{number}" for number in itertools.count())
 
-    users, items = (read_names(folder / "some", name).to_numpy() for name in ("users", "items"))
+    def preprocess() -> tuple[Path, Batch]:
+        stream = next(streams)
+        convert([source], stream, SETTINGS)
+        log = open_stream(stream)
+        return stream, log.batch(torch.arange(len(log)), HISTORY)
+
+    ours = _median(preprocess, repeat)
+    stream, batch = preprocess()
+    users, items = (read_names(stream, name).to_numpy() for name in ("users", "items"))
     real = torch.arange(HISTORY) < batch.history_length[:, None]
     history = np.where(real.numpy(), items[batch.history.numpy()], 0)
     found = [users[batch.user.numpy()], items[batch.item.numpy()], batch.label.numpy().astype(int), *history.T]
