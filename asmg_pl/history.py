@@ -98,8 +98,9 @@ class ParameterHistory(nn.Module):
     def rows(self, name: str, ids: Tensor) -> tuple[Tensor, Tensor]:
         """A table's rows in all snapshots, oldest first, float [k, n, D], and their state, float [n, D, H]."""
         snapshots = self.tables.get_buffer(name)
-        window = torch.stack([snapshots[slot].index_select(0, ids) for slot in self._slots()])
-        return window, self.hidden.get_buffer(name).index_select(0, ids)
+        first = torch.tensor(self._slots(), device=ids.device)[:, None] * snapshots.shape[1]
+        window = snapshots.flatten(0, 1).index_select(0, (first + ids).flatten())
+        return window.view(self.window, len(ids), -1), self.hidden.get_buffer(name).index_select(0, ids)
 
     def dense_window(self) -> tuple[Tensor, Tensor]:
         """The dense coordinates in all snapshots, oldest first, float [k, P], and their state, float [P, H]."""

@@ -53,6 +53,13 @@ class Generator(nn.Module, ABC):
             The generated rows after each snapshot, float [k, n, D], and the state after each, float [k, n, D, H].
         """
 
+    def generate(self, name: str, window: Tensor, hidden: Tensor) -> Tensor:
+        """The generated rows of :meth:`table` alone, float [k, n, D], by whatever way is fastest."""
+        return self.table(name, window, hidden)[0]
+
+    def fuse(self) -> None:
+        """From now on, :meth:`generate` may use compiled kernels, where there are any; equal up to rounding."""
+
     @abstractmethod
     def dense(self, window: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """Generate all dense coordinates, concatenated.

@@ -61,6 +61,25 @@ class Cells(nn.Module, ABC):
     def step(self, inputs: Tensor, hidden: Tensor) -> Tensor:
         """The next state, float [P, n, H], from u θ of each gate, float [P, n, GH], and the state before."""
 
+    def units(self, value: Tensor, hidden: Sequence[Tensor]) -> list[Tensor]:
+        """The same step written unit by unit, for a compiler to fuse.
+
+        Args:
+            value: θ, float [P, n].
+            hidden: the H units of the state before, float [P, n] each.
+
+        Returns:
+            The units of the next state.
+        """
+        return list(self.step(value.unsqueeze(-1) * self.input_weight, torch.stack(list(hidden), -1)).unbind(-1))
+
+    def gate(self, number: int, value: Tensor, hidden: Sequence[Tensor]) -> list[Tensor]:
+        """A gate's map u θ + W h unit by unit, see :meth:`units`."""
+        columns = range(number * self.hidden_size, (number + 1) * self.hidden_size)
+        start = [value * self.input_weight[:, 0, j, None] for j in columns]
+        terms = [[h * self.hidden_weight[:, i, j, None] for i, h in enumerate(hidden)] for j in columns]
+        return [sum(products, first) for first, products in zip(start, terms, strict=True)]
+
     def forward(self, window: Tensor, hidden: Tensor) -> Tensor:
         """States after each step.
 
@@ -90,6 +109,13 @@ class GRUCells(Cells):
         g = torch.baddbmm(inputs[..., zr:], r * hidden, self.hidden_weight[..., zr:]).tanh()
         return torch.lerp(hidden, g, z)
 
+    def units(self, value: Tensor, hidden: Sequence[Tensor]) -> list[Tensor]:
+        """See :meth:`Cells.units`."""
+        z = [a.sigmoid() for a in self.gate(0, value, hidden)]
+        kept = [a.sigmoid() * h for a, h in zip(self.gate(1, value, hidden), hidden, strict=True)]
+        g = [a.tanh() for a in self.gate(2, value, kept)]
+        return [h + z * (g - h) for h, z, g in zip(hidden, z, g, strict=True)]
+
 
 class VanillaCells(Cells):
     """Vanilla RNN cells, which have a third of a GRU's weights and replace the whole state in each step."""
@@ -99,3 +125,7 @@ class VanillaCells(Cells):
     def step(self, inputs: Tensor, hidden: Tensor) -> Tensor:
         """See :meth:`Cells.step`."""
         return torch.baddbmm(inputs, hidden, self.hidden_weight).tanh()
+
+    def units(self, value: Tensor, hidden: Sequence[Tensor]) -> list[Tensor]:
+        """See :meth:`Cells.units`."""
+        return [a.tanh() for a in self.gate(0, value, hidden)]

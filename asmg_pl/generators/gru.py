@@ -7,6 +7,7 @@ The cells are GRUs unless others are asked for; the generators keep the paper's 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import torch
@@ -15,6 +16,7 @@ from torch import Tensor, nn
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators.base import Generator, ParameterShapes
 from asmg_pl.generators.cell import Cells, GRUCells, glorot_cells
+from asmg_pl.generators.fused import FEWEST, LARGEST, FusedWindow
 
 
 class LinearOutput(nn.Module):
@@ -29,6 +31,10 @@ class LinearOutput(nn.Module):
     def forward(self, window: Tensor, states: Tensor) -> Tensor:
         """From values [k, P, n] and states [k, P, n, H] to generated values [k, P, n]."""
         return (states @ self.weight.unsqueeze(-1)).squeeze(-1) + self.bias[:, None]
+
+    def units(self, value: Tensor, state: Sequence[Tensor]) -> Tensor:
+        """The same for one snapshot, float [P, n], from the units of its state, float [P, n] each."""
+        return sum((h * self.weight[:, i, None] for i, h in enumerate(state)), self.bias[:, None])
 
 
 class ResidualOutput(nn.Module):
@@ -46,6 +52,11 @@ class ResidualOutput(nn.Module):
         """From values [k, P, n] and states [k, P, n, H] to generated values [k, P, n]."""
         change = (states @ self.weight.unsqueeze(-1)).squeeze(-1) + self.bias[:, None]
         return window + window * self.scale[:, None] + change
+
+    def units(self, value: Tensor, state: Sequence[Tensor]) -> Tensor:
+        """The same for one snapshot, float [P, n], from the units of its state, float [P, n] each."""
+        change = sum((h * self.weight[:, i, None] for i, h in enumerate(state)), self.bias[:, None])
+        return value + value * self.scale[:, None] + change
 
 
 class GRUGenerator(Generator):
@@ -73,8 +84,11 @@ class GRUGenerator(Generator):
         self.cells, self.outputs = nn.ModuleDict(), nn.ModuleDict()
         groups = {f"table_{name}": [width] for name, width in shapes.tables.items()}
         for key, sizes in (groups | {"dense": list(shapes.dense.values())}).items():
-            self.cells[key] = cell(sizes, hidden_size)
+            self.cells[key] = cells = cell(sizes, hidden_size)
             self.outputs[key] = self.output(sizes, hidden_size)
+            self._gates = cells.gates
+        self._window = shapes.window
+        self._fused: FusedWindow | None = None
 
     def _run(self, key: str, window: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
         states = self.cells[key](window, hidden)
@@ -84,6 +98,18 @@ class GRUGenerator(Generator):
         """See :meth:`Generator.table`."""
         generated, states = self._run(f"table_{name}", window.transpose(1, 2), hidden.transpose(0, 1))
         return generated.transpose(1, 2), states.transpose(1, 2)
+
+    def fuse(self) -> None:
+        """See :meth:`Generator.fuse`; a window that grows and large states stay with the plain cells."""
+        products = (self._window or math.inf) * self._gates * self.hidden_size * (self.hidden_size + 1)
+        self._fused = FusedWindow() if products <= LARGEST else None
+
+    def generate(self, name: str, window: Tensor, hidden: Tensor) -> Tensor:
+        """See :meth:`Generator.generate`."""
+        if self._fused is None or window.shape[1] < FEWEST:
+            return super().generate(name, window, hidden)
+        key = f"table_{name}"
+        return self._fused(self.cells[key], self.outputs[key], window, hidden)
 
     def dense(self, window: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """See :meth:`Generator.dense`."""

@@ -27,11 +27,15 @@ from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase, nothing
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import Generator, ParameterShapes, ResidualGRU
+from asmg_pl.generators.fused import compiler_for
 from asmg_pl.history import ParameterHistory
 from asmg_pl.optim import Adam
 from asmg_pl.recommenders import Lookup, Recommender
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.rows import chunks, touched_rows
+
+#: Rows of tables from which on a CPU compiling pays within a walk.
+WORTH_COMPILING = 65536
 
 StepWeights = Literal["linear", "uniform", "exp", "last"]
 
@@ -74,6 +78,7 @@ class ASMG(Updater):
         zero_state: bool = False,
         stop_at_test: bool = False,
         chunk_rows: int = 65536,
+        compile_generator: bool | None = None,
         **base: Any,
     ) -> None:
         """Build base model, history and generator.
@@ -91,6 +96,9 @@ class ASMG(Updater):
                 window of all snapshots always does, since no state comes before them.
             stop_at_test: whether the generator's training ends before the first test period arrives.
             chunk_rows: table rows that are generated at a time when the serving model is made; changes memory only.
+            compile_generator: whether ``torch.compile`` fuses the generator's cells into one kernel, equal up to
+                rounding. By default on a GPU, and on a CPU if the tables have 65,536 rows or more and there is a C++
+                compiler: it takes a minute or two when first used on a machine, and seconds from then on.
             base: arguments of :class:`~asmg_pl.updaters.base.Updater`.
         """
         super().__init__(sizes, **base)
@@ -108,6 +116,7 @@ class ASMG(Updater):
         self.zero_state = zero_state or window is None
         self.stop_at_test = stop_at_test
         self.chunk_rows = chunk_rows
+        self.compile_generator = compile_generator
         self.serving = copy.deepcopy(self.recommender).requires_grad_(False)
         self.generator = generator(ParameterHistory.shapes_of(self.recommender, window))
         self.history = ParameterHistory(self.recommender, window, self.generator.hidden_size)
@@ -140,15 +149,16 @@ class ASMG(Updater):
     def generated_logits(self, batches: tuple[Batch, ...]) -> list[Tensor]:
         """Logits [B_i] of the models generated at the window's last positions, each on its mini-batch."""
         asked = [self.recommender.lookups(batch) for batch in batches]
+        first = self.history.window - len(batches)
         tables, places = {}, {}
         for name, table in self.recommender.table_parameters().items():
             touched, places[name] = touched_rows([lookups[name] for lookups in asked], len(table))
-            tables[name], _ = self.generator.table(name, *self.history.rows(name, touched))  # [k, n, D]
+            generated = self.generator.generate(name, *self.history.rows(name, touched))  # [k, n, D]
+            tables[name] = generated[first:].unbind(0)  # whose backward is one stack
         dense, _ = self.generator.dense(*self.history.dense_window())  # [k, P]
         logits = []
-        first = self.history.window - len(batches)
         for i, batch in enumerate(batches):
-            lookups = {name: Lookup(tables[name][first + i], places[name][i]) for name in tables}
+            lookups = {name: Lookup(tables[name][i], places[name][i]) for name in tables}
             parameters = self.history.split_dense(dense[first + i])
             logits.append(functional_call(self.recommender, parameters, (batch, lookups)))
         return logits
@@ -194,14 +204,25 @@ class ASMG(Updater):
             return
         for name, table in self.recommender.table_parameters().items():
             for ids in chunks(table, self.chunk_rows):
-                generated, _ = self.generator.table(name, *self.history.rows(name, ids))
-                self.serving.table(name)[ids] = generated[-1]
+                self.serving.table(name)[ids] = self.generator.generate(name, *self.history.rows(name, ids))[-1]
         dense, _ = self.generator.dense(*self.history.dense_window())
         parameters = self.serving.dense_parameters()
         for name, values in self.history.split_dense(dense[-1]).items():
             parameters[name].copy_(values)
 
     # ---- Lightning's hooks
+
+    def on_fit_start(self) -> None:
+        """Fuse the generator's cells where that pays; begin as every updater."""
+        if self._compiles():
+            self.generator.fuse()
+        super().on_fit_start()
+
+    def _compiles(self) -> bool:
+        if self.compile_generator is not None:
+            return self.compile_generator
+        rows = sum(len(table) for table in self.recommender.table_parameters().values())
+        return (self.device.type != "cpu" or rows >= WORTH_COMPILING) and compiler_for(self.device)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """The base model's Adam and the generator's."""

@@ -1,0 +1,72 @@
+"""The window's cells and outputs in one kernel, forward and backward.
+
+    plain    values ─▶ maps ─▶ gates ─▶ states ─▶ outputs        each arrow goes through memory, k times
+    fused    values ─────────────────────────────▶ outputs        states live in registers
+
+The step is written unit by unit (:meth:`~asmg_pl.generators.cell.Cells.units`), without matrix products of size H,
+which leaves the compiler one loop over coordinates. It derives the backward pass too, and works states out anew there
+instead of storing them.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+#: Multiplications per coordinate, k · G · H · (H + 1), above which a compiler takes minutes and gains nothing.
+LARGEST = 512
+
+#: Rows are padded to a multiple of this, so that vector loads do not straddle cache lines.
+ALIGNED = 16
+
+#: For fewer rows the plain cells do; a kernel for them would be compiled apart.
+FEWEST = 4097
+
+
+def compiler_for(device: torch.device) -> bool:
+    """Whether there is what ``torch.compile`` needs on a device: Triton on a GPU, a C++ compiler on the CPU."""
+    if device.type == "cuda":
+        return importlib.util.find_spec("triton") is not None
+    return shutil.which(os.environ.get("CXX", "g++")) is not None
+
+
+def _window(cells: Any, output: Any, window: Tensor, hidden: Tensor) -> Tensor:
+    """Generated values [k, P, n] from values [k, P, n] and the state before them [H, P, n]."""
+    state, generated = list(hidden.unbind(0)), []
+    for value in window.unbind(0):
+        state = cells.units(value, state)
+        generated.append(output.units(value, state))
+    return torch.stack(generated)
+
+
+class FusedWindow:
+    """Cells and outputs of any table, compiled when first called; tables of one width share the kernel, whatever their size."""
+
+    def __init__(self) -> None:
+        """Compile nothing yet."""
+        self._compiled = torch.compile(_window, dynamic=True, fullgraph=True)
+
+    def __call__(self, cells: nn.Module, output: nn.Module, window: Tensor, hidden: Tensor) -> Tensor:
+        """Generate rows of a table.
+
+        Args:
+            cells: of the table.
+            output: of the table.
+            window: values, oldest first, float [k, n, D].
+            hidden: the state before the window, float [n, D, H].
+
+        Returns:
+            float [k, n, D].
+        """
+        rows = window.shape[1]
+        padding = -rows % ALIGNED
+        values = F.pad(window.transpose(1, 2), (0, padding))  # [k, D, n]
+        state = F.pad(hidden.permute(2, 1, 0), (0, padding))  # [H, D, n]
+        generated: Tensor = self._compiled(cells, output, values, state)
+        return generated[..., :rows].transpose(1, 2)
