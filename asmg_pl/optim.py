@@ -1,4 +1,4 @@
-"""Adam as the method's authors ran it."""
+"""Adam as the method's authors ran it, and one whose step does not know how large the tables are."""
 
 from __future__ import annotations
 
@@ -34,6 +34,51 @@ class Adam(torch.optim.Adam):
         self.state.clear()
         for group in self.param_groups:
             group["steps"] = 0
+
+
+class RowAdam(Adam):
+    """Adam that changes only the rows which a sparse gradient has, and their moments; dense gradients as ever.
+
+    A row that no mini-batch touches keeps its moments and stays where it is, and a step takes time in proportion to
+    the rows touched. The bias correction counts all steps (as that of :class:`torch.optim.SparseAdam`).
+    """
+
+    def __init__(self, params: Iterable[Tensor], lr: float, epsilon: float = 1e-8) -> None:
+        """Create the optimiser, see :class:`Adam`."""
+        super().__init__(params, lr, epsilon)
+        self._sparse: list[tuple[dict[str, Any], Tensor, Tensor]] = []
+        self.register_step_pre_hook(_set_rows_aside)
+        self.register_step_post_hook(_move_rows)
+
+
+def _set_rows_aside(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+    """Before the step over dense gradients, which leaves out parameters without one."""
+    assert isinstance(optimizer, RowAdam)
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if parameter.grad is not None and parameter.grad.is_sparse:
+                optimizer._sparse.append((group, parameter, parameter.grad.coalesce()))
+                parameter.grad = None
+
+
+@torch.no_grad()
+def _move_rows(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+    assert isinstance(optimizer, RowAdam)
+    for group, parameter, gradient in optimizer._sparse:
+        state = optimizer.state[parameter]
+        if not state:
+            state["step"] = torch.zeros((), device=parameter.device)
+            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        state["step"] += 1
+        rows, slope = gradient.indices()[0], gradient.values()
+        (beta, beta_square), steps = group["betas"], group["steps"]
+        mean = state["exp_avg"].index_select(0, rows).lerp_(slope, 1 - beta)
+        square = state["exp_avg_sq"].index_select(0, rows).lerp_(slope * slope, 1 - beta_square)
+        state["exp_avg"].index_copy_(0, rows, mean)
+        state["exp_avg_sq"].index_copy_(0, rows, square)
+        spread = square.sqrt_().div_((1 - beta_square**steps) ** 0.5).add_(group["eps"])
+        parameter.index_add_(0, rows, mean.div_(spread), alpha=-group["lr"] / (1 - beta**steps))
+    optimizer._sparse.clear()
 
 
 def _next_epsilon(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from asmg_pl.optim import Adam
+from asmg_pl.optim import Adam, RowAdam
 
 GRADIENTS = torch.tensor([[1e-9, 1e-7, -1e-4, 3.0], [2e-9, -1e-7, 1e-5, 0.0], [0.0, 5e-8, 1e-4, -2.0]]).double()
 
@@ -47,3 +47,52 @@ def test_an_optimizer_goes_on_from_its_saved_state() -> None:
     second.load_state_dict(first.state_dict())
     run(parameter, second, GRADIENTS[2:])
     torch.testing.assert_close(parameter.detach(), by_the_equations(GRADIENTS, 0.1, 1e-8), rtol=1e-9, atol=0)
+
+
+def sparse(rows: list[int], values: Tensor, size: int) -> Tensor:
+    return torch.sparse_coo_tensor(torch.tensor([rows]), values, (size, values.shape[1]))
+
+
+def test_row_by_row_is_the_same_where_every_step_touches_all_rows() -> None:
+    dense, rowed = (torch.zeros(3, 4).double().requires_grad_() for _ in range(2))
+    adam, row_adam = Adam([dense], lr=0.1), RowAdam([rowed], lr=0.1)
+    for gradient in torch.randn(5, 3, 4, generator=torch.Generator().manual_seed(0)).double():
+        dense.grad, rowed.grad = gradient.clone(), sparse([2, 0, 1], gradient[[2, 0, 1]], 3)
+        adam.step()
+        row_adam.step()
+        assert rowed.grad is None  # or it would count in the next step
+    torch.testing.assert_close(rowed, dense, rtol=1e-9, atol=0)
+
+
+def test_rows_without_a_gradient_keep_their_place_and_their_moments() -> None:
+    table, dense = torch.zeros(3, 4).double().requires_grad_(), torch.zeros(4).double().requires_grad_()
+    optimizer = RowAdam([table, dense], lr=0.1)
+    for number, gradient in enumerate(GRADIENTS):
+        table.grad = sparse([1, 1], torch.stack([gradient / 2, gradient / 2]), 3)  # a row named twice counts once
+        dense.grad = gradient.clone()
+        optimizer.step()
+        if number == 0:
+            first = table.detach().clone()
+    assert torch.equal(first[[0, 2]], torch.zeros(2, 4).double())
+    expected = by_the_equations(GRADIENTS, 0.1, 1e-8)
+    torch.testing.assert_close(table.detach()[1], expected, rtol=1e-9, atol=0)
+    torch.testing.assert_close(dense.detach(), expected, rtol=1e-9, atol=0)
+    before, moments = table.detach().clone(), optimizer.state[table]["exp_avg"][1].clone()
+    table.grad, dense.grad = sparse([0], GRADIENTS[:1], 3), None
+    optimizer.step()
+    assert torch.equal(table.detach()[1:], before[1:])
+    assert torch.equal(optimizer.state[table]["exp_avg"][1], moments)
+    assert not torch.equal(table.detach()[0], before[0])
+
+
+def test_rows_go_on_from_their_saved_state() -> None:
+    whole, parts = (torch.zeros(3, 4).double().requires_grad_() for _ in range(2))
+    one, two = RowAdam([whole], lr=0.1), RowAdam([parts], lr=0.1)
+    for number, gradient in enumerate(GRADIENTS):
+        for parameter, optimizer in [(whole, one), (parts, two)]:
+            parameter.grad = sparse([number % 2], gradient[None], 3)
+            optimizer.step()
+        saved = two.state_dict()
+        two = RowAdam([parts], lr=0.1)
+        two.load_state_dict(saved)
+    assert torch.equal(whole, parts)

@@ -46,7 +46,7 @@ def _window(cells: Any, output: Any, window: Tensor, hidden: Tensor) -> Tensor:
 
 
 class FusedWindow:
-    """Cells and outputs of any table, compiled when first called; tables of one width share the kernel, whatever their size."""
+    """Cells and outputs of any table, compiled when first called; tables of one width share it, large or small."""
 
     def __init__(self) -> None:
         """Compile nothing yet."""

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
+from asmg_pl.rows import touched_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +85,12 @@ class Recommender(nn.Module, ABC):
 
     Attributes:
         tables: the embedding tables by name.
+        row_wise: whether a table's gradient is sparse, of the rows that the batch touches; a table much smaller than
+            the number of ids that a batch asks for keeps its dense one.
     """
 
     tables: nn.ModuleDict
+    row_wise: bool = False
 
     @abstractmethod
     def lookups(self, batch: Batch) -> dict[str, Tensor]:
@@ -99,8 +103,15 @@ class Recommender(nn.Module, ABC):
     def forward(self, batch: Batch, lookups: Mapping[str, Lookup] | None = None) -> Tensor:
         """Logits [B]; vectors are looked up in the recommender's own tables unless others are given."""
         if lookups is None:
-            lookups = {name: Lookup(self.table(name), ids) for name, ids in self.lookups(batch).items()}
+            lookups = {name: self._look_up(self.table(name), ids) for name, ids in self.lookups(batch).items()}
         return self.score(batch, lookups)
+
+    def _look_up(self, table: nn.Parameter, ids: Tensor) -> Lookup:
+        if self.row_wise and table.requires_grad and torch.is_grad_enabled():
+            touched, (places,) = touched_rows([ids], len(table))
+            if len(touched) < len(table):
+                return Lookup(F.embedding(touched, table, sparse=True), places)
+        return Lookup(table, ids)
 
     def table(self, name: str) -> nn.Parameter:
         """The weight of a table, float [N, D]."""

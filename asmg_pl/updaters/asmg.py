@@ -31,8 +31,8 @@ from asmg_pl.generators.fused import compiler_for
 from asmg_pl.history import ParameterHistory
 from asmg_pl.optim import Adam
 from asmg_pl.recommenders import Lookup, Recommender
+from asmg_pl.rows import chunks, touched_rows
 from asmg_pl.updaters.base import Updater
-from asmg_pl.updaters.rows import chunks, touched_rows
 
 #: Rows of tables from which on a CPU compiling pays within a walk.
 WORTH_COMPILING = 65536

@@ -20,7 +20,7 @@ from asmg_pl.data.phase import Phase, nothing
 from asmg_pl.errors import ConfigError
 from asmg_pl.growth import grow_moments, grow_state, table_growth
 from asmg_pl.metrics import Scoreboard
-from asmg_pl.optim import Adam
+from asmg_pl.optim import Adam, RowAdam
 from asmg_pl.pretrained import load_pretrained
 from asmg_pl.recommenders import EmbeddingMLP, Recommender
 from asmg_pl.results import PeriodResult, mean_over
@@ -52,6 +52,7 @@ class Updater(LightningModule):
         pretrain_learning_rate: float | None = None,
         test_from: int = 25,
         pretrained_model: str | None = None,
+        row_wise: bool = False,
     ) -> None:
         """Build the base model.
 
@@ -67,6 +68,8 @@ class Updater(LightningModule):
             test_from: the first period whose score counts as a test; earlier ones warm the method up.
             pretrained_model: a checkpoint made just after pre-training on the same periods, by whatever method. Its
                 base model, with its moments, is where this walk begins, so that many walks share one pre-training.
+            row_wise: whether a step of the base model changes only the table rows that its mini-batch touches, in time
+                that does not grow with the tables. By default the others move too, by their moments, as in the paper.
         """
         super().__init__()
         self.automatic_optimization = False
@@ -89,6 +92,7 @@ class Updater(LightningModule):
         self.test_from = test_from
         self.pretrained_model = pretrained_model
         self.recommender = recommender(sizes)
+        self.recommender.row_wise = row_wise
         self.results: dict[int, PeriodResult] = {}
         self.evaluation: dict[int, PeriodResult] = {}
         self.phase: Phase | None = None
@@ -240,9 +244,9 @@ class Updater(LightningModule):
     on_test_epoch_end = on_validation_epoch_end
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """Adam on the base model, dense on its tables: a row that no batch touches still moves by its moments."""
+        """Adam on the base model, dense or row by row on its tables."""
         rate = self.pretrain_learning_rate if self.pretrain_periods else self.learning_rate
-        return [Adam(self.recommender.parameters(), lr=rate)]
+        return [(RowAdam if self.recommender.row_wise else Adam)(self.recommender.parameters(), lr=rate)]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add the results so far and the best pre-training epoch so far."""

@@ -78,7 +78,8 @@ class EWC(Updater):
         if not self._squares:
             self._squares = [torch.zeros_like(p) for p in parameters]
         for square, gradient in zip(self._squares, gradients, strict=True):
-            square.addcmul_(gradient, gradient, value=len(batch.label))
+            dense = gradient.to_dense()  # as the penalty, it is over all rows
+            square.addcmul_(dense, dense, value=len(batch.label))
         self._batches += 1
 
     @torch.no_grad()

@@ -24,8 +24,8 @@ from asmg_pl.generators import ParameterShapes, Transfer
 from asmg_pl.history import ParameterHistory
 from asmg_pl.optim import Adam
 from asmg_pl.recommenders import Lookup, Recommender
+from asmg_pl.rows import chunks, touched_rows
 from asmg_pl.updaters.base import Updater
-from asmg_pl.updaters.rows import chunks, touched_rows
 
 
 class SML(Updater):

@@ -14,9 +14,9 @@ from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import GRUGenerator, ResidualGRU
+from asmg_pl.rows import touched_rows
 from asmg_pl.updaters import ASMG
 from asmg_pl.updaters.asmg import step_weights
-from asmg_pl.updaters.rows import touched_rows
 
 BIG = Sizes(users=60, items=80, categories=30)
 SMALL = Sizes(users=1, items=8, categories=4)
