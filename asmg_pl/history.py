@@ -31,13 +31,16 @@ class ParameterHistory(nn.Module):
         pushes: how many snapshots there have been.
     """
 
-    def __init__(self, recommender: Recommender, window: int | None, hidden_size: int) -> None:
+    def __init__(
+        self, recommender: Recommender, window: int | None, hidden_size: int, state_dtype: torch.dtype = torch.float32
+    ) -> None:
         """Allocate the buffers; a slot not pushed yet holds the recommender's initial values.
 
         Args:
             recommender: whose parameters are kept.
             window: number of snapshots, k, at least 1; ``None`` keeps all.
             hidden_size: size of a coordinate's state, H.
+            state_dtype: of the state of tables' rows, in memory.
         """
         super().__init__()
         self.grows = window is None
@@ -46,7 +49,9 @@ class ParameterHistory(nn.Module):
         self.tables, self.hidden = nn.Module(), nn.Module()
         for name, table in recommender.table_parameters().items():
             self.tables.register_buffer(name, table.detach().repeat(slots, 1, 1))  # [k, N, D]
-            self.hidden.register_buffer(name, table.new_zeros(*table.shape, hidden_size))  # [N, D, H]
+            self.hidden.register_buffer(
+                name, table.new_zeros(*table.shape, hidden_size, dtype=state_dtype)
+            )  # [N, D, H]
         self.dense_shapes = {name: p.shape for name, p in recommender.dense_parameters().items()}
         dense = self._flat(recommender)
         self.dense: Tensor
@@ -100,7 +105,12 @@ class ParameterHistory(nn.Module):
         snapshots = self.tables.get_buffer(name)
         first = torch.tensor(self._slots(), device=ids.device)[:, None] * snapshots.shape[1]
         window = snapshots.flatten(0, 1).index_select(0, (first + ids).flatten())
-        return window.view(self.window, len(ids), -1), self.hidden.get_buffer(name).index_select(0, ids)
+        return window.view(self.window, len(ids), -1), self.hidden.get_buffer(name).index_select(0, ids).float()
+
+    def keep_state(self, name: str, ids: Tensor, states: Tensor) -> None:
+        """Set the state of a table's rows, float [n, D, H]."""
+        hidden = self.hidden.get_buffer(name)
+        hidden[ids] = states.to(hidden.dtype)
 
     def dense_window(self) -> tuple[Tensor, Tensor]:
         """The dense coordinates in all snapshots, oldest first, float [k, P], and their state, float [P, H]."""

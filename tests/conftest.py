@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from lightning import Trainer
+
+from asmg_pl.callbacks import PeriodLoop
+from asmg_pl.data import EqualCounts, InteractionLog, PeriodDataModule
+from asmg_pl.data.sources import DriftingStream
+from asmg_pl.updaters import Updater
 
 torch.set_num_threads(1)  # tests are small, and run side by side
 
@@ -26,3 +33,43 @@ def real_data() -> Callable[[str], Path]:
         return found
 
     return folder
+
+
+Walk = Callable[..., Updater]
+
+
+class Late(EqualCounts):
+    """Periods that begin after the stream does."""
+
+    def cut(self, log: InteractionLog, known: Sequence[int] = ()) -> list[int]:
+        return super().cut(log, known)[1:]
+
+
+@pytest.fixture
+def short_walk() -> Walk:
+    """Walk a method along 7 periods of 60 rows, two of which pre-train; the updater as it stands at the end.
+
+    With ``late``, the first 60 rows lie before the first of 6 periods.
+    """
+
+    def walk(method: Callable[..., Updater], until: int | None = None, late: bool = False, **options: Any) -> Updater:
+        torch.manual_seed(3)
+        source = DriftingStream(users=15, items=20, rows=420, categories=3)
+        data = PeriodDataModule(source, periods=Late(7) if late else EqualCounts(7), batch_size=16, history_size=5)
+        updater = method(data.sizes, pretrain_periods=2, pretrain_epochs=2, test_from=6, **options)
+        trainer = Trainer(
+            accelerator="cpu",
+            max_epochs=-1,
+            reload_dataloaders_every_n_epochs=1,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            logger=False,
+            enable_checkpointing=False,
+            enable_model_summary=False,
+            enable_progress_bar=False,
+            callbacks=[PeriodLoop(until)],
+        )
+        trainer.fit(updater, data)
+        return updater
+
+    return walk

@@ -15,6 +15,7 @@ from lightning.pytorch.callbacks import Callback
 from asmg_pl.callbacks.plot import plot_results
 from asmg_pl.callbacks.progress import say
 from asmg_pl.data.datamodule import PeriodDataModule
+from asmg_pl.memory import described, parts_of
 from asmg_pl.results import HEADLINE, PeriodResult, mean_over
 from asmg_pl.updaters.base import Updater
 
@@ -34,10 +35,11 @@ class PeriodReport(Callback):
         self._header_shown = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Bring the files to the checkpoint's state; say how time is cut."""
+        """Bring the files to the checkpoint's state; say how time is cut and what memory is taken."""
         self._write(trainer, cast(Updater, pl_module))
         if trainer.is_global_zero:
             say(_cut(cast(PeriodDataModule, trainer.datamodule)))  # type: ignore[attr-defined]
+            say(f"memory: {described(parts_of(pl_module))}")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""

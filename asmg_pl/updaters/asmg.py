@@ -29,6 +29,7 @@ from asmg_pl.errors import ConfigError
 from asmg_pl.generators import Generator, ParameterShapes, ResidualGRU
 from asmg_pl.generators.fused import compiler_for
 from asmg_pl.history import ParameterHistory
+from asmg_pl.memory import require, size_of
 from asmg_pl.optim import Adam
 from asmg_pl.recommenders import Lookup, Recommender
 from asmg_pl.rows import chunks, touched_rows
@@ -79,6 +80,7 @@ class ASMG(Updater):
         stop_at_test: bool = False,
         chunk_rows: int = 65536,
         compile_generator: bool | None = None,
+        bfloat16_state: bool = False,
         **base: Any,
     ) -> None:
         """Build base model, history and generator.
@@ -99,6 +101,7 @@ class ASMG(Updater):
             compile_generator: whether ``torch.compile`` fuses the generator's cells into one kernel, equal up to
                 rounding. By default on a GPU, and on a CPU if the tables have 65,536 rows or more and there is a C++
                 compiler: it takes a minute or two when first used on a machine, and seconds from then on.
+            bfloat16_state: whether the state of tables' rows is kept in bfloat16, which halves its memory.
             base: arguments of :class:`~asmg_pl.updaters.base.Updater`.
         """
         super().__init__(sizes, **base)
@@ -117,9 +120,14 @@ class ASMG(Updater):
         self.stop_at_test = stop_at_test
         self.chunk_rows = chunk_rows
         self.compile_generator = compile_generator
-        self.serving = copy.deepcopy(self.recommender).requires_grad_(False)
         self.generator = generator(ParameterHistory.shapes_of(self.recommender, window))
-        self.history = ParameterHistory(self.recommender, window, self.generator.hidden_size)
+        size = size_of(self.recommender)
+        state_dtype = torch.bfloat16 if bfloat16_state else torch.float32
+        states = size * self.generator.hidden_size // (2 if bfloat16_state else 1)
+        snapshots = size * (window or 1)
+        require({"recommender": size, "serving": size, "history": snapshots, "hidden": states, "moments": 2 * size})
+        self.serving = copy.deepcopy(self.recommender).requires_grad_(False)
+        self.history = ParameterHistory(self.recommender, window, self.generator.hidden_size, state_dtype)
         self.step_weights: Tensor
         self.register_buffer("step_weights", step_weights(weights, self.history.window), persistent=False)
 
@@ -179,7 +187,7 @@ class ASMG(Updater):
             for ids in chunks(table, self.chunk_rows):
                 window, hidden = self.history.rows(name, ids)
                 _, states = self.generator.table(name, window[:1], hidden)
-                self.history.hidden.get_buffer(name)[ids] = states[0]
+                self.history.keep_state(name, ids, states[0])
         window, hidden = self.history.dense_window()
         _, states = self.generator.dense(window[:1], hidden)
         self.history.dense_hidden.copy_(states[0])

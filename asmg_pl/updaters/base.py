@@ -19,6 +19,7 @@ from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase, nothing
 from asmg_pl.errors import ConfigError
 from asmg_pl.growth import grow_moments, grow_state, table_growth
+from asmg_pl.memory import require, size_of
 from asmg_pl.metrics import Scoreboard
 from asmg_pl.optim import Adam, RowAdam
 from asmg_pl.pretrained import load_pretrained
@@ -91,6 +92,9 @@ class Updater(LightningModule):
         self.pretrain_learning_rate = pretrain_learning_rate or learning_rate
         self.test_from = test_from
         self.pretrained_model = pretrained_model
+        with torch.device("meta"):  # which has shapes and no memory
+            size = size_of(recommender(sizes))
+        require({"recommender": size, "moments": 2 * size})
         self.recommender = recommender(sizes)
         self.recommender.row_wise = row_wise
         self.results: dict[int, PeriodResult] = {}

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F
+from conftest import Walk
 from torch import Tensor, nn
-from updaters.conftest import Walk
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes

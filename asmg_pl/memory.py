@@ -1,0 +1,77 @@
+"""How much memory a walk takes: said when it starts, and refused before it is taken if there cannot be that much."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from lightning import LightningModule
+from torch import nn
+
+from asmg_pl.errors import ConfigError
+from asmg_pl.history import ParameterHistory
+
+_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
+
+def size_of(module: nn.Module) -> int:
+    """Bytes of a module's parameters and buffers, on whatever device, the one without memory included."""
+    return sum(t.numel() * t.element_size() for t in [*module.parameters(), *module.buffers()])
+
+
+def memory_of(device: torch.device) -> int:
+    """Bytes that a device has in all; those of the CPU within the limit of the container that the process runs in."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[1])
+    if not hasattr(os, "sysconf"):
+        return 2**63
+    limit = _LIMIT.read_text().strip() if _LIMIT.exists() else ""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return min(physical, int(limit)) if limit.isdigit() else physical
+
+
+def require(parts: Mapping[str, int], device: torch.device | None = None) -> None:
+    """Refuse what cannot fit.
+
+    Args:
+        parts: bytes by what needs them.
+        device: where they are needed, by default the CPU.
+
+    Raises:
+        ConfigError: with the figures, if the device is smaller than all parts together.
+    """
+    device = device or torch.device("cpu")
+    there = memory_of(device)
+    if sum(parts.values()) > there:
+        raise ConfigError(
+            f"too large for the memory of {device}, which is {_readable(there)}: {described(parts)}. Choose a smaller "
+            "embedding_dim, window or hidden_size, or tables of a fixed size "
+            "(asmg_pl.recommenders.Hashed)"
+        )
+
+
+def parts_of(module: LightningModule) -> dict[str, int]:
+    """Bytes of each part of an updater, and of two moments for each of its parameters that an optimiser has."""
+    trained = {id(p): p for each in module.trainer.optimizers for group in each.param_groups for p in group["params"]}
+    parts = {name: size_of(child) for name, child in module.named_children()}
+    for child in module.children():
+        if isinstance(child, ParameterHistory):
+            parts["hidden state"] = size_of(child.hidden) + child.dense_hidden.nbytes
+            parts["history"] -= parts["hidden state"]
+    parts = {name: size for name, size in parts.items() if size}
+    return parts | {"moments": 2 * sum(p.numel() * p.element_size() for p in trained.values())}
+
+
+def described(parts: Mapping[str, int]) -> str:
+    """The parts and their sum in words: ``recommender 2.9 MiB + moments 5.8 MiB = 8.7 MiB``."""
+    return f"{' + '.join(f'{k} {_readable(v)}' for k, v in parts.items())} = {_readable(sum(parts.values()))}"
+
+
+def _readable(size: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size < 1024:
+            return f"{size:.3g} {unit}"
+        size /= 1024
+    return f"{size:,.3g} TiB"

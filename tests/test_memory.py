@@ -1,0 +1,57 @@
+"""What a walk says of its memory, and what it refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from asmg_pl.data.log import Sizes
+from asmg_pl.errors import ConfigError
+from asmg_pl.memory import described, memory_of, parts_of, require, size_of
+from asmg_pl.updaters import ASMG, EWC, IncrementalUpdate
+
+
+def test_what_fits_is_let_pass_and_what_does_not_is_refused_with_the_figures() -> None:
+    there = memory_of(torch.device("cpu"))
+    require({"recommender": there - 1, "moments": 1})
+    with pytest.raises(ConfigError, match=r"recommender .* \+ moments 1 B = "):
+        require({"recommender": there, "moments": 1})
+
+
+def test_sizes_are_readable() -> None:
+    assert described({"a": 512, "b": 3 * 1024**2, "c": 5 * 1024**4}) == "a 512 B + b 3 MiB + c 5 TiB = 5 TiB"
+
+
+def test_impossible_tables_are_refused_before_they_are_made() -> None:
+    with pytest.raises(ConfigError, match=r"recommender 2[0-9.]* TiB \+ moments"):
+        IncrementalUpdate(Sizes(users=10**12 // 20, items=10**12 // 50))
+
+
+def test_an_impossible_history_is_refused() -> None:
+    with pytest.raises(ConfigError, match="history"):
+        ASMG(Sizes(users=1000, items=1000), window=10**9)
+
+
+def test_looking_at_sizes_draws_nothing() -> None:
+    torch.manual_seed(0)
+    first = IncrementalUpdate(Sizes(users=5, items=5)).recommender.table("user")
+    torch.manual_seed(0)
+    assert torch.equal(IncrementalUpdate(Sizes(users=5, items=5)).recommender.table("user"), first)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_the_parts_of_a_walk_are_what_it_holds(short_walk: Any, half: bool) -> None:
+    updater = short_walk(ASMG, bfloat16_state=half)
+    parts = parts_of(updater)
+    model, coordinates = size_of(updater.recommender), sum(p.numel() for p in updater.recommender.parameters())
+    dense = sum(p.numel() for p in updater.recommender.dense_parameters().values())
+    assert parts["recommender"] == parts["serving"] == model == 4 * coordinates
+    assert parts["history"] == 3 * model
+    assert parts["hidden state"] == 4 * 4 * dense + 4 * (2 if half else 4) * (coordinates - dense)
+    assert parts["moments"] == 2 * (model + size_of(updater.generator))
+
+
+def test_other_parts_are_named_too(short_walk: Any) -> None:
+    assert {"recommender", "anchor", "importance", "moments"} == set(parts_of(short_walk(EWC)))
