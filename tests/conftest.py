@@ -52,13 +52,20 @@ def short_walk() -> Walk:
     With ``late``, the first 60 rows lie before the first of 6 periods.
     """
 
-    def walk(method: Callable[..., Updater], until: int | None = None, late: bool = False, **options: Any) -> Updater:
+    def walk(
+        method: Callable[..., Updater],
+        until: int | None = None,
+        late: bool = False,
+        precision: Any = "32-true",
+        **options: Any,
+    ) -> Updater:
         torch.manual_seed(3)
         source = DriftingStream(users=15, items=20, rows=420, categories=3)
         data = PeriodDataModule(source, periods=Late(7) if late else EqualCounts(7), batch_size=16, history_size=5)
         updater = method(data.sizes, pretrain_periods=2, pretrain_epochs=2, test_from=6, **options)
         trainer = Trainer(
             accelerator="cpu",
+            precision=precision,
             max_epochs=-1,
             reload_dataloaders_every_n_epochs=1,
             num_sanity_val_steps=0,

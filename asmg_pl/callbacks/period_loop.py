@@ -22,17 +22,18 @@ REQUIRED = {
     "max_steps": (-1, "the walk ends with the stream; to stop at a period, use --loop.until"),
     "min_steps": (None, "the walk ends with the stream"),
     "min_epochs": (None, "the walk ends with the stream"),
-    "precision": ("32-true", "a generator works on differences of snapshots, which lower precision would swallow"),
     "reload_dataloaders_every_n_epochs": (1, "each phase reads other rows"),
     "limit_train_batches": (1.0, "a phase reads all rows of its periods; for a shorter run, use --loop.until"),
 }
+
+#: Precisions under which parameters stay float32.
+PRECISIONS = ("32-true", "bf16-mixed")
 
 REQUIRED_IN_EVALUATION = {
     "world_size": REQUIRED["world_size"],
     "fast_dev_run": (False, "a period is scored on all its rows; to score fewer periods, use --data.evaluate"),
     "limit_val_batches": (1.0, "a period is scored on all its rows; to score fewer periods, use --data.evaluate"),
     "limit_test_batches": (1.0, "a period is scored on all its rows; to score fewer periods, use --data.evaluate"),
-    "precision": REQUIRED["precision"],
 }
 
 
@@ -62,6 +63,11 @@ class PeriodLoop(Callback):
             value = getattr(trainer, name)
             if (value or None) != (needed or None):  # Lightning writes "not set" as None, 0 or False
                 raise ConfigError(f"trainer.{name} must be {needed}, not {value}: {reason}")
+        if trainer.precision not in PRECISIONS:
+            raise ConfigError(
+                f"trainer.precision must be one of {', '.join(PRECISIONS)}, not {trainer.precision}: a generator works "
+                "on differences of snapshots, which parameters of lower precision would swallow"
+            )
         if stage != "fit":
             return
         data, updater = _parts(trainer)

@@ -159,11 +159,12 @@ class ASMG(Updater):
         asked = [self.recommender.lookups(batch) for batch in batches]
         first = self.history.window - len(batches)
         tables, places = {}, {}
-        for name, table in self.recommender.table_parameters().items():
-            touched, places[name] = touched_rows([lookups[name] for lookups in asked], len(table))
-            generated = self.generator.generate(name, *self.history.rows(name, touched))  # [k, n, D]
-            tables[name] = generated[first:].unbind(0)  # whose backward is one stack
-        dense, _ = self.generator.dense(*self.history.dense_window())  # [k, P]
+        with self.full_precision():
+            for name, table in self.recommender.table_parameters().items():
+                touched, places[name] = touched_rows([lookups[name] for lookups in asked], len(table))
+                generated = self.generator.generate(name, *self.history.rows(name, touched))  # [k, n, D]
+                tables[name] = generated[first:].unbind(0)  # whose backward is one stack
+            dense, _ = self.generator.dense(*self.history.dense_window())  # [k, P]
         logits = []
         for i, batch in enumerate(batches):
             lookups = {name: Lookup(tables[name][i], places[name][i]) for name in tables}

@@ -185,7 +185,9 @@ class Updater(LightningModule):
         return phases
 
     def _score_base(self, batch: Batch) -> None:
-        self._scoreboard.update(self.pretrain_periods + 1, {"serving": self.recommender(batch)}, batch)
+        with self.full_precision():
+            logits = self.recommender(batch)
+        self._scoreboard.update(self.pretrain_periods + 1, {"serving": logits}, batch)
 
     def _keep_best(self) -> None:
         """Keep the best epoch's parameters and moments; after the last epoch, go back to them."""
@@ -208,8 +210,13 @@ class Updater(LightningModule):
         self.pretrained()
 
     def _score(self, batch: Batch, period: int) -> None:
-        logits = {name: model(batch) for name, model in self.scored_models().items()}
+        with self.full_precision():
+            logits = {name: model(batch) for name, model in self.scored_models().items()}
         self._scoreboard.update(period, logits, batch)
+
+    def full_precision(self) -> torch.autocast:
+        """A context in which ``trainer.precision`` does not count: scores and generated parameters are float32."""
+        return torch.autocast(self.device.type, enabled=False)
 
     def _known_before(self, period: int) -> tuple[int, int]:
         return self.trainer.datamodule.known_before(period)  # type: ignore[attr-defined]

@@ -95,12 +95,14 @@ class SML(Updater):
         """The cross-entropy of the transferred model."""
         asked = self.recommender.lookups(batch)
         lookups = {}
-        for name, now in self.recommender.table_parameters().items():
-            touched, (places,) = touched_rows([asked[name]], len(now))
-            before = self.before.table(name)
-            rows = self.transfer.table(name, before.index_select(0, touched), now.index_select(0, touched))
-            lookups[name] = Lookup(rows, places)
-        logits = functional_call(self.recommender, self._transferred_dense(), (batch, lookups))
+        with self.full_precision():
+            for name, now in self.recommender.table_parameters().items():
+                touched, (places,) = touched_rows([asked[name]], len(now))
+                before = self.before.table(name).index_select(0, touched)
+                rows = self.transfer.table(name, before, F.embedding(touched, now, sparse=self.recommender.row_wise))
+                lookups[name] = Lookup(rows, places)
+            dense = self._transferred_dense()
+        logits = functional_call(self.recommender, dense, (batch, lookups))
         return F.binary_cross_entropy_with_logits(logits, batch.label)
 
     def update(self, batch: Batch) -> None:

@@ -152,7 +152,7 @@ def test_without_periods_to_pretrain_on_the_number_of_epochs_does_not_matter(tmp
         ("fast_dev_run", True),
         ("min_epochs", 20),
         ("min_steps", 20),
-        ("precision", "bf16-mixed"),
+        ("precision", "bf16-true"),
     ],
 )
 def test_trainer_settings_that_would_spoil_a_walk_are_refused_by_name(tmp_path: Path, name: str, value: Any) -> None:

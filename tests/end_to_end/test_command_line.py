@@ -53,7 +53,7 @@ def test_later_configurations_override_earlier_ones(asmg: Asmg, stream: Path, tm
         (["--data.source", "asmg_pl.data.sources.Nowhere"], ["source", "asmg_pl.data.sources.Nowhere"]),
         (["--trainer.max_steps", 100], ["trainer.max_steps must be -1", "--loop.until"]),
         (["--trainer.overfit_batches", 1], ["trainer.overfit_batches must be 0.0"]),
-        (["--trainer.precision", "bf16-mixed"], ["trainer.precision must be 32-true"]),
+        (["--trainer.precision", "bf16-true"], ["trainer.precision must be one of 32-true, bf16-mixed"]),
         (["--trainer.reload_dataloaders_every_n_epochs", 0], ["each phase reads other rows"]),
         (["--model", "NoSuchUpdater"], ["model", "NoSuchUpdater"]),
         (["--model.init_args.windows", 4], ["windows"]),

@@ -11,7 +11,7 @@ import torch
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.recommenders import DeepFM, EmbeddingMLP, MatrixFactorization, Recommender, TwoTower
-from asmg_pl.updaters import ASMG, EWC, IncCTR, IncrementalUpdate, Updater
+from asmg_pl.updaters import ASMG, EWC, SML, IncCTR, IncrementalUpdate, Updater
 
 SIZES = Sizes(users=500, items=600)
 
@@ -56,7 +56,7 @@ def test_a_step_moves_the_rows_of_its_mini_batch_alone() -> None:
         assert len(moved)
 
 
-@pytest.mark.parametrize("method", [IncrementalUpdate, IncCTR, ASMG])
+@pytest.mark.parametrize("method", [IncrementalUpdate, IncCTR, ASMG, SML])
 def test_a_walk_row_by_row(short_walk: Any, method: Callable[..., Updater]) -> None:
     one, again, dense = (short_walk(method, row_wise=row_wise) for row_wise in (True, True, False))
     assert sorted(one.results) == [3, 4, 5, 6, 7]
