@@ -83,9 +83,11 @@ def test_scores_agree_with_the_counts_beside_them(walk: Walk) -> None:
 
 
 def test_the_screen_shows_a_row_per_period_and_the_mean_over_the_test_periods(walk: Walk) -> None:
-    cut, *lines = walk[1].out.splitlines()
+    cut, memory, *lines = walk[1].out.splitlines()
     table = pl.read_csv(walk[0] / "metrics.csv")
     assert cut == "13 periods of 200 rows"
+    assert memory.startswith("memory: recommender ")
+    assert " + history " in memory
     assert lines[0].startswith("pre-trained on periods 1 to 4 in ")
     names = [word for name in SCORES for word in name.split("_")]
     assert lines[1].split() == ["period", "split", "rows", *names, "seconds"]
@@ -109,7 +111,7 @@ def test_on_a_terminal_the_progress_bar_names_period_and_phase(on_terminal: Walk
     for place in ("period 4/6 · select 2:", "period 5/6 · update:", "period 6/6 · update:"):
         assert place in screen
     assert "period 5/6 · select" not in screen
-    assert on_terminal[1].out.splitlines()[2].split()[:3] == ["period", "split", "rows"]
+    assert on_terminal[1].out.splitlines()[3].split()[:3] == ["period", "split", "rows"]
 
 
 def test_timings_name_each_phase(walk: Walk) -> None:
