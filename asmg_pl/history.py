@@ -53,7 +53,7 @@ class ParameterHistory(nn.Module):
                 name, table.new_zeros(*table.shape, hidden_size, dtype=state_dtype)
             )  # [N, D, H]
         self.dense_shapes = {name: p.shape for name, p in recommender.dense_parameters().items()}
-        dense = self._flat(recommender)
+        dense = self.flat(recommender)
         self.dense: Tensor
         self.dense_hidden: Tensor
         self.register_buffer("dense", dense.repeat(slots, 1))  # [k, P]
@@ -67,7 +67,8 @@ class ParameterHistory(nn.Module):
         return len(self.dense)
 
     @staticmethod
-    def _flat(recommender: Recommender) -> Tensor:
+    def flat(recommender: Recommender) -> Tensor:
+        """A recommender's dense parameters, concatenated, float [P]."""
         none = torch.zeros(0, device=next(recommender.parameters()).device)  # for a recommender that is tables only
         return torch.cat([none, *(p.detach().flatten() for p in recommender.dense_parameters().values())])
 
@@ -97,7 +98,7 @@ class ParameterHistory(nn.Module):
         slot = self.pushes % self.window
         for name, table in recommender.table_parameters().items():
             self.tables.get_buffer(name)[slot].copy_(table)
-        self.dense[slot].copy_(self._flat(recommender))
+        self.dense[slot].copy_(self.flat(recommender))
         self.pushes += 1
 
     def rows(self, name: str, ids: Tensor) -> tuple[Tensor, Tensor]:

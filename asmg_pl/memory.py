@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -30,6 +32,21 @@ def memory_of(device: torch.device) -> int:
     limit = _LIMIT.read_text().strip() if _LIMIT.exists() else ""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return min(physical, int(limit)) if limit.isdigit() else physical
+
+
+def peak_memory(device: torch.device) -> float:
+    """MiB taken at most since the process began: by tensors on a GPU, by the whole process on the CPU.
+
+    ``nan`` where the system does not say.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    if sys.platform == "win32":
+        return math.nan
+    import resource
+
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return used / (2**20 if sys.platform == "darwin" else 2**10)
 
 
 def require(parts: Mapping[str, int], device: torch.device | None = None) -> None:

@@ -9,7 +9,7 @@ import torch
 
 from asmg_pl.data.log import Sizes
 from asmg_pl.errors import ConfigError
-from asmg_pl.memory import described, memory_of, parts_of, require, size_of
+from asmg_pl.memory import described, memory_of, parts_of, peak_memory, require, size_of
 from asmg_pl.updaters import ASMG, EWC, IncrementalUpdate
 
 
@@ -22,6 +22,13 @@ def test_what_fits_is_let_pass_and_what_does_not_is_refused_with_the_figures() -
 
 def test_sizes_are_readable() -> None:
     assert described({"a": 512, "b": 3 * 1024**2, "c": 5 * 1024**4}) == "a 512 B + b 3 MiB + c 5 TiB = 5 TiB"
+
+
+def test_the_peak_grows_with_what_is_taken_and_is_kept_when_it_is_given_back() -> None:
+    before = peak_memory(torch.device("cpu"))
+    large = torch.ones(round(before) + 100, 2**18)  # a MiB a row
+    del large
+    assert peak_memory(torch.device("cpu")) >= before + 100
 
 
 def test_impossible_tables_are_refused_before_they_are_made() -> None:

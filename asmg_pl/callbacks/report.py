@@ -1,4 +1,10 @@
-"""The report: a row per period on the screen, ``metrics.csv``, ``timings.csv`` and a plot in the run folder."""
+"""The report: a row per period on the screen, and in the run folder the files that other programs read.
+
+metrics.csv   scores, a row per scored period
+timings.csv   steps, seconds and memory, a row per phase
+learned.csv   what a generator has learned, a row per period, table and quantity
+auc.png       the scores drawn
+"""
 
 from __future__ import annotations
 
@@ -15,7 +21,7 @@ from lightning.pytorch.callbacks import Callback
 from asmg_pl.callbacks.plot import plot_results
 from asmg_pl.callbacks.progress import say
 from asmg_pl.data.datamodule import PeriodDataModule
-from asmg_pl.memory import described, parts_of
+from asmg_pl.memory import described, parts_of, peak_memory
 from asmg_pl.results import HEADLINE, PeriodResult, mean_over
 from asmg_pl.updaters.base import Updater
 
@@ -23,8 +29,8 @@ from asmg_pl.updaters.base import Updater
 class PeriodReport(Callback):
     """Writes what the walk has scored.
 
-    ``metrics.csv`` depends on data, configuration and seed alone, so that two runs can be compared byte by byte;
-    seconds stand in ``timings.csv``. Loggers get ``MODEL/METRIC`` with the period as the step.
+    ``metrics.csv`` and ``learned.csv`` depend on data, configuration and seed alone, so that two runs can be compared
+    byte by byte; seconds and memory stand in ``timings.csv``. Loggers get ``MODEL/METRIC`` with the period as the step.
     """
 
     def __init__(self) -> None:
@@ -47,7 +53,7 @@ class PeriodReport(Callback):
         self._began = time.perf_counter()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Note a phase's steps and time; write and log new scores; show a period's row after its last phase."""
+        """Note a phase's steps, time and memory; write and log new scores; show a period's row after its last phase."""
         updater = cast(Updater, pl_module)
         phase = updater.phase
         assert phase is not None
@@ -59,6 +65,7 @@ class PeriodReport(Callback):
                 "mini_batches": trainer.num_training_batches,
                 "steps": trainer.global_step - self._steps_before,
                 "seconds": round(time.perf_counter() - self._began, 4),
+                "peak_mib": round(peak_memory(pl_module.device), 1),
             }
         )
         self._write(trainer, updater)
@@ -102,6 +109,16 @@ class PeriodReport(Callback):
             folder = Path(trainer.default_root_dir)
             _write_csv([result.flat() for result in updater.results.values()], folder / "metrics.csv")
             _write_csv(self._timings, folder / "timings.csv")
+            learned = [
+                {"period": period, "parameters": parameters, "quantity": quantity, "value": value}
+                for period, found in updater.learned.items()
+                for parameters, quantities in found.items()
+                for quantity, value in quantities.items()
+            ]
+            if learned:
+                _write_csv(learned, folder / "learned.csv")
+            else:
+                (folder / "learned.csv").unlink(missing_ok=True)  # an earlier walk's
 
     def _seconds(self, period: int) -> float:
         return math.fsum(timing["seconds"] for timing in self._timings if timing["period"] == period)

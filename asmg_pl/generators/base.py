@@ -71,3 +71,16 @@ class Generator(nn.Module, ABC):
         Returns:
             The generated values, float [k, P], and the states, float [k, P, H].
         """
+
+    def learned(self, name: str | None, window: Tensor, hidden: Tensor) -> dict[str, float]:
+        """How the generator works on these coordinates, in means that people can read; nothing by default.
+
+        Args:
+            name: the table, or ``None`` for the dense coordinates.
+            window: values as in :meth:`table` or :meth:`dense`.
+            hidden: the state before the window, likewise.
+
+        Returns:
+            Quantities by name.
+        """
+        return {}

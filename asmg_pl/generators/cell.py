@@ -96,6 +96,15 @@ class Cells(nn.Module, ABC):
             states.append(hidden)
         return torch.stack(states)
 
+    def learned(self, window: Tensor, before: Tensor) -> dict[str, float]:
+        """Means over all coordinates and steps that tell how the cells work; nothing by default.
+
+        Args:
+            window: values, float [k, P, n].
+            before: the state before each step, float [k, P, n, H].
+        """
+        return {}
+
 
 class GRUCells(Cells):
     """GRU cells; their gates are z, r and g."""
@@ -115,6 +124,12 @@ class GRUCells(Cells):
         kept = [a.sigmoid() * h for a, h in zip(self.gate(1, value, hidden), hidden, strict=True)]
         g = [a.tanh() for a in self.gate(2, value, kept)]
         return [h + z * (g - h) for h, z, g in zip(hidden, z, g, strict=True)]
+
+    def learned(self, window: Tensor, before: Tensor) -> dict[str, float]:
+        """``"openness"``, the mean of the update gate z: 0 keeps the state as it was, 1 replaces it."""
+        size = self.hidden_size
+        z = (window.unsqueeze(-1) * self.input_weight[..., :size] + before @ self.hidden_weight[..., :size]).sigmoid()
+        return {"openness": z.mean().item()}
 
 
 class VanillaCells(Cells):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -115,6 +116,15 @@ class GRUGenerator(Generator):
         """See :meth:`Generator.dense`."""
         generated, states = self._run("dense", window.unsqueeze(-1), hidden.unsqueeze(1))
         return generated.squeeze(-1), states.squeeze(2)
+
+    def learned(self, name: str | None, window: Tensor, hidden: Tensor) -> dict[str, float]:
+        """What its cells say of themselves, see :meth:`~asmg_pl.generators.cell.Cells.learned`."""
+        if name is None:
+            key, window, hidden = "dense", window.unsqueeze(-1), hidden.unsqueeze(1)
+        else:
+            key, window, hidden = f"table_{name}", window.transpose(1, 2), hidden.transpose(0, 1)
+        cells = cast(Cells, self.cells[key])
+        return cells.learned(window, torch.cat([hidden[None], cells(window, hidden)[:-1]]))
 
 
 class ResidualGRU(GRUGenerator):

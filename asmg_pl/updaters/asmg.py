@@ -29,6 +29,7 @@ from asmg_pl.errors import ConfigError
 from asmg_pl.generators import Generator, ParameterShapes, ResidualGRU
 from asmg_pl.generators.fused import compiler_for
 from asmg_pl.history import ParameterHistory
+from asmg_pl.learned import learned_quantities
 from asmg_pl.memory import require, size_of
 from asmg_pl.optim import Adam
 from asmg_pl.recommenders import Lookup, Recommender
@@ -200,16 +201,23 @@ class ASMG(Updater):
         self.serving.load_state_dict(self.recommender.state_dict())
 
     def push(self) -> None:
-        """Add Θ_t to the history and make Θ*_t."""
+        """Add Θ_t to the history and make Θ*_t; note what the generator has learned."""
         self.history.push(self.recommender)
         self.make_serving()
+        if self.generates:
+            period = self.pretrain_periods + self.history.pushes
+            self.learned[period] = learned_quantities(self.generator, self.history, self.recommender, self.serving)
+
+    @property
+    def generates(self) -> bool:
+        """Whether the generator has been trained, which comes just before the push after a full window."""
+        return self.history.pushes > (self.window or 1)
 
     @torch.no_grad()
     def make_serving(self) -> None:
         """Generate the serving model from the history, a chunk of rows at a time."""
         self.serving.load_state_dict(self.recommender.state_dict())
-        # Before its first training, which comes just before the push after a full window, it has nothing to say.
-        if self.history.pushes <= (self.window or 1):
+        if not self.generates:
             return
         for name, table in self.recommender.table_parameters().items():
             for ids in chunks(table, self.chunk_rows):

@@ -19,6 +19,7 @@ from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase, nothing
 from asmg_pl.errors import ConfigError
 from asmg_pl.growth import grow_moments, grow_state, table_growth
+from asmg_pl.learned import Learned
 from asmg_pl.memory import require, size_of
 from asmg_pl.metrics import Scoreboard
 from asmg_pl.optim import Adam, RowAdam
@@ -39,6 +40,7 @@ class Updater(LightningModule):
     Attributes:
         results: what the walk has scored so far, by period.
         evaluation: what the latest ``validate`` or ``test`` has scored, by period.
+        learned: what a method's generator has learned, by period, see :mod:`asmg_pl.learned`.
         phase: the phase that is running or has just ended.
     """
 
@@ -99,6 +101,7 @@ class Updater(LightningModule):
         self.recommender.row_wise = row_wise
         self.results: dict[int, PeriodResult] = {}
         self.evaluation: dict[int, PeriodResult] = {}
+        self.learned: dict[int, Learned] = {}
         self.phase: Phase | None = None
         self._scoreboard = Scoreboard(self._known_before)
         self._best: dict[str, Any] = {}
@@ -260,8 +263,9 @@ class Updater(LightningModule):
         return [(RowAdam if self.recommender.row_wise else Adam)(self.recommender.parameters(), lr=rate)]
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the results so far and the best pre-training epoch so far."""
+        """Add the results so far, what was learned, and the best pre-training epoch so far."""
         checkpoint["results"] = {period: vars(result) for period, result in self.results.items()}
+        checkpoint["learned"] = self.learned
         checkpoint["best_pretraining_epoch"] = self._best
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
@@ -271,6 +275,7 @@ class Updater(LightningModule):
             CheckpointError: if the checkpoint belongs to another configuration.
         """
         self.results = {period: PeriodResult(**result) for period, result in checkpoint["results"].items()}
+        self.learned = checkpoint.get("learned", {})
         self._best = checkpoint["best_pretraining_epoch"]
         fresh = self.recommender.state_dict()
         saved = {k.removeprefix("recommender."): v for k, v in checkpoint["state_dict"].items()}

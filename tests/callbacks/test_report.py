@@ -86,16 +86,24 @@ def test_metrics_have_a_row_per_scored_period(walked: tuple[Path, IncrementalUpd
 
 def test_timings_have_a_row_per_phase(walked: tuple[Path, IncrementalUpdate]) -> None:
     table = pl.read_csv(walked[0] / "timings.csv")
-    assert table.columns == ["period", "phase", "pass", "mini_batches", "steps", "seconds"]
+    assert table.columns == ["period", "phase", "pass", "mini_batches", "steps", "seconds", "peak_mib"]
     pretraining = [(2, "pretrain", 1, 5, 5), (2, "select", 1, 2, 0), (2, "pretrain", 2, 5, 5), (2, "select", 2, 2, 0)]
     walking = [row for period in (3, 4, 5) for row in ((period, "score", 1, 2, 0), (period, "update", 1, 3, 3))]
-    assert table.drop("seconds").rows() == pretraining + walking
+    assert table.drop("seconds", "peak_mib").rows() == pretraining + walking
     assert (table["seconds"] > 0).all()
+    assert table["peak_mib"].is_sorted()
+    assert table["peak_mib"].is_between(50, 50_000).all()
 
 
 def test_metrics_of_equal_runs_are_equal_byte_by_byte(walked: tuple[Path, IncrementalUpdate], tmp_path: Path) -> None:
     walk(tmp_path)
     assert (tmp_path / "metrics.csv").read_bytes() == (walked[0] / "metrics.csv").read_bytes()
+
+
+def test_what_an_earlier_walk_learned_is_not_left_beside_another_walks_scores(tmp_path: Path) -> None:
+    (tmp_path / "learned.csv").write_text("period\n3\n")
+    walk(tmp_path, until=3)
+    assert not (tmp_path / "learned.csv").exists()
 
 
 def test_nothing_but_the_report_is_left_in_the_folder(walked: tuple[Path, IncrementalUpdate]) -> None:
@@ -112,7 +120,7 @@ def test_a_walk_that_goes_on_repeats_no_row_and_loses_none(
         (tmp_path / name).write_bytes((folder / name).read_bytes() + b"rows,without,a,checkpoint\n")
     walk(tmp_path, ckpt_path=folder / "checkpoints" / "period-000003-phase-001-update.ckpt")
     assert (tmp_path / "metrics.csv").read_bytes() == (folder / "metrics.csv").read_bytes()
-    timings = [pl.read_csv(where / "timings.csv").drop("seconds") for where in (folder, tmp_path)]
+    timings = [pl.read_csv(where / "timings.csv").drop("seconds", "peak_mib") for where in (folder, tmp_path)]
     assert timings[0].equals(timings[1])
 
 

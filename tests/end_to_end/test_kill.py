@@ -27,7 +27,7 @@ def leaves(value: Any, path: str = "") -> dict[str, Any]:
 def assert_bit_equal(first: Path, second: Path) -> None:
     """Everything that a checkpoint holds of models, optimisers, place and scores is the same."""
     one, two = (torch.load(path, weights_only=True) for path in (first, second))
-    for part in ("state_dict", "optimizer_states", "PeriodDataModule", "results", "best_pretraining_epoch"):
+    for part in ("state_dict", "optimizer_states", "PeriodDataModule", "results", "learned", "best_pretraining_epoch"):
         found, expected = leaves(one[part]), leaves(two[part])
         assert found.keys() == expected.keys()
         for path, value in expected.items():
@@ -91,6 +91,7 @@ def test_a_killed_walk_goes_on_with_bit_equal_results(
     resumed = fit(folder, "--ckpt_path", "last")
     assert resumed.code == 0, resumed.err
     assert metrics(folder) == metrics(walk[0])
+    assert (folder / "learned.csv").read_bytes() == (walk[0] / "learned.csv").read_bytes()
     assert_bit_equal(last_checkpoint(folder), last_checkpoint(walk[0]))
     assert not list(folder.rglob("*.partial"))
 

@@ -49,7 +49,7 @@ def test_a_run_folder_has_configuration_scores_timings_plot_and_checkpoints(walk
     folder, finished = walk
     assert finished.code == 0, finished.err
     assert {path.name for path in folder.iterdir()} == {
-        *("config.yaml", "metrics.csv", "timings.csv", "auc.png", "checkpoints"),
+        *("config.yaml", "metrics.csv", "timings.csv", "learned.csv", "auc.png", "checkpoints"),
     }
     picture = matplotlib.image.imread(folder / "auc.png", format="png")
     assert min(picture.shape[:2]) > 300
@@ -121,6 +121,16 @@ def test_timings_name_each_phase(walk: Walk) -> None:
     assert of_last["mini_batches"].to_list() == [1, 4, 4]
     assert of_last["steps"].to_list() == [0, 4, 4]
     assert (table["seconds"] >= 0).all()
+
+
+def test_learned_quantities_have_a_row_per_period_in_which_the_generator_serves(walk: Walk) -> None:
+    table = pl.read_csv(walk[0] / "learned.csv")
+    assert table.columns == ["period", "parameters", "quantity", "value"]
+    assert table["period"].unique().sort().to_list() == [7, 8, 9, 10, 11, 12, 13]
+    assert set(table["parameters"]) == {"user", "item", "category", "dense"}
+    assert (table.filter(quantity="moved")["value"] > 0).all()
+    assert table.filter(quantity="openness")["value"].is_between(0.01, 0.99).all()
+    assert table.height == 7 * 4 * 2
 
 
 def test_the_saved_configuration_repeats_the_walk_byte_for_byte(walk: Walk, asmg: Asmg, tmp_path: Path) -> None:

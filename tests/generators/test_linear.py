@@ -34,6 +34,17 @@ def test_each_column_and_each_dense_coordinate_has_its_own_average() -> None:
             torch.testing.assert_close(found[-1, ..., column], expected)
 
 
+def test_its_learned_shares_are_means_over_columns_oldest_first_and_sum_to_one() -> None:
+    generator = LinearGenerator(SHAPES)
+    with torch.no_grad():
+        generator.logits["table_item"][:2] = torch.tensor([4.0, 2.0, 1.0]).log()  # two of the four columns
+    learned = generator.learned("item", torch.randn(3, 5, 4), torch.zeros(5, 4, 0))
+    assert learned == pytest.approx({"share_1": (4 / 7 + 1 / 3) / 2, "share_2": (2 / 7 + 1 / 3) / 2, "share_3": 5 / 21})
+    assert generator.learned(None, torch.randn(3, 8), torch.zeros(8, 0)) == pytest.approx(
+        {"share_1": 1 / 3, "share_2": 1 / 3, "share_3": 1 / 3}
+    )
+
+
 def test_a_window_that_grows_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"set model\.window to a number, got null"):
         LinearGenerator(ParameterShapes({"item": 4}, {}, window=None))

@@ -1,0 +1,57 @@
+"""What a generator has learned, in a few numbers per period that people can read.
+
+Nothing of the walk depends on them. They cost one pass over the tables when the serving model has been made, with no
+matrix product, and a look at a sample of the rows.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from asmg_pl.generators import Generator
+from asmg_pl.history import ParameterHistory
+from asmg_pl.recommenders import Recommender
+
+#: Rows of a table that stand for all of them in what a generator says of itself, evenly spaced.
+SAMPLE = 1024
+
+#: Rows of a table that are compared at a time.
+CHUNK = 65536
+
+Learned = dict[str, dict[str, float]]
+
+
+@torch.no_grad()
+def learned_quantities(
+    generator: Generator, history: ParameterHistory, base: Recommender, serving: Recommender
+) -> Learned:
+    """Quantities by name, for each table and, as ``"dense"``, for all dense parameters together.
+
+    ``"moved"`` is how far the serving model's parameters lie from the base model's, ‖Θ*_t − Θ_t‖ / ‖Θ_t‖; the others
+    are those of :meth:`asmg_pl.generators.Generator.learned`.
+    """
+    found: Learned = {}
+    served = serving.table_parameters()
+    for name, table in base.table_parameters().items():
+        rows = torch.arange(0, len(table), max(1, math.ceil(len(table) / SAMPLE)), device=table.device)
+        found[name] = {
+            "moved": _moved(served[name], table),
+            **generator.learned(name, *history.rows(name, rows)),
+        }
+    dense = history.flat(base)
+    if len(dense):
+        found["dense"] = {
+            "moved": _moved(history.flat(serving), dense),
+            **generator.learned(None, *history.dense_window()),
+        }
+    return found
+
+
+def _moved(served: Tensor, base: Tensor) -> float:
+    pairs = list(zip(served.split(CHUNK), base.split(CHUNK), strict=True))
+    size = math.hypot(*(float(torch.linalg.vector_norm(now)) for _, now in pairs))
+    distance = math.hypot(*(float(torch.linalg.vector_norm(then - now)) for then, now in pairs))
+    return distance / size if size else math.nan
