@@ -1,10 +1,10 @@
 """Recommenders: plain modules that say which table rows a batch needs, and score from them."""
 
-from asmg_pl.recommenders.base import Lookup, Recommender
+from asmg_pl.recommenders.base import Lookup, Recommender, Request
 from asmg_pl.recommenders.deep_fm import DeepFM
 from asmg_pl.recommenders.embedding_mlp import EmbeddingMLP
 from asmg_pl.recommenders.hashed import Hashed
 from asmg_pl.recommenders.matrix_factorization import MatrixFactorization
 from asmg_pl.recommenders.two_tower import TwoTower
 
-__all__ = ["DeepFM", "EmbeddingMLP", "Hashed", "Lookup", "MatrixFactorization", "Recommender", "TwoTower"]
+__all__ = ["DeepFM", "EmbeddingMLP", "Hashed", "Lookup", "MatrixFactorization", "Recommender", "Request", "TwoTower"]

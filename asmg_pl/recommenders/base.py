@@ -2,15 +2,17 @@
 
 A recommender says which rows of which embedding table a batch needs, and scores the batch from their vectors. Where
 the vectors come from is the caller's business: the recommender's own tables, or a generator's output for just those
-rows. That makes updating methods model-agnostic, and keeps a training step from touching whole tables.
+rows, here or on another device. That makes updating methods model-agnostic, and keeps a training step from touching
+whole tables.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -55,6 +57,26 @@ class Lookup:
         return _WeightedSum.apply(self.weight, ids, weights)  # type: ignore[no-untyped-call]
 
 
+@dataclass(frozen=True)
+class Request:
+    """Ids that are to become vectors; here, of a table whose rows are all at hand.
+
+    Attributes:
+        rows: which rows of the table at hand are needed, int64 of any shape.
+    """
+
+    rows: Tensor
+
+    def answer(self, weight: Tensor, index: Tensor) -> Lookup:
+        """The asked-for vectors, given those of the rows that are needed.
+
+        Args:
+            weight: float [U, D], at least the rows that are needed, looked up or generated.
+            index: where in ``weight`` each of ``rows`` stands, int64 of their shape.
+        """
+        return Lookup(weight, index)
+
+
 class _WeightedSum(torch.autograd.Function):
     """``embedding_bag`` with weights; its own backward sorts the ids, which takes longer than all the rest."""
 
@@ -87,10 +109,12 @@ class Recommender(nn.Module, ABC):
         tables: the embedding tables by name.
         row_wise: whether a table's gradient is sparse, of the rows that the batch touches; a table much smaller than
             the number of ids that a batch asks for keeps its dense one.
+        owners: by name, whom to ask for rows of the tables of which not all rows are at hand.
     """
 
     tables: nn.ModuleDict
     row_wise: bool = False
+    owners: Mapping[str, Callable[[Tensor], Request]] = MappingProxyType({})
 
     @abstractmethod
     def lookups(self, batch: Batch) -> dict[str, Tensor]:
@@ -103,15 +127,19 @@ class Recommender(nn.Module, ABC):
     def forward(self, batch: Batch, lookups: Mapping[str, Lookup] | None = None) -> Tensor:
         """Logits [B]; vectors are looked up in the recommender's own tables unless others are given."""
         if lookups is None:
-            lookups = {name: self._look_up(self.table(name), ids) for name, ids in self.lookups(batch).items()}
+            lookups = {n: self._look_up(self.table(n), request) for n, request in self.requests(batch).items()}
         return self.score(batch, lookups)
 
-    def _look_up(self, table: nn.Parameter, ids: Tensor) -> Lookup:
+    def requests(self, batch: Batch) -> dict[str, Request]:
+        """What the batch asks each table for; see :attr:`owners`."""
+        return {name: self.owners.get(name, Request)(ids) for name, ids in self.lookups(batch).items()}
+
+    def _look_up(self, table: nn.Parameter, request: Request) -> Lookup:
         if self.row_wise and table.requires_grad and torch.is_grad_enabled():
-            touched, (places,) = touched_rows([ids], len(table))
+            touched, (places,) = touched_rows([request.rows], len(table))
             if len(touched) < len(table):
-                return Lookup(F.embedding(touched, table, sparse=True), places)
-        return Lookup(table, ids)
+                return request.answer(F.embedding(touched, table, sparse=True), places)
+        return request.answer(table, request.rows)
 
     def table(self, name: str) -> nn.Parameter:
         """The weight of a table, float [N, D]."""

@@ -32,7 +32,7 @@ from asmg_pl.history import ParameterHistory
 from asmg_pl.learned import learned_quantities
 from asmg_pl.memory import require, size_of
 from asmg_pl.optim import Adam
-from asmg_pl.recommenders import Lookup, Recommender
+from asmg_pl.recommenders import Recommender
 from asmg_pl.rows import chunks, touched_rows
 from asmg_pl.updaters.base import Updater
 
@@ -157,18 +157,18 @@ class ASMG(Updater):
 
     def generated_logits(self, batches: tuple[Batch, ...]) -> list[Tensor]:
         """Logits [B_i] of the models generated at the window's last positions, each on its mini-batch."""
-        asked = [self.recommender.lookups(batch) for batch in batches]
+        asked = [self.recommender.requests(batch) for batch in batches]
         first = self.history.window - len(batches)
         tables, places = {}, {}
         with self.full_precision():
             for name, table in self.recommender.table_parameters().items():
-                touched, places[name] = touched_rows([lookups[name] for lookups in asked], len(table))
+                touched, places[name] = touched_rows([r[name].rows for r in asked], len(table))
                 generated = self.generator.generate(name, *self.history.rows(name, touched))  # [k, n, D]
                 tables[name] = generated[first:].unbind(0)  # whose backward is one stack
             dense, _ = self.generator.dense(*self.history.dense_window())  # [k, P]
         logits = []
         for i, batch in enumerate(batches):
-            lookups = {name: Lookup(tables[name][i], places[name][i]) for name in tables}
+            lookups = {name: asked[i][name].answer(tables[name][i], places[name][i]) for name in tables}
             parameters = self.history.split_dense(dense[first + i])
             logits.append(functional_call(self.recommender, parameters, (batch, lookups)))
         return logits

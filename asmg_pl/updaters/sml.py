@@ -23,7 +23,7 @@ from asmg_pl.errors import ConfigError
 from asmg_pl.generators import ParameterShapes, Transfer
 from asmg_pl.history import ParameterHistory
 from asmg_pl.optim import Adam
-from asmg_pl.recommenders import Lookup, Recommender
+from asmg_pl.recommenders import Recommender
 from asmg_pl.rows import chunks, touched_rows
 from asmg_pl.updaters.base import Updater
 
@@ -93,14 +93,14 @@ class SML(Updater):
 
     def loss(self, batch: Batch) -> Tensor:
         """The cross-entropy of the transferred model."""
-        asked = self.recommender.lookups(batch)
+        asked = self.recommender.requests(batch)
         lookups = {}
         with self.full_precision():
             for name, now in self.recommender.table_parameters().items():
-                touched, (places,) = touched_rows([asked[name]], len(now))
+                touched, (places,) = touched_rows([asked[name].rows], len(now))
                 before = self.before.table(name).index_select(0, touched)
                 rows = self.transfer.table(name, before, F.embedding(touched, now, sparse=self.recommender.row_wise))
-                lookups[name] = Lookup(rows, places)
+                lookups[name] = asked[name].answer(rows, places)
             dense = self._transferred_dense()
         logits = functional_call(self.recommender, dense, (batch, lookups))
         return F.binary_cross_entropy_with_logits(logits, batch.label)

@@ -1,0 +1,128 @@
+"""Asking the owners of rows for vectors, which come back differentiable.
+
+    rank's ids ─ unique ─▶ ids by owner ══▶ the owner's rows ─▶ vectors (looked up, or generated)
+                                                                    ║
+    Lookup ◀─────────────────────────────── vectors of the ids ◀════╝      backward: gradients go the other way and are
+                                                                           added up at the owner
+
+Each arrow ═ is one all-to-all. What is sent depends on the ids of the mini-batch alone, never on the size of a table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import Tensor
+
+from asmg_pl.recommenders.base import Lookup, Request
+from asmg_pl.sharding.layout import Layout
+
+
+@dataclass
+class Traffic:
+    """What this rank has sent to other ranks and got from them.
+
+    Attributes:
+        messages: how many all-to-alls there have been.
+        sent: bytes sent.
+        received: bytes received.
+        largest: bytes of the largest tensor that was sent or received.
+    """
+
+    messages: int = 0
+    sent: int = 0
+    received: int = 0
+    largest: int = 0
+
+    def note(self, outgoing: Tensor, kept: int, incoming: Tensor) -> None:
+        """Count a message, of which ``kept`` rows stay where they are."""
+        sizes = [t.numel() * t.element_size() for t in (outgoing, incoming)]
+        stays = kept * outgoing[:1].numel() * outgoing.element_size()
+        self.messages += 1
+        self.sent += sizes[0] - stays
+        self.received += sizes[1] - stays
+        self.largest = max(self.largest, *sizes)
+
+
+class Owners:
+    """A table's owners, of whom this rank is one. Every rank must ask at the same points of the program.
+
+    Attributes:
+        layout: who owns which rows.
+        traffic: what asking has cost; tables may share it.
+    """
+
+    def __init__(self, layout: Layout, traffic: Traffic) -> None:
+        """Say who owns what.
+
+        Args:
+            layout: who owns which rows.
+            traffic: where messages are counted.
+        """
+        self.layout = layout
+        self.traffic = traffic
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Owners:
+        return self  # a copy of a recommender has the same owners
+
+    def __call__(self, ids: Tensor) -> Request:
+        """Ask for ids, int64 of any shape; an id is asked for once, however often it stands there."""
+        layout = self.layout
+        by_owner = layout.owner(ids) * layout.rows + ids  # sorts by owner first
+        distinct, places = by_owner.unique(return_inverse=True)
+        distinct = distinct % layout.rows
+        wanted = torch.bincount(layout.owner(distinct), minlength=layout.ranks)
+        given = self.exchange(wanted, *[[1] * layout.ranks] * 2)
+        to, of = torch.stack([wanted, given]).tolist()
+        asked = self.exchange(distinct, to, of)
+        return _RemoteRequest(layout.local(asked), self, places, to, of)
+
+    def exchange(self, outgoing: Tensor, to: list[int], of: list[int]) -> Tensor:
+        """Send the next ``to[r]`` rows to each rank r and get ``of[r]`` of it."""
+        outgoing = outgoing.contiguous()
+        incoming = outgoing.new_empty(sum(of), *outgoing.shape[1:])
+        dist.all_to_all_single(incoming, outgoing, of, to)
+        self.traffic.note(outgoing, to[self.layout.rank], incoming)
+        return incoming
+
+
+@dataclass(frozen=True)
+class _RemoteRequest(Request):
+    """What all ranks together ask of this one, and how the answers to this rank's own ids come back.
+
+    Attributes:
+        owners: of the table.
+        places: where the vector of each of this rank's ids will stand, int64 of the shape of the ids.
+        wanted: rows that this rank asks of each rank.
+        given: rows that each rank asks of this one.
+    """
+
+    owners: Owners
+    places: Tensor
+    wanted: list[int]
+    given: list[int]
+
+    def answer(self, weight: Tensor, index: Tensor) -> Lookup:
+        """See :meth:`Request.answer`; every rank must answer, also one that is asked for nothing."""
+        vectors = _Answer.apply(  # type: ignore[no-untyped-call]
+            F.embedding(index, weight), self.owners, self.given, self.wanted
+        )
+        return Lookup(vectors, self.places)
+
+
+class _Answer(torch.autograd.Function):
+    """Vectors go to who asked for them, and their gradients come back."""
+
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor, owners: Owners, to: list[int], of: list[int]) -> Tensor:
+        ctx.way_back = owners, of, to
+        return owners.exchange(vectors, to, of)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        owners, to, of = ctx.way_back
+        return owners.exchange(gradient, to, of), None, None, None

@@ -1,0 +1,52 @@
+"""From whole tables to those of which this rank holds its rows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from asmg_pl.recommenders import Recommender
+from asmg_pl.sharding.exchange import Owners, Traffic
+from asmg_pl.sharding.layout import Layout
+
+_TABLE = re.compile(r"(?:^|\.)(?:tables\.(\w+)\.weight|history\.hidden\.(\w+)|(history)\.tables\.(\w+))$")
+
+
+def table_of(name: str) -> tuple[str, int] | None:
+    """The table whose rows an entry of a module's ``state_dict`` has, and along which axis; ``None`` if there is none.
+
+    That of a history's snapshots [k, N, D] is 1.
+    """
+    if (found := _TABLE.search(name)) is None:
+        return None
+    return found[1] or found[2] or found[4], int(found[3] is not None)
+
+
+@torch.no_grad()
+def shard(module: nn.Module, layouts: Mapping[str, Layout]) -> Traffic:
+    """Keep this rank's rows of every table, snapshot and state; recommenders ask the owners from now on.
+
+    Args:
+        module: an updater, all of whose tables are whole.
+        layouts: by table, who owns which rows; tables that are not there stay whole.
+
+    Returns:
+        Where the messages of all tables will be counted.
+    """
+    for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
+        table, axis = table_of(name) or ("", 0)
+        if table in layouts:
+            layout = layouts[table]
+            rows = layout.padded(layout.cut(tensor, axis), axis)
+            path, _, leaf = name.rpartition(".")
+            trained = isinstance(tensor, nn.Parameter)
+            setattr(module.get_submodule(path), leaf, nn.Parameter(rows, tensor.requires_grad) if trained else rows)
+    traffic = Traffic()
+    owners = {name: Owners(layout, traffic) for name, layout in layouts.items()}
+    for part in module.modules():
+        if isinstance(part, Recommender):
+            part.owners = owners
+    return traffic

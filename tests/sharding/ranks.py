@@ -1,0 +1,52 @@
+"""Running a function in several processes of one gloo group."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["asmg_pl.cli", "torch.distributed.checkpoint"])  # imported once for all processes
+
+
+def on_ranks(ranks: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:
+    """Call ``function(*arguments)`` in each process; what each returned, by rank."""
+    with tempfile.TemporaryDirectory() as folder:
+        pipes = [_context.Pipe(duplex=False) for _ in range(ranks)]
+        processes = [
+            _context.Process(target=_one, args=(rank, ranks, folder, pipes[rank][1], sys.path, function, arguments))
+            for rank in range(ranks)
+        ]
+        os.environ["OMP_NUM_THREADS"] = "1"
+        for process in processes:
+            process.start()
+        try:
+            for _, sender in pipes:
+                sender.close()
+            results = [receiver.recv() if receiver.poll(120) else None for receiver, _ in pipes]
+            for process in processes:
+                process.join(30)
+            assert [process.exitcode for process in processes] == [0] * ranks
+            return results
+        finally:
+            for process in processes:
+                process.kill()
+
+
+def _one(
+    rank: int, ranks: int, folder: str, answer: Any, path: list[str], function: Callable[..., Any], arguments: Any
+) -> None:
+    sys.path[:] = path
+    torch.set_num_threads(1)
+    dist.init_process_group("gloo", f"file://{Path(folder) / 'rendezvous'}", rank=rank, world_size=ranks)
+    answer.send(function(*arguments))
+    dist.barrier()
+    dist.destroy_process_group()
