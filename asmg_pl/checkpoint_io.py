@@ -15,6 +15,9 @@ from asmg_pl.errors import CheckpointError
 #: What a checkpoint holds, and how; raised when a change makes earlier files unreadable.
 FORMAT = 2
 
+#: Where in a checkpoint that is a folder the parts are that belong to no table.
+WALK = "walk.pt"
+
 #: Some of what a walk's checkpoint has.
 WRITTEN = {"state_dict", "optimizer_states", "results", "best_pretraining_epoch"}
 
@@ -41,6 +44,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         Raises:
             CheckpointError: if it is missing or not readable; the message names the one before it, if there is one.
         """
+        if Path(path).is_dir():
+            raise CheckpointError(
+                f"{path} is a folder, written with sharded tables: read it with them "
+                "(--trainer.strategy asmg_pl.sharding.ShardedTables)"
+            )
         return read_checkpoint(Path(path), map_location)
 
 
@@ -50,22 +58,25 @@ def check_file(path: Path) -> None:
     Raises:
         CheckpointError: if not; the message names the one before it, if there is one.
     """
-    if not path.is_file():
-        raise CheckpointError(f"there is no checkpoint {path}: give an existing file, or 'last'")
+    if not path.exists():
+        raise CheckpointError(f"there is no checkpoint {path}: give an existing one, or 'last'")
     try:
-        with zipfile.ZipFile(path) as parts:
+        with zipfile.ZipFile(_file(path)) as parts:
             whole = parts.testzip() is None
-    except zipfile.BadZipFile:
+    except (zipfile.BadZipFile, OSError):
         whole = False
     if not whole:
         raise CheckpointError(f"{path} is damaged, or no checkpoint of this program{_previous(path)}")
 
 
 def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """Load a checkpoint's tensors and plain values; see :meth:`AtomicCheckpointIO.load_checkpoint`."""
+    """Load a checkpoint's tensors and plain values; see :meth:`AtomicCheckpointIO.load_checkpoint`.
+
+    Of one that is a folder, what belongs to no table; see :mod:`asmg_pl.sharding.checkpoint`.
+    """
     check_file(path)
     try:
-        checkpoint = torch.load(path, map_location=map_location, weights_only=True)
+        checkpoint = torch.load(_file(path), map_location=map_location, weights_only=True)
     except Exception as error:  # torch raises many kinds for a file of another make
         raise CheckpointError(f"{path} is no checkpoint of this program{_previous(path)}") from error
     if not isinstance(checkpoint, dict) or not checkpoint.keys() >= WRITTEN:
@@ -81,6 +92,10 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
 def newest_first(folder: Path) -> list[Path]:
     """The walk's checkpoints in a folder; their names sort by the place in the walk."""
     return sorted(folder.glob("period-*.ckpt"), reverse=True)
+
+
+def _file(path: Path) -> Path:
+    return path / WALK if path.is_dir() else path
 
 
 def _previous(path: Path) -> str:

@@ -21,6 +21,7 @@ from asmg_pl.convert.command import run as convert
 from asmg_pl.data import PeriodDataModule
 from asmg_pl.errors import CheckpointError, ConfigError, OneMessage, UserError
 from asmg_pl.prepare.command import run as prepare
+from asmg_pl.sharding.reader import tensors_in
 from asmg_pl.updaters import Updater
 
 
@@ -59,7 +60,10 @@ class AsmgCLI(LightningCLI):
                 rank_zero_only(print)(f"there is no checkpoint in {folder} yet: the walk starts at the beginning")
             config.ckpt_path = str(checkpoints[0]) if checkpoints else None
         if config.ckpt_path is not None:
-            read_checkpoint(Path(config.ckpt_path))
+            path = Path(config.ckpt_path)
+            read_checkpoint(path)
+            if path.is_dir():
+                tensors_in(path)
 
 
 #: Warnings of Lightning that tell the user of a walk nothing: about its own dependencies, and about short phases and

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import cast
 
@@ -21,6 +22,8 @@ class PhaseCheckpoint(Checkpoint):
 
     NNN is the phase's place in its period, so that names sort by the place in the walk. A walk that is resumed from an
     earlier place abandons the later checkpoints: they are removed when its first one is written.
+
+    With sharded tables a checkpoint is a folder (:mod:`asmg_pl.sharding.checkpoint`).
 
     It is a :class:`lightning.pytorch.callbacks.Checkpoint`, so that Lightning calls it after all other callbacks.
     """
@@ -75,4 +78,7 @@ class PhaseCheckpoint(Checkpoint):
     @rank_zero_only
     def _remove(self, checkpoints: list[Path]) -> None:
         for checkpoint in checkpoints:
-            checkpoint.unlink(missing_ok=True)
+            if checkpoint.is_dir():
+                shutil.rmtree(checkpoint)
+            else:
+                checkpoint.unlink(missing_ok=True)

@@ -26,6 +26,7 @@ from asmg_pl.optim import Adam, RowAdam
 from asmg_pl.pretrained import load_pretrained
 from asmg_pl.recommenders import EmbeddingMLP, Recommender
 from asmg_pl.results import PeriodResult, mean_over
+from asmg_pl.sharding import ShardedTables
 
 
 class Updater(LightningModule):
@@ -42,7 +43,10 @@ class Updater(LightningModule):
         evaluation: what the latest ``validate`` or ``test`` has scored, by period.
         learned: what a method's generator has learned, by period, see :mod:`asmg_pl.learned`.
         phase: the phase that is running or has just ended.
+        needs_whole_tables: why the method does not work with tables of which a rank holds some rows only.
     """
+
+    needs_whole_tables: str | None = None
 
     def __init__(
         self,
@@ -225,6 +229,21 @@ class Updater(LightningModule):
         return self.trainer.datamodule.known_before(period)  # type: ignore[attr-defined]
 
     # ---- Lightning's hooks
+
+    def configure_model(self) -> None:
+        """Share the tables out among ranks, if that is the strategy.
+
+        Raises:
+            ConfigError: if the method needs whole tables.
+        """
+        strategy = self.trainer.strategy
+        if isinstance(strategy, ShardedTables) and not self.recommender.owners:
+            if self.needs_whole_tables:
+                raise ConfigError(
+                    f"{type(self).__name__} does not work with sharded tables: {self.needs_whole_tables}. Choose "
+                    "another method, or trainer.strategy ddp"
+                )
+            strategy.share_out(self, self.recommender)
 
     def on_fit_start(self) -> None:
         """Begin with the pre-trained model, if one is given; a resumed walk has begun already."""

@@ -1,0 +1,169 @@
+"""Checkpoints of sharded tables: a folder to which every rank writes its rows, and that any number of ranks can read.
+
+    period-000014-phase-002-update.ckpt/
+      walk.pt                   all that is not a table's: dense parameters, results, the walk's place
+      .metadata, __R_0.distcp   the tables' rows of rank R: weights, moments, snapshots, state
+
+The second line is the format of :mod:`torch.distributed.checkpoint`. A table's rows stand there as a tensor
+[places, V, D], cut between shards (see :mod:`asmg_pl.sharding.layout`), so that another number of ranks reads other
+cuts of it.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor
+from torch.distributed.checkpoint.filesystem import FileSystemWriter
+from torch.distributed.checkpoint.state_dict_loader import load
+from torch.distributed.checkpoint.state_dict_saver import save
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.tensor import DTensor, Shard
+
+from asmg_pl.checkpoint_io import WALK, AtomicCheckpointIO, read_checkpoint
+from asmg_pl.errors import CheckpointError
+from asmg_pl.sharding.layout import Layout
+from asmg_pl.sharding.reader import Reader, tensors_in
+from asmg_pl.sharding.tables import table_of
+
+Place = tuple[Any, ...]  # the keys that lead to a value in a nested checkpoint
+
+
+class ShardedEntries:
+    """Which tensors of a walk's checkpoint have the rows of a sharded table."""
+
+    def __init__(self, layouts: Mapping[str, Layout], parameters: Sequence[str]) -> None:
+        """Say what is sharded.
+
+        Args:
+            layouts: by table, who owns which rows.
+            parameters: the names of the base model's parameters, in the order of its optimiser.
+        """
+        self.layouts = layouts
+        self._parameters = parameters
+
+    def find(self, place: Place) -> tuple[str, int] | None:
+        """The table whose rows stand at a place, sharded or not, and along which axis; ``None`` if there is none."""
+        match place:
+            case ("state_dict", name) | ("best_pretraining_epoch", "weights", name):
+                return table_of(name)
+            case ("optimizer_states", 0, "state", number, _) | ("best_pretraining_epoch", _, "state", number, _):
+                return table_of(self._parameters[number])
+        return None
+
+    def layout(self, place: Place, value: Any) -> tuple[Layout, int] | None:
+        """How the rows of the tensor at a place are shared out, and along which axis they stand."""
+        table, axis = self.find(place) or ("", 0)
+        if table not in self.layouts or not isinstance(value, Tensor) or not value.ndim:
+            return None
+        return self.layouts[table], axis
+
+
+def write(checkpoint: dict[str, Any], folder: Path, entries: ShardedEntries) -> None:
+    """Write a checkpoint; every rank calls it. The folder gets its name when all of it is there."""
+    tables: dict[str, Any] = {}
+
+    def take(place: Place, value: Any) -> Any:
+        if (found := entries.layout(place, value)) is None:
+            return value
+        tables["/".join(map(str, place))] = _part(value, *found)
+        return None
+
+    plain = _mapped(checkpoint, take)
+    plain["sharded"] = {name: (layout.rows, layout.shards) for name, layout in entries.layouts.items()}
+    partial = folder.with_name(folder.name + ".partial")
+    first = dist.get_rank() == 0
+    if first:
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+    dist.barrier()
+    save(tables, storage_writer=FileSystemWriter(partial))
+    if first:
+        AtomicCheckpointIO().save_checkpoint(plain, partial / WALK)
+        if folder.exists():
+            shutil.rmtree(folder)
+        partial.replace(folder)
+    dist.barrier()
+
+
+def read(path: Path, entries: ShardedEntries) -> dict[str, Any]:
+    """Read a checkpoint in which tables have this rank's rows, without padding; every rank calls it.
+
+    Args:
+        path: a folder, or a file that a walk with whole tables has written.
+        entries: what is sharded now.
+
+    Raises:
+        CheckpointError: if it is missing or damaged, or its rows are shared out in a way that cannot be taken over.
+    """
+
+    def own(place: Place, value: Any) -> Any:
+        if (found := entries.layout(place, value)) is None:
+            return value
+        layout, axis = found
+        return replace(layout, rows=value.shape[axis]).cut(value, axis)
+
+    checkpoint = _mapped(read_checkpoint(path), own)
+    if not path.is_dir():
+        return checkpoint
+    saved = checkpoint.pop("sharded")
+    tables: dict[str, Any] = {}
+    for key, entry in tensors_in(path).items():
+        place = tuple(int(part) if part.isdigit() else part for part in key.split("/"))
+        table, axis = entries.find(place) or (key, 0)
+        layout = _layout_then(path, table, entries, saved)
+        held = torch.empty(*entry.size[:axis], layout.held, *entry.size[axis + 2 :], dtype=entry.properties.dtype)
+        tables[key] = _part(held, layout, axis)
+        _put(checkpoint, place, held.narrow(axis, 0, layout.real))
+    try:
+        load(tables, storage_reader=Reader(path))
+    except Exception as error:  # torch raises many kinds
+        raise CheckpointError(f"{path} is damaged: give an earlier one with --ckpt_path") from error
+    return checkpoint
+
+
+def _layout_then(path: Path, table: str, entries: ShardedEntries, saved: Mapping[str, Any]) -> Layout:
+    """How the checkpoint has a table's rows shared out; for this rank, whatever the number of ranks that wrote it."""
+    if table not in entries.layouts:
+        raise CheckpointError(
+            f"{path} has the rows of {table!r} shared out, which this walk has not, or with fewer rows than "
+            "trainer.strategy.min_rows: resume with the settings of the walk that wrote it"
+        )
+    rows, shards = saved[table]
+    if shards != entries.layouts[table].shards:
+        raise CheckpointError(
+            f"{path} has the rows of {table!r} in {shards} shards, not {entries.layouts[table].shards}: give "
+            f"--trainer.strategy.shards {shards}"
+        )
+    return replace(entries.layouts[table], rows=rows)
+
+
+def _part(rows: Tensor, layout: Layout, axis: int) -> DTensor:
+    """The rows that this rank holds, as its part of a tensor […, places, V, …]."""
+    part = rows.unflatten(axis, (layout.places, layout.own))
+    whole = torch.empty(*part.shape[: axis + 1], layout.shards, *part.shape[axis + 2 :], device="meta")
+    mesh = init_device_mesh(rows.device.type, (layout.ranks,))
+    return DTensor.from_local(part, mesh, [Shard(axis + 1)], shape=whole.shape, stride=whole.stride())
+
+
+def _put(checkpoint: dict[str, Any], place: Place, value: Tensor) -> None:
+    *way, last = place
+    inner: Any = checkpoint
+    for key in way:
+        inner = inner[key]
+    inner[last] = value
+
+
+def _mapped(value: Any, change: Callable[[Place, Any], Any], place: Place = ()) -> Any:
+    """Nested dictionaries and lists anew, with ``change(place, leaf)`` for each leaf."""
+    if isinstance(value, dict):
+        return {key: _mapped(inner, change, (*place, key)) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_mapped(inner, change, (*place, number)) for number, inner in enumerate(value)]
+    return change(place, value)
