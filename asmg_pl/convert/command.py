@@ -47,9 +47,16 @@ def report(done: Conversion, folder: Path) -> str:
         lines.append(f"left out: {done.left_out:,} rows before --start or after --end")
     if done.without_negative:
         lines.append(f"{done.without_negative:,} negatives are missing: the users had interacted with every item")
-    if done.label_mean in (0, 1):
+    if done.without_category:
+        lines.append("no item has a category: are the ids in --items written as in the rows?")
+    if done.label_mean == 0:
         lines.append(
-            "all labels are the same: draw negatives, now with --negatives N, or in the walk with data.negatives"
+            "no row is positive, so that nothing can be learned: is that what --label or --positive-from means?"
+        )
+    if done.label_mean == 1:
+        lines.append(
+            "all rows are positive: draw negatives, now with --all-positive --negatives N, or in the walk with "
+            "data.negatives"
         )
     walk = f"asmg fit --model ASMG --data.source Stream --data.root {shlex.quote(str(folder))}"
     return "\n".join([*lines, f"walk it: {walk} --trainer.default_root_dir runs/{shlex.quote(folder.name)}"])

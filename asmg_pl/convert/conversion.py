@@ -35,7 +35,8 @@ class Conversion:
         rows: rows written now, sampled negatives included.
         left_out: sound rows before ``start`` or after ``end``.
         quarantined: malformed rows.
-        without_negative: positives of users who had interacted with every item.
+        without_negative: negatives that are missing because a user had interacted with every item.
+        without_category: whether categories were given, of which no item of the stream has one.
         label_mean: share of positives among the rows written now.
         first: the earliest time written now, seconds since 1970.
         last: the latest.
@@ -47,6 +48,7 @@ class Conversion:
     left_out: int
     quarantined: int
     without_negative: int
+    without_category: bool
     label_mean: float
     first: int
     last: int
@@ -89,13 +91,19 @@ def convert(
         raise ConfigError(f"there is no stream {folder} to append to: leave --append out")
     if not append and folder.exists():
         raise ConfigError(f"{folder} exists: choose another --out, or add newer rows to it with --append")
+    if not (place := next(parent for parent in folder.absolute().parents if parent.exists())).is_dir():
+        raise ConfigError(f"{place} is a file, in which --out {folder} cannot be: choose another --out")
     if max_bad_rows < 0:
         raise ConfigError(f"--max-bad-rows must not be negative, got {max_bad_rows}")
     if append:
         settings = Settings.of(vars(settings), folder)
     if items is not None and settings.item_id is None:
         raise ConfigError("--items needs --item-id COL and --categories COL: they name its columns")
+    if items is None and settings.item_id is not None and not append:
+        raise ConfigError("--item-id COL and --categories COL name columns of a table of items: give --items FILE")
     first_day, last_day = _day("--start", start), _day("--end", end)
+    if first_day and last_day and first_day > last_day:
+        raise ConfigError(f"--start {start} is later than --end {end}: no day lies between them")
 
     quarantine = Quarantine(max_bad_rows)
     tables, columns = open_tables(files, *settings.dialect), settings.columns()
@@ -136,6 +144,7 @@ def convert(
         left_out=left_out,
         quarantined=quarantine.count,
         without_negative=positives * (1 + settings.negatives) - len(rows),
+        without_category=items is not None and not log.sizes.categories,
         label_mean=float(cast(float, rows["label"].mean())),
         first=rows["time"][0],
         last=rows["time"][-1],
@@ -164,8 +173,16 @@ def _past(folder: Path) -> pl.DataFrame:
 
 
 def _as_in(folder: Path, rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with their ids as text where the stream's are; text where these are numbers is left to the writer."""
+    """The rows with their ids as text where the stream's are; text where these are numbers is refused."""
     kinds = {"user": read_names(folder, "users").dtype, "item": read_names(folder, "items").dtype}
+    for name, kind in kinds.items():
+        if kind.is_integer() and rows[name].dtype == pl.String:
+            odd = rows[name].filter(rows[name].cast(pl.Int64, strict=False).is_null())
+            shown = repr(odd[0]) if len(odd) else "numbers with a sign or zeros before them"
+            raise DataError(
+                f"all {name} ids of the stream in {folder} are whole numbers, but these rows have {shown}: mend "
+                "them, or convert all tables together into a new stream"
+            )
     return rows.with_columns(pl.col(name).cast(pl.String) for name, kind in kinds.items() if kind == pl.String)
 
 

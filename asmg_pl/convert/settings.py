@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
@@ -39,7 +40,7 @@ class Settings:
         categories: its column with the item's categories.
         separator: what stands between two categories.
         context: columns with categorical features of the interaction; a missing value is a value of its own.
-        time_unit: s, ms or us since 1970, or iso (as in 2014-01-31 or 2014-01-31 18:30:00, UTC without an offset).
+        time_unit: s, ms, us or ns since 1970, or iso (as in 2014-01-31 or 2014-01-31 18:30:00, UTC without an offset).
         delimiter: what stands between two fields of a text file; by default a comma in .csv, a tab in .tsv, .tab, .txt.
         quote: what encloses fields of a text file; none if nothing does.
     """
@@ -77,6 +78,8 @@ class Settings:
             )
         if (self.rating is None) != (self.positive_from is None):
             raise ConfigError("--rating COL and --positive-from X belong together: ratings from X on are positive")
+        if self.positive_from is not None and not isfinite(self.positive_from):
+            raise ConfigError(f"--positive-from must be a rating, got {self.positive_from}")
         if self.negatives < 0:
             raise ConfigError(f"--negatives must not be negative, got {self.negatives}")
         if self.negatives and not self.all_positive:

@@ -11,16 +11,18 @@ from typing import Literal
 
 import polars as pl
 
-TimeUnit = Literal["s", "ms", "us", "iso"]
+TimeUnit = Literal["s", "ms", "us", "ns", "iso"]
 
 #: Units in which a time may be written: how many of them make a second, and their name.
 UNITS: dict[TimeUnit, tuple[int, str]] = {
     "s": (1, "seconds"),
     "ms": (1000, "milliseconds"),
     "us": (1_000_000, "microseconds"),
+    "ns": (1_000_000_000, "nanoseconds"),
     "iso": (1_000_000, "dates and times of ISO 8601"),
 }
 _1980, _2100 = 315_532_800, 4_102_444_800
+_MANY, _LONG = 30, 50  # columns, and characters of their names, that a message shows
 
 
 @dataclass(frozen=True)
@@ -89,14 +91,16 @@ def time(name: str, unit: TimeUnit) -> Column:
             value = pl.coalesce(text.cast(pl.Int64, strict=False), fraction.cast(pl.Int64, strict=False))
         return pl.when(value.is_between(0, _2100 * scale)).then(value)
 
-    meaning = f"one of the {words}" if unit == "iso" else f"a number of {words} since 1970"
+    as_iso = "a date or time of ISO 8601, as in 2014-01-31 or 2014-01-31 18:30"
+    meaning = as_iso if unit == "iso" else f"a number of {words} since 1970"
     return Column("time", "--time", name, parse, f"{meaning}, up to the year 2100")
 
 
 def _iso(text: pl.Expr) -> pl.Expr:
-    """Microseconds since 1970 of a date, or of a date and a time, UTC if it has no offset."""
-    moment = pl.when(text.str.len_bytes() == len("2014-01-31")).then(text + "T00:00:00").otherwise(text)
+    """Microseconds since 1970 of a date, or of a date and a time with or without seconds, UTC if it has no offset."""
+    moment = pl.when(text.str.len_bytes() == len("2014-01-31")).then(text + "T00:00").otherwise(text)
     moment = moment.str.replace(" ", "T", literal=True)
+    moment = moment.str.replace(r"^([\d-]+T\d\d:\d\d)(Z|[+-]\d\d:?\d\d)?$", "${1}:00${2}")
     moment = pl.when(moment.str.contains(r"(?:Z|[+-]\d\d:?\d\d)$")).then(moment).otherwise(moment + "Z")
     return moment.str.to_datetime("%+", time_unit="us", strict=False).dt.epoch("us")
 
@@ -138,5 +142,7 @@ def problems(columns: Sequence[Column], header: Sequence[str], types: Callable[[
                 f"column {column.name!r} ({column.option}) has values of type {kind}, which are not {column.meaning}"
             )
     if any("there is no column" in problem for problem in found):
-        found.append(f"the columns are {', '.join(map(repr, header))}")
+        shown = [repr(name if len(name) <= _LONG else name[:_LONG] + "…") for name in header[:_MANY]]
+        more = [f"and {len(header) - _MANY:,} more"] if len(header) > _MANY else []
+        found.append(f"the columns are {', '.join([*shown, *more])}")
     return found

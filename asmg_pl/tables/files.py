@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,6 +15,8 @@ from asmg_pl.tables.text import BLOCK, Block, Dialect, blocks
 #: What stands between the fields of a file whose name ends like this; ``.gz`` may follow.
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
 PARQUET = {".parquet", ".pq"}
+_ENDINGS = ".csv, .tsv, .tab, .txt (.gz), .parquet or .pq"
+_DELIMITING = (";", "\t", "|", ",")  # what is often used, the likeliest first
 
 
 class TableFile(ABC):
@@ -56,7 +59,7 @@ class TextFile(TableFile):
         """Read the header.
 
         Raises:
-            DataError: if the file is missing, empty, damaged or not UTF-8.
+            DataError: if the file is missing, empty, damaged or not UTF-8, or its header is not one of this dialect.
         """
         self.path = path
         self._dialect = dialect
@@ -64,6 +67,8 @@ class TextFile(TableFile):
         self.columns, self._header_lines = dialect.header(first.content) if first else ([], 0)
         if not self.columns:
             raise DataError(f"{path} is empty, without even a header")
+        if problem := _unlike_a_header(self.columns):
+            raise DataError(f"{path}: {problem}")
 
     def type_of(self, column: str) -> pl.DataType:
         """See :meth:`TableFile.type_of`; text has no other."""
@@ -77,6 +82,18 @@ class TextFile(TableFile):
                 line += self._header_lines
                 content = content.split(b"\n", self._header_lines)[-1] if content.count(b"\n") else b""
             yield self._dialect.fields(Block(content, line, block.size), self.columns, wanted), block.size
+
+
+def _unlike_a_header(columns: list[str]) -> str | None:
+    """Why these are no names of columns, whatever they should be."""
+    if any("\0" in name for name in columns):
+        return "the header has NUL bytes, so this is no text, or not in UTF-8"
+    if any(re.search(r"\r(?!\n)", name) for name in columns):
+        return "its lines end in carriage returns alone: end them with line feeds"
+    others = [mark for mark in _DELIMITING if len(columns) == 1 and mark in columns[0]]
+    if others:
+        return f"the header {columns[0][:100]!r} is a single field: maybe --delimiter {others[0]!r} tells fields apart"
+    return None
 
 
 class ParquetFile(TableFile):
@@ -140,17 +157,19 @@ def open_tables(paths: Sequence[str | Path], delimiter: str | None, quote: str) 
         quote: the character that may enclose a field, ``""`` for none.
 
     Raises:
-        DataError: if there is no file, or one cannot be opened; it names all of these.
+        DataError: if there is no file, or one cannot be opened, or is given twice; it names all of these.
     """
     tables: list[TableFile] = []
     problems = []
+    seen: set[Path] = set()
     for path in map(Path, paths):
         files = _in_folder(path) if path.is_dir() else [path]
         if not files:
-            problems.append(
-                f"folder {path} has no file whose name ends in .csv, .tsv, .tab, .txt (.gz), .parquet or .pq"
-            )
+            problems.append(f"folder {path} has no file whose name ends in {_ENDINGS}")
         for file in files:
+            if file.resolve() in seen:
+                problems.append(f"{file} is given twice, so that its rows would count twice")
+            seen.add(file.resolve())
             try:
                 tables.append(_open(file, delimiter, quote))
             except DataError as error:
@@ -167,7 +186,8 @@ def _open(path: Path, delimiter: str | None, quote: str) -> TableFile:
     between = delimiter or DELIMITERS.get(kind)
     if between is None:
         raise DataError(
-            f"{path}: a name that ends in {kind or 'nothing'} does not tell how fields are set apart: give --delimiter"
+            f"{path}: the name of a table ends in {_ENDINGS}, not in {kind or 'nothing'}; if it is text, give "
+            "--delimiter"
         )
     return TextFile(path, Dialect(between, quote if len(between) == 1 else ""))
 

@@ -11,7 +11,7 @@ import polars as pl
 from tqdm import tqdm
 
 from asmg_pl.errors import DataError
-from asmg_pl.tables.columns import Column, TimeUnit, implausible, problems
+from asmg_pl.tables.columns import UNITS, Column, TimeUnit, implausible, problems
 from asmg_pl.tables.files import TableFile
 from asmg_pl.tables.quarantine import Quarantine
 
@@ -56,7 +56,10 @@ def _contradictions(table: TableFile, columns: Sequence[Column], unit: TimeUnit)
             found.append(f"column {column.name!r} ({column.option}) {other}")
         elif len(texts) and values.null_count() == len(texts):
             none = f"none of its first values, as {texts[0]!r}, is {column.meaning}"
-            found.append(f"column {column.name!r} ({column.option}): {none}")
+            units = (
+                f" (--time-unit also has {', '.join(u for u in UNITS if u != unit)})" if column.role == "time" else ""
+            )
+            found.append(f"column {column.name!r} ({column.option}): {none}{units}")
     return found
 
 

@@ -39,7 +39,7 @@ class Block(NamedTuple):
 
 
 def blocks(path: Path, quote: str, size: int = BLOCK) -> Iterator[Block]:
-    """Read a file, compressed if its name ends in ``.gz``.
+    """Read a file, compressed if its name ends in ``.gz`` or it begins as gzip does.
 
     Args:
         path: the file.
@@ -50,7 +50,7 @@ def blocks(path: Path, quote: str, size: int = BLOCK) -> Iterator[Block]:
         DataError: if the file is missing, not UTF-8, or its compressed content is damaged.
     """
     line, done, rest = 1, 0, b""
-    with _open(path) as file, gzip.GzipFile(fileobj=file) if path.suffix == ".gz" else file as text:
+    with _open(path) as file, gzip.GzipFile(fileobj=file) if _compressed(path, file) else file as text:
         while True:
             try:
                 read = text.read(size)
@@ -76,6 +76,10 @@ def _open(path: Path) -> io.BufferedReader:
         return path.open("rb")
     except FileNotFoundError:
         raise DataError(f"there is no file {path}") from None
+
+
+def _compressed(path: Path, file: io.BufferedReader) -> bool:
+    return path.suffix == ".gz" or file.peek(2).startswith(b"\x1f\x8b")
 
 
 def _end_of_records(content: bytes, quote: str, longest: int) -> int:
@@ -157,7 +161,8 @@ class Dialect(NamedTuple):
             whole = pl.lit(True)
             value = {n: pl.col(f"field_{columns.index(c)}") for n, c in wanted.items()}
         stray = pl.lit(f"a {self.quote} stands where no field begins or ends")
-        other = pl.format(f"{{}} fields where the header has {len(columns)}", count)
+        fields = pl.when(count == 1).then(pl.lit("field")).otherwise(pl.lit("fields"))
+        other = pl.format(f"{{}} {{}} where the header has {len(columns)}", count, fields)
         fault = pl.when(~whole).then(stray).otherwise(pl.when(~sound).then(other))
         if b"\0" in block.content:
             clean = ~pl.col("text").str.contains("\0", literal=True)

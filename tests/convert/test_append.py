@@ -118,8 +118,10 @@ def test_numbers_are_text_where_the_stream_has_text(tmp_path: Path) -> None:
 
 def test_text_is_refused_where_the_stream_has_numbers(tmp_path: Path) -> None:
     convert([table([("7", "7", 1, 4, "")], tmp_path / "old.csv")], tmp_path / "stream", POSITIVE)
-    with pytest.raises(DataError, match=r"user.*integers.*strings"):
+    with pytest.raises(DataError, match=r"all user ids of the stream in .* are whole numbers, but these rows have 'x'"):
         convert([table([("x", "7", 1, 5, "")], tmp_path / "new.csv")], tmp_path / "stream", POSITIVE, append=True)
+    with pytest.raises(DataError, match=r"all item ids .* numbers with a sign or zeros before them"):
+        convert([table([("7", "07", 1, 5, "")], tmp_path / "new.csv")], tmp_path / "stream", POSITIVE, append=True)
 
 
 def test_negatives_of_later_rows_know_the_past(tmp_path: Path) -> None:

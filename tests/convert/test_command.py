@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import inspect
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ import pytest
 
 from asmg_pl.cli import main
 from asmg_pl.convert import Settings, convert
-from asmg_pl.data.stream import open_stream
+from asmg_pl.data.stream import open_stream, read_names
 
 Run = Callable[..., tuple[int, str, str]]
 
@@ -60,6 +61,17 @@ def test_what_is_left_out_is_told(run: Run) -> None:
     assert "left out: 1 rows before --start or after --end" in out
 
 
+def test_items_that_are_written_otherwise_are_told(run: Run) -> None:
+    Path("items.csv").write_text("id,kinds\nX,a\n")
+    given = ("--items", "items.csv", "--item-id", "id", "--categories", "kinds")
+    assert "no item has a category: are the ids" in run("rows.csv", "--out", "stream", *RATED, *given)[1]
+
+
+def test_a_stream_without_positives_is_told(run: Run) -> None:
+    given = (*COLUMNS, "--rating", "stars", "--positive-from", "6")
+    assert "no row is positive" in run("rows.csv", "--out", "stream", *given)[1]
+
+
 def test_a_stream_of_positives_is_told_how_to_get_negatives(run: Run) -> None:
     assert "data.negatives" in run("rows.csv", "--out", "stream", *COLUMNS, "--all-positive")[1]
 
@@ -103,6 +115,53 @@ def test_an_error_is_one_message_and_status_2(run: Run, arguments: list[object],
     assert not Path("s").exists()
     for word in words:
         assert word in err
+
+
+HEADER, SOUND = "who,what,stars,when\n", "1,x,5,1400000000\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("types.csv", HEADER + "1,x,good,today\n", ["'stars' (--rating): none of", "'when' (--time): none of"]),
+        (
+            "twice.csv",
+            "who,who,stars,when\n" + SOUND,
+            ["column 'who' stands in the header 2 times", "no column 'what'"],
+        ),
+        ("nul.csv", HEADER + SOUND + "1,\0,5,1400000000\n", ["nul.csv:3: the row has NUL bytes"]),
+        ("ms.csv", HEADER + "1,x,5,1400000000000\n", ["reads like milliseconds", "give --time-unit ms"]),
+        ("cut.csv.gz", gzip.compress((HEADER + SOUND * 9).encode())[:-9], ["cut.csv.gz cannot be unpacked"]),
+        ("plain.csv.gz", HEADER + SOUND, ["plain.csv.gz cannot be unpacked"]),
+        ("empty.csv", "", ["empty.csv is empty, without even a header"]),
+        ("header.csv", HEADER, ["no row to convert: there is none in these files"]),
+        ("latin.csv", HEADER.encode() + b"\xe9,x,5,1400000000\n", ["latin.csv:2: byte 0xe9 is not UTF-8"]),
+        ("binary.csv", bytes(5000), ["the header has NUL bytes"]),
+    ],
+)
+def test_a_hostile_file_is_one_message_and_leaves_nothing(
+    run: Run, name: str, content: str | bytes, words: list[str]
+) -> None:
+    Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    code, out, err = run(name, "--out", "s", *RATED)
+    assert (code, out) == (2, "")
+    assert err.startswith("asmg: ")
+    assert "Traceback" not in err
+    assert len(err) < 500
+    for word in words:
+        assert word in err
+    assert not Path("s").exists()
+
+
+def test_odd_but_sound_files_are_read(run: Run) -> None:
+    """Times in no order, numbers and text as ids, in any script."""
+    Path("odd.csv").write_text("ユーザー,what,stars,when\nЖ,🎬,5,1500000000\n7,x y,1,1400000000\n", encoding="utf-8")
+    code, out, err = run("odd.csv", "--out", "stream", "--user", "ユーザー", *RATED[2:])
+    assert code == 0, err
+    assert "the stream has 2 rows of 2 users and 2 items" in out
+    log = open_stream(Path("stream"))
+    assert log.time.tolist() == [1400000000, 1500000000]
+    assert read_names(Path("stream"), "users")[log.user.tolist()].to_list() == ["7", "Ж"]
 
 
 def test_help_explains_every_option(run: Run) -> None:

@@ -81,13 +81,14 @@ RATINGS = pl.DataFrame(
         ("rows.csv", f"{HEADER}\n{SOUND}".rstrip()),
         ("rows.csv", f"\ufeff{HEADER}\n{SOUND}\n\n".replace("\n", "\r\n")),
         ("rows.csv.gz", f"{HEADER}\n{SOUND}"),
+        ("rows.csv", gzip.compress(f"{HEADER}\n{SOUND}".encode())),
         ("rows.tsv", f"{HEADER}\n{SOUND}".replace(",", "\t")),
         ("rows.csv", '"who","what","a ""title""\nof two lines",stars,when\n7,31,"x,\ny",2.5,1260759144\n'
          '"8",1029,"",4,"1260759179"\n7,9,z,5,1260759100\n'),
         ("rows.csv", "when,more,stars,what,who\n1260759144,,2.5,31,7\n1260759179,,4,1029,8\n1260759100,,5,9,7\n"),
     ],
 )  # fmt: skip
-def test_text_in_every_dress(write: Write, tmp_path: Path, name: str, content: str) -> None:
+def test_text_in_every_dress(write: Write, tmp_path: Path, name: str, content: str | bytes) -> None:
     done = convert([write(content, name)], tmp_path / "stream", RATED)
     same(tmp_path / "stream", RATINGS)
     assert (done.rows, done.quarantined, done.first, done.last) == (3, 0, 1260759100, 1260759179)
@@ -117,6 +118,8 @@ def test_a_folder_is_read_in_the_order_of_its_parts(write: Write, tmp_path: Path
     [
         ("ms", ["1260759144999", "1260759179000", "1260759100001"]),
         ("us", ["1260759144999999", "1260759179000000.0", "1260759100000001"]),
+        ("ns", ["1260759144999999999", "1260759179000000000", "1260759100000000001"]),
+        ("iso", ["2009-12-14T03:52:24+0100", "2009-12-14T02:52:59Z", "2009-12-14 02:51:40"]),
         ("iso", ["2009-12-14T03:52:24.5+01:00", "2009-12-14 02:52:59", "2009-12-14T02:51:40Z"]),
     ],
 )
@@ -124,6 +127,14 @@ def test_times_become_seconds(write: Write, tmp_path: Path, unit: Any, times: li
     rows = [f"{row.rsplit(',', 1)[0]},{time}" for row, time in zip(SOUND.splitlines(), times, strict=True)]
     convert([write("\n".join([HEADER, *rows]))], tmp_path / "stream", replace(RATED, time_unit=unit))
     same(tmp_path / "stream", RATINGS)
+
+
+def test_times_may_lack_seconds(write: Write, tmp_path: Path) -> None:
+    times = ["2009-12-14T02:52", "2009-12-14 03:53+01:00", "2009-12-14 02:54Z", "2009-12-14"]
+    write("who,what,liked,when\n" + "".join(f"1,1,1,{time}\n" for time in times))
+    convert([tmp_path / "rows.csv"], tmp_path / "stream", replace(LABELLED, time_unit="iso"))
+    day = 1260748800
+    assert open_stream(tmp_path / "stream").time.tolist() == [day, day + 10320, day + 10380, day + 10440]
 
 
 def test_ids_may_be_any_text(write: Write, tmp_path: Path) -> None:
@@ -241,6 +252,11 @@ def test_malformed_rows_of_the_items_count_too(write: Write, tmp_path: Path) -> 
         (f"{HEADER}\n1,1,good,today\n", ["'stars' (--rating): none of", "'when' (--time): none of its first"]),
         (f"{HEADER}\n1,1,5,1260759144000\n", ["'when' (--time) reads like milliseconds", "give --time-unit ms"]),
         (f"{HEADER}\n1,1,5,2009-12-14\n", ["give --time-unit iso"]),
+        (f"{HEADER}\n1,1,5,12/25/2009\n", ["none of its first", "(--time-unit also has ms, us, ns, iso)"]),
+        ("who;what;stars;when\n", ["the header 'who;what;stars;when' is a single field: maybe --delimiter ';'"]),
+        ("who,what,stars,when\r1,1,5,1\r", ["lines end in carriage returns alone"]),
+        ("wh\0o,what,stars,when\n", ["the header has NUL bytes"]),
+        (",".join(map(str, range(1000))), ["the columns are '0', '1', ", "'29', and 970 more"]),
     ],
 )  # fmt: skip
 def test_a_wrong_schema_is_told_at_once(write: Write, tmp_path: Path, content: str, words: list[str]) -> None:
@@ -258,7 +274,7 @@ def test_all_wrong_columns_of_all_files_are_told(write: Write, tmp_path: Path) -
         assert f"{path}: there is no column {column!r}" in message
 
 
-@pytest.mark.parametrize("unit", ["ms", "us"])
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
 def test_seconds_are_not_taken_for_smaller_units(write: Write, tmp_path: Path, unit: Any) -> None:
     message = refused(tmp_path, write(f"{HEADER}\n{SOUND}"), settings=replace(RATED, time_unit=unit))
     assert "reads like seconds" in message
@@ -271,7 +287,8 @@ def test_files_that_are_none_are_told_together(write: Write, tmp_path: Path) -> 
     message = refused(tmp_path, tmp_path / "nowhere.csv", tmp_path / "empty", odd, cut)
     assert f"there is no file {tmp_path / 'nowhere.csv'}" in message
     assert f"folder {tmp_path / 'empty'} has no file whose name ends in" in message
-    assert f"{odd}: a name that ends in .dat does not tell how fields are set apart: give --delimiter" in message
+    assert f"{odd}: the name of a table ends in .csv, " in message
+    assert "not in .dat; if it is text, give --delimiter" in message
     assert f"{cut} cannot be read as Parquet" in message
 
 
@@ -298,12 +315,31 @@ def test_parquet_columns_of_unfit_types_are_refused(tmp_path: Path, column: str)
         ({"max_bad_rows": -1}, "--max-bad-rows must not be negative"),
         ({"append": True}, "there is no stream"),
         ({"items": "items.csv"}, "--items needs --item-id COL and --categories COL"),
+        ({"start": "2014-01-02", "end": "2014-01-01"}, "--start 2014-01-02 is later than --end 2014-01-01"),
+        ({"settings": replace(RATED, item_id="id", categories="kinds")}, "give --items FILE"),
     ],
 )
 def test_options_that_cannot_work_are_refused(
     write: Write, tmp_path: Path, options: dict[str, Any], words: str
 ) -> None:
     assert words in refused(tmp_path, write(f"{HEADER}\n{SOUND}"), **options)
+
+
+@pytest.mark.parametrize("threshold", [float("nan"), float("inf")])
+def test_a_threshold_is_a_rating(threshold: float) -> None:
+    with pytest.raises(ConfigError, match=f"--positive-from must be a rating, got {threshold}"):
+        replace(RATED, positive_from=threshold)
+
+
+def test_a_file_given_twice_is_refused(write: Write, tmp_path: Path) -> None:
+    path = write(f"{HEADER}\n{SOUND}", "parts/rows.csv")
+    assert f"{path} is given twice" in refused(tmp_path, path.parent, path)
+
+
+def test_a_stream_cannot_be_within_a_file(write: Write, tmp_path: Path) -> None:
+    path = write(f"{HEADER}\n{SOUND}")
+    with pytest.raises(ConfigError, match=r"rows\.csv is a file, in which --out .* cannot be"):
+        convert([path], path / "new" / "stream", RATED)
 
 
 def test_a_folder_that_exists_is_not_overwritten(write: Write, tmp_path: Path) -> None:

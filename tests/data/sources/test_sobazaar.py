@@ -82,7 +82,7 @@ def test_other_counts_than_published_are_said(tmp_path: Path) -> None:
     [
         (ROWS, "Action,ItemID,When,UserID", r"there is no column 'Timestamp'"),
         (ROWS, "Action,ItemID,ItemID,UserID", r"column 'ItemID' stands in the header 2 times"),
-        ([*ROWS, "x,Item_1,yesterday,User_a"], HEADER, r":8: time 'yesterday' is not one of the dates"),
+        ([*ROWS, "x,Item_1,yesterday,User_a"], HEADER, r":8: time 'yesterday' is not a date or time of ISO 8601"),
         ([*ROWS, "x,,2014-10-01T00:00:00Z,User_a"], HEADER, r":8: item '' is not an id"),
         (ROWS[:1], HEADER, r"has no row from 2014-09-01 to 2014-12-31"),
     ],
