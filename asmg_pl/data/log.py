@@ -59,6 +59,7 @@ class InteractionLog:
         longest_history: the longest history that rows can be given; ``None`` if all is there.
         digests: digests of the first blocks of rows, as far as they are known already.
         landmarks: for some numbers of rows, how many users and items these first rows have.
+        before: rows that came before the first one and belong to no period; ``None`` if there are none.
     """
 
     parts: tuple[Columns, ...]
@@ -67,6 +68,7 @@ class InteractionLog:
     longest_history: int | None = None
     digests: tuple[str, ...] = ()
     landmarks: dict[int, tuple[int, int]] = field(default_factory=lambda: {0: (0, 0)})
+    before: InteractionLog | None = None
 
     def __len__(self) -> int:
         return sum(part.rows for part in self.parts)

@@ -42,6 +42,7 @@ class Interactions:
         item: its item, int [rows].
         time: its time, non-decreasing, int64 [rows].
         items: how many items there are.
+        begin: how many of the interactions came before the first row of the stream.
     """
 
     pairs: Tensor
@@ -50,14 +51,15 @@ class Interactions:
     item: Tensor
     time: Tensor
     items: int
+    begin: int = 0
 
     @classmethod
-    def of(cls, user: Tensor, item: Tensor, time: Tensor, items: int) -> Interactions:
+    def of(cls, user: Tensor, item: Tensor, time: Tensor, items: int, begin: int = 0) -> Interactions:
         """Index interactions, sorted by time: users, items (int [rows]) and times (int64 [rows])."""
         pairs, order = torch.sort(user.long() * items + item, stable=True)
         first = torch.ones_like(pairs, dtype=torch.bool)
         first[1:] = pairs[1:] != pairs[:-1]
-        return cls(pairs[first], time[order[first]], user, item, time, items)
+        return cls(pairs[first], time[order[first]], user, item, time, items, begin)
 
     def met(self, user: Tensor, item: Tensor, time: Tensor) -> Tensor:
         """Whether each user has interacted with each item up to and including each time, bool [n]."""
@@ -153,15 +155,19 @@ class Fresh:
             raise ConfigError(
                 "data.negatives is for streams of positives; this one has rows with label 0: leave it out"
             )
-        user, item, time = (column.to(device) for column in (log.user, log.item, log.time))
-        return Interactions.of(user, item, time, log.sizes.items)
+        logs = [log] if log.before is None else [log.before, log]
+        user, item, time = (
+            torch.cat([column.to(device) for column in columns])
+            for columns in zip(*((one.user, one.item, one.time) for one in logs), strict=True)
+        )
+        return Interactions.of(user, item, time, log.sizes.items, len(user) - len(log))
 
     def draw(self, interactions: Interactions, rows: Tensor, candidates: int, random: torch.Generator) -> Tensor:
         """Negatives for the rows at these positions (int64 [n]), int64 [n, per_positive]; -1 for none.
 
         The other arguments are those of :meth:`Interactions.draw`.
         """
-        rows = rows.repeat_interleave(self.per_positive)
+        rows = interactions.begin + rows.repeat_interleave(self.per_positive)
         user, time = interactions.user[rows].long(), interactions.time[rows]
         return interactions.draw(user, time, candidates, self.rule, random).view(-1, self.per_positive)
 

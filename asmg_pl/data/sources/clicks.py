@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -71,9 +72,9 @@ class ClickSource(Source):
 
 
 def days(log: InteractionLog, first: int, last: int) -> InteractionLog:
-    """The rows from a time on and before another; those before are still in their histories."""
+    """The rows from a time on and before another; earlier ones are still in histories, and not to be negatives."""
     begin, end = log.first_from(torch.tensor([first, last])).tolist()
-    return log.between(begin, end)
+    return replace(log.between(begin, end), before=log.between(0, begin))
 
 
 def read_table(

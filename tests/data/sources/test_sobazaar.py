@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from asmg_pl.data.negatives import Fresh
 from asmg_pl.data.sources import Sobazaar
 from asmg_pl.errors import ConfigError, DataError
 
@@ -65,6 +66,18 @@ def test_no_negative_is_an_item_that_the_user_had_met(tmp_path: Path) -> None:
     for row in np.flatnonzero(np.array(label) == 0):
         before = {item[n] for n in range(len(log)) if user[n] == user[row] and time[n] <= time[row] and label[n]}
         assert item[row] not in before
+
+
+def test_fresh_negatives_are_no_items_from_before_the_first_day(tmp_path: Path) -> None:
+    rows = [f"x,Item_{n},2014-08-0{1 + n % 9}T00:00:00Z,User_a" for n in range(9)]
+    rows += [f"x,Item_{n},2014-09-01T00:00:0{n}Z,User_b" for n in (8, 9)]
+    rows += ["x,Item_9,2014-09-02T00:00:00Z,User_a", "x,Item_8,2014-09-02T00:00:01Z,User_b"]
+    log = Sobazaar(negatives=0).read(folder(tmp_path, rows))
+    fresh = Fresh(per_positive=50)
+    index = fresh.index(log, torch.device("cpu"))
+    drawn = fresh.draw(index, torch.arange(len(log)), log.sizes.items, torch.Generator().manual_seed(0))
+    assert drawn[2].unique().tolist() == [-1]  # User_a has met every item, all but one of them in August
+    assert set(drawn[3].tolist()) == set(range(10)) - {log.item[0].item(), log.item[1].item()}
 
 
 def test_the_unpacked_file_will_do(tmp_path: Path) -> None:
