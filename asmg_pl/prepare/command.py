@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 from asmg_pl.errors import DataError, OneMessage
 from asmg_pl.prepare.download import digest, download, read_text
@@ -51,8 +52,11 @@ def prepare(name: str, folder: Path, url: str | None, sha256: str | None, max_by
         raise DataError(
             f"{name} cannot be downloaded without a login: {published.by_hand}, and put {files} in {folder}"
         )
+    file = PurePosixPath(urlsplit(published.url or address).path).name  # a mirror may call it otherwise
+    if not file or not urlsplit(address).path.strip("/"):
+        raise DataError(f"{address} names no file: give --url the address of the file itself")
     folder.mkdir(parents=True, exist_ok=True)
-    fetched = folder / address.rsplit("/", 1)[-1]
+    fetched = folder / file
     download(address, fetched)
     told = _verify(fetched, address, published.md5, sha256)
     if fetched.name not in published.files:
@@ -68,7 +72,8 @@ def _verify(path: Path, url: str, has_md5: bool, sha256: str | None) -> list[str
         path.unlink()
         raise DataError(f"{url} has the SHA-256 checksum {found}, not {sha256}: it is damaged or another file; removed")
     told = [f"SHA-256 of {path.name}: {found}"]
-    words = (read_text(url + ".md5") or "").split() if has_md5 else []
+    beside = urlsplit(url)._replace(path=urlsplit(url).path + ".md5").geturl()
+    words = (read_text(beside) or "").split() if has_md5 else []
     published = [word.lower() for word in words if len(word) == 32 and set(word.lower()) <= set("0123456789abcdef")]
     if not published:
         return [*told, "the publisher has no checksum of it: compare this one, or give it with --sha256 next time"]

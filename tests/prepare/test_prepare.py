@@ -194,6 +194,35 @@ def test_a_file_that_is_no_archive_is_kept_as_it_is(
     assert [path.name for path in (tmp_path / "sobazaar").iterdir()] == ["Sobazaar-hashID.csv.gz"]
 
 
+def test_a_mirror_may_call_the_file_otherwise(server: Server, tmp_path: Path, asmg: Callable[..., Finished]) -> None:
+    content = good()
+    server.files = {"copy?id=7": content, "copy.md5?id=7": hashlib.md5(content).hexdigest().encode(), "log": b"x"}
+    done = asmg("prepare", "ml-latest-small", "--folder", tmp_path, "--url", server.url("copy?id=7"))
+    assert done.code == 0, done.err
+    assert "its MD5 checksum is the publisher's" in done.out
+    done = asmg("prepare", "sobazaar", "--folder", tmp_path, "--url", server.url("log"))
+    assert done.code == 0, done.err
+    assert [path.name for path in (tmp_path / "sobazaar").iterdir()] == ["Sobazaar-hashID.csv.gz"]
+
+
+def test_an_address_without_a_file_is_refused(server: Server, tmp_path: Path, asmg: Callable[..., Finished]) -> None:
+    for name in ("ml-1m", "tmall"):
+        done = asmg("prepare", name, "--folder", tmp_path, "--url", server.url(""))
+        assert done.code == 2
+        assert "names no file: give --url the address of the file itself" in done.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_archive_that_escapes_its_folder_is_one_message(
+    server: Server, tmp_path: Path, asmg: Callable[..., Finished]
+) -> None:
+    server.files = {"small.zip": archive(**{"ratings.csv": RATINGS, "movies.csv": MOVIES, "../evil.csv": "x"})}
+    done = asmg("prepare", "ml-latest-small", "--folder", tmp_path / "data", "--url", server.url("small.zip"))
+    assert done.code == 2
+    assert "has '../evil.csv', which leads out of its folder: do not trust it" in done.err
+    assert not list(tmp_path.rglob("*.csv"))
+
+
 def test_what_needs_a_login_says_where_to_put_it(tmp_path: Path, asmg: Callable[..., Finished]) -> None:
     done = asmg("prepare", "tmall", "--folder", tmp_path)
     assert done.code == 2
