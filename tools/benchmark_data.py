@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def measure(given: argparse.Namespace) -> dict[str, float]:
     """All figures by name."""
+    if given.rival_rows and find_spec("pandas") is None:
+        sys.exit("the rival needs pandas: pip install pandas, or leave it out with --rival-rows 0")
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(dir=given.folder) as place:
         folder = Path(place)
