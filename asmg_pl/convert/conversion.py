@@ -129,7 +129,7 @@ def convert(
         rows = add_negatives(rows, settings.negatives, settings.negative_rule, settings.seed, past)
     known = None if items is None else _catalogue(categories, rows["item"].dtype, settings.separator)
     with _aside(folder, append) as stream:
-        writer = StreamWriter(stream, settings.history)
+        writer = StreamWriter(stream, settings.history, settings.carry)
         # A new stream is beside its place until it is whole, so that it can be written in parts, which bounds memory.
         parts = [rows] if append else rows.iter_slices(_PART)
         with progress("write", len(rows), " rows") as bar:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from asmg_pl.data.negatives import Rule
+from asmg_pl.data.stream import MOST_CARRIED
 from asmg_pl.errors import ConfigError, DataError
 from asmg_pl.tables import columns as meaning
 from asmg_pl.tables.columns import Column, TimeUnit
 
 FILE = "convert.json"
 #: What must not change between two parts of a stream; a column may have another name in other files.
-_FIXED = ("positive_from", "all_positive", "negatives", "negative_rule", "seed", "history", "context")
+_FIXED = ("positive_from", "all_positive", "negatives", "negative_rule", "seed", "history", "carry", "context")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Settings:
         negative_rule: uniform, over all items; or popularity, by an item's share of the earlier rows.
         seed: of the negatives.
         history: which of a user's earlier items make the history, those of positive rows or all.
+        carry: the longest history that a walk can have (data.history_size); disk space of an append grows with it.
         item_id: column of the --items table with the item's id.
         categories: its column with the item's categories.
         separator: what stands between two categories.
@@ -56,6 +58,7 @@ class Settings:
     negative_rule: Rule = "uniform"
     seed: int = 1234
     history: Literal["positive", "all"] = "positive"
+    carry: int = 128
     item_id: str | None = None
     categories: str | None = None
     separator: str = "|"
@@ -84,6 +87,8 @@ class Settings:
             raise ConfigError(f"--negatives must not be negative, got {self.negatives}")
         if self.negatives and not self.all_positive:
             raise ConfigError("--negatives are drawn for rows that are all positive: give --all-positive, not a label")
+        if not 0 <= self.carry <= MOST_CARRIED:
+            raise ConfigError(f"--carry must be from 0 to {MOST_CARRIED}, got {self.carry}")
         if (self.item_id is None) != (self.categories is None):
             raise ConfigError("--item-id COL and --categories COL belong together: they name columns of --items FILE")
         if not self.separator or self.delimiter == "":

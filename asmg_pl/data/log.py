@@ -181,7 +181,7 @@ class InteractionLog:
         if self.longest_history is not None and size > self.longest_history:
             raise ConfigError(
                 f"data.history_size is {size}, but the stream keeps {self.longest_history} items from one part to the "
-                "next: lower it, or convert the stream again with a larger carry"
+                "next: lower it, or convert the stream again with a larger --carry"
             )
 
     def first_from(self, times: Tensor) -> Tensor:

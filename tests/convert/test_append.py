@@ -77,6 +77,7 @@ def test_options_not_given_are_those_of_the_stream(tmp_path: Path) -> None:
         ({"negatives": 1}, "--negatives is 2 there, 1 here"),
         ({"history": "all", "seed": 2}, "--seed is 1234 there, 2 here, --history is positive there, all here"),
         ({"context": ["device"]}, "--context is none there, device here"),
+        ({"carry": 7}, "--carry is 128 there, 7 here"),
         ({"label": "liked"}, "which rows are positive?"),
     ],
 )

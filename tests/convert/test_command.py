@@ -103,6 +103,7 @@ def test_appending_needs_no_options_but_the_file(run: Run) -> None:
         (["rows.csv", "--out", "s", *RATED, "--context", "user"], ["--context user", "rename"]),
         (["rows.csv", "--out", "s", *RATED, "--categories", "c"], ["--item-id COL and --categories COL"]),
         (["rows.csv", "--out", "s", *RATED, "--maximum", 1], ["--maximum"]),
+        (["rows.csv", "--out", "s", *RATED, "--carry", 40_000], ["--carry must be from 0 to 32767, got 40000"]),
         (["nothing.csv", "--out", "s", *RATED], ["there is no file nothing.csv"]),
         (["rows.csv", "--out", "s", *RATED, "--user", "id"], ["no column 'id' (--user)"]),
     ],

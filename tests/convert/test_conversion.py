@@ -172,6 +172,15 @@ def test_days_outside_are_left_out_and_counted(write: Write, tmp_path: Path) -> 
     assert (done.rows, done.left_out) == (2, 2)
 
 
+def test_a_stream_has_histories_as_long_as_it_was_told(write: Write, tmp_path: Path) -> None:
+    write("who,what,liked,when\n" + "".join(f"1,{n},1,{n}\n" for n in range(9)))
+    convert([tmp_path / "rows.csv"], tmp_path / "stream", replace(LABELLED, carry=3))
+    log = open_stream(tmp_path / "stream")
+    assert log.batch(torch.tensor([8]), 3).history.tolist() == [[7, 6, 5]]
+    with pytest.raises(ConfigError, match=r"history_size is 4, but the stream keeps 3 items .* a larger --carry"):
+        log.check_history(4)
+
+
 def test_negatives_are_drawn_once(write: Write, tmp_path: Path) -> None:
     rows = pl.DataFrame({"user": [1, 2, 1, 3], "item": [1, 2, 3, 1], "label": [1] * 4, "time": [1, 2, 3, 4]})
     write(rows.select(who="user", what="item", when="time").write_csv())

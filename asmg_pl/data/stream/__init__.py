@@ -8,7 +8,8 @@ A part is never touched again. An append writes a new one and then replaces ``st
 interrupts it leaves the stream as it was.
 """
 
+from asmg_pl.data.stream.manifest import MOST_CARRIED
 from asmg_pl.data.stream.reader import open_stream, read_names
 from asmg_pl.data.stream.writer import StreamWriter
 
-__all__ = ["StreamWriter", "open_stream", "read_names"]
+__all__ = ["MOST_CARRIED", "StreamWriter", "open_stream", "read_names"]

@@ -14,6 +14,7 @@ from asmg_pl.errors import DataError
 FILE = "stream.json"
 FORMAT = "asmg stream"
 VERSION = 1
+MOST_CARRIED = 2**15 - 1  # which lengths of histories are stored in 16 bits
 
 History = Literal["positive", "all"]
 

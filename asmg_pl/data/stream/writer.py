@@ -15,7 +15,7 @@ from asmg_pl.data.columns import Columns
 from asmg_pl.data.histories import Histories, histories
 from asmg_pl.data.log import BLOCK, InteractionLog, Sizes
 from asmg_pl.data.names import Names
-from asmg_pl.data.stream.manifest import FILE, History, Manifest, Part, part_name, sync
+from asmg_pl.data.stream.manifest import FILE, MOST_CARRIED, History, Manifest, Part, part_name, sync
 from asmg_pl.data.stream.reader import length_type, open_stream, read_array, read_names, read_table
 from asmg_pl.data.stream.tails import TAIL, densely, past_of
 from asmg_pl.data.table import CONTEXT_FROM, checked
@@ -39,8 +39,8 @@ class StreamWriter:
         """
         if history not in get_args(History):
             raise DataError(f"history must be one of {', '.join(get_args(History))}, got {history!r}")
-        if not 0 <= carry < 2**15:
-            raise DataError(f"carry must be from 0 to {2**15 - 1}, got {carry}")
+        if not 0 <= carry <= MOST_CARRIED:
+            raise DataError(f"carry must be from 0 to {MOST_CARRIED}, got {carry}")
         self.folder = folder
         self._manifest = Manifest(history, carry, 0, {}, ())
         self._names = {"users": Names("user"), "items": Names("item"), "categories": Names("categories")}
