@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.strategies import DDPStrategy
 
 from asmg_pl.callbacks.progress import say
 from asmg_pl.data.datamodule import PeriodDataModule
@@ -15,7 +16,6 @@ from asmg_pl.updaters.base import Updater
 
 #: Trainer settings without which a walk would go wrong, and why.
 REQUIRED = {
-    "world_size": (1, "walks on several devices are not supported yet; set trainer.devices to 1"),
     "fast_dev_run": (False, "one epoch is only one phase; for a short run, use --loop.until"),
     "overfit_batches": (0.0, "a phase reads all rows of its periods"),
     "max_epochs": (-1, "an epoch is one phase of one period, and the walk ends with the stream"),
@@ -30,7 +30,6 @@ REQUIRED = {
 PRECISIONS = ("32-true", "bf16-mixed")
 
 REQUIRED_IN_EVALUATION = {
-    "world_size": REQUIRED["world_size"],
     "fast_dev_run": (False, "a period is scored on all its rows; to score fewer periods, use --data.evaluate"),
     "limit_val_batches": (1.0, "a period is scored on all its rows; to score fewer periods, use --data.evaluate"),
     "limit_test_batches": (1.0, "a period is scored on all its rows; to score fewer periods, use --data.evaluate"),
@@ -63,6 +62,11 @@ class PeriodLoop(Callback):
             value = getattr(trainer, name)
             if (value or None) != (needed or None):  # Lightning writes "not set" as None, 0 or False
                 raise ConfigError(f"trainer.{name} must be {needed}, not {value}: {reason}")
+        if trainer.world_size > 1 and not isinstance(trainer.strategy, DDPStrategy):
+            raise ConfigError(
+                f"trainer.strategy must be ddp on several devices, not {type(trainer.strategy).__name__}: each of them "
+                "holds the whole model"
+            )
         if trainer.precision not in PRECISIONS:
             raise ConfigError(
                 f"trainer.precision must be one of {', '.join(PRECISIONS)}, not {trainer.precision}: a generator works "

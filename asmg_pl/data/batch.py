@@ -7,6 +7,32 @@ from typing import NamedTuple
 from torch import Tensor
 
 
+class Share(NamedTuple):
+    """What a process's part of a mini-batch is a part of.
+
+        mini-batch      [ r0 r1 r2 r3 r4 r5 r6 ]       the one that a single process would take
+        4 shares        [ r0 r1 │ r2 r3 │ r4 r5 │ r6 ] consecutive rows, numbers that differ by at most one
+        of two rows     [ r0    │ r1    │       │    ] a share without rows counts as any other
+
+    Attributes:
+        rows: the rows of the whole mini-batch.
+        shares: how many shares there are.
+    """
+
+    rows: int
+    shares: int
+
+    @property
+    def weight(self) -> float:
+        """What a row counts in a loss, so that the mean over the shares is the mean over the whole mini-batch."""
+        return self.shares / self.rows
+
+    @staticmethod
+    def take(rows: Tensor, number: int, shares: int) -> Tensor:
+        """The rows of one share, counted from 0."""
+        return rows.tensor_split(shares)[number]
+
+
 class Batch(NamedTuple):
     """``B`` interactions with the users' histories at the time of each of them.
 
@@ -20,6 +46,8 @@ class Batch(NamedTuple):
             same tensor in every batch, not a copy. ``None`` for a stream without categories.
         context: the row's value of each of F categorical features, such as device or hour, int64 [B, F]. ``None`` for
             a stream without context features.
+        share: what these rows are a share of, where several processes divide each mini-batch; ``None`` if they are all
+            of it.
     """
 
     user: Tensor
@@ -29,3 +57,9 @@ class Batch(NamedTuple):
     label: Tensor
     categories: Tensor | None = None
     context: Tensor | None = None
+    share: Share | None = None
+
+    @property
+    def total(self) -> int:
+        """The rows of the whole mini-batch, those of other processes included."""
+        return len(self.label) if self.share is None else self.share.rows

@@ -11,8 +11,9 @@ from lightning import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
+from asmg_pl.data.batch import Share
 from asmg_pl.data.feed import Cut, Feed
-from asmg_pl.data.loader import ByPeriod, MiniBatches, SideBySide, WithNegatives, permutation, randomness
+from asmg_pl.data.loader import ByPeriod, MiniBatches, Shares, SideBySide, WithNegatives, permutation, randomness
 from asmg_pl.data.log import InteractionLog, Sizes
 from asmg_pl.data.negatives import Fresh, Interactions
 from asmg_pl.data.periods import EqualCounts, Periods
@@ -51,8 +52,8 @@ class PeriodDataModule(LightningDataModule):
             source: how the raw data become interactions.
             root: folder with the source's raw files.
             periods: how time is cut; 31 equal counts by default.
-            batch_size: rows of a mini-batch in training.
-            scoring_batch_size: rows of a mini-batch in scoring; beyond rounding, it changes speed and memory only.
+            batch_size: rows of a mini-batch in training, on all devices together: each takes a share.
+            scoring_batch_size: the same in scoring; beyond rounding, it changes speed and memory only.
             history_size: the latest items of a user that a recommender sees.
             negatives: for a stream of positives, how negatives are drawn in each pass; none by default.
             evaluate: periods that ``asmg validate`` and ``asmg test`` score. By default ``validate`` takes the first
@@ -164,19 +165,31 @@ class PeriodDataModule(LightningDataModule):
     ) -> MiniBatches:
         """Mini-batches of rows, shuffled if the phase trains on whole periods, with fresh negatives if there are any.
 
-        Orders and negatives depend on the seed, the pass and the key alone; scoring draws alike in all passes.
+        Orders and negatives depend on the seed, the pass and the key alone; scoring draws alike in all passes. Over
+        several processes they are those of a single one; each process then has its share of each mini-batch.
         """
+        number, shares = self._share
         order = permutation(len(rows), self.seed, *phase.key, *key) if phase.trains and phase.rows is None else None
-        batches = self._feed.mini_batches(rows, cut, order, periods, phase.period)
+        sizes = [len(part) for part in cut(torch.arange(len(rows)))]
+
+        def own(rows: Tensor) -> tuple[Tensor, ...]:
+            return tuple(Share.take(part, number, shares) for part in cut(rows))
+
+        batches = self._feed.mini_batches(rows, own, order, periods, phase.period)
         if self.negatives is None:
-            return batches
+            return Shares(batches, sizes, shares) if shares > 1 else batches
         random = randomness(
             self.seed, "negatives", *((*phase.key, *key) if phase.trains else phase.reads), device=self._feed.device
         )
         candidates = self.log.known(self.rows_of(max(phase.reads)).stop)[1]
         read = (rows if order is None else rows[order]).to(self._feed.device)
         drawn = self.negatives.draw(self._interactions, read, candidates, random)
-        return WithNegatives(batches, drawn.split([*map(len, batches.parts)]))
+        parts = drawn.split(sizes)
+        batches = WithNegatives(batches, [Share.take(part, number, shares) for part in parts])
+        if shares == 1:
+            return batches
+        found = (drawn >= 0).sum(1).cpu().split(sizes)
+        return Shares(batches, [len(part) + int(part.sum()) for part in found], shares)
 
     def mini_batches(self, phase: Phase) -> int:
         """How many mini-batches a phase has, as far as that is known now."""
@@ -240,6 +253,11 @@ class PeriodDataModule(LightningDataModule):
                 for period, phase in phases.items()
             }
         )
+
+    @property
+    def _share(self) -> tuple[int, int]:
+        """The number of this process and how many there are."""
+        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
 
     @cached_property
     def _feed(self) -> Feed:

@@ -141,11 +141,11 @@ class GatheredAhead(MiniBatches):
             while ahead:
                 batch = ahead.popleft().result()
                 ahead.extend(thread.submit(self._gather, rows) for rows in islice(parts, 1))
-                there = [None if c is None else c.to(self.feed.device, non_blocking=True) for c in batch]
+                there = [c.to(self.feed.device, non_blocking=True) if isinstance(c, Tensor) else c for c in batch]
                 yield Batch._make(there)._replace(categories=categories)
 
     def _gather(self, rows: Tensor) -> Batch:
         batch = self.log.batch(rows, self.history_size)
         if self.feed.device.type != "cuda":
             return batch
-        return Batch._make(None if column is None else column.pin_memory() for column in batch)
+        return Batch._make(column.pin_memory() if isinstance(column, Tensor) else column for column in batch)

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asmg_pl.data.batch import Batch
+from asmg_pl.data.batch import Batch, Share
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.negatives import beside
 
@@ -69,6 +69,26 @@ class WithNegatives(MiniBatches):
 
     def __iter__(self) -> Iterator[Batch]:
         return map(beside, self.positives, self.drawn)
+
+
+class Shares(MiniBatches):
+    """A process's shares of mini-batches, each with what it is a share of."""
+
+    def __init__(self, own: MiniBatches, totals: Sequence[int], shares: int) -> None:
+        """Say what they are shares of.
+
+        Args:
+            own: the process's rows of each mini-batch.
+            totals: how many rows each mini-batch has in all.
+            shares: how many shares it has.
+        """
+        super().__init__(own.log, own.parts, own.history_size)
+        self.own = own
+        self.shares = [Share(total, shares) for total in totals]
+
+    def __iter__(self) -> Iterator[Batch]:
+        for batch, share in zip(self.own, self.shares, strict=True):
+            yield batch._replace(share=share)
 
 
 class ByPeriod:

@@ -158,8 +158,8 @@ class InteractionLog:
         batches = [part.batch(positions, history_size) for part, positions in pieces]
         batch = batches[0]
         if places is not None:
-            columns = {name: [getattr(batch, name) for batch in batches] for name in Batch._fields}
-            batch = Batch(**{name: torch.cat(c)[places] for name, c in columns.items() if c[0] is not None})
+            columns = [column if column[0] is not None else () for column in zip(*batches, strict=True)]
+            batch = Batch._make(torch.cat(column)[places] if column else None for column in columns)
         return batch._replace(categories=self.categories)
 
     def compact(self, rows: Tensor, history_size: int) -> InteractionLog:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from itertools import pairwise
 from types import MappingProxyType
 from typing import Any
@@ -63,9 +64,11 @@ class Request:
 
     Attributes:
         rows: which rows of the table at hand are needed, int64 of any shape.
+        elsewhere: rows of the mini-batch that other processes ask their own copy of the table for.
     """
 
     rows: Tensor
+    elsewhere: int = field(default=0, kw_only=True)
 
     def answer(self, weight: Tensor, index: Tensor) -> Lookup:
         """The asked-for vectors, given those of the rows that are needed.
@@ -118,7 +121,7 @@ class Recommender(nn.Module, ABC):
 
     @abstractmethod
     def lookups(self, batch: Batch) -> dict[str, Tensor]:
-        """The ids that the batch needs of each table, int64 of any shape."""
+        """The ids that the batch needs of each table, int64 [B, …]."""
 
     @abstractmethod
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
@@ -132,11 +135,12 @@ class Recommender(nn.Module, ABC):
 
     def requests(self, batch: Batch) -> dict[str, Request]:
         """What the batch asks each table for; see :attr:`owners`."""
-        return {name: self.owners.get(name, Request)(ids) for name, ids in self.lookups(batch).items()}
+        here = partial(Request, elsewhere=batch.total - len(batch.label))
+        return {name: self.owners.get(name, here)(ids) for name, ids in self.lookups(batch).items()}
 
     def _look_up(self, table: nn.Parameter, request: Request) -> Lookup:
         if self.row_wise and table.requires_grad and torch.is_grad_enabled():
-            touched, (places,) = touched_rows([request.rows], len(table))
+            touched, (places,) = touched_rows([request.rows], len(table), request.elsewhere)
             if len(touched) < len(table):
                 return request.answer(F.embedding(touched, table, sparse=True), places)
         return request.answer(table, request.rows)

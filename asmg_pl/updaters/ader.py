@@ -20,9 +20,10 @@ from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase
 from asmg_pl.errors import ConfigError
 from asmg_pl.herding import herd, quotas
+from asmg_pl.processes import gathered
 from asmg_pl.recommenders import Lookup
 from asmg_pl.updaters.base import Updater
-from asmg_pl.updaters.distillation import soft_cross_entropy
+from asmg_pl.updaters.losses import soft_cross_entropy
 
 
 class ADER(Updater):
@@ -96,7 +97,7 @@ class ADER(Updater):
 
     def collect(self, batch: Batch) -> None:
         """Keep the features of some of the candidates."""
-        self._features.append(self.features(batch))
+        self._features.append(gathered(self.features(batch)))
 
     def features(self, batch: Batch) -> Tensor:
         """The gradient of each row's loss by its looked-up vectors, summed per table, float [B, Σ D of the tables]."""

@@ -18,7 +18,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call
 
@@ -35,6 +34,7 @@ from asmg_pl.optim import Adam
 from asmg_pl.recommenders import Recommender
 from asmg_pl.rows import chunks, touched_rows
 from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.losses import cross_entropy
 
 #: Rows of tables from which on a CPU compiling pays within a walk.
 WORTH_COMPILING = 65536
@@ -177,9 +177,9 @@ class ASMG(Updater):
         """One step of ω on Σ_i λ_i L(Θ*_i | D_{i+1})."""
         if len(self.step_weights) != self.history.window:  # it has grown
             self.step_weights = step_weights(self.weights, self.history.window).to(self.device)
-        read = [i for i, batch in enumerate(batches) if len(batch.label)]  # a short period may have no row left
+        read = [i for i, batch in enumerate(batches) if batch.total]  # a short period may have no row left
         logits, weights = self.generated_logits(batches), self.step_weights[-len(batches) :]
-        losses = [F.binary_cross_entropy_with_logits(logits[i], batches[i].label) for i in read]
+        losses = [cross_entropy(logits[i], batches[i].label, batches[i]) for i in read]
         self.take_step(1, torch.stack(losses) @ weights[read])
 
     @torch.no_grad()

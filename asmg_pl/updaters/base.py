@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from lightning import LightningModule
 from torch import Tensor
 
@@ -24,9 +23,11 @@ from asmg_pl.memory import require, size_of
 from asmg_pl.metrics import Scoreboard
 from asmg_pl.optim import Adam, RowAdam
 from asmg_pl.pretrained import load_pretrained
+from asmg_pl.processes import average_gradients, without_reduction
 from asmg_pl.recommenders import EmbeddingMLP, Recommender
 from asmg_pl.results import PeriodResult, mean_over
 from asmg_pl.sharding import ShardedTables
+from asmg_pl.updaters.losses import cross_entropy
 
 
 class Updater(LightningModule):
@@ -160,19 +161,26 @@ class Updater(LightningModule):
         self.take_step(0, self.loss(batch))
 
     def loss(self, batch: Batch) -> Tensor:
-        """What the base model is trained on after pre-training: the cross-entropy, unless a method says otherwise."""
+        """What the base model is trained on after pre-training: the cross-entropy, unless a method says otherwise.
+
+        Processes average their gradients; a mean over rows is to be taken as in :mod:`asmg_pl.updaters.losses`.
+        """
         return self.cross_entropy(batch)
 
     def cross_entropy(self, batch: Batch) -> Tensor:
         """The base model's mean cross-entropy of the labels."""
-        return F.binary_cross_entropy_with_logits(self.recommender(batch), batch.label)
+        return cross_entropy(self.recommender(batch), batch.label, batch)
 
     def take_step(self, optimizer: int, loss: Tensor) -> None:
         """One step of one of the optimisers, counted in the order of :meth:`configure_optimizers`."""
         optimizers = self.optimizers()
         chosen = optimizers[optimizer] if isinstance(optimizers, list) else optimizers
         chosen.zero_grad()
-        self.manual_backward(loss)
+        with without_reduction(self.trainer.model):
+            self.manual_backward(loss)
+        if self.trainer.world_size > 1:
+            tables = self.recommender.table_parameters().values() if self.recommender.row_wise else ()
+            average_gradients(chosen.param_groups[0]["params"], by_rows=list(tables))
         chosen.step()
 
     def split_of(self, period: int) -> str:
@@ -271,7 +279,7 @@ class Updater(LightningModule):
         for period in self._scoreboard.periods():
             split = "seen" if period <= seen else self.split_of(period)
             self.evaluation[period] = self._scoreboard.take(period, split)
-        self.log_dict(mean_over(self.evaluation.values()))
+        self.log_dict(mean_over(self.evaluation.values()), sync_dist=True)
 
     test_step = validation_step
     on_test_epoch_end = on_validation_epoch_end

@@ -12,6 +12,7 @@ from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase
 from asmg_pl.errors import ConfigError
+from asmg_pl.processes import averaged
 from asmg_pl.updaters.base import Updater
 
 
@@ -74,12 +75,12 @@ class EWC(Updater):
     def weigh(self, batch: Batch) -> None:
         """Add a mini-batch's B · g², which needs no step."""
         parameters = list(self.recommender.parameters())
-        gradients = torch.autograd.grad(self.cross_entropy(batch), parameters)
+        found = torch.autograd.grad(self.cross_entropy(batch), parameters)
+        gradients = averaged([gradient.to_dense() for gradient in found])  # as the penalty, they are over all rows
         if not self._squares:
             self._squares = [torch.zeros_like(p) for p in parameters]
         for square, gradient in zip(self._squares, gradients, strict=True):
-            dense = gradient.to_dense()  # as the penalty, it is over all rows
-            square.addcmul_(dense, dense, value=len(batch.label))
+            square.addcmul_(gradient, gradient, value=batch.total)
         self._batches += 1
 
     @torch.no_grad()

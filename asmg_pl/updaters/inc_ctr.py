@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import torch.nn.functional as F
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
@@ -13,7 +12,7 @@ from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase
 from asmg_pl.errors import ConfigError
 from asmg_pl.updaters.base import Updater
-from asmg_pl.updaters.distillation import soft_cross_entropy
+from asmg_pl.updaters.losses import cross_entropy, soft_cross_entropy
 
 
 class IncCTR(Updater):
@@ -50,6 +49,6 @@ class IncCTR(Updater):
     def loss(self, batch: Batch) -> Tensor:
         """The mixed loss."""
         logits = self.recommender(batch)
-        hard = F.binary_cross_entropy_with_logits(logits, batch.label)
+        hard = cross_entropy(logits, batch.label, batch)
         soft = soft_cross_entropy(logits, self.teacher, batch)
         return (1 - self.distillation) * hard + self.distillation * soft

@@ -26,6 +26,7 @@ from asmg_pl.optim import Adam
 from asmg_pl.recommenders import Recommender
 from asmg_pl.rows import chunks, touched_rows
 from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.losses import cross_entropy
 
 
 class SML(Updater):
@@ -97,13 +98,13 @@ class SML(Updater):
         lookups = {}
         with self.full_precision():
             for name, now in self.recommender.table_parameters().items():
-                touched, (places,) = touched_rows([asked[name].rows], len(now))
+                touched, (places,) = touched_rows([asked[name].rows], len(now), asked[name].elsewhere)
                 before = self.before.table(name).index_select(0, touched)
                 rows = self.transfer.table(name, before, F.embedding(touched, now, sparse=self.recommender.row_wise))
                 lookups[name] = asked[name].answer(rows, places)
             dense = self._transferred_dense()
         logits = functional_call(self.recommender, dense, (batch, lookups))
-        return F.binary_cross_entropy_with_logits(logits, batch.label)
+        return cross_entropy(logits, batch.label, batch)
 
     def update(self, batch: Batch) -> None:
         """One step of ŵ_t, through the transfer."""

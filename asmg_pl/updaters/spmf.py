@@ -17,6 +17,7 @@ from asmg_pl.data.loader import randomness
 from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase, nothing
 from asmg_pl.errors import ConfigError
+from asmg_pl.processes import gathered
 from asmg_pl.updaters.base import Updater
 
 LABELS = (0, 1)
@@ -84,7 +85,7 @@ class SPMF(Updater):
 
     def rank(self, batch: Batch) -> None:
         """Score some of the reservoir's positives."""
-        self._scores.append(self.recommender(batch).cpu())
+        self._scores.append(gathered(self.recommender(batch)).cpu())
 
     def draw(self, period: int) -> None:
         """Choose the rows of the update from the reservoirs and the new period."""

@@ -1,0 +1,100 @@
+"""What the processes of a walk tell each other, each of which holds the whole model and a share of each mini-batch.
+
+    a step        the gradients of the parameters that it moves, averaged: of the base model, or of the generator alone
+    a scored period, a ranked or herded mini-batch        what each process found out about its rows
+
+Parameters, moments, history and state are equal everywhere, since all processes start from the same ones and take the
+same steps; they are never sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torchmetrics.utilities.distributed import gather_all_tensors
+
+
+def several() -> bool:
+    """Whether there is another process."""
+    return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
+
+
+def gathered(rows: Tensor) -> Tensor:
+    """The rows of all shares of a mini-batch in its order, [total, …], from those of this process's share, [B, …]."""
+    return torch.cat(gather_all_tensors(rows)) if several() else rows
+
+
+def averaged(tensors: Sequence[Tensor]) -> list[Tensor]:
+    """The mean of each tensor over the processes, which all have tensors of these shapes and of one type.
+
+    Sent: one all-reduce of all of them together.
+    """
+    if not several() or not tensors:
+        return list(tensors)
+    flat = torch.cat([tensor.flatten() for tensor in tensors])
+    dist.all_reduce(flat)
+    flat /= dist.get_world_size()
+    parts = flat.split([tensor.numel() for tensor in tensors])
+    return [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)]
+
+
+@torch.no_grad()
+def average_gradients(parameters: Iterable[nn.Parameter], by_rows: Sequence[nn.Parameter] = ()) -> None:
+    """Replace gradients by their means over the processes; where a process has none, it is zero.
+
+    Sent: one all-reduce of all dense gradients, and for tables with sparse ones, one all-gather of the rows that each
+    process touches, with their numbers.
+
+    Args:
+        parameters: what an optimiser moves; those that require no gradient are left out.
+        by_rows: the tables whose gradient may be sparse; on any process it may happen to be dense.
+    """
+    moved = [parameter for parameter in parameters if parameter.requires_grad]
+    tables = [table for table in by_rows if any(table is parameter for parameter in moved)]
+    sparse = {id(table) for table in _average_rows(tables)}
+    dense = [parameter for parameter in moved if id(parameter) not in sparse]
+    gradients = [torch.zeros_like(p) if p.grad is None else p.grad.to_dense() for p in dense]
+    for parameter, gradient in zip(dense, averaged(gradients), strict=True):
+        parameter.grad = gradient
+
+
+def _average_rows(tables: Sequence[nn.Parameter]) -> list[nn.Parameter]:
+    """Average the gradients that are sparse on all processes; the tables that have them."""
+    if not tables:
+        return []
+    own = [None if t.grad is None or not t.grad.is_sparse else t.grad.coalesce() for t in tables]
+    counts = torch.tensor([-1 if g is None else len(g.values()) for g in own], device=tables[0].device)
+    of_all = _gathered(counts, [len(tables)] * dist.get_world_size()).view(-1, len(tables)).T.tolist()
+    taken = []
+    for table, gradient, rows in zip(tables, own, of_all, strict=True):
+        if gradient is None or min(rows) < 0:
+            continue
+        ids = _gathered(gradient.indices()[0], rows)
+        slopes = _gathered(gradient.values(), rows) / len(rows)
+        table.grad = torch.sparse_coo_tensor(ids[None], slopes, table.shape)
+        taken.append(table)
+    return taken
+
+
+def _gathered(rows: Tensor, counts: Sequence[int]) -> Tensor:
+    """The rows of all processes, one process after the other, of which it is known how many each has."""
+    most = max(1, *counts)
+    padded = rows.new_zeros(most, *rows.shape[1:])
+    padded[: len(rows)] = rows
+    everything = rows.new_empty(most * len(counts), *rows.shape[1:])
+    dist.all_gather_into_tensor(everything, padded)
+    return torch.cat([part[:count] for part, count in zip(everything.split(most), counts, strict=True)])
+
+
+def without_reduction(model: nn.Module | None) -> AbstractContextManager[None]:
+    """A context in which DDP's wrapper, if the model is in one, leaves gradients alone.
+
+    It would send those of all parameters in each step, the tables' when only the generator moves, and knows nothing of
+    sparse ones.
+    """
+    return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()

@@ -1,0 +1,46 @@
+"""Means over a mini-batch that several processes share."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from asmg_pl.data import Batch
+from asmg_pl.data.batch import Share
+from asmg_pl.updaters.losses import cross_entropy
+
+LOGITS = torch.tensor([2.0, -1.0, 0.5, 0.0, 3.0])
+LABELS = torch.tensor([1.0, 0.0, 0.0, 1.0, 1.0])
+
+
+def batch(labels: torch.Tensor, share: Share | None = None) -> Batch:
+    none = torch.zeros(len(labels), dtype=torch.int64)
+    return Batch(none, none, none[:, None], none, labels, share=share)
+
+
+def test_of_a_whole_mini_batch_it_is_the_plain_mean() -> None:
+    assert cross_entropy(LOGITS, LABELS, batch(LABELS)) == F.binary_cross_entropy_with_logits(LOGITS, LABELS)
+
+
+@pytest.mark.parametrize("shares", [2, 3, 8])
+def test_the_mean_over_uneven_shares_is_that_of_the_whole(shares: int) -> None:
+    logits = LOGITS.clone().requires_grad_()
+    F.binary_cross_entropy_with_logits(logits, LABELS).backward()
+    expected, logits.grad = logits.grad, None
+    share = Share(len(LABELS), shares)
+    parts = zip(logits.tensor_split(shares), LABELS.tensor_split(shares), strict=True)
+    losses = torch.stack([cross_entropy(part, labels, batch(labels, share)) for part, labels in parts])
+    losses.mean().backward()
+    torch.testing.assert_close(losses.mean(), F.binary_cross_entropy_with_logits(LOGITS, LABELS))
+    torch.testing.assert_close(logits.grad, expected)
+
+
+def test_a_share_without_rows_has_loss_and_gradient_0() -> None:
+    weight = torch.ones(3, requires_grad=True)
+    none = torch.zeros(0)
+    loss = cross_entropy(torch.zeros(0, 3) @ weight, none, batch(none, Share(5, 8)))
+    loss.backward()
+    assert loss == 0
+    assert weight.grad is not None
+    assert weight.grad.tolist() == [0, 0, 0]
