@@ -36,12 +36,14 @@ def updater_on(model: EmbeddingMLP, seen: list[Tensor]) -> IncrementalUpdate:
     updater = IncrementalUpdate(sizes=None, recommender=lambda _: model, learning_rate=1e-3)  # type: ignore[arg-type]
     (optimizer,) = updater.configure_optimizers()
 
-    def backward(loss: Tensor) -> None:
+    def take_step(which: int, loss: Tensor) -> None:
+        assert which == 0
         seen.append(loss.detach())
+        optimizer.zero_grad()
         loss.backward()
+        optimizer.step()
 
-    updater.optimizers = lambda: optimizer  # type: ignore[method-assign, assignment]
-    updater.manual_backward = backward  # type: ignore[method-assign]
+    updater.take_step = take_step  # type: ignore[method-assign, assignment]
     return updater
 
 

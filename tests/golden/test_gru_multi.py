@@ -21,12 +21,13 @@ def train(updater: ASMG, batches: Iterable[tuple[Batch, ...]]) -> list[Tensor]:
     optimizers = updater.configure_optimizers()
     losses: list[Tensor] = []
 
-    def backward(loss: Tensor) -> None:
+    def take_step(which: int, loss: Tensor) -> None:
         losses.append(loss.detach())
+        optimizers[which].zero_grad()
         loss.backward()
+        optimizers[which].step()
 
-    updater.optimizers = lambda: optimizers  # type: ignore[method-assign, assignment]
-    updater.manual_backward = backward  # type: ignore[method-assign]
+    updater.take_step = take_step  # type: ignore[method-assign, assignment]
     for step in batches:
         updater.train_generator(step)
     return losses
