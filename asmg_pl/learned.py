@@ -1,7 +1,7 @@
 """What a generator has learned, in a few numbers per period that people can read.
 
 Nothing of the walk depends on them. They cost one pass over the tables when the serving model has been made, with no
-matrix product, and a look at a sample of the rows.
+matrix product, and a look at a sample of the rows. With sharded tables they are of the first rank's rows.
 """
 
 from __future__ import annotations

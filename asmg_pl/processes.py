@@ -1,10 +1,10 @@
-"""What the processes of a walk tell each other, each of which holds the whole model and a share of each mini-batch.
+"""What the processes of a walk tell each other, each of which has a share of each mini-batch and the whole model.
 
     a step        the gradients of the parameters that it moves, averaged: of the base model, or of the generator alone
     a scored period, a ranked or herded mini-batch        what each process found out about its rows
 
 Parameters, moments, history and state are equal everywhere, since all processes start from the same ones and take the
-same steps; they are never sent.
+same steps; they are never sent. Of sharded tables a process has some rows only, see :mod:`asmg_pl.sharding`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,9 @@ def averaged(tensors: Sequence[Tensor]) -> list[Tensor]:
 
 
 @torch.no_grad()
-def average_gradients(parameters: Iterable[nn.Parameter], by_rows: Sequence[nn.Parameter] = ()) -> None:
+def average_gradients(
+    parameters: Iterable[nn.Parameter], by_rows: Sequence[nn.Parameter] = (), own: Sequence[nn.Parameter] = ()
+) -> None:
     """Replace gradients by their means over the processes; where a process has none, it is zero.
 
     Sent: one all-reduce of all dense gradients, and for tables with sparse ones, one all-gather of the rows that each
@@ -53,8 +55,15 @@ def average_gradients(parameters: Iterable[nn.Parameter], by_rows: Sequence[nn.P
     Args:
         parameters: what an optimiser moves; those that require no gradient are left out.
         by_rows: the tables whose gradient may be sparse; on any process it may happen to be dense.
+        own: sharded tables, of which this process holds rows that no other has; their gradients are sums over the
+            processes already, and nothing is sent.
     """
-    moved = [parameter for parameter in parameters if parameter.requires_grad]
+    sums = {id(table) for table in own}
+    trained = [parameter for parameter in parameters if parameter.requires_grad]
+    for parameter in trained:
+        if id(parameter) in sums and parameter.grad is not None:
+            parameter.grad /= dist.get_world_size()
+    moved = [parameter for parameter in trained if id(parameter) not in sums]
     tables = [table for table in by_rows if any(table is parameter for parameter in moved)]
     sparse = {id(table) for table in _average_rows(tables)}
     dense = [parameter for parameter in moved if id(parameter) not in sparse]

@@ -12,6 +12,7 @@ from asmg_pl.callbacks.progress import say
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.data.phase import Phase
 from asmg_pl.errors import ConfigError, WalkInterruptedError
+from asmg_pl.sharding import ShardedTables
 from asmg_pl.updaters.base import Updater
 
 #: Trainer settings without which a walk would go wrong, and why.
@@ -62,10 +63,10 @@ class PeriodLoop(Callback):
             value = getattr(trainer, name)
             if (value or None) != (needed or None):  # Lightning writes "not set" as None, 0 or False
                 raise ConfigError(f"trainer.{name} must be {needed}, not {value}: {reason}")
-        if trainer.world_size > 1 and not isinstance(trainer.strategy, DDPStrategy):
+        if trainer.world_size > 1 and not isinstance(trainer.strategy, (DDPStrategy, ShardedTables)):
             raise ConfigError(
-                f"trainer.strategy must be ddp on several devices, not {type(trainer.strategy).__name__}: each of them "
-                "holds the whole model"
+                "trainer.strategy must be ddp or asmg_pl.sharding.ShardedTables on several devices, not "
+                f"{type(trainer.strategy).__name__}: each of them holds the whole model, or its rows of the tables"
             )
         if trainer.precision not in PRECISIONS:
             raise ConfigError(

@@ -6,7 +6,7 @@
 
 The second line is the format of :mod:`torch.distributed.checkpoint`. A table's rows stand there as a tensor
 [places, V, D], cut between shards (see :mod:`asmg_pl.sharding.layout`), so that another number of ranks reads other
-cuts of it.
+cuts of it; and, if the last place is not full, as another one [1, V, D] with that place alone, padded with zeros.
 """
 
 from __future__ import annotations
@@ -72,7 +72,14 @@ def write(checkpoint: dict[str, Any], folder: Path, entries: ShardedEntries) -> 
     def take(place: Place, value: Any) -> Any:
         if (found := entries.layout(place, value)) is None:
             return value
-        tables["/".join(map(str, place))] = _part(value, *found)
+        layout, axis = found
+        full, rest = value.split([layout.full * layout.own, layout.rest], axis)
+        key = "/".join(map(str, place))
+        if layout.full:
+            tables[f"full/{key}"] = _part(full, layout.full, layout, axis)
+        if layout.rows % layout.shards:
+            padding = rest.new_zeros(*rest.shape[:axis], layout.own - layout.rest, *rest.shape[axis + 1 :])
+            tables[f"rest/{key}"] = _part(torch.cat([rest, padding], axis), 1, layout, axis)
         return None
 
     plain = _mapped(checkpoint, take)
@@ -93,7 +100,7 @@ def write(checkpoint: dict[str, Any], folder: Path, entries: ShardedEntries) -> 
 
 
 def read(path: Path, entries: ShardedEntries) -> dict[str, Any]:
-    """Read a checkpoint in which tables have this rank's rows, without padding; every rank calls it.
+    """Read a checkpoint in which tables have this rank's rows; every rank calls it.
 
     Args:
         path: a folder, or a file that a walk with whole tables has written.
@@ -114,13 +121,18 @@ def read(path: Path, entries: ShardedEntries) -> dict[str, Any]:
         return checkpoint
     saved = checkpoint.pop("sharded")
     tables: dict[str, Any] = {}
+    rows: dict[Place, Tensor] = {}
     for key, entry in tensors_in(path).items():
-        place = tuple(int(part) if part.isdigit() else part for part in key.split("/"))
+        kind, *keys = key.split("/")
+        place = tuple(int(part) if part.isdigit() else part for part in keys)
         table, axis = entries.find(place) or (key, 0)
         layout = _layout_then(path, table, entries, saved)
-        held = torch.empty(*entry.size[:axis], layout.held, *entry.size[axis + 2 :], dtype=entry.properties.dtype)
-        tables[key] = _part(held, layout, axis)
-        _put(checkpoint, place, held.narrow(axis, 0, layout.real))
+        if place not in rows:
+            padded = (layout.full + 1) * layout.own
+            rows[place] = torch.empty(*entry.size[:axis], padded, *entry.size[axis + 2 :], dtype=entry.properties.dtype)
+            _put(checkpoint, place, rows[place].narrow(axis, 0, layout.held))
+        full, rest = rows[place].split([layout.full * layout.own, layout.own], axis)
+        tables[key] = _part(full, layout.full, layout, axis) if kind == "full" else _part(rest, 1, layout, axis)
     try:
         load(tables, storage_reader=Reader(path))
     except Exception as error:  # torch raises many kinds
@@ -144,9 +156,9 @@ def _layout_then(path: Path, table: str, entries: ShardedEntries, saved: Mapping
     return replace(entries.layouts[table], rows=rows)
 
 
-def _part(rows: Tensor, layout: Layout, axis: int) -> DTensor:
-    """The rows that this rank holds, as its part of a tensor […, places, V, …]."""
-    part = rows.unflatten(axis, (layout.places, layout.own))
+def _part(rows: Tensor, places: int, layout: Layout, axis: int) -> DTensor:
+    """Rows at some places of this rank's shards, as its part of a tensor […, places, V, …]."""
+    part = rows.unflatten(axis, (places, layout.own))
     whole = torch.empty(*part.shape[: axis + 1], layout.shards, *part.shape[axis + 2 :], device="meta")
     mesh = init_device_mesh(rows.device.type, (layout.ranks,))
     return DTensor.from_local(part, mesh, [Shard(axis + 1)], shape=whole.shape, stride=whole.stride())

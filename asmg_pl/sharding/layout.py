@@ -4,14 +4,14 @@
 
     V = 4 shards, 2 ranks     rank 0     rank 1
     place 0                    0   1      2   3
-    place 1                    4   5      6   7      a table of 6 rows has two rows of padding, 6 and 7
+    place 1                    4   5                 a table of 6 rows
                                shards     shards
 
 A rank owns shards that stand next to each other. Ids are numbered by first appearance, so the newest users and items,
 which are the most active, have the highest ones: dealing ids out like cards gives each rank its part of them, where
 contiguous blocks of ids would give them all to the last rank. When the stream grows, every shard grows at its end and
-no row moves. V does not depend on the number of ranks; so the table [places, V, D] can be cut between any two shards,
-and a checkpoint of one number of ranks can be read by another.
+no row moves. V does not depend on the number of ranks; so the table, as [places, V, D], can be cut between any two
+shards, and a checkpoint of one number of ranks can be read by another.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class Layout:
     ranks: int
 
     @property
-    def places(self) -> int:
-        """Rows of a shard, the padding included."""
-        return -(-self.rows // self.shards)
+    def full(self) -> int:
+        """Places at which every shard has a row; at the one after them, only the first shards have."""
+        return self.rows // self.shards
 
     @property
     def per_rank(self) -> int:
@@ -59,15 +59,14 @@ class Layout:
         return min(self.first + self.per_rank, self.shards) - self.first
 
     @property
-    def held(self) -> int:
-        """Rows that this rank holds, the padding included; they stand in the order of their ids."""
-        return self.places * self.own
+    def rest(self) -> int:
+        """How many of this rank's shards have a row at the place after the full ones."""
+        return min(max(self.rows % self.shards - self.first, 0), self.own)
 
     @property
-    def real(self) -> int:
-        """Rows that this rank holds without the padding, which comes last."""
-        whole, rest = divmod(self.rows, self.shards)
-        return whole * self.own + min(max(rest - self.first, 0), self.own)
+    def held(self) -> int:
+        """Rows that this rank holds; they stand in the order of their ids."""
+        return self.full * self.own + self.rest
 
     def owner(self, ids: Tensor) -> Tensor:
         """The rank that holds each id, int64 like the ids."""
@@ -78,15 +77,10 @@ class Layout:
         return ids // self.shards * self.own + ids % self.shards - self.first
 
     def ids(self) -> Tensor:
-        """The id of each row that this rank holds, int64 [held]; those from N on are padding."""
-        return (torch.arange(self.places)[:, None] * self.shards + self.first + torch.arange(self.own)).flatten()
+        """The id of each row that this rank holds, int64 [held]."""
+        places = torch.arange(self.full + 1)[:, None]
+        return (places * self.shards + self.first + torch.arange(self.own)).flatten()[: self.held]
 
     def cut(self, whole: Tensor, axis: int = 0) -> Tensor:
-        """This rank's rows, without the padding, of a whole table or of what has a table's rows along an axis."""
-        return whole.index_select(axis, self.ids()[: self.real].to(whole.device))
-
-    def padded(self, rows: Tensor, axis: int = 0) -> Tensor:
-        """The rows that :meth:`cut` gives, with zeros for the padding."""
-        padding = list(rows.shape)
-        padding[axis] = self.held - rows.shape[axis]
-        return torch.cat([rows, rows.new_zeros(padding)], axis)
+        """This rank's rows of a whole table, or of what has a table's rows along an axis."""
+        return whole.index_select(axis, self.ids().to(whole.device))

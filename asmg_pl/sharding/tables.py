@@ -39,8 +39,7 @@ def shard(module: nn.Module, layouts: Mapping[str, Layout]) -> Traffic:
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         table, axis = table_of(name) or ("", 0)
         if table in layouts:
-            layout = layouts[table]
-            rows = layout.padded(layout.cut(tensor, axis), axis)
+            rows = layouts[table].cut(tensor, axis)
             path, _, leaf = name.rpartition(".")
             trained = isinstance(tensor, nn.Parameter)
             setattr(module.get_submodule(path), leaf, nn.Parameter(rows, tensor.requires_grad) if trained else rows)

@@ -102,14 +102,17 @@ class ADER(Updater):
     def features(self, batch: Batch) -> Tensor:
         """The gradient of each row's loss by its looked-up vectors, summed per table, float [B, Σ D of the tables]."""
         lookups = {}
-        for name, ids in self.recommender.lookups(batch).items():
-            vectors = self.recommender.table(name).detach()[ids.flatten()].requires_grad_()  # one for each id
-            lookups[name] = Lookup(vectors, torch.arange(ids.numel(), device=ids.device).view_as(ids))
+        for name, request in self.recommender.requests(batch).items():
+            asked = request.answer(self.recommender.table(name).detach(), request.rows)
+            vectors = asked.vectors().flatten(0, -2).requires_grad_()  # one for each id
+            lookups[name] = Lookup(vectors, torch.arange(len(vectors), device=vectors.device).view_as(asked.index))
         with torch.enable_grad():
             logits = self.recommender(batch, lookups)
         by_logit = logits.detach().sigmoid() - batch.label
         gradients = torch.autograd.grad(logits, [lookup.weight for lookup in lookups.values()], by_logit)
-        return torch.cat([g.view(len(logits), -1, g.shape[1]).sum(1) for g in gradients], dim=1)
+        sizes = [lookup.index.shape[1:].numel() for lookup in lookups.values()]  # ids of a row
+        parts = zip(gradients, sizes, strict=True)
+        return torch.cat([g.view(len(logits), size, g.shape[1]).sum(1) for g, size in parts], dim=1)
 
     def choose(self, period: int) -> None:
         """Choose the exemplars by their features; Θ_{t-1} becomes the teacher, and λ_t is set."""

@@ -179,8 +179,10 @@ class Updater(LightningModule):
         with without_reduction(self.trainer.model):
             self.manual_backward(loss)
         if self.trainer.world_size > 1:
-            tables = self.recommender.table_parameters().values() if self.recommender.row_wise else ()
-            average_gradients(chosen.param_groups[0]["params"], by_rows=list(tables))
+            tables = self.recommender.table_parameters()
+            own = [table for name, table in tables.items() if name in self.recommender.owners]
+            by_rows = list(tables.values()) if self.recommender.row_wise else []
+            average_gradients(chosen.param_groups[0]["params"], by_rows, own)
         chosen.step()
 
     def split_of(self, period: int) -> str:

@@ -28,6 +28,8 @@ class EWC(Updater):
         importance: F, in the shape of the recommender.
     """
 
+    needs_whole_tables = "its penalty adds up all rows in one loss"
+
     def __init__(self, sizes: Sizes, strength: float = 10.0, decay: float = 0.9, **base: Any) -> None:
         """Build the base model, its anchor and its importances.
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import multiprocessing
 import os
 import sys
@@ -12,6 +14,8 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+
+from asmg_pl.cli import main
 
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["asmg_pl.cli", "torch.distributed.checkpoint"])  # imported once for all processes
@@ -50,3 +54,17 @@ def _one(
     answer.send(function(*arguments))
     dist.barrier()
     dist.destroy_process_group()
+
+
+def asmg(*arguments: object) -> tuple[int, str]:
+    """Call the program in each process, as torchrun would; its exit status and what it wrote to stderr."""
+    rank, ranks = str(dist.get_rank()), str(dist.get_world_size())
+    os.environ |= {"TORCHELASTIC_RUN_ID": "test", "RANK": rank, "LOCAL_RANK": rank, "GROUP_RANK": "0"}
+    os.environ |= {"WORLD_SIZE": ranks, "LOCAL_WORLD_SIZE": ranks, "MASTER_ADDR": "localhost", "MASTER_PORT": "0"}
+    sys.argv = ["asmg", *map(str, arguments)]
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as errors:
+        try:
+            main()
+        except SystemExit as stop:
+            return int(stop.code or 0), errors.getvalue()
+    return 0, errors.getvalue()
