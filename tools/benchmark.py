@@ -1,6 +1,7 @@
 """Measure asmg_pl against rivals, each pair in one run.
 
     python tools/benchmark.py data --rows 10000000
+    python tools/benchmark.py scale
 
 Prints a Markdown table; writes it as ``benchmark.md`` and all figures as ``benchmark.json`` into ``--folder``.
 """
@@ -12,9 +13,10 @@ import json
 from pathlib import Path
 
 import benchmark_data
+import benchmark_scale
 from run_folder import markdown
 
-PARTS = {"data": benchmark_data}
+PARTS = {"data": benchmark_data, "scale": benchmark_scale}
 
 
 def main() -> None:
