@@ -1,6 +1,11 @@
 """Measure asmg_pl against rivals, each pair in one run.
 
     python tools/benchmark.py data --rows 10000000
+    python tools/benchmark.py step
+    python tools/benchmark.py scaling
+    python tools/benchmark.py period
+    python tools/benchmark.py generation
+    python tools/benchmark.py memory
     python tools/benchmark.py scale
 
 Prints a Markdown table; writes it as ``benchmark.md`` and all figures as ``benchmark.json`` into ``--folder``.
@@ -12,11 +17,18 @@ import argparse
 import json
 from pathlib import Path
 
-import benchmark_data
-import benchmark_scale
+from benchmarks import data, generation, memory, period, scale, scaling, step
 from run_folder import markdown
 
-PARTS = {"data": benchmark_data, "scale": benchmark_scale}
+PARTS = {
+    "data": data,
+    "step": step,
+    "scaling": scaling,
+    "period": period,
+    "generation": generation,
+    "memory": memory,
+    "scale": scale,
+}
 
 
 def main() -> None:

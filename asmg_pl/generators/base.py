@@ -13,6 +13,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor, nn
 
 
@@ -57,8 +58,12 @@ class Generator(nn.Module, ABC):
         """The generated rows of :meth:`table` alone, float [k, n, D], by whatever way is fastest."""
         return self.table(name, window, hidden)[0]
 
-    def fuse(self) -> None:
-        """From now on, :meth:`generate` may use compiled kernels, where there are any; equal up to rounding."""
+    def fuse(self, device: torch.device) -> None:
+        """From now on, :meth:`generate` may use a compiled kernel for a device, equal up to rounding.
+
+        Raises:
+            OSError: if there is one that cannot be compiled.
+        """
 
     @abstractmethod
     def dense(self, window: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:

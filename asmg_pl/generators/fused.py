@@ -1,4 +1,4 @@
-"""The window's cells and outputs in one kernel, forward and backward.
+"""The window's cells and outputs in one kernel of ``torch.compile``, forward and backward, for GPUs.
 
     plain    values ─▶ maps ─▶ gates ─▶ states ─▶ outputs        each arrow goes through memory, k times
     fused    values ─────────────────────────────▶ outputs        states live in registers
@@ -11,29 +11,19 @@ instead of storing them.
 from __future__ import annotations
 
 import importlib.util
-import os
-import shutil
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from asmg_pl.generators.kernel import Kernel
+
 #: Multiplications per coordinate, k · G · H · (H + 1), above which a compiler takes minutes and gains nothing.
 LARGEST = 512
 
 #: Rows are padded to a multiple of this, so that vector loads do not straddle cache lines.
 ALIGNED = 16
-
-#: For fewer rows the plain cells do; a kernel for them would be compiled apart.
-FEWEST = 4097
-
-
-def compiler_for(device: torch.device) -> bool:
-    """Whether there is what ``torch.compile`` needs on a device: Triton on a GPU, a C++ compiler on the CPU."""
-    if device.type == "cuda":
-        return importlib.util.find_spec("triton") is not None
-    return shutil.which(os.environ.get("CXX", "g++")) is not None
 
 
 def _window(cells: Any, output: Any, window: Tensor, hidden: Tensor) -> Tensor:
@@ -45,25 +35,23 @@ def _window(cells: Any, output: Any, window: Tensor, hidden: Tensor) -> Tensor:
     return torch.stack(generated)
 
 
-class FusedWindow:
+class FusedWindow(Kernel):
     """Cells and outputs of any table, compiled when first called; tables of one width share it, large or small."""
 
-    def __init__(self) -> None:
-        """Compile nothing yet."""
+    fewest_rows = 4097  # a kernel for fewer would be compiled apart
+
+    def __init__(self, device: torch.device) -> None:
+        """Compile nothing yet.
+
+        Raises:
+            OSError: if there is nothing to compile with for the device.
+        """
+        if device.type == "cuda" and importlib.util.find_spec("triton") is None:
+            raise OSError("torch.compile needs Triton on a GPU: pip install triton")
         self._compiled = torch.compile(_window, dynamic=True, fullgraph=True)
 
-    def __call__(self, cells: nn.Module, output: nn.Module, window: Tensor, hidden: Tensor) -> Tensor:
-        """Generate rows of a table.
-
-        Args:
-            cells: of the table.
-            output: of the table.
-            window: values, oldest first, float [k, n, D].
-            hidden: the state before the window, float [n, D, H].
-
-        Returns:
-            float [k, n, D].
-        """
+    def __call__(self, cells: nn.Module, output: Any, window: Tensor, hidden: Tensor) -> Tensor:
+        """See :meth:`Kernel.__call__`."""
         rows = window.shape[1]
         padding = -rows % ALIGNED
         values = F.pad(window.transpose(1, 2), (0, padding))  # [k, D, n]

@@ -17,7 +17,9 @@ from torch import Tensor, nn
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators.base import Generator, ParameterShapes
 from asmg_pl.generators.cell import Cells, GRUCells, glorot_cells
-from asmg_pl.generators.fused import FEWEST, LARGEST, FusedWindow
+from asmg_pl.generators.fused import LARGEST, FusedWindow
+from asmg_pl.generators.kernel import Kernel
+from asmg_pl.generators.native import NativeWindow
 
 
 class LinearOutput(nn.Module):
@@ -31,7 +33,11 @@ class LinearOutput(nn.Module):
 
     def forward(self, window: Tensor, states: Tensor) -> Tensor:
         """From values [k, P, n] and states [k, P, n, H] to generated values [k, P, n]."""
-        return (states @ self.weight.unsqueeze(-1)).squeeze(-1) + self.bias[:, None]
+        return self.around(window, (states @ self.weight.unsqueeze(-1)).squeeze(-1))
+
+    def around(self, window: Tensor, change: Tensor) -> Tensor:
+        """The same from values and w_y · h, float [k, P, n] each."""
+        return change + self.bias[:, None]
 
     def units(self, value: Tensor, state: Sequence[Tensor]) -> Tensor:
         """The same for one snapshot, float [P, n], from the units of its state, float [P, n] each."""
@@ -51,8 +57,11 @@ class ResidualOutput(nn.Module):
 
     def forward(self, window: Tensor, states: Tensor) -> Tensor:
         """From values [k, P, n] and states [k, P, n, H] to generated values [k, P, n]."""
-        change = (states @ self.weight.unsqueeze(-1)).squeeze(-1) + self.bias[:, None]
-        return window + window * self.scale[:, None] + change
+        return self.around(window, (states @ self.weight.unsqueeze(-1)).squeeze(-1))
+
+    def around(self, window: Tensor, change: Tensor) -> Tensor:
+        """The same from values and w_y · h, float [k, P, n] each."""
+        return window + window * self.scale[:, None] + (change + self.bias[:, None])
 
     def units(self, value: Tensor, state: Sequence[Tensor]) -> Tensor:
         """The same for one snapshot, float [P, n], from the units of its state, float [P, n] each."""
@@ -89,7 +98,7 @@ class GRUGenerator(Generator):
             self.outputs[key] = self.output(sizes, hidden_size)
             self._gates = cells.gates
         self._window = shapes.window
-        self._fused: FusedWindow | None = None
+        self._kernel: Kernel | None = None
 
     def _run(self, key: str, window: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
         states = self.cells[key](window, hidden)
@@ -100,17 +109,23 @@ class GRUGenerator(Generator):
         generated, states = self._run(f"table_{name}", window.transpose(1, 2), hidden.transpose(0, 1))
         return generated.transpose(1, 2), states.transpose(1, 2)
 
-    def fuse(self) -> None:
-        """See :meth:`Generator.fuse`; a window that grows and large states stay with the plain cells."""
+    def fuse(self, device: torch.device) -> None:
+        """See :meth:`Generator.fuse`: C++ for GRU cells on the CPU; on a GPU ``torch.compile`` for cells of any kind.
+
+        There, a window that grows and large states stay with the plain cells.
+        """
         products = (self._window or math.inf) * self._gates * self.hidden_size * (self.hidden_size + 1)
-        self._fused = FusedWindow() if products <= LARGEST else None
+        if device.type == "cpu" and all(type(cells) is GRUCells for cells in self.cells.values()):
+            self._kernel = NativeWindow(self.hidden_size)
+        elif device.type != "cpu" and products <= LARGEST:
+            self._kernel = FusedWindow(device)
 
     def generate(self, name: str, window: Tensor, hidden: Tensor) -> Tensor:
         """See :meth:`Generator.generate`."""
-        if self._fused is None or window.shape[1] < FEWEST:
+        if self._kernel is None or window.shape[1] < self._kernel.fewest_rows:
             return super().generate(name, window, hidden)
         key = f"table_{name}"
-        return self._fused(self.cells[key], self.outputs[key], window, hidden)
+        return self._kernel(self.cells[key], self.outputs[key], window, hidden)
 
     def dense(self, window: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """See :meth:`Generator.dense`."""

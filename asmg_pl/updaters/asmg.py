@@ -26,7 +26,6 @@ from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase, nothing
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import Generator, ParameterShapes, ResidualGRU
-from asmg_pl.generators.fused import compiler_for
 from asmg_pl.history import ParameterHistory
 from asmg_pl.learned import learned_quantities
 from asmg_pl.memory import require, size_of
@@ -35,9 +34,6 @@ from asmg_pl.recommenders import Recommender
 from asmg_pl.rows import chunks, touched_rows
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.losses import cross_entropy
-
-#: Rows of tables from which on a CPU compiling pays within a walk.
-WORTH_COMPILING = 65536
 
 StepWeights = Literal["linear", "uniform", "exp", "last"]
 
@@ -99,9 +95,9 @@ class ASMG(Updater):
                 window of all snapshots always does, since no state comes before them.
             stop_at_test: whether the generator's training ends before the first test period arrives.
             chunk_rows: table rows that are generated at a time when the serving model is made; changes memory only.
-            compile_generator: whether ``torch.compile`` fuses the generator's cells into one kernel, equal up to
-                rounding. By default on a GPU, and on a CPU if the tables have 65,536 rows or more and there is a C++
-                compiler: it takes a minute or two when first used on a machine, and seconds from then on.
+            compile_generator: whether the generator's cells run in one compiled kernel, equal up to rounding: in C++ on
+                the CPU, by ``torch.compile`` on a GPU. By default, wherever there is a compiler. It is compiled when
+                first used on a machine, in seconds on the CPU and a minute or two on a GPU.
             bfloat16_state: whether the state of tables' rows is kept in bfloat16, which halves its memory.
             base: arguments of :class:`~asmg_pl.updaters.base.Updater`.
         """
@@ -174,13 +170,17 @@ class ASMG(Updater):
         return logits
 
     def train_generator(self, batches: tuple[Batch, ...]) -> None:
-        """One step of ω on Σ_i λ_i L(Θ*_i | D_{i+1})."""
+        """One step of ω."""
+        self.take_step(1, self.generator_loss(batches))
+
+    def generator_loss(self, batches: tuple[Batch, ...]) -> Tensor:
+        """Σ_i λ_i L(Θ*_i | D_{i+1})."""
         if len(self.step_weights) != self.history.window:  # it has grown
             self.step_weights = step_weights(self.weights, self.history.window).to(self.device)
         read = [i for i, batch in enumerate(batches) if batch.total]  # a short period may have no row left
         logits, weights = self.generated_logits(batches), self.step_weights[-len(batches) :]
         losses = [cross_entropy(logits[i], batches[i].label, batches[i]) for i in read]
-        self.take_step(1, torch.stack(losses) @ weights[read])
+        return torch.stack(losses) @ weights[read]
 
     @torch.no_grad()
     def carry_state(self) -> None:
@@ -230,16 +230,18 @@ class ASMG(Updater):
     # ---- Lightning's hooks
 
     def on_fit_start(self) -> None:
-        """Fuse the generator's cells where that pays; begin as every updater."""
-        if self._compiles():
-            self.generator.fuse()
-        super().on_fit_start()
+        """Compile the generator's kernel; begin as every updater.
 
-    def _compiles(self) -> bool:
-        if self.compile_generator is not None:
-            return self.compile_generator
-        rows = sum(len(table) for table in self.recommender.table_parameters().values())
-        return (self.device.type != "cpu" or rows >= WORTH_COMPILING) and compiler_for(self.device)
+        Raises:
+            ConfigError: if it is asked for and cannot be compiled.
+        """
+        if self.compile_generator is not False:
+            try:
+                self.generator.fuse(self.device)
+            except OSError as error:
+                if self.compile_generator:
+                    raise ConfigError(f"model.compile_generator: {error}") from error
+        super().on_fit_start()
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """The base model's Adam and the generator's."""

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from asmg_pl.generators import Cells, Generator, GRUCells, GRUGenerator, ParameterShapes, ResidualGRU, VanillaCells
-from asmg_pl.generators.fused import FEWEST, _window, compiler_for
+from asmg_pl.generators.fused import FusedWindow, _window
+from asmg_pl.generators.native import cpp_compiler
 
 SHAPES = ParameterShapes(tables={"user": 3, "item": 3}, dense={"a": 4}, window=2)
 
@@ -56,28 +57,29 @@ def test_unit_by_unit_the_cells_are_the_same(kind: type[GRUGenerator], cell: typ
         torch.testing.assert_close(ours, theirs, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.skipif(not compiler_for(torch.device("cpu")), reason="needs a C++ compiler")
+@pytest.mark.skipif(cpp_compiler() is None, reason="needs a C++ compiler")
 def test_the_compiled_kernel_gives_the_same_numbers_for_tables_of_any_size() -> None:
-    generator, fused = random_generator(ResidualGRU, 1), random_generator(ResidualGRU, 1)
-    fused.fuse()
+    generator = random_generator(ResidualGRU, 1)
+    kernel = FusedWindow(torch.device("cpu"))
     compiled = torch._dynamo.utils.counters["stats"]
     before = compiled["unique_graphs"]
-    for name, rows in [("item", FEWEST), ("item", FEWEST + 100), ("user", FEWEST + 1), ("user", FEWEST - 1)]:
+    for name, rows in [("item", kernel.fewest_rows), ("item", kernel.fewest_rows + 100), ("user", 5000)]:
         window, hidden = torch.randn(2, rows, SHAPES.tables[name]), torch.randn(rows, SHAPES.tables[name], 1)
-        plain, found = (each.generate(name, window, hidden) for each in (generator, fused))
-        torch.testing.assert_close(found, plain, atol=1e-5, rtol=0)
+        plain = generator.generate(name, window, hidden)
         cotangent = torch.randn_like(plain)
-        pairs = zip(gradients(fused, found, cotangent), gradients(generator, plain, cotangent), strict=True)
-        for ours, theirs in pairs:
+        expected = gradients(generator, plain, cotangent)
+        found = kernel(generator.cells[f"table_{name}"], generator.outputs[f"table_{name}"], window, hidden)
+        torch.testing.assert_close(found, plain, atol=1e-5, rtol=0)
+        for ours, theirs in zip(gradients(generator, found, cotangent), expected, strict=True):
             torch.testing.assert_close(ours, theirs, atol=1e-5 * float(theirs.abs().max()), rtol=1e-5)
     assert compiled["unique_graphs"] - before == 1  # one kernel for all of a width
 
 
-def test_windows_that_grow_and_large_states_stay_plain() -> None:
+def test_on_a_gpu_windows_that_grow_and_large_states_stay_plain() -> None:
     for shapes, size in [(ParameterShapes({"user": 2}, {}, None), 4), (ParameterShapes({"user": 2}, {}, 3), 16)]:
         generator = GRUGenerator(shapes, size)
-        generator.fuse()
-        assert generator._fused is None
-    usual = GRUGenerator(ParameterShapes({"user": 2}, {}, 3))
-    usual.fuse()
-    assert usual._fused is not None
+        generator.fuse(torch.device("meta"))
+        assert generator._kernel is None
+    usual = GRUGenerator(ParameterShapes({"user": 2}, {}, 3), 4)
+    usual.fuse(torch.device("meta"))
+    assert isinstance(usual._kernel, FusedWindow)

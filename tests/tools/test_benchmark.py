@@ -7,6 +7,51 @@ from pathlib import Path
 
 import benchmark
 import pytest
+import torch
+
+TABLES = ["--users", "300", "--items", "200", "--batch-size", "32", "--history", "4", "--threads", "1", "--repeat", "1"]
+
+
+def figures(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str) -> dict[str, float]:
+    """What a part of the benchmark has measured."""
+    monkeypatch.setattr("sys.argv", ["benchmark.py", *arguments, "--folder", str(folder)])
+    threads = torch.get_num_threads()
+    benchmark.main()
+    torch.set_num_threads(threads)
+    found: dict[str, float] = json.loads((folder / "benchmark.json").read_text())
+    assert all(value > 0 for value in found.values())
+    return found
+
+
+def test_a_step_is_measured_against_whole_tables_and_the_base_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = figures(monkeypatch, tmp_path, "step", *TABLES)
+    assert 30 <= found["item rows touched"] <= 200
+    assert found["times faster"] == found["whole tables, plain operations: ms"] / found["generator step: ms"]
+
+
+def test_steps_are_measured_on_tables_of_several_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = figures(monkeypatch, tmp_path, "scaling", *TABLES, "--times", "1", "3")
+    ratio = found["generator, tables × 3: ms"] / found["generator, tables × 1: ms"]
+    assert found["generator, × 3 over × 1"] == pytest.approx(ratio)
+
+
+def test_making_the_serving_model_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = figures(monkeypatch, tmp_path, "generation", *TABLES, "--times", "2")
+    assert found["coordinates"] == 8 * (2 * (300 + 200) + 20)
+
+
+def test_periods_are_measured_with_lightning_and_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = figures(monkeypatch, tmp_path, "period", *TABLES, "--rows", "64")
+    assert found["rows of a period"] == 64
+
+
+def test_peak_memory_is_measured_in_processes_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = ["--users", "100000", "--items", "100000", "--rows", "64"]
+    found = figures(monkeypatch, tmp_path, "memory", *TABLES, *sizes)
+    assert found["base model: MiB"] == pytest.approx(200_000 * 8 * 4 / 2**20, rel=0.01)
+    assert found["ASMG over incremental, in base models"] > 4
 
 
 def test_all_figures_of_the_data_path_are_measured(

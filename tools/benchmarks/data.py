@@ -5,12 +5,10 @@ from __future__ import annotations
 import argparse
 import itertools
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.stream import open_stream, read_names
 from asmg_pl.optim import Adam
 from asmg_pl.recommenders import EmbeddingMLP
+from benchmarks.timing import median
 
 USERS, ITEMS, HISTORY, BATCH = 45_000, 51_000, 30, 1024
 SETTINGS = Settings(user="userId", item="movieId", time="timestamp", rating="rating", positive_from=4.0)
@@ -84,7 +83,7 @@ def conversion(folder: Path, rows: int) -> dict[str, float]:
     if status:
         sys.exit(f"asmg convert failed with status {os.waitstatus_to_exitcode(status)}")
     source.unlink()
-    opening = _median(lambda: open_stream(stream), 5)
+    opening = median(lambda: open_stream(stream), 5)
     return {
         "convert: rows": rows,
         "convert: rows/s": rows / seconds,
@@ -112,7 +111,7 @@ def against_pandas(folder: Path, rows: int, repeat: int) -> dict[str, float]:
         log = open_stream(stream)
         return stream, log.batch(torch.arange(len(log)), HISTORY)
 
-    ours = _median(preprocess, repeat)
+    ours = median(preprocess, repeat)
     stream, batch = preprocess()
     users, items = (read_names(stream, name).to_numpy() for name in ("users", "items"))
     real = torch.arange(HISTORY) < batch.history_length[:, None]
@@ -155,12 +154,12 @@ def loading(folder: Path, rows: int, repeat: int) -> dict[str, float]:
                 pass
 
         read()  # the first pass maps the pages
-        figures[f"loader, {name}: rows/s"] = rows / _median(read, repeat)
+        figures[f"loader, {name}: rows/s"] = rows / median(read, repeat)
     some = permutation(len(memory), 0)[: 100 * BATCH].split(BATCH)
-    seconds = {"data": _median(lambda: _epoch(memory, some), repeat)}
+    seconds = {"data": median(lambda: _epoch(memory, some), repeat)}
     model = EmbeddingMLP(memory.sizes)
     optimizer = Adam(model.parameters(), lr=1e-3)
-    seconds["training"] = _median(lambda: _epoch(memory, some, model, optimizer), repeat)
+    seconds["training"] = median(lambda: _epoch(memory, some, model, optimizer), repeat)
     return figures | {"loader: share of an incremental epoch": seconds["data"] / seconds["training"]}
 
 
@@ -170,12 +169,3 @@ def _epoch(log: InteractionLog, parts: tuple[torch.Tensor, ...], model: Any = No
             optimizer.zero_grad()
             F.binary_cross_entropy_with_logits(model(batch), batch.label).backward()
             optimizer.step()
-
-
-def _median(call: Callable[[], object], repeat: int) -> float:
-    seconds = []
-    for _ in range(repeat):
-        began = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds)

@@ -86,7 +86,7 @@ def _rank(rank: int, ranks: int, rows: int, place: str, given: argparse.Namespac
     for _ in range(given.window):
         updater.history.push(updater.recommender)
     if given.compile:
-        updater.generator.fuse()
+        updater.generator.fuse(torch.device("cpu"))
     dense = list(updater.recommender.dense_parameters().values())
     update = Step(1, partial(_update_loss, updater), RowAdam(updater.recommender.parameters(), lr=1e-3), dense)
     weights = list(updater.generator.parameters())

@@ -1,0 +1,143 @@
+"""GRU cells and read-out of a table in one C++ kernel for the CPU, see ``gru_window.cpp``.
+
+It is compiled when it is first needed on a machine, which takes seconds, and kept in the user's cache folder.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from asmg_pl.generators.kernel import Kernel
+
+SOURCE = Path(__file__).with_name("gru_window.cpp")
+
+#: Loops over rows become vector operations, in the order of additions that the source has.
+FLAGS = ["-O3", "-march=native", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros"]
+
+#: Rows that a thread takes at least.
+SHARE = 1024
+
+_Part = Callable[[int, int, int], None]
+
+
+def cpp_compiler() -> str | None:
+    """The C++ compiler, that of the environment variable ``CXX`` or g++, if there is one."""
+    return shutil.which(os.environ.get("CXX", "g++"))
+
+
+@cache
+def library(hidden_size: int) -> ctypes.CDLL:
+    """The kernel for states of one size, compiled if the cache folder does not have it for this processor.
+
+    Raises:
+        OSError: if it cannot be compiled.
+    """
+    compiler = cpp_compiler()
+    if compiler is None:
+        raise OSError("there is no C++ compiler: install g++, or name one in the environment variable CXX")
+    command = [compiler, "-std=c++17", *FLAGS, f"-DSTATE={hidden_size}", "-shared", "-fPIC"]
+    key = hashlib.sha256(SOURCE.read_bytes() + "\n".join([*command, _processor()]).encode()).hexdigest()[:16]
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asmg_pl"
+    path = folder / f"gru_window-{key}.so"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as place:  # several processes may do the same
+            made = Path(place) / path.name
+            done = subprocess.run([*command, str(SOURCE), "-o", str(made)], capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise OSError(f"{compiler} cannot compile {SOURCE.name}: {done.stderr.strip()}")
+            made.replace(path)
+    found = ctypes.CDLL(str(path))
+    found.forward.argtypes = [ctypes.c_int64] * 5 + [ctypes.c_void_p] * 5
+    found.backward.argtypes = [ctypes.c_int64] * 5 + [ctypes.c_void_p] * 7
+    found.forward.restype = found.backward.restype = None
+    return found
+
+
+def _processor() -> str:
+    """What tells processors with other instructions apart."""
+    described = Path("/proc/cpuinfo")
+    lines = described.read_text().splitlines() if described.exists() else []
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return platform.machine() + platform.processor() + flags
+
+
+@cache
+def _threads(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count)
+
+
+def _run(part: _Part, rows: int) -> int:
+    """Call ``part(number, first, last)`` on shares of the rows, side by side; how many there were."""
+    count = max(1, min(torch.get_num_threads(), rows // SHARE))
+    if count == 1:
+        part(0, 0, rows)
+        return 1
+    ends = [rows * number // count for number in range(count + 1)]
+    list(_threads(count).map(part, range(count), ends, ends[1:]))
+    return count
+
+
+class NativeWindow(Kernel):
+    """GRU cells on the CPU, for tables of any size and windows of any length."""
+
+    def __init__(self, hidden_size: int) -> None:
+        """Compile the kernel, or take it from the cache folder.
+
+        Raises:
+            OSError: if it cannot be compiled.
+        """
+        self._library = library(hidden_size)
+
+    def __call__(self, cells: Any, output: Any, window: Tensor, hidden: Tensor) -> Tensor:
+        """See :meth:`Kernel.__call__`."""
+        weight = torch.cat([cells.input_weight, cells.hidden_weight], 1).mT  # [D, 3H, 1+H]
+        change = _Window.apply(weight, output.weight, window, hidden, self._library)  # type: ignore[no-untyped-call]
+        return output.around(window.transpose(1, 2), change.transpose(1, 2)).transpose(1, 2)
+
+
+class _Window(torch.autograd.Function):
+    """w · h after each step, float [k, n, D]; values and initial state are constants."""
+
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, read: Tensor, window: Tensor, hidden: Tensor, native: ctypes.CDLL) -> Tensor:
+        given = [each.contiguous() for each in (window, hidden, weight, read)]
+        ctx.save_for_backward(*given)
+        ctx.native = native
+        steps, rows, width = window.shape
+        out = torch.empty(steps, rows, width)
+        places = [each.data_ptr() for each in (*given, out)]
+        _run(lambda number, first, last: native.forward(first, last, steps, rows, width, *places), rows)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        given = ctx.saved_tensors
+        window, _, weight, read = given
+        steps, rows, width = window.shape
+        gradient = gradient.contiguous()
+        places = [each.data_ptr() for each in (*given, gradient)]
+        # Each thread has sums of its own, which are added up in a fixed order.
+        sums = [torch.zeros(torch.get_num_threads(), *each.shape, dtype=torch.float64) for each in (weight, read)]
+
+        def part(number: int, first: int, last: int) -> None:
+            own = [each[number].data_ptr() for each in sums]
+            ctx.native.backward(first, last, steps, rows, width, *places, *own)
+
+        _run(part, rows)
+        by_weight, by_read = (each.sum(0).float() for each in sums)
+        return by_weight, by_read, None, None, None

@@ -1,0 +1,109 @@
+"""The C++ kernel against the plain cells, and what happens where it cannot be compiled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from asmg_pl.errors import ConfigError
+from asmg_pl.generators import GRUGenerator, ParameterShapes, ResidualGRU, VanillaCells
+from asmg_pl.generators.native import SHARE, NativeWindow, cpp_compiler, library
+from asmg_pl.updaters import ASMG, Updater
+
+CPU = torch.device("cpu")
+needs_compiler = pytest.mark.skipif(cpp_compiler() is None, reason="needs a C++ compiler")
+
+
+def results(generator: GRUGenerator, window: Tensor, hidden: Tensor, cotangent: Tensor) -> list[Tensor]:
+    """The generated rows and the gradients of all weights."""
+    generator.zero_grad()
+    rows = generator.generate("item", window, hidden)
+    rows.backward(cotangent)
+    return [rows.detach(), *(p.grad.clone() for p in generator.parameters() if p.grad is not None)]
+
+
+@needs_compiler
+@pytest.mark.parametrize("kind", [GRUGenerator, ResidualGRU])
+@pytest.mark.parametrize(("hidden_size", "steps", "rows"), [(4, 3, 1), (4, 3, 63), (1, 1, 64), (2, 7, 130), (8, 2, 65)])
+def test_it_gives_the_numbers_of_the_plain_cells(
+    kind: type[GRUGenerator], hidden_size: int, steps: int, rows: int
+) -> None:
+    torch.manual_seed(rows)
+    generator = kind(ParameterShapes({"item": 3}, {}, steps), hidden_size)
+    for parameter in generator.parameters():
+        nn.init.normal_(parameter, std=2.0)  # some gates are wide open, some shut
+    given = torch.randn(steps, rows, 3), torch.randn(rows, 3, hidden_size).tanh(), torch.randn(steps, rows, 3)
+    plain = results(generator, *given)
+    generator.fuse(CPU)
+    assert isinstance(generator._kernel, NativeWindow)
+    for ours, theirs in zip(results(generator, *given), plain, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5 * max(1.0, float(theirs.abs().max())), rtol=0)
+
+
+@needs_compiler
+def test_gates_that_are_far_out_saturate() -> None:
+    generator = GRUGenerator(ParameterShapes({"item": 1}, {}, 1), 1)
+    for parameter in generator.parameters():
+        nn.init.constant_(parameter, 50.0)
+    generator.fuse(CPU)
+    window, hidden = torch.tensor([[[-9.0], [0.0], [9.0]]]), torch.zeros(3, 1, 1)
+    torch.testing.assert_close(generator.generate("item", window, hidden).flatten(), torch.tensor([50.0, 50.0, 100.0]))
+
+
+@needs_compiler
+def test_any_number_of_threads_agrees() -> None:
+    torch.manual_seed(0)
+    rows = 4 * SHARE + 7
+    generator = ResidualGRU(ParameterShapes({"item": 2}, {}, 2), 4)
+    for parameter in generator.parameters():
+        nn.init.normal_(parameter)
+    given = torch.randn(2, rows, 2), torch.randn(rows, 2, 4), torch.randn(2, rows, 2)
+    generator.fuse(CPU)
+    threads, found = torch.get_num_threads(), []
+    for count in (1, 4):
+        torch.set_num_threads(count)
+        found.append(results(generator, *given))
+    torch.set_num_threads(threads)
+    for one, four in zip(*found, strict=True):
+        torch.testing.assert_close(one, four, rtol=0, atol=1e-6 * float(one.abs().max()))
+    torch.testing.assert_close(found[0][0], found[1][0], rtol=0, atol=0)
+
+
+@needs_compiler
+def test_cells_of_another_kind_stay_plain() -> None:
+    generator = GRUGenerator(ParameterShapes({"item": 2}, {}, 2), 4, VanillaCells)
+    generator.fuse(CPU)
+    assert generator._kernel is None
+
+
+@pytest.fixture
+def no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    library.cache_clear()
+
+
+@pytest.mark.usefixtures("no_compiler")
+def test_without_a_compiler_the_plain_cells_do_unless_it_was_asked_for(short_walk: Callable[..., Updater]) -> None:
+    updater = short_walk(ASMG, window=1, until=4)
+    assert isinstance(updater, ASMG)
+    assert isinstance(updater.generator, GRUGenerator)
+    assert updater.generator._kernel is None
+    with pytest.raises(ConfigError, match=r"compile_generator: there is no C\+\+ compiler: install g\+\+"):
+        short_walk(ASMG, window=1, until=4, compile_generator=True)
+
+
+@needs_compiler
+def test_what_does_not_compile_is_reported_with_the_compilers_words(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("asmg_pl.generators.native.FLAGS", ["-DH=("])
+    library.cache_clear()
+    with pytest.raises(OSError, match=r"cannot compile gru_window.cpp: .*error"):
+        library(3)
+    assert not list(tmp_path.rglob("*.so"))

@@ -1,0 +1,48 @@
+"""Peak memory of a walk of ASMG over that of the incremental update, in sizes of the base model."""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+import resource
+from functools import partial
+
+import torch
+
+from asmg_pl.generators import GRUGenerator
+from asmg_pl.memory import size_of
+from asmg_pl.updaters import ASMG, IncrementalUpdate, Updater
+from benchmarks import workload
+from benchmarks.walks import ZipfStream, fit
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Those of a step, with tables that are large beside the workspace of a step."""
+    workload.add_arguments(parser)
+    parser.set_defaults(users=2_000_000, items=2_000_000, categories=0)
+    parser.add_argument("--rows", type=int, default=4096, help="rows of a period")
+
+
+def measure(given: argparse.Namespace) -> dict[str, float]:
+    """Peaks of two walks, each in a process of its own."""
+    peaks, size = {}, 0
+    for name in ("incremental", "ASMG"):
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            peaks[name], size = pool.apply(_peak, (given, name))
+    over = (peaks["ASMG"] - peaks["incremental"]) / size
+    return {
+        "base model: MiB": size / 2**20,
+        "incremental: peak MiB": peaks["incremental"] / 2**20,
+        "ASMG: peak MiB": peaks["ASMG"] / 2**20,
+        "ASMG over incremental, in base models": over,
+        "k + 1 + H": given.window + 1 + given.hidden_size,
+    }
+
+
+def _peak(given: argparse.Namespace, name: str) -> tuple[int, int]:
+    torch.set_num_threads(given.threads)
+    method: type[Updater] | partial[ASMG] = IncrementalUpdate
+    if name == "ASMG":
+        method = partial(ASMG, generator=partial(GRUGenerator, hidden_size=given.hidden_size), window=given.window)
+    updater = fit(ZipfStream(given, given.rows, given.window + 3), method)
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, size_of(updater.recommender)

@@ -1,0 +1,100 @@
+"""A period of a walk: the generator's share against the incremental update, and Lightning against a bare loop."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, cast
+from unittest.mock import patch
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from torch import Tensor
+
+from asmg_pl.data import PeriodDataModule
+from asmg_pl.generators import GRUGenerator
+from asmg_pl.updaters import ASMG, IncrementalUpdate, Updater
+from benchmarks import workload
+from benchmarks.walks import ZipfStream, fit
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Those of a step."""
+    workload.add_arguments(parser)
+    parser.add_argument("--rows", type=int, default=50_000, help="rows of a period")
+
+
+class Clock(Callback):
+    """Times each phase that trains, then the same phase once more in a bare loop around the same step.
+
+    Attributes:
+        lightning: seconds by phase, of each period.
+        bare: the same of the bare loop.
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        self.lightning: dict[str, list[float]] = defaultdict(list)
+        self.bare: dict[str, list[float]] = defaultdict(list)
+        self._began = 0.0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self._began = time.perf_counter()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop it, and go over the phase's mini-batches again."""
+        seconds = time.perf_counter() - self._began
+        updater, data = cast(Updater, pl_module), cast(PeriodDataModule, trainer.datamodule)  # type: ignore[attr-defined]
+        phase = updater.phase
+        if phase is None or not phase.trains:
+            return
+        self.lightning[phase.name].append(seconds)
+
+        bare = Bare(trainer.optimizers)
+        with patch.object(updater, "take_step", bare.step):
+            began = time.perf_counter()
+            for batch in data.train_dataloader():
+                phase.step(batch)
+            self.bare[phase.name].append(time.perf_counter() - began)
+
+
+class Bare:
+    """Steps of optimisers that Lightning has no part in."""
+
+    def __init__(self, optimizers: Sequence[torch.optim.Optimizer]) -> None:
+        """Take the optimisers."""
+        self.optimizers = optimizers
+
+    def step(self, number: int, loss: Tensor) -> None:
+        """One step of one of them."""
+        optimizer = self.optimizers[number]
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def measure(given: argparse.Namespace) -> dict[str, float]:
+    """Median seconds of a period's phases."""
+    torch.set_num_threads(given.threads)
+    stream = ZipfStream(given, given.rows, given.window + 1 + given.repeat)
+    generator: Any = partial(GRUGenerator, hidden_size=given.hidden_size)
+    clocks = {"incremental": Clock(), "ASMG": Clock()}
+    fit(stream, IncrementalUpdate, [clocks["incremental"]])
+    fit(stream, partial(ASMG, generator=generator, window=given.window), [clocks["ASMG"]])
+    phases = {"update": clocks["incremental"], "generate": clocks["ASMG"]}
+    # The first periods warm up; the last ones have a generator phase each.
+    lightning = {phase: statistics.median(clock.lightning[phase][-given.repeat :]) for phase, clock in phases.items()}
+    bare = {phase: statistics.median(clock.bare[phase][-given.repeat :]) for phase, clock in phases.items()}
+    return {
+        "rows of a period": given.rows,
+        "incremental update: s": lightning["update"],
+        "generator: s": lightning["generate"],
+        "generator over incremental update": lightning["generate"] / lightning["update"],
+        "Lightning over a bare loop, incremental update": lightning["update"] / bare["update"],
+        "Lightning over a bare loop, generator": lightning["generate"] / bare["generate"],
+    }

@@ -1,0 +1,27 @@
+"""Timing things against each other."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Mapping
+
+
+def medians(calls: Mapping[str, Callable[[], object]], repeat: int) -> dict[str, float]:
+    """Median seconds of each call, by name.
+
+    The calls take turns, so that all of them see the same changes of the machine's speed; a first round is not counted.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for number in range(repeat + 1):
+        for name, call in calls.items():
+            began = time.perf_counter()
+            call()
+            if number:
+                seconds[name].append(time.perf_counter() - began)
+    return {name: statistics.median(taken) for name, taken in seconds.items()}
+
+
+def median(call: Callable[[], object], repeat: int) -> float:
+    """Median seconds of a call."""
+    return medians({"": call}, repeat)[""]
