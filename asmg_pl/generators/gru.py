@@ -127,6 +127,11 @@ class GRUGenerator(Generator):
         key = f"table_{name}"
         return self._kernel(self.cells[key], self.outputs[key], window, hidden)
 
+    def advance(self, name: str, window: Tensor, hidden: Tensor) -> Tensor:
+        """See :meth:`Generator.advance`."""
+        states = self._kernel.advance(self.cells[f"table_{name}"], window, hidden) if self._kernel else None
+        return super().advance(name, window, hidden) if states is None else states
+
     def dense(self, window: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """See :meth:`Generator.dense`."""
         generated, states = self._run("dense", window.unsqueeze(-1), hidden.unsqueeze(1))

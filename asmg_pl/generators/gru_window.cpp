@@ -99,6 +99,11 @@ struct Block {
         for (int i = 0; i < H; ++i)
             for (int64_t b = count; b < BLOCK; ++b) out[i][b] = 0.0f;
     }
+    void store_state(const Row* in, int64_t column, float* hidden) const {
+        float* to = hidden + (begin * width + column) * H;
+        for (int64_t b = 0; b < count; ++b)
+            for (int i = 0; i < H; ++i) to[b * width * H + i] = in[i][b];
+    }
     void store(const Row& in, int64_t column, float* table) const {
         float* to = table + begin * width + column;
         for (int64_t b = 0; b < count; ++b) to[b * width] = in[b];
@@ -109,9 +114,10 @@ struct Block {
 
 extern "C" {
 
-// Rows first to last of n. Floats: window [k, n, D], hidden [n, D, H], weight [D, 3H, 1+H], read [D, H], out [k, n, D].
+// Rows first to last of n. Floats: window [k, n, D], hidden [n, D, H], weight [D, 3H, 1+H], read [D, H], out [k, n, D];
+// states, the one after the last step, like hidden. Either of the two results may be null.
 void forward(int64_t first, int64_t last, int64_t k, int64_t n, int64_t D, const float* window, const float* hidden,
-             const float* weight, const float* read, float* out) {
+             const float* weight, const float* read, float* out, float* states) {
     Row value, result, start[H];
     Step steps[2];
     for (int64_t begin = first; begin < last; begin += BLOCK) {
@@ -123,14 +129,16 @@ void forward(int64_t first, int64_t last, int64_t k, int64_t n, int64_t D, const
                 block.load(window + i * n * D, d, value);
                 Step& now = steps[i % 2];
                 step(weight + d * 3 * H * INPUTS, value, before, now);
+                before = now.state;
+                if (!out) continue;
                 for (int b = 0; b < BLOCK; ++b) {
                     float sum = 0.0f;
                     for (int j = 0; j < H; ++j) sum += read[d * H + j] * now.state[j][b];
                     result[b] = sum;
                 }
                 block.store(result, d, out + i * n * D);
-                before = now.state;
             }
+            if (states) block.store_state(before, d, states);
         }
     }
 }

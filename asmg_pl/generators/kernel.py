@@ -30,3 +30,7 @@ class Kernel(ABC):
         Returns:
             float [k, n, D].
         """
+
+    def advance(self, cells: Any, window: Tensor, hidden: Tensor) -> Tensor | None:
+        """The state after the window, float [n, D, H], without a gradient; ``None`` if the kernel does not give it."""
+        return None

@@ -62,7 +62,7 @@ def library(hidden_size: int) -> ctypes.CDLL:
                 raise OSError(f"{compiler} cannot compile {SOURCE.name}: {done.stderr.strip()}")
             made.replace(path)
     found = ctypes.CDLL(str(path))
-    found.forward.argtypes = [ctypes.c_int64] * 5 + [ctypes.c_void_p] * 5
+    found.forward.argtypes = [ctypes.c_int64] * 5 + [ctypes.c_void_p] * 6
     found.backward.argtypes = [ctypes.c_int64] * 5 + [ctypes.c_void_p] * 7
     found.forward.restype = found.backward.restype = None
     return found
@@ -105,9 +105,33 @@ class NativeWindow(Kernel):
 
     def __call__(self, cells: Any, output: Any, window: Tensor, hidden: Tensor) -> Tensor:
         """See :meth:`Kernel.__call__`."""
-        weight = torch.cat([cells.input_weight, cells.hidden_weight], 1).mT  # [D, 3H, 1+H]
-        change = _Window.apply(weight, output.weight, window, hidden, self._library)  # type: ignore[no-untyped-call]
+        given = _weights(cells), output.weight, window, hidden
+        change = _Window.apply(*given, self._library)  # type: ignore[no-untyped-call]
         return output.around(window.transpose(1, 2), change.transpose(1, 2)).transpose(1, 2)
+
+    def advance(self, cells: Any, window: Tensor, hidden: Tensor) -> Tensor:
+        """See :meth:`Kernel.advance`."""
+        states = torch.empty_like(hidden, memory_format=torch.contiguous_format)
+        _forward(self._library, window, hidden, _weights(cells), states=states)
+        return states
+
+
+def _weights(cells: Any) -> Tensor:
+    """Weights u and W of all gates, float [D, 3H, 1+H]."""
+    return torch.cat([cells.input_weight, cells.hidden_weight], 1).mT
+
+
+def _forward(native: ctypes.CDLL, *given: Tensor, out: Tensor | None = None, states: Tensor | None = None) -> None:
+    """Run the kernel on window, state, weights and, for ``out``, the weights of the read-out."""
+    given = tuple(each.contiguous() for each in given)
+    steps, rows, width = given[0].shape
+    read = given[3].data_ptr() if len(given) > 3 else None
+    places = [
+        *(each.data_ptr() for each in given[:3]),
+        read,
+        *(None if r is None else r.data_ptr() for r in (out, states)),
+    ]
+    _run(lambda number, first, last: native.forward(first, last, steps, rows, width, *places), rows)
 
 
 class _Window(torch.autograd.Function):
@@ -118,10 +142,8 @@ class _Window(torch.autograd.Function):
         given = [each.contiguous() for each in (window, hidden, weight, read)]
         ctx.save_for_backward(*given)
         ctx.native = native
-        steps, rows, width = window.shape
-        out = torch.empty(steps, rows, width)
-        places = [each.data_ptr() for each in (*given, out)]
-        _run(lambda number, first, last: native.forward(first, last, steps, rows, width, *places), rows)
+        out = torch.empty(window.shape)
+        _forward(native, *given, out=out)
         return out
 
     @staticmethod

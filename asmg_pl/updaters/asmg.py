@@ -188,8 +188,7 @@ class ASMG(Updater):
         for name, table in self.recommender.table_parameters().items():
             for ids in chunks(table, self.chunk_rows):
                 window, hidden = self.history.rows(name, ids)
-                _, states = self.generator.table(name, window[:1], hidden)
-                self.history.keep_state(name, ids, states[0])
+                self.history.keep_state(name, ids, self.generator.advance(name, window[:1], hidden))
         window, hidden = self.history.dense_window()
         _, states = self.generator.dense(window[:1], hidden)
         self.history.dense_hidden.copy_(states[0])

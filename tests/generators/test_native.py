@@ -45,6 +45,17 @@ def test_it_gives_the_numbers_of_the_plain_cells(
 
 
 @needs_compiler
+def test_the_state_after_a_window_is_that_of_the_plain_cells() -> None:
+    torch.manual_seed(0)
+    generator = GRUGenerator(ParameterShapes({"item": 3}, {}, 2), 4)
+    window, hidden = torch.randn(2, 70, 3), torch.randn(70, 3, 4).tanh()
+    with torch.no_grad():
+        plain = generator.advance("item", window, hidden)
+        generator.fuse(CPU)
+        torch.testing.assert_close(generator.advance("item", window, hidden), plain, atol=1e-5, rtol=0)
+
+
+@needs_compiler
 def test_gates_that_are_far_out_saturate() -> None:
     generator = GRUGenerator(ParameterShapes({"item": 1}, {}, 1), 1)
     for parameter in generator.parameters():
