@@ -14,7 +14,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from asmg_pl.callbacks import PeriodLoop, PeriodProgress, PeriodReport, PhaseCheckpoint, RunConfig
+from asmg_pl.callbacks import PeriodLoop, PeriodProgress, PeriodReport, PhaseCheckpoint, RunConfig, ServingExport
 from asmg_pl.callbacks.checkpoint import FOLDER
 from asmg_pl.checkpoint_io import newest_first, read_checkpoint
 from asmg_pl.convert.command import run as convert
@@ -38,6 +38,7 @@ class AsmgCLI(LightningCLI):
         parser.add_lightning_class_args(PeriodReport, "report")
         parser.add_lightning_class_args(PeriodProgress, "progress")
         parser.add_lightning_class_args(PhaseCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(ServingExport, "export")
         parser.link_arguments("data.sizes", "model.init_args.sizes", apply_on="instantiate")
         parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
 

@@ -2,8 +2,9 @@
 
 from asmg_pl.callbacks.checkpoint import PhaseCheckpoint
 from asmg_pl.callbacks.configuration import RunConfig
+from asmg_pl.callbacks.export import ServingExport
 from asmg_pl.callbacks.period_loop import PeriodLoop
 from asmg_pl.callbacks.progress import PeriodProgress
 from asmg_pl.callbacks.report import PeriodReport
 
-__all__ = ["PeriodLoop", "PeriodProgress", "PeriodReport", "PhaseCheckpoint", "RunConfig"]
+__all__ = ["PeriodLoop", "PeriodProgress", "PeriodReport", "PhaseCheckpoint", "RunConfig", "ServingExport"]

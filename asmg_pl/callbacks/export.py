@@ -1,0 +1,83 @@
+"""The serving model of each period as files that another program can map into memory."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.utilities import rank_zero_only
+from torch import Tensor
+
+from asmg_pl.data.datamodule import PeriodDataModule
+from asmg_pl.errors import ConfigError
+from asmg_pl.sharding import ShardedTables
+from asmg_pl.updaters.base import Updater
+
+FOLDER = "serving"
+
+#: Rows that are written at a time.
+CHUNK = 65536
+
+
+class ServingExport(Callback):
+    """Writes ``serving/after-period-PPPPPP/NAME.npy`` into the run folder, one array per parameter.
+
+    NAME is the parameter's name in the recommender's ``state_dict``. Tables are written a chunk of rows at a time,
+    straight from the device, so that no second copy of the model is in memory; a folder appears when it is whole.
+    ``numpy.load(FILE, mmap_mode="r")`` opens an array of any size at once.
+    """
+
+    def __init__(self, keep: int = 0) -> None:
+        """Set what is kept.
+
+        Args:
+            keep: how many of the newest serving models are kept as files; -1 keeps all, 0 writes none (the default).
+        """
+        if keep < -1:
+            raise ConfigError(f"export.keep must be -1 or at least 0, got {keep}")
+        self.keep = keep
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse what cannot be written.
+
+        Raises:
+            ConfigError: if no rank has whole tables.
+        """
+        if self.keep and isinstance(trainer.strategy, ShardedTables):
+            raise ConfigError("export.keep needs whole tables, and trainer.strategy shares them out: set it to 0")
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the model when the period's last phase has ended."""
+        updater = cast(Updater, pl_module)
+        phase, following = updater.phase, cast(PeriodDataModule, trainer.datamodule).phase  # type: ignore[attr-defined]
+        assert phase is not None
+        if self.keep and (following is None or following.period != phase.period):
+            folder = Path(trainer.default_root_dir) / FOLDER
+            self._write(updater.scored_models()["serving"].state_dict(), folder / f"after-period-{phase.period:06d}")
+
+    @rank_zero_only
+    def _write(self, parameters: dict[str, Tensor], target: Path) -> None:
+        partial = target.with_name(target.name + ".partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        for name, values in parameters.items():
+            write_array(values, partial / f"{name}.npy")
+        shutil.rmtree(target, ignore_errors=True)
+        partial.rename(target)
+        there = sorted(target.parent.glob("after-period-*"), reverse=True)
+        later = there.index(target)  # of a walk that has gone back to an earlier checkpoint
+        for old in [*there[:later], *(there[later + self.keep :] if self.keep > 0 else [])]:
+            shutil.rmtree(old)
+
+
+def write_array(values: Tensor, path: Path) -> None:
+    """Write a tensor as a ``.npy`` file, a chunk of rows at a time."""
+    dtype = np.dtype(str(values.dtype).removeprefix("torch."))
+    file = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=tuple(values.shape))
+    for begin in range(0, len(values), CHUNK):
+        file[begin : begin + CHUNK] = values[begin : begin + CHUNK].cpu().numpy()
+    file.flush()
