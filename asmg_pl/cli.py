@@ -14,7 +14,15 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from asmg_pl.callbacks import PeriodLoop, PeriodProgress, PeriodReport, PhaseCheckpoint, RunConfig, ServingExport
+from asmg_pl.callbacks import (
+    PeriodLoop,
+    PeriodProgress,
+    PeriodReport,
+    PhaseCheckpoint,
+    RunConfig,
+    ServingExport,
+    WandbRun,
+)
 from asmg_pl.callbacks.checkpoint import FOLDER
 from asmg_pl.checkpoint_io import newest_first, read_checkpoint
 from asmg_pl.convert.command import run as convert
@@ -37,6 +45,7 @@ class AsmgCLI(LightningCLI):
         parser.add_lightning_class_args(PeriodLoop, "loop")
         parser.add_lightning_class_args(PeriodReport, "report")
         parser.add_lightning_class_args(PeriodProgress, "progress")
+        parser.add_lightning_class_args(WandbRun, "wandb")
         parser.add_lightning_class_args(PhaseCheckpoint, "checkpoint")
         parser.add_lightning_class_args(ServingExport, "export")
         parser.link_arguments("data.sizes", "model.init_args.sizes", apply_on="instantiate")

@@ -40,18 +40,25 @@ class PeriodResult:
         """One row of a table, with columns ``MODEL_METRIC`` at its end."""
         return {name: value for name, value in vars(self).items() if name != "scores"} | self.columns()
 
-    def columns(self, metrics: Sequence[str] | None = None) -> dict[str, float]:
-        """All scores, or those by some metrics, by column of :meth:`flat`."""
+    def logged(self) -> dict[str, float]:
+        """One row for a logger, numbers alone: the ``period``, counts as ``data/…`` and scores as ``MODEL/METRIC``."""
+        counts = ("rows", "positives", "new_user_rows", "new_item_rows")
+        return (
+            {"period": self.period} | {f"data/{name}": getattr(self, name) for name in counts} | self.columns(join="/")
+        )
+
+    def columns(self, metrics: Sequence[str] | None = None, join: str = "_") -> dict[str, float]:
+        """All scores, or those by some metrics, by model and metric joined: by default, a column of :meth:`flat`."""
         return {
-            f"{model}_{metric}": score[metric]
+            f"{model}{join}{metric}": score[metric]
             for model, score in self.scores.items()
             for metric in (score if metrics is None else metrics)
         }
 
 
-def mean_over(results: Iterable[PeriodResult], split: str | None = None) -> dict[str, float]:
+def mean_over(results: Iterable[PeriodResult], split: str | None = None, join: str = "_") -> dict[str, float]:
     """The mean over the periods, or those of one split, by column of scores; ``nan`` is left out of its own column."""
-    rows = [result.columns() for result in results if split in (None, result.split)]
+    rows = [result.columns(join=join) for result in results if split in (None, result.split)]
     means = {}
     for column in rows[0] if rows else {}:
         values = [row[column] for row in rows if not math.isnan(row[column])]

@@ -25,6 +25,8 @@ from asmg_pl.memory import described, parts_of, peak_memory
 from asmg_pl.results import HEADLINE, PeriodResult, mean_over
 from asmg_pl.updaters.base import Updater
 
+PLOT = "auc.png"
+
 
 class PeriodReport(Callback):
     """Writes what the walk has scored.
@@ -35,7 +37,7 @@ class PeriodReport(Callback):
 
     def __init__(self) -> None:
         """Start with no timings."""
-        self._timings: list[dict[str, Any]] = []
+        self.timings: list[dict[str, Any]] = []
         self._began = 0.0
         self._steps_before = 0
         self._header_shown = False
@@ -57,7 +59,7 @@ class PeriodReport(Callback):
         updater = cast(Updater, pl_module)
         phase = updater.phase
         assert phase is not None
-        self._timings.append(
+        self.timings.append(
             {
                 "period": phase.period,
                 "phase": phase.name,
@@ -71,9 +73,8 @@ class PeriodReport(Callback):
         self._write(trainer, updater)
         result = updater.results.get(phase.period)
         if phase.name == "score" and result is not None:
-            metrics = {f"{model}/{name}": value for model, s in result.scores.items() for name, value in s.items()}
             for logger in trainer.loggers:
-                logger.log_metrics(metrics, step=phase.period)
+                logger.log_metrics(result.logged(), step=phase.period)
         following = cast(PeriodDataModule, trainer.datamodule).phase  # type: ignore[attr-defined]
         if trainer.is_global_zero and (following is None or following.period != phase.period):
             if result is None:
@@ -92,7 +93,7 @@ class PeriodReport(Callback):
         if tested:
             span = f"{tested[0].period} to {tested[-1].period}"
             say(_means(f"mean over the test periods {span}", tested))
-        plot_results(results, folder / "auc.png")
+        plot_results(results, folder / PLOT)
         say(f"metrics.csv, timings.csv, auc.png and checkpoints are in {folder}")
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -108,7 +109,7 @@ class PeriodReport(Callback):
         if trainer.is_global_zero:
             folder = Path(trainer.default_root_dir)
             _write_csv([result.flat() for result in updater.results.values()], folder / "metrics.csv")
-            _write_csv(self._timings, folder / "timings.csv")
+            _write_csv(self.timings, folder / "timings.csv")
             learned = [
                 {"period": period, "parameters": parameters, "quantity": quantity, "value": value}
                 for period, found in updater.learned.items()
@@ -121,7 +122,7 @@ class PeriodReport(Callback):
                 (folder / "learned.csv").unlink(missing_ok=True)  # an earlier walk's
 
     def _seconds(self, period: int) -> float:
-        return math.fsum(timing["seconds"] for timing in self._timings if timing["period"] == period)
+        return math.fsum(timing["seconds"] for timing in self.timings if timing["period"] == period)
 
     def _show(self, results: list[PeriodResult], walking: bool = False) -> None:
         for result in results:
@@ -136,11 +137,11 @@ class PeriodReport(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """The timings so far."""
-        return {"timings": self._timings}
+        return {"timings": self.timings}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take them back."""
-        self._timings = list(state_dict["timings"])
+        self.timings = list(state_dict["timings"])
 
 
 def _title(column: str) -> str:
