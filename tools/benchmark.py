@@ -18,7 +18,7 @@ import json
 from pathlib import Path
 
 from benchmarks import data, generation, memory, period, scale, scaling, step
-from run_folder import markdown
+from tables import Shown, markdown
 
 PARTS = {
     "data": data,
@@ -43,7 +43,7 @@ def main() -> None:
     given.folder.mkdir(parents=True, exist_ok=True)
     figures = PARTS[given.part].measure(given)
     (given.folder / "benchmark.json").write_text(json.dumps(figures, indent=1) + "\n")
-    shown = markdown(["figure", "value"], [[name, f"{value:,.4g}"] for name, value in figures.items()])
+    shown = markdown(Shown(["figure", "value"], [[name, f"{value:,.4g}"] for name, value in figures.items()]))
     (given.folder / "benchmark.md").write_text(shown + "\n")
     print(shown)
 

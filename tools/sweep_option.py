@@ -16,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
-from run_folder import markdown, publish, summary
+from run_folder import read_runs, summary
 from study import Study, existing_file, study_parser
+from tables import Shown, publish
 from trial import TUNED, Trial, label, tuned_files
 from walks import own_and_rest
 
@@ -43,14 +44,14 @@ def draw(rows: list[dict[str, Any]], option: str, values: list[str], path: Path)
     figure.savefig(path, dpi=130)
 
 
-def show(rows: list[dict[str, Any]], option: str) -> str:
-    """The Markdown table."""
+def show(rows: list[dict[str, Any]], option: str) -> Shown:
+    """The table."""
     lines = []
     for row in rows:
         spread = "" if row["auc_std"] is None else f"{row['auc_std']:.4f}"
         numbers = [f"{row['auc']:.4f}", spread, f"{row['logloss']:.4f}", f"{row['steps']:.0f}", f"{row['seconds']:.2f}"]
         lines.append([row["method"], row["value"] or "", *numbers])
-    return markdown(["method", option, "AUC", "std", "LogLoss", "steps", "seconds"], lines)
+    return Shown(["method", option, "AUC", "std", "LogLoss", "steps", "seconds"], lines)
 
 
 def main() -> None:
@@ -79,7 +80,7 @@ def main() -> None:
 
     study = Study(options, rest)
     rows = [
-        {"method": trial.files[0].stem, "value": trials[trial], **summary(folders)}
+        {"method": trial.files[0].stem, "value": trials[trial], **summary(read_runs(folders))}
         for trial, folders in study.walk(list(trials)).items()
     ]
     if rows:

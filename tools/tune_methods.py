@@ -24,8 +24,9 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from run_folder import markdown, publish, summary
+from run_folder import read_runs, summary
 from study import Study, existing_file, study_parser
+from tables import Shown, publish
 from trial import Options, Trial, label
 from walks import own_and_rest
 
@@ -70,7 +71,7 @@ def search(
             if s not in results
         }
         for trial, folders in study.walk(list(trials)).items():
-            results[trials[trial]] = summary(folders, "warm-up")
+            results[trials[trial]] = summary(read_runs(folders), "warm-up")
         if ended := [s for s in settings if s in results]:
             leader = max(ended, key=lambda s: results[s]["auc"])
             best = dict(leader)
@@ -97,8 +98,8 @@ def overlay(setting: Options) -> str:
     return yaml.safe_dump(tree, sort_keys=False)
 
 
-def show(rows: list[dict[str, Any]]) -> str:
-    """The Markdown table."""
+def show(rows: list[dict[str, Any]]) -> Shown:
+    """The table."""
     lines = []
     for row in rows:
         scored = [
@@ -108,7 +109,7 @@ def show(rows: list[dict[str, Any]]) -> str:
         ]
         costs = [f"{row['steps']:.0f}", f"{row['seconds']:.2f}"]
         lines.append([row["method"], row["setting"], "yes" if row["chosen"] else "", *scored, *costs])
-    return markdown(["method", "setting", "chosen", "warm-up AUC", "std", "LogLoss", "steps", "seconds"], lines)
+    return Shown(["method", "setting", "chosen", "warm-up AUC", "std", "LogLoss", "steps", "seconds"], lines)
 
 
 def main() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from run_folder import summary
+from run_folder import find_runs, read_run, read_runs, scores, summary
+
+from asmg_pl.errors import DataError
 
 METRICS = """period,split,serving_auc,serving_logloss
 5,selection,0.9,0.1
@@ -41,17 +43,54 @@ def folders(tmp_path: Path) -> dict[int, Path]:
 def test_a_summary_has_setting_scores_spread_and_costs_without_scoring(
     folders: dict[int, Path],
 ) -> None:
-    found = summary(folders)
+    found = summary(read_runs(folders))
     assert found.pop("setting") == "batch 64, lr 0.001, passes 2, generator lr 1e-05"
     expected = {"auc": 0.65, "logloss": 0.7, "auc_std": 0.1 / 2**0.5, "steps": 7, "seconds": 7, "peak_mib": 200}
     assert found == pytest.approx(expected)
 
 
 def test_of_the_warm_up_periods_an_undefined_score_is_left_out(folders: dict[int, Path]) -> None:
-    found = summary(folders, "warm-up")
+    found = summary(read_runs(folders), "warm-up")
     assert (found["auc"], found["logloss"]) == (0.5, pytest.approx(0.7))
     assert found["steps"] == 4.5  # period 6 has 9, and period 7 none
 
 
 def test_one_seed_has_no_spread(folders: dict[int, Path]) -> None:
-    assert summary({1: folders[1]})["auc_std"] is None
+    assert summary(read_runs({1: folders[1]}))["auc_std"] is None
+
+
+def test_what_a_run_did_not_note_is_left_open(folders: dict[int, Path]) -> None:
+    for name in ("timings.csv", "config.yaml", "peak_memory_mib.txt"):
+        (folders[1] / name).unlink()
+    found = summary([read_run(folders[1])])
+    assert found["auc"] == 0.6
+    assert (found["setting"], found["steps"], found["seconds"], found["peak_mib"]) == ("", None, None, None)
+
+
+def test_runs_are_named_by_the_path_to_them_without_the_seed(folders: dict[int, Path], tmp_path: Path) -> None:
+    for inner in ("study/iu/seed-3", "study/gru/window=2/seed-3", "study/pretraining/common/seed-3"):
+        (tmp_path / inner).mkdir(parents=True)
+        scored = "" if "pretraining" in inner else METRICS.format(auc=0.5)
+        (tmp_path / inner / "metrics.csv").write_text(scored + "\n")
+        (tmp_path / inner / "config.yaml").write_text("seed_everything: 3\n")
+    found = find_runs([tmp_path / "study"])
+    assert [(run.method, run.seed) for run in found] == [("gru/window=2", 3), ("iu", 3)]
+    named = find_runs([tmp_path / "study" / "iu", tmp_path / "study" / "iu" / "seed-3", folders[2]])
+    assert [run.method for run in named] == ["iu", "iu", "2"]
+
+
+def test_a_folder_without_a_run_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=f"there is no run in {tmp_path}"):
+        find_runs([tmp_path])
+    with pytest.raises(DataError, match="has no scores"):
+        read_run(tmp_path)
+
+
+def test_all_metrics_of_the_serving_model_are_scores_and_undefined_ones_null(folders: dict[int, Path]) -> None:
+    found = scores(read_runs({4: folders[1]}), "warm-up")
+    assert found.to_dict(as_series=False) == {
+        "seed": [4, 4],
+        "period": [6, 7],
+        "auc": [0.5, None],
+        "logloss": [0.6, 0.8],
+    }

@@ -49,6 +49,7 @@ def imagined_scores(monkeypatch: pytest.MonkeyPatch) -> None:
         assert split == "warm-up"
         return {"auc": AUC[folders[1].parts[0], folders[1].parts[1]]}
 
+    monkeypatch.setattr(tune_methods, "read_runs", lambda folders: folders)
     monkeypatch.setattr(tune_methods, "summary", summary)
 
 

@@ -1,0 +1,129 @@
+"""The comparison of runs that exist."""
+
+from __future__ import annotations
+
+import math
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import compare_runs
+import polars as pl
+import pytest
+from end_to_end.program import Finished
+from tools.conftest import table
+
+CONFIG = """seed_everything: {seed}
+data: {{batch_size: {batch}, root: somewhere, seed: {seed}}}
+model: {{class_path: A, init_args: {{learning_rate: 0.001, pretrained_model: seed-{seed}.ckpt}}}}
+"""
+Compare = Callable[..., Finished]
+
+
+def write(folder: Path, seed: int, auc: list[float], batch: int = 64, rows: int = 100) -> None:
+    """A run scored on the test periods from 25 on; the LogLoss is one less the AUC."""
+    folder.mkdir(parents=True)
+    scored = [
+        {"period": 25 + n, "split": "test", "rows": rows, "positives": 5, "serving_auc": a, "serving_logloss": 1 - a}
+        for n, a in enumerate(auc)
+    ]
+    warm = {"period": 24, "split": "warm-up", "rows": rows, "positives": 5, "serving_auc": 0.1, "serving_logloss": 9.0}
+    pl.DataFrame([warm, *scored]).write_csv(folder / "metrics.csv")
+    spent = [{"period": 25 + n, "phase": "update", "steps": 4, "seconds": 2.0 + seed} for n in range(len(auc))]
+    pl.DataFrame(spent).write_csv(folder / "timings.csv")
+    (folder / "config.yaml").write_text(CONFIG.format(seed=seed, batch=batch))
+    (folder / "peak_memory_mib.txt").write_text("300\n")
+
+
+@pytest.fixture
+def compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Compare:
+    """Run the tool where the run folders are."""
+
+    def run(*arguments: str) -> Finished:
+        monkeypatch.chdir(tmp_path)
+        monkeypatch.setattr(sys, "argv", ["compare_runs.py", *arguments])
+        code = 0
+        try:
+            compare_runs.main()
+        except SystemExit as stop:
+            code = int(stop.code or 0)
+        return Finished(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def study(tmp_path: Path) -> Path:
+    """Three methods, two seeds: ``new`` gains .02 everywhere, ``alike`` now more than that and now less."""
+    base = {3: [0.5, 0.6], 4: [0.7, 0.8]}
+    gains = {"iu": [0.0, 0.0], "new": [0.02, 0.02], "alike": [0.04, -0.05]}
+    for method, gain in gains.items():
+        for seed, scores in base.items():
+            write(tmp_path / "runs" / method / f"seed-{seed}", seed, [s + g for s, g in zip(scores, gain, strict=True)])
+    return tmp_path
+
+
+def test_the_best_is_marked_and_what_cannot_be_told_from_it(study: Path, compared: Compare) -> None:
+    done = compared("runs", "--out", "out/table")
+    assert done.code == 0, done.err
+    rows = table(done)
+    assert [row["method"] for row in rows] == ["new", "iu", "alike"]
+    assert [row["AUC"] for row in rows] == ["0.6700", "0.6500", "0.6450"]
+    assert [row["lift over iu"] for row in rows] == ["+0.0200", "+0.0000", "-0.0050"]
+    assert [row["95 %"] for row in rows] == ["+0.0200 to +0.0200", "+0.0000 to +0.0000", "-0.0500 to +0.0400"]
+    assert [row[""] for row in rows] == ["best", "", "≈"]
+    assert {(row["steps"], row["seconds"], row["MiB"], row["cells"]) for row in rows} == {("4", "5.00", "300", "4")}
+    assert (study / "out" / "table.md").read_text() == done.out
+    assert (study / "out" / "table.tex").read_text().startswith(r"\begin{tabular}")
+    assert (study / "out" / "table.png").read_bytes().startswith(b"\x89PNG")
+    written = pl.read_csv(study / "out" / "table.csv")
+    assert written["lift"].to_list() == pytest.approx([0.02, 0, -0.005])
+    assert written["standing"].to_list() == ["best", None, "≈"]
+
+
+def test_of_a_loss_less_is_better(study: Path, compared: Compare) -> None:
+    rows = table(compared("runs/iu", "runs/new", "--metric", "logloss"))
+    assert [(row["method"], row["logloss over iu"], row[""]) for row in rows] == [
+        ("new", "-0.0200", "best"),
+        ("iu", "+0.0000", ""),
+    ]
+
+
+def test_a_run_with_fewer_periods_is_compared_on_those_it_has(study: Path, compared: Compare) -> None:
+    write(study / "runs" / "cut" / "seed-3", 3, [0.51])
+    write(study / "runs" / "cut" / "seed-4", 4, [0.71, math.nan])
+    (row,) = [row for row in table(compared("runs")) if row["method"] == "cut"]
+    assert (row["AUC"], row["lift over iu"], row["cells"]) == ("0.6100", "+0.0100", "2")
+
+
+def test_warm_up_periods_can_be_compared(study: Path, compared: Compare) -> None:
+    assert {row["AUC"] for row in table(compared("runs", "--split", "warm-up"))} == {"0.1000"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["runs", "--baseline", "bu3"], "'bu3' is not among the rows: choose from alike, iu, new"),
+        (["runs", "--metric", "f1"], "no metric 'f1': choose one of auc, logloss"),
+        (["nowhere"], "there is no run in nowhere"),
+        (["runs/iu", "runs/iu/seed-3"], "both called iu and have seed 3"),
+    ],
+)
+def test_what_cannot_be_compared_is_said(study: Path, compared: Compare, arguments: list[str], words: str) -> None:
+    done = compared(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert words in done.err
+
+
+def test_runs_of_one_row_have_one_setting(study: Path, compared: Compare) -> None:
+    write(study / "runs" / "iu" / "seed-5", 5, [0.5, 0.5], batch=8)
+    done = compared("runs")
+    assert done.code == 2
+    assert "runs/iu/seed-4 and runs/iu/seed-5 are both called iu but differ in data.batch_size" in done.err
+
+
+def test_runs_on_other_rows_are_refused(study: Path, compared: Compare) -> None:
+    write(study / "runs" / "other" / "seed-3", 3, [0.5, 0.5], rows=99)
+    done = compared("runs")
+    assert done.code == 2
+    assert "were scored on other rows in period 24" in done.err
