@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import polars as pl
 import yaml
@@ -25,7 +25,7 @@ class Run:
         config: the whole resolved configuration, nested; empty where it was not kept.
         metrics: the columns of ``metrics.csv``, a row per scored period.
         timings: those of ``timings.csv``, a row per phase; without rows where it was not kept.
-        peak_mib: the largest resident memory of the process, where it was noted.
+        peak_mib: the largest resident memory of the process, by whoever started it or else by its own timings.
         place: where it was found, for messages.
     """
 
@@ -54,14 +54,14 @@ def read_run(folder: Path, method: str | None = None, seed: int | None = None) -
         raise DataError(f"{folder} has no scores (metrics.csv): give the folder of a run that has passed pre-training")
     told = yaml.safe_load(config.read_text()) if config.exists() else {}
     steps = pl.read_csv(timings) if timings.exists() else pl.DataFrame()
-    peak = folder / PEAK
+    noted, phases = folder / PEAK, steps.get_column("peak_mib", default=pl.Series([], dtype=pl.Float64))
     return Run(
         method=method or _method(folder.resolve()),
         seed=int(told.get("seed_everything", 0)) if seed is None else seed,
         config=told,
         metrics=pl.read_csv(metrics),
         timings=steps,
-        peak_mib=float(peak.read_text()) if peak.exists() else None,
+        peak_mib=float(noted.read_text()) if noted.exists() else cast(float | None, phases.max()),
         place=str(folder),
     )
 

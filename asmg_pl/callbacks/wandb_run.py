@@ -26,9 +26,10 @@ class WandbRun(Callback):
     """Shows a walk on Weights & Biases, if a project is named.
 
     The run gets a row per period, when the period has ended: ``MODEL/METRIC`` for each model scored, side by side,
-    ``data/…`` and ``cost/…``, all with ``period`` as the x-axis. Its summary is the mean over the test periods so far.
-    At the end it gets the period table, the plot, and what ``artifacts`` asks for. Its configuration is the whole
-    resolved one, with the stream's fingerprint and the program's version.
+    ``data/…`` and ``cost/…``, all with ``period`` as the x-axis. Its summary is the mean over the test periods so far,
+    and, as ``warm-up/…``, over the warm-up periods. At the end it gets the period table, the plot, and what
+    ``artifacts`` asks for. Its configuration is the whole resolved one, with the stream's fingerprint and the program's
+    version.
 
     The run's id is kept in checkpoints, so that a resumed walk goes on with its run. Online, only the periods that the
     run lacks are added; offline, a new folder of the same run gets all periods again, so that it is whole by itself:
@@ -91,9 +92,9 @@ class WandbRun(Callback):
             tags=self.tags,
         )
         self._id = self._run.id
-        self._logged = int(self._run.summary.get("period", 0))
+        self._logged = int(self._run.summary.get("period", 0))  # type: ignore[no-untyped-call]
         self._models = set()
-        self._run.config.update(described(trainer), allow_val_change=True)
+        self._run.config.update(described(trainer), allow_val_change=True)  # type: ignore[no-untyped-call]
         self._run.define_metric("period")
         for section in ("data", "cost"):
             self._run.define_metric(f"{section}/*", step_metric="period", summary="none")
@@ -145,7 +146,10 @@ class WandbRun(Callback):
             self._run.log(result.logged() | _costs(timings, result.period))
             self._logged = result.period
         if missing:
-            self._run.summary.update(_summary(ended, timings))
+            summary = _summary(ended, timings) | {
+                f"warm-up/{name}": value for name, value in mean_over(ended, "warm-up", join="/").items()
+            }
+            self._run.summary.update(summary)  # type: ignore[no-untyped-call]
 
     def _add_artifacts(self, folder: Path, updater: Updater) -> None:
         if self._run is None or self.artifacts == "none":

@@ -107,6 +107,8 @@ def test_the_summary_is_the_mean_over_the_test_periods(whole: Walk) -> None:
     assert tested["period"].to_list() == [10, 11, 12, 13]
     for name in ("serving_auc", "incremental_auc", "serving_logloss", "incremental_gauc"):
         assert summary[name.replace("_", "/", 1)] == pytest.approx(tested[name].to_numpy().mean())
+    before = scores(whole.folder).filter(split="warm-up")["serving_auc"].to_numpy()
+    assert summary["warm-up/serving/auc"] == pytest.approx(before.mean())
     timings = pl.read_csv(whole.folder / "timings.csv").filter(pl.col("phase") != "score", pl.col("period") > 9)
     assert summary["cost/steps"] == timings["steps"].to_numpy().sum() / 4
 

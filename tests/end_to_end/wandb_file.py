@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -73,10 +73,10 @@ def _records(data: bytes) -> Iterator[Any]:
         parts += data[place : place + length]
         place += length
         if kind in (WHOLE, LAST):
-            yield messages.Record.FromString(parts)
+            yield messages.Record.FromString(parts)  # type: ignore[attr-defined]
             parts = b""
 
 
-def _items(items: Any) -> Mapping[str, Any]:
+def _items(items: Any) -> dict[str, Any]:
     found = {"/".join(item.nested_key) or item.key: json.loads(item.value_json) for item in items}
     return dict(sorted(found.items()))  # they are written in any order

@@ -78,7 +78,7 @@ def test_the_best_is_marked_and_what_cannot_be_told_from_it(study: Path, compare
     assert (study / "out" / "table.png").read_bytes().startswith(b"\x89PNG")
     written = pl.read_csv(study / "out" / "table.csv")
     assert written["lift"].to_list() == pytest.approx([0.02, 0, -0.005])
-    assert written["standing"].to_list() == ["best", None, "≈"]
+    assert written["standing"].to_list() == ["best", "", "≈"]
 
 
 def test_of_a_loss_less_is_better(study: Path, compared: Compare) -> None:

@@ -67,6 +67,14 @@ def test_what_a_run_did_not_note_is_left_open(folders: dict[int, Path]) -> None:
     assert (found["setting"], found["steps"], found["seconds"], found["peak_mib"]) == ("", None, None, None)
 
 
+def test_memory_that_nobody_watched_is_that_of_the_timings(folders: dict[int, Path]) -> None:
+    (folders[1] / "peak_memory_mib.txt").unlink()
+    lines = TIMINGS.splitlines()
+    noted = [f"{lines[0]},peak_mib", *(f"{line},{200 + place}.5" for place, line in enumerate(lines[1:]))]
+    (folders[1] / "timings.csv").write_text("\n".join(noted))
+    assert read_run(folders[1]).peak_mib == 204.5
+
+
 def test_runs_are_named_by_the_path_to_them_without_the_seed(folders: dict[int, Path], tmp_path: Path) -> None:
     for inner in ("study/iu/seed-3", "study/gru/window=2/seed-3", "study/pretraining/common/seed-3"):
         (tmp_path / inner).mkdir(parents=True)
