@@ -96,7 +96,8 @@ class Study:
                 self._models[start][seed] = ("--model.init_args.pretrained_model", str(checkpoint))
 
     def _walk(self, trial: Trial, seed: int, more: tuple[str, ...]) -> Walk:
-        return Walk(self.folder / trial.name / f"seed-{seed}", seed, (*self.common, *trial.arguments(), *more))
+        names = ("--wandb.experiment", self.folder.name, "--wandb.method", trial.name)
+        return Walk(self.folder / trial.name / f"seed-{seed}", seed, (*names, *self.common, *trial.arguments(), *more))
 
     def _run(self, walks: Sequence[Walk]) -> dict[Walk, str]:
         failed = walk_all(walks, self.jobs)

@@ -146,10 +146,7 @@ class WandbRun(Callback):
             self._run.log(result.logged() | _costs(timings, result.period))
             self._logged = result.period
         if missing:
-            summary = _summary(ended, timings) | {
-                f"warm-up/{name}": value for name, value in mean_over(ended, "warm-up", join="/").items()
-            }
-            self._run.summary.update(summary)  # type: ignore[no-untyped-call]
+            self._run.summary.update(_summary(ended, timings))
 
     def _add_artifacts(self, folder: Path, updater: Updater) -> None:
         if self._run is None or self.artifacts == "none":
@@ -185,10 +182,11 @@ def _costs(timings: Sequence[Mapping[str, Any]], period: int) -> dict[str, float
 
 
 def _summary(results: Sequence[PeriodResult], timings: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Means over the test periods; of the memory, the peak."""
+    """Means over the test periods, of the memory the peak; scores also over the warm-up periods."""
     tested = [result for result in results if result.split == "test"]
     costs = [_costs(timings, result.period) for result in tested]
     means = {name: sum(cost[name] for cost in costs) / len(costs) for name in (costs[0] if costs else {})}
     if "cost/peak_mib" in means:
         means["cost/peak_mib"] = max(cost["cost/peak_mib"] for cost in costs)
-    return mean_over(tested, join="/") | means
+    warm_up = {f"warm-up/{name}": mean for name, mean in mean_over(results, "warm-up", join="/").items()}
+    return mean_over(tested, join="/") | means | warm_up

@@ -191,7 +191,7 @@ def test_other_loggers_get_the_same_rows_and_the_same_configuration(whole: Walk)
     for row, logged in zip(table.iter_rows(named=True), whole.recorded[0].rows, strict=True):
         names = [name for name in row if "/" in name]
         assert len(names) == 30
-        assert {name: row[name] for name in names} == pytest.approx(
+        assert {name: float(row[name]) for name in names} == pytest.approx(
             {name: float(logged[name]) for name in names}, nan_ok=True
         )
     config = yaml.safe_load((folder.parent / "hparams.yaml").read_text())
