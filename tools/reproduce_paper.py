@@ -101,9 +101,11 @@ def beside(rows: list[dict[str, Any]], name: str, published: pl.DataFrame) -> li
         if theirs := paper.get(row["method"]):
             more |= {"paper_auc": theirs["auc"], "paper_logloss": theirs["logloss"]}
             more["paper_lift"] = theirs["auc"] - paper["iu"]["auc"]
-            more["difference"] = row["auc"] - theirs["auc"]
-            more["spreads"] = more["difference"] / SPREAD
-            more["logloss_difference"] = row["logloss"] - theirs["logloss"]
+            if row["auc"] is not None:
+                more["difference"] = row["auc"] - theirs["auc"]
+                more["spreads"] = more["difference"] / SPREAD
+            if row["logloss"] is not None:
+                more["logloss_difference"] = row["logloss"] - theirs["logloss"]
         joined.append(more | row)
     return joined
 

@@ -143,7 +143,7 @@ class WandbRun(Callback):
             for model in result.scores.keys() - self._models:
                 self._run.define_metric(f"{model}/*", step_metric="period", summary="none")
                 self._models.add(model)
-            self._run.log(result.logged() | _costs(timings, result.period))
+            self._run.log({"split": result.split} | result.logged() | _costs(timings, result.period))
             self._logged = result.period
         if missing:
             self._run.summary.update(_summary(ended, timings))

@@ -16,8 +16,13 @@ import torch
 import yaml
 from end_to_end.program import command, environment, last_checkpoint, metrics
 from end_to_end.wandb_file import Recorded, read
+from run_folder import cost, read_run
+from run_folder import scores as scores_of
+from tools.wandb_server import Served, serving
+from wandb_source import wandb_runs
 
 from asmg_pl import __version__
+from asmg_pl.callbacks.configuration import settings_in
 from asmg_pl.checkpoint_io import read_checkpoint
 from asmg_pl.provenance import commit
 
@@ -82,7 +87,7 @@ def test_each_period_has_a_row_with_the_scores_of_both_models(whole: Walk) -> No
     assert len(names) == 26
     for row, expected in zip(rows, table.iter_rows(named=True), strict=True):
         assert all(same(float(row[name.replace("_", "/", 1)]), expected[name]) for name in names)
-        assert row["data/rows"] == 200
+        assert (row["split"], row["data/rows"]) == (expected["split"], 200)
         assert row["data/new_user_rows"] == expected["new_user_rows"]
 
 
@@ -182,6 +187,24 @@ def test_the_last_part_of_a_resumed_walk_is_the_whole_run(whole: Walk, parted: W
     assert same(second.rows[:7], first.rows), "what is said twice is said alike, times included"
     assert same(timeless(second.rows), timeless(whole.recorded[0].rows))
     assert second.summary["serving/auc"] == whole.recorded[0].summary["serving/auc"]
+
+
+def test_read_back_through_the_api_the_run_is_the_one_in_the_folder(
+    whole: Walk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    recorded = whole.recorded[0]
+    served = Served(recorded.run.run_id, "drama", "residual", recorded.config, recorded.history)
+    monkeypatch.setenv("WANDB_CACHE_DIR", str(tmp_path))
+    with serving([served]) as environment_of_client:
+        for name, value in environment_of_client.items():
+            monkeypatch.setenv(name, value)
+        (found,) = wandb_runs("me/fresh", "drama")
+    local = read_run(whole.folder, method="residual")
+    assert (found.method, found.seed) == (local.method, local.seed) == ("residual", 1234)
+    assert same(settings_in(found.config), settings_in(local.config))
+    assert same(scores_of([found]).to_dicts(), scores_of([local]).to_dicts())
+    tested = scores_of([local])["period"]
+    assert cost(found, tested) == pytest.approx(cost(local, tested))
 
 
 def test_other_loggers_get_the_same_rows_and_the_same_configuration(whole: Walk) -> None:

@@ -11,7 +11,9 @@ import compare_runs
 import polars as pl
 import pytest
 from end_to_end.program import Finished
+from run_folder import read_run
 from tools.conftest import table
+from tools.wandb_server import Served, serving
 
 CONFIG = """seed_everything: {seed}
 data: {{batch_size: {batch}, root: somewhere, seed: {seed}}}
@@ -100,9 +102,44 @@ def test_warm_up_periods_can_be_compared(study: Path, compared: Compare) -> None
     assert {row["AUC"] for row in table(compared("runs", "--split", "warm-up"))} == {"0.1000"}
 
 
+def served(folder: Path, group: str) -> Served:
+    """A run folder as it would be on the server."""
+    run = read_run(folder)
+    rows = [
+        {
+            **{"period": row["period"], "split": row["split"], "data/rows": row["rows"], "data/positives": 5},
+            **{"serving/auc": row["serving_auc"], "serving/logloss": row["serving_logloss"]},
+            **{"cost/steps": 4, "cost/seconds": 2.0 + run.seed, "cost/peak_mib": 300.0},
+        }
+        for row in run.metrics.iter_rows(named=True)
+    ]
+    drawn = {"periods": {"_type": "table-file"}}
+    return Served(f"{group}-{run.method}-{run.seed}", group, run.method, run.config, [*rows, drawn])
+
+
+def test_runs_on_the_server_make_the_same_table_as_their_folders(
+    study: Path, compared: Compare, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    local = compared("runs")
+    folders = [path.parent for path in (study / "runs").rglob("metrics.csv")]
+    others = [served(folder, "another") for folder in folders]
+    monkeypatch.setenv("WANDB_CACHE_DIR", str(study))
+    with serving([served(folder, "drama") for folder in folders] + others) as environment:
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        assert compared("--wandb", "me/fresh", "--experiment", "drama").out == local.out
+        twice = compared("--wandb", "me/fresh")
+        nobody = compared("--wandb", "me/fresh", "--experiment", "opera")
+    assert twice.code == 2
+    assert "have seed 3" in twice.err
+    assert (nobody.code, nobody.out) == (2, "")
+    assert "me/fresh has no run of experiment opera" in nobody.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        ([], "name run folders, or a project"),
         (["runs", "--baseline", "bu3"], "'bu3' is not among the rows: choose from alike, iu, new"),
         (["runs", "--metric", "f1"], "no metric 'f1': choose one of auc, logloss"),
         (["nowhere"], "there is no run in nowhere"),

@@ -115,6 +115,13 @@ def test_ours_stand_beside_the_papers_in_its_order_and_unit() -> None:
     assert (line["difference"], line["spreads"], line["paper lift"]) == ("+0.0034", "+2.0", "+0.0109")
 
 
+def test_a_score_that_is_not_defined_has_no_difference() -> None:
+    (row,) = beside([ours("iu", 0.8, 0.5) | {"auc": None}], "tmall", PUBLISHED)
+    shown = show([row], dict(PUBLISHED.select("method", "title").iter_rows()))
+    line = dict(zip(shown.header, shown.rows[0], strict=True))
+    assert (line["AUC"], line["difference"], line["paper AUC"]) == ("", "", "0.8180")
+
+
 def test_of_a_stream_that_the_paper_has_not_ours_stand_alone() -> None:
     (row,) = beside([ours("iu", 0.78, 0.5)], "movietweetings", PUBLISHED)
     shown = show([row], dict(PUBLISHED.select("method", "title").iter_rows()))
@@ -126,23 +133,23 @@ def test_of_a_stream_that_the_paper_has_not_ours_stand_alone() -> None:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """All three data sets: 31 days of a few users each."""
+    """All three data sets: 31 days of users who have not yet met all items."""
     random = np.random.default_rng(0)
     folder = tmp_path / "data"
     for name in ("ml-25m", "sobazaar", "tmall"):
         (folder / name).mkdir(parents=True)
     days, each = 31, 30
     count = days * each
-    user, item, day = random.integers(12, size=count), random.integers(15, size=count), np.arange(count) // each
+    user, item, day = random.integers(200, size=count), random.integers(30, size=count), np.arange(count) // each
     begin = 1_388_534_400  # 2014-01-01
     ratings = pl.DataFrame(
         {"userId": user, "movieId": item, "rating": random.integers(2, 11, count) / 2, "timestamp": begin + day * 86400}
     )
     ratings.write_csv(folder / "ml-25m" / "ratings.csv")
     films = {
-        "movieId": range(15),
-        "title": [f"Film {n}" for n in range(15)],
-        "genres": ["Drama", "Action|War", "Comedy"] * 5,
+        "movieId": range(30),
+        "title": [f"Film {n}" for n in range(30)],
+        "genres": ["Drama", "Action|War", "Comedy"] * 10,
     }
     pl.DataFrame(films).write_csv(folder / "ml-25m" / "movies.csv")
     clicks = [

@@ -1,0 +1,67 @@
+"""Runs on Weights & Biases, read through its API as if they were run folders."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import polars as pl
+from run_folder import Run
+
+from asmg_pl.errors import DataError
+
+#: Columns of ``metrics.csv`` by what a history calls them; scores are MODEL/METRIC there and MODEL_METRIC here.
+PLAIN = {"period": "period", "split": "split", "data/rows": "rows", "data/positives": "positives"}
+
+
+def wandb_runs(project: str, experiment: str | None = None) -> list[Run]:
+    """The runs of a project that walks with ``--wandb.project`` have left.
+
+    Args:
+        project: as ``ENTITY/PROJECT``.
+        experiment: only those of this group.
+
+    Raises:
+        DataError: if there is none, or none with a period scored.
+    """
+    import wandb
+
+    filters = {"group": experiment} if experiment else None
+    found = []
+    for run in wandb.Api().runs(project, filters=filters):
+        rows = [row for row in run.scan_history() if row.get("period") is not None]
+        if rows:
+            method = run.job_type or run.name
+            found.append(from_history(rows, run.config, method, place=f"{project}/{run.id}"))
+    if not found:
+        of_experiment = f" of experiment {experiment}" if experiment else ""
+        raise DataError(f"{project} has no run{of_experiment} with a period scored: see --wandb.project of asmg fit")
+    return found
+
+
+def from_history(rows: Iterable[Mapping[str, Any]], config: Mapping[str, Any], method: str, place: str) -> Run:
+    """A run of the rows of its history, one per period; undefined scores come as the text ``NaN``."""
+    rows = list(rows)
+    metrics = [
+        {
+            PLAIN.get(name, name.replace("/", "_", 1)): value if name == "split" else float(value)
+            for name, value in row.items()
+            if name in PLAIN or ("/" in name and not name.startswith(("data/", "cost/")))
+        }
+        for row in rows
+    ]
+    timings = [
+        {"period": row["period"], "phase": "all", "steps": row["cost/steps"], "seconds": row["cost/seconds"]}
+        for row in rows
+        if "cost/steps" in row
+    ]
+    whole = pl.col("period", "rows", "positives").cast(pl.Int64)
+    return Run(
+        method=method,
+        seed=int(config.get("seed_everything", 0)),
+        config={name: value for name, value in config.items() if name in ("data", "model", "seed_everything")},
+        metrics=pl.DataFrame(metrics, infer_schema_length=None).with_columns(whole).sort("period"),
+        timings=pl.DataFrame(timings),
+        peak_mib=max((row["cost/peak_mib"] for row in rows if "cost/peak_mib" in row), default=None),
+        place=place,
+    )
