@@ -11,9 +11,11 @@ import polars as pl
 import pytest
 import torch
 from lightning import Trainer
-from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.pytorch.callbacks import LambdaCallback
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from asmg_pl.callbacks import PeriodLoop, PeriodReport, PhaseCheckpoint
+from asmg_pl.callbacks.configuration import described
 from asmg_pl.checkpoint_io import AtomicCheckpointIO
 from asmg_pl.data import EqualCounts, InteractionLog, PeriodDataModule
 from asmg_pl.data.sources import DriftingStream, Source
@@ -133,6 +135,22 @@ def test_a_logger_gets_each_score_once_with_the_period_as_the_step(tmp_path: Pat
         score = model.results[row["step"]].scores["serving"]
         assert list(score) == METRICS
         assert {name: float(row[f"serving/{name}"]) for name in score} == pytest.approx(score, rel=1e-6, nan_ok=True)
+
+
+def test_tensorboard_gets_the_same_rows_and_the_provenance(tmp_path: Path) -> None:
+    events = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    logger = TensorBoardLogger(tmp_path, "logs")
+    trainer, model, data = parts(tmp_path, logger=logger)
+    describe = LambdaCallback(on_train_start=lambda trainer, _: logger.log_hyperparams(described(trainer)))
+    trainer.callbacks.append(describe)  # type: ignore[attr-defined]
+    trainer.fit(model, datamodule=data)
+    written = events.EventAccumulator(logger.log_dir)
+    written.Reload()
+    for name in ("serving/auc", "serving/logloss", "data/rows"):
+        found = [(event.step, event.value) for event in written.Scalars(name)]
+        assert found == [(period, pytest.approx(r.logged()[name])) for period, r in model.results.items()]
+    told = written.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    assert data.state_dict()["fingerprint"].encode() in told
 
 
 def test_the_screen_shows_pretraining_a_header_and_a_row_per_period(

@@ -126,7 +126,8 @@ def test_the_configuration_is_the_resolved_one_with_the_stream_and_the_version(w
     walk = read_checkpoint(last_checkpoint(whole.folder))["PeriodDataModule"]
     assert config["stream"]["fingerprint"] == walk["fingerprint"]
     assert (config["stream"]["rows"], config["stream"]["periods"]) == (2600, 13)
-    assert config["code"] == {"version": __version__, "commit": commit()}
+    assert config["code"]["version"] == __version__
+    assert (config["code"]["commit"] or "")[:40] == (commit() or "")[:40]
 
 
 def test_the_run_is_grouped_by_experiment_and_its_job_is_the_method(whole: Walk) -> None:
@@ -202,8 +203,9 @@ def test_read_back_through_the_api_the_run_is_the_one_in_the_folder(
     local = read_run(whole.folder, method="residual")
     assert (found.method, found.seed) == (local.method, local.seed) == ("residual", 1234)
     assert same(settings_in(found.config), settings_in(local.config))
-    assert same(scores_of([found]).to_dicts(), scores_of([local]).to_dicts())
-    tested = scores_of([local])["period"]
+    expected = scores_of([local])
+    assert scores_of([found]).select(expected.columns).equals(expected)
+    tested = expected["period"]
     assert cost(found, tested) == pytest.approx(cost(local, tested))
 
 
