@@ -31,7 +31,8 @@ def learned_quantities(
     """Quantities by name, for each table and, as ``"dense"``, for all dense parameters together.
 
     ``"moved"`` is how far the serving model's parameters lie from the base model's, ‖Θ*_t − Θ_t‖ / ‖Θ_t‖; the others
-    are those of :meth:`asmg_pl.generators.Generator.learned`.
+    are those of :meth:`asmg_pl.generators.Generator.learned`. Where a table's rows are shared out among ranks, those of
+    the first rank stand for all.
     """
     found: Learned = {}
     served = serving.table_parameters()

@@ -71,8 +71,7 @@ def _spread(values: pl.DataFrame) -> pl.DataFrame:
 
 def _drift(methods: Methods, baseline: str | None) -> list[Chart]:
     longest = max((run for runs in methods.values() for run in runs), key=lambda run: run.metrics.height)
-    table = longest.metrics.with_columns(pl.col("period"))
-    rows = pl.col("rows")
+    table, rows = longest.metrics, pl.col("rows")
 
     def line(label: str, value: pl.Expr) -> dict[str, Any]:
         return _line(label, table.select("period", mean=value.cast(pl.Float64)))

@@ -1,4 +1,4 @@
-"""What the README shows can be used as it stands."""
+"""What the README and the documentation show can be used as it stands."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import pytest
 from end_to_end.program import Asmg
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+DOCUMENTS = {path.name: path.read_text() for path in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}
 
 
 def test_the_updater_shown_is_complete(fit: Asmg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+    (code,) = re.findall(r"```python\n(.*?)```", DOCUMENTS["updater.md"], flags=re.DOTALL)
     (tmp_path / "mine.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
     options = ("--model.init_args.pretrain_periods", 4, "--model.init_args.pretrain_epochs", 1)
@@ -24,8 +24,12 @@ def test_the_updater_shown_is_complete(fit: Asmg, tmp_path: Path, monkeypatch: p
     assert phases == ["score", "update", "rehearse"]
 
 
-def test_every_file_and_class_that_is_named_exists() -> None:
-    for name in re.findall(r"(?:configs|tools|docs)/[\w/]+\.\w+", README):
-        assert (ROOT / name).is_file(), name
-    for stem in re.findall(r"`(\w+)`", README.split("`configs/methods/`")[1].split("With one seed")[0]):
-        assert (ROOT / "configs" / "methods" / f"{stem}.yaml").is_file(), stem
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_file_that_is_named_exists(name: str) -> None:
+    for path in re.findall(r"(?:configs|tools|docs|tests)/[\w/-]+\.\w+", DOCUMENTS[name]):
+        assert (ROOT / path).is_file(), path
+
+
+def test_the_methods_listed_are_those_that_there_are() -> None:
+    listed = re.findall(r"`(\w+)`", DOCUMENTS["comparing.md"].split("`configs/methods/`")[1].split("With one seed")[0])
+    assert sorted(listed) == sorted(path.stem for path in (ROOT / "configs" / "methods").glob("*.yaml"))
