@@ -81,7 +81,7 @@ RATINGS = pl.DataFrame(
         ("rows.csv", f"{HEADER}\n{SOUND}".rstrip()),
         ("rows.csv", f"\ufeff{HEADER}\n{SOUND}\n\n".replace("\n", "\r\n")),
         ("rows.csv.gz", f"{HEADER}\n{SOUND}"),
-        ("rows.csv", gzip.compress(f"{HEADER}\n{SOUND}".encode())),
+        ("rows.csv", gzip.compress(f"{HEADER}\n{SOUND}".encode(), mtime=0)),
         ("rows.tsv", f"{HEADER}\n{SOUND}".replace(",", "\t")),
         ("rows.csv", '"who","what","a ""title""\nof two lines",stars,when\n7,31,"x,\ny",2.5,1260759144\n'
          '"8",1029,"",4,"1260759179"\n7,9,z,5,1260759100\n'),
