@@ -2,6 +2,7 @@
 
     python tools/benchmark.py data --rows 10000000
     python tools/benchmark.py step
+    python tools/benchmark.py profile
     python tools/benchmark.py scaling
     python tools/benchmark.py period
     python tools/benchmark.py generation
@@ -17,12 +18,13 @@ import argparse
 import json
 from pathlib import Path
 
-from benchmarks import data, generation, memory, period, scale, scaling, step
+from benchmarks import data, generation, memory, period, profile, scale, scaling, step
 from tables import Shown, markdown
 
 PARTS = {
     "data": data,
     "step": step,
+    "profile": profile,
     "scaling": scaling,
     "period": period,
     "generation": generation,

@@ -31,6 +31,11 @@ def test_a_step_is_measured_against_whole_tables_and_the_base_model(
     assert found["times faster"] == found["whole tables, plain operations: ms"] / found["generator step: ms"]
 
 
+def test_a_step_is_taken_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = figures(monkeypatch, tmp_path, "profile", *TABLES)
+    assert len(found) == 12
+
+
 def test_steps_are_measured_on_tables_of_several_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = figures(monkeypatch, tmp_path, "scaling", *TABLES, "--times", "1", "3")
     ratio = found["generator, tables × 3: ms"] / found["generator, tables × 1: ms"]

@@ -1,0 +1,95 @@
+"""Where a generator step spends its time, part by part, beside an incremental step."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch.func import functional_call
+
+from asmg_pl.data.loader import MiniBatches, permutation
+from asmg_pl.generators import Generator
+from asmg_pl.optim import Adam
+from asmg_pl.recommenders import Lookup
+from asmg_pl.rows import touched_rows
+from asmg_pl.updaters.losses import cross_entropy
+from benchmarks.step import base_step, generator_step
+from benchmarks.timing import medians
+from benchmarks.walks import ZipfStream
+from benchmarks.workload import Workload, add_arguments
+
+__all__ = ["add_arguments", "measure"]
+
+
+def measure(given: argparse.Namespace) -> dict[str, float]:
+    """Median milliseconds of each part alone, of the whole steps, and of each part of the incremental one."""
+    torch.set_num_threads(given.threads)
+    workload = Workload(given)
+    updater = workload.updater()
+    recommender, history, generator = updater.recommender, updater.history, updater.generator
+    batches = next(workload.steps(1))
+    log = ZipfStream(given, given.batch_size, given.window).read(None)
+    parts = permutation(len(log), 0).split(given.batch_size)
+
+    def lookups() -> list[dict[str, Tensor]]:
+        return [recommender.lookups(batch) for batch in batches]
+
+    asked = lookups()
+
+    def touch() -> dict[str, tuple[Tensor, list[Tensor]]]:
+        tables = recommender.table_parameters()
+        return {name: touched_rows([ids[name] for ids in asked], len(table)) for name, table in tables.items()}
+
+    touched = touch()
+
+    def gather() -> dict[str, tuple[Tensor, Tensor]]:
+        return {name: history.rows(name, ids) for name, (ids, _) in touched.items()}
+
+    windows = gather()
+
+    def generate() -> dict[str, Tensor]:
+        return {name: generator.generate(name, *window) for name, window in windows.items()}
+
+    rows = {name: made.detach().requires_grad_() for name, made in generate().items()}
+    dense = generator.dense(*history.dense_window())[0].detach().requires_grad_()
+
+    def score() -> None:
+        losses = []
+        tables = {name: made.unbind(0) for name, made in rows.items()}
+        for i, batch in enumerate(batches):
+            found = {name: Lookup(tables[name][i], touched[name][1][i]) for name in tables}
+            logits = functional_call(recommender, history.split_dense(dense[i]), (batch, found))
+            losses.append(cross_entropy(logits, batch.label, batch))
+        (torch.stack(losses) @ updater.step_weights).backward()
+
+    optimizers = {
+        "generator": Adam(generator.parameters(), lr=1e-4),
+        "base": Adam(recommender.parameters(), lr=1e-4),
+    }
+    updater.generator_loss(batches).backward()
+    updater.cross_entropy(batches[0]).backward()
+    calls: dict[str, Callable[[], object]] = {
+        "mini-batches, k of them": lambda: list(MiniBatches(log, parts, given.history)),
+        "ids that the base model asks for": lookups,
+        "distinct rows": touch,
+        "rows of the snapshots and the state": gather,
+        "cells of tables, forward": generate,
+        "cells of tables, forward and backward": lambda: _backward(generate()),
+        "cells of dense parameters, forward and backward": lambda: _dense(generator, *history.dense_window()),
+        "base model on k mini-batches, forward and backward": score,
+        "generator's Adam": optimizers["generator"].step,
+        "a generator step": generator_step(workload.updater(), workload),
+        "an incremental step": base_step(workload.updater(), workload),
+        "of which base model's Adam": optimizers["base"].step,
+    }
+    return {f"{name}: ms": 1e3 * seconds for name, seconds in medians(calls, given.repeat).items()}
+
+
+def _backward(generated: dict[str, Tensor]) -> None:
+    torch.autograd.backward([*generated.values()], [torch.ones_like(made) for made in generated.values()])
+
+
+def _dense(generator: Generator, window: Tensor, hidden: Tensor) -> None:
+    generator.dense(window, hidden)[0].sum().backward()
