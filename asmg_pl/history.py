@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from asmg_pl.generators.base import ParameterShapes
@@ -105,8 +106,10 @@ class ParameterHistory(nn.Module):
         """A table's rows in all snapshots, oldest first, float [k, n, D], and their state, float [n, D, H]."""
         snapshots = self.tables.get_buffer(name)
         first = torch.tensor(self._slots(), device=ids.device)[:, None] * snapshots.shape[1]
-        window = snapshots.flatten(0, 1).index_select(0, (first + ids).flatten())
-        return window.view(self.window, len(ids), -1), self.hidden.get_buffer(name).index_select(0, ids).float()
+        window = F.embedding((first + ids).flatten(), snapshots.flatten(0, 1))
+        hidden = self.hidden.get_buffer(name)
+        state = F.embedding(ids, hidden.flatten(1)).float()  # a row in one piece is copied much faster
+        return window.view(self.window, len(ids), -1), state.view(len(ids), *hidden.shape[1:])
 
     def keep_state(self, name: str, ids: Tensor, states: Tensor) -> None:
         """Set the state of a table's rows, float [n, D, H]."""

@@ -20,7 +20,11 @@ def touched_rows(ids: list[Tensor], table_rows: int, elsewhere: int = 0) -> tupl
     count = sum(i.numel() + elsewhere * i.shape[1:].numel() for i in ids)
     if 16 * table_rows <= count:
         return torch.arange(table_rows, device=ids[0].device), ids
-    touched, inverse = torch.cat([i.flatten() for i in ids]).unique(return_inverse=True)
+    asked = torch.cat([i.flatten() for i in ids])
+    if table_rows < 2**31:
+        asked = asked.int()  # which takes half the time to sort
+    touched, inverse = asked.unique(return_inverse=True)
+    touched = touched.long()
     parts = inverse.split([i.numel() for i in ids])
     return touched, [part.view_as(i) for part, i in zip(parts, ids, strict=True)]
 

@@ -58,12 +58,16 @@ class Generator(nn.Module, ABC):
         """The generated rows of :meth:`table` alone, float [k, n, D], by whatever way is fastest."""
         return self.table(name, window, hidden)[0]
 
+    def generate_dense(self, window: Tensor, hidden: Tensor) -> Tensor:
+        """The generated coordinates of :meth:`dense` alone, float [k, P], likewise."""
+        return self.dense(window, hidden)[0]
+
     def advance(self, name: str, window: Tensor, hidden: Tensor) -> Tensor:
         """The state of rows of a table after the window, float [n, D, H], without a gradient."""
         return self.table(name, window, hidden)[1][-1]
 
     def fuse(self, device: torch.device) -> None:
-        """From now on, :meth:`generate` and :meth:`advance` may use a compiled kernel, equal up to rounding.
+        """From now on, values and states without the other may come from a compiled kernel, equal up to rounding.
 
         Raises:
             OSError: if there is one that cannot be compiled.

@@ -127,6 +127,12 @@ class GRUGenerator(Generator):
         key = f"table_{name}"
         return self._kernel(self.cells[key], self.outputs[key], window, hidden)
 
+    def generate_dense(self, window: Tensor, hidden: Tensor) -> Tensor:
+        """See :meth:`Generator.generate_dense`; the coordinates are one row of a table with a column for each."""
+        if self._kernel is None or self._kernel.fewest_rows > 1:
+            return super().generate_dense(window, hidden)
+        return self._kernel(self.cells["dense"], self.outputs["dense"], window[:, None], hidden[None])[:, 0]
+
     def advance(self, name: str, window: Tensor, hidden: Tensor) -> Tensor:
         """See :meth:`Generator.advance`."""
         states = self._kernel.advance(self.cells[f"table_{name}"], window, hidden) if self._kernel else None

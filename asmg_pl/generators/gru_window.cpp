@@ -6,7 +6,8 @@
 //
 //     h' = h + z (g - h)     z, r = σ(u θ + W h)     g = tanh(u θ + W (r h)) = 2 σ(2 (u θ + W (r h))) - 1     out = w h'
 //
-// STATE, the size H of a coordinate's state, is given when this file is compiled, so that loops over it are unrolled.
+// STATE, the size H of a coordinate's state, and ROWS, those of a block, are given when this file is compiled, so that
+// loops over them are unrolled.
 
 #include <cstdint>
 #include <cstring>
@@ -16,7 +17,7 @@ namespace {
 
 constexpr int H = STATE;
 constexpr int INPUTS = 1 + H;  // θ and the state
-constexpr int BLOCK = 64;
+constexpr int BLOCK = ROWS;
 
 using Row = float[BLOCK];
 

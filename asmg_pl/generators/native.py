@@ -31,6 +31,9 @@ FLAGS = ["-O3", "-march=native", "-fopenmp-simd", "-fno-math-errno", "-fno-trapp
 #: Rows that a thread takes at least.
 SHARE = 1024
 
+#: Rows of a block, which is computed whole; the smaller one is for fewer rows than the larger one has.
+BLOCKS = (64, 8)
+
 _Part = Callable[[int, int, int], None]
 
 
@@ -40,8 +43,8 @@ def cpp_compiler() -> str | None:
 
 
 @cache
-def library(hidden_size: int) -> ctypes.CDLL:
-    """The kernel for states of one size, compiled if the cache folder does not have it for this processor.
+def library(hidden_size: int, block: int) -> ctypes.CDLL:
+    """The kernel for states and blocks of one size, compiled if the cache folder lacks it for this processor.
 
     Raises:
         OSError: if it cannot be compiled.
@@ -49,7 +52,7 @@ def library(hidden_size: int) -> ctypes.CDLL:
     compiler = cpp_compiler()
     if compiler is None:
         raise OSError("there is no C++ compiler: install g++, or name one in the environment variable CXX")
-    command = [compiler, "-std=c++17", *FLAGS, f"-DSTATE={hidden_size}", "-shared", "-fPIC"]
+    command = [compiler, "-std=c++17", *FLAGS, f"-DSTATE={hidden_size}", f"-DROWS={block}", "-shared", "-fPIC"]
     key = hashlib.sha256(SOURCE.read_bytes() + "\n".join([*command, _processor()]).encode()).hexdigest()[:16]
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asmg_pl"
     path = folder / f"gru_window-{key}.so"
@@ -96,23 +99,26 @@ class NativeWindow(Kernel):
     """GRU cells on the CPU, for tables of any size and windows of any length."""
 
     def __init__(self, hidden_size: int) -> None:
-        """Compile the kernel, or take it from the cache folder.
+        """Compile the kernels, or take them from the cache folder.
 
         Raises:
-            OSError: if it cannot be compiled.
+            OSError: if they cannot be compiled.
         """
-        self._library = library(hidden_size)
+        self._many, self._few = (library(hidden_size, block) for block in BLOCKS)
+
+    def _for(self, rows: int) -> ctypes.CDLL:
+        return self._many if rows >= BLOCKS[0] else self._few
 
     def __call__(self, cells: Any, output: Any, window: Tensor, hidden: Tensor) -> Tensor:
         """See :meth:`Kernel.__call__`."""
         given = _weights(cells), output.weight, window, hidden
-        change = _Window.apply(*given, self._library)  # type: ignore[no-untyped-call]
+        change = _Window.apply(*given, self._for(len(hidden)))  # type: ignore[no-untyped-call]
         return output.around(window.transpose(1, 2), change.transpose(1, 2)).transpose(1, 2)
 
     def advance(self, cells: Any, window: Tensor, hidden: Tensor) -> Tensor:
         """See :meth:`Kernel.advance`."""
         states = torch.empty_like(hidden, memory_format=torch.contiguous_format)
-        _forward(self._library, window, hidden, _weights(cells), states=states)
+        _forward(self._for(len(hidden)), window, hidden, _weights(cells), states=states)
         return states
 
 

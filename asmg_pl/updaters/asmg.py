@@ -161,7 +161,7 @@ class ASMG(Updater):
                 touched, places[name] = touched_rows([r[name].rows for r in asked], len(table))
                 generated = self.generator.generate(name, *self.history.rows(name, touched))  # [k, n, D]
                 tables[name] = generated[first:].unbind(0)  # whose backward is one stack
-            dense, _ = self.generator.dense(*self.history.dense_window())  # [k, P]
+            dense = self.generator.generate_dense(*self.history.dense_window())  # [k, P]
         logits = []
         for i, batch in enumerate(batches):
             lookups = {name: asked[i][name].answer(tables[name][i], places[name][i]) for name in tables}
@@ -221,7 +221,7 @@ class ASMG(Updater):
         for name, table in self.recommender.table_parameters().items():
             for ids in chunks(table, self.chunk_rows):
                 self.serving.table(name)[ids] = self.generator.generate(name, *self.history.rows(name, ids))[-1]
-        dense, _ = self.generator.dense(*self.history.dense_window())
+        dense = self.generator.generate_dense(*self.history.dense_window())
         parameters = self.serving.dense_parameters()
         for name, values in self.history.split_dense(dense[-1]).items():
             parameters[name].copy_(values)

@@ -45,6 +45,26 @@ def test_it_gives_the_numbers_of_the_plain_cells(
 
 
 @needs_compiler
+def test_dense_coordinates_are_those_of_the_plain_cells() -> None:
+    torch.manual_seed(0)
+    generator = ResidualGRU(ParameterShapes({"item": 3}, {"a": 6, "b": 3}, 2), 4)
+    for parameter in generator.parameters():
+        nn.init.normal_(parameter)
+    window, hidden = torch.randn(2, 9), torch.randn(9, 4).tanh()
+
+    def found() -> list[Tensor]:
+        generator.zero_grad()
+        made = generator.generate_dense(window, hidden)
+        made.square().sum().backward()
+        return [made.detach(), *(p.grad.clone() for p in generator.parameters() if p.grad is not None)]
+
+    plain = found()
+    generator.fuse(CPU)
+    for ours, theirs in zip(found(), plain, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5 * max(1.0, float(theirs.abs().max())), rtol=0)
+
+
+@needs_compiler
 def test_the_state_after_a_window_is_that_of_the_plain_cells() -> None:
     torch.manual_seed(0)
     generator = GRUGenerator(ParameterShapes({"item": 3}, {}, 2), 4)
@@ -116,5 +136,5 @@ def test_what_does_not_compile_is_reported_with_the_compilers_words(
     monkeypatch.setattr("asmg_pl.generators.native.FLAGS", ["-DH=("])
     library.cache_clear()
     with pytest.raises(OSError, match=r"cannot compile gru_window.cpp: .*error"):
-        library(3)
+        library(3, 8)
     assert not list(tmp_path.rglob("*.so"))

@@ -72,13 +72,13 @@ class Spy(GRUGenerator):
     def _note(self, window: Tensor, hidden: Tensor) -> None:
         self.seen.setdefault(self.phase(), set()).add((len(window), bool(hidden.any())))
 
-    def table(self, name: str, window: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+    def generate(self, name: str, window: Tensor, hidden: Tensor) -> Tensor:
         self._note(window, hidden)
-        return super().table(name, window, hidden)
+        return super().generate(name, window, hidden)
 
-    def dense(self, window: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+    def generate_dense(self, window: Tensor, hidden: Tensor) -> Tensor:
         self._note(window, hidden)
-        return super().dense(window, hidden)
+        return super().generate_dense(window, hidden)
 
 
 @pytest.mark.parametrize("cell", [GRUCells, VanillaCells])

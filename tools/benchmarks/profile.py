@@ -53,7 +53,7 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
         return {name: generator.generate(name, *window) for name, window in windows.items()}
 
     rows = {name: made.detach().requires_grad_() for name, made in generate().items()}
-    dense = generator.dense(*history.dense_window())[0].detach().requires_grad_()
+    dense = generator.generate_dense(*history.dense_window()).detach().requires_grad_()
 
     def score() -> None:
         losses = []
@@ -92,4 +92,4 @@ def _backward(generated: dict[str, Tensor]) -> None:
 
 
 def _dense(generator: Generator, window: Tensor, hidden: Tensor) -> None:
-    generator.dense(window, hidden)[0].sum().backward()
+    generator.generate_dense(window, hidden).sum().backward()
