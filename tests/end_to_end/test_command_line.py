@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
-from end_to_end.program import Asmg, command, environment, movies, ratings
+from end_to_end.program import Asmg, movies, ratings
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -166,14 +165,3 @@ def test_every_shipped_configuration_can_be_read(asmg: Asmg, path: Path) -> None
     found = yaml.safe_load(printed.out)
     assert found["model"]["class_path"] in ("asmg_pl.updaters.ASMG", "asmg_pl.updaters.IncrementalUpdate")
     assert path.read_text().startswith("# ")
-
-
-def test_several_processes_are_refused_until_they_are_supported(stream: Path, tmp_path: Path) -> None:
-    given = ["--config", stream / "config.yaml", "--data.root", stream, "--trainer.default_root_dir", tmp_path / "run"]
-    several = ["--trainer.accelerator", "cpu", "--trainer.devices", 2, "--trainer.strategy", "ddp"]
-    done = subprocess.run(
-        command("fit", *given, *several), capture_output=True, text=True, env=environment(), timeout=120, check=False
-    )
-    assert done.returncode == 2
-    assert "trainer.devices to 1" in done.stderr
-    assert "Traceback" not in done.stderr
