@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from asmg_pl.checkpoint_io import read_checkpoint
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.errors import CheckpointError
 from asmg_pl.growth import grow_moments, grow_state, table_growth
@@ -16,12 +17,18 @@ PREFIX = "recommender."
 
 
 def load_pretrained(
-    path: Path, recommender: Recommender, optimizer: torch.optim.Optimizer, data: PeriodDataModule, periods: int
+    path: Path,
+    checkpoint: Mapping[str, Any],
+    recommender: Recommender,
+    optimizer: torch.optim.Optimizer,
+    data: PeriodDataModule,
+    periods: int,
 ) -> None:
     """Take the base model and its moments from a checkpoint; whatever else the checkpoint has is left.
 
     Args:
-        path: a checkpoint of any method.
+        path: where the checkpoint comes from, for messages.
+        checkpoint: of any method, tables sharded as those of the recommender.
         recommender: where the weights go; users, items and categories that are new since then keep their rows.
         optimizer: of ``recommender.parameters()``, where the moments and pre-training's learning rate go.
         data: the stream of this walk.
@@ -31,7 +38,6 @@ def load_pretrained(
         CheckpointError: if the checkpoint was not made just after pre-training on the same periods of the same stream,
             or belongs to another base model.
     """
-    checkpoint = read_checkpoint(path)
     walk = checkpoint[type(data).__qualname__]
     data.check_same_stream(walk)
     if checkpoint["best_pretraining_epoch"] or walk["seen"] != periods:

@@ -4,9 +4,10 @@
       walk.pt                   all that is not a table's: dense parameters, results, the walk's place
       .metadata, __R_0.distcp   the tables' rows of rank R: weights, moments, snapshots, state
 
-The second line is the format of :mod:`torch.distributed.checkpoint`. A table's rows stand there as a tensor
-[places, V, D], cut between shards (see :mod:`asmg_pl.sharding.layout`), so that another number of ranks reads other
-cuts of it; and, if the last place is not full, as another one [1, V, D] with that place alone, padded with zeros.
+All ranks write to one file system. The second line is the format of :mod:`torch.distributed.checkpoint`. A table's rows
+stand there as a tensor [places, V, D], cut between shards (see :mod:`asmg_pl.sharding.layout`), so that another number
+of ranks reads other cuts of it; and, if the last place is not full, as another one [1, V, D] with that place alone,
+padded with zeros.
 """
 
 from __future__ import annotations

@@ -260,7 +260,9 @@ class Updater(LightningModule):
         if self.pretrained_model and self.trainer.ckpt_path is None:
             data = self.trainer.datamodule  # type: ignore[attr-defined]
             path = Path(self.pretrained_model)
-            load_pretrained(path, self.recommender, self.trainer.optimizers[0], data, self.pretrain_periods)
+            checkpoint = self.trainer.strategy.load_checkpoint(path, weights_only=True)
+            optimizer = self.trainer.optimizers[0]
+            load_pretrained(path, checkpoint, self.recommender, optimizer, data, self.pretrain_periods)
             self._begin_updates()
 
     def training_step(self, batch: Any, batch_idx: int) -> None:

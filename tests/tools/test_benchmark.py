@@ -73,3 +73,16 @@ def test_all_figures_of_the_data_path_are_measured(
     assert 0 < figures["loader: share of an incremental epoch"] < 1
     assert capsys.readouterr().out == (tmp_path / "benchmark.md").read_text()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["benchmark.json", "benchmark.md"]
+
+
+def test_what_sharded_tables_send_is_measured_and_does_not_grow_with_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = ["--active", "50", "--batch", "32", "--history", "4", "--steps", "2", "--rows", "2000", "8000"]
+    found = figures(monkeypatch, tmp_path, "scale", "--ranks", "2", *sizes)
+    for step in ("update", "generate"):
+        small, large = (f"2 ranks, {rows} rows, {step}, bytes sent per step" for rows in ("2,000", "8,000"))
+        assert found[large] == pytest.approx(found[small], rel=0.2)
+        assert found[large] == pytest.approx(found[f"{large}, predicted"], rel=0.2)
+    held = "2 ranks, 8,000 rows, bytes held"
+    assert found[held] == pytest.approx(found[f"{held}, predicted"], rel=0.1)
