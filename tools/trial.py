@@ -27,6 +27,14 @@ def options_in(file: Path) -> Iterator[str]:
         yield from (f"{section}.{name}" for name in {**names, **(names.get("init_args") or {})})
 
 
+def names_start(file: Path) -> bool:
+    """Whether a method's file asks for a start of its own.
+
+    A rate of pre-training alone does not: in a study, all that share a base model start from the same one.
+    """
+    return any(sets_start(option) and not option.endswith("pretrain_learning_rate") for option in options_in(file))
+
+
 def label(options: Iterable[tuple[str, str]]) -> str:
     """A short name for options with their values, e.g. ``batch_size=256,passes=2``."""
     short = [(option.split(".", 1)[-1].replace("init_args.", ""), value) for option, value in options]
@@ -49,7 +57,7 @@ class Trial:
 
     def start(self) -> Trial:
         """The part that a pre-training depends on; trials with the same part start from the same models."""
-        files = tuple(file for file in self.files if any(map(sets_start, options_in(file))))
+        files = tuple(file for file in self.files if names_start(file))
         options = tuple((option, value) for option, value in self.options if sets_start(option))
         parts = [*(file.stem for file in files), *([label(options)] if options else [])]
         return Trial("pretraining/" + (",".join(parts) or "common"), files, options)

@@ -93,7 +93,8 @@ class ASMG(Updater):
             generator_passes: how often the generator goes over its periods when a new one arrives.
             zero_state: whether every window starts from state 0 (GRUzero) rather than from the one carried over; a
                 window of all snapshots always does, since no state comes before them.
-            stop_at_test: whether the generator's training ends before the first test period arrives.
+            stop_at_test: whether the generator's training ends before the first test period arrives; it goes on
+                generating the serving models.
             chunk_rows: table rows that are generated at a time when the serving model is made; changes memory only.
             compile_generator: whether the generator's cells run in one compiled kernel, equal up to rounding: in C++ on
                 the CPU, by ``torch.compile`` on a GPU. By default, wherever there is a compiler. It is compiled when
@@ -109,6 +110,12 @@ class ASMG(Updater):
             raise ConfigError(f"model.window must be at least 1, or null for all snapshots, got {window}")
         if not generator_learning_rate > 0:
             raise ConfigError(f"model.generator_learning_rate must be positive, got {generator_learning_rate}")
+        first_training = self.pretrain_periods + (window or 1) + 1
+        if stop_at_test and self.split_of(first_training) == "test":
+            raise ConfigError(
+                f"model.stop_at_test ends the generator's training before it begins, in period {first_training}: raise "
+                "model.test_from above it, or lower model.window or model.pretrain_periods"
+            )
         self.window = window
         self.weights = weights
         self.generator_learning_rate = generator_learning_rate
@@ -130,19 +137,24 @@ class ASMG(Updater):
 
     def phases(self, period: int) -> list[Phase]:
         """Score, generate as soon as the window is full, update."""
-        generating = []
-        stopped = self.stop_at_test and self.split_of(period) == "test"
         snapshots = period - self.pretrain_periods - 1
         window = self.window or snapshots
-        if 1 <= window <= snapshots and not stopped:
-            positions = 1 if self.weights == "last" else window
-            reads = tuple(range(period - positions + 1, period + 1))
-            last = self.generator_passes - 1
-            for n in range(self.generator_passes):
-                end = self.carry_state if n == last and not self.zero_state else nothing
-                generating.append(
-                    Phase("generate", period, reads, self.train_generator, end, side_by_side=True, repeat=n)
-                )
+        if not 1 <= window <= snapshots:
+            return [self.scoring(period), *self.updating(period, end=self.push)]
+        carry = nothing if self.zero_state else self.carry_state
+        if self.stop_at_test and self.split_of(period) == "test":  # ω stays as it is, and the window moves on
+            return [self.scoring(period, end=carry), *self.updating(period, end=self.push)]
+        positions = 1 if self.weights == "last" else window
+        reads = tuple(range(period - positions + 1, period + 1))
+        last = self.generator_passes - 1
+        generating = [
+            Phase(
+                *("generate", period, reads, self.train_generator, carry if n == last else nothing),
+                side_by_side=True,
+                repeat=n,
+            )
+            for n in range(self.generator_passes)
+        ]
         return [self.scoring(period), *generating, *self.updating(period, end=self.push)]
 
     def scored_models(self) -> Mapping[str, Recommender]:

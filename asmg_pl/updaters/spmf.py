@@ -26,10 +26,10 @@ LABELS = (0, 1)
 class SPMF(Updater):
     """Replays, with each new period, rows that the model has come to score low.
 
-    Positives and negatives have a reservoir each, a uniform sample of the rows so far. Of its positives, ranked by
-    descending score, ``replay`` times as many as the period has are drawn without replacement with weights
-    exp(rank / size); negatives likewise, but uniformly. Source: Wang et al., "Streaming Ranking Based Recommender
-    Systems" (SIGIR 2018), as run by Peng et al. (2021).
+    Positives and negatives have a reservoir each, a sample of the rows so far: uniform but for the rows of a period,
+    which do not take each other's places. Of its positives, ranked by descending score, ``replay`` times as many as the
+    period has are drawn without replacement with weights exp(rank / size); negatives likewise, but uniformly. Source:
+    Wang et al., "Streaming Ranking Based Recommender Systems" (SIGIR 2018), as run by Peng et al. (2021).
 
     Attributes:
         reservoir: for each label, row positions, int64 [n].
@@ -99,22 +99,28 @@ class SPMF(Updater):
                 weights[order] = torch.exp(torch.arange(len(rows)) / len(rows))
             count = min(len(rows), int(self.replay * len(self._rows_with(label, new))))
             if count:
-                generator = self._randomness("draw", period, label)
-                chosen.append(rows[weights.multinomial(count, replacement=False, generator=generator)])
+                # As torch.multinomial draws without replacement, which refuses more than 2²⁴ rows.
+                waits = torch.empty_like(weights).exponential_(generator=self._randomness("draw", period, label))
+                chosen.append(rows[(weights / waits).topk(count).indices])
         self._scores = []
         self.training_rows = torch.cat(chosen).sort().values
 
     def admit(self, period: int) -> None:
-        """Let each new row in with probability reservoir size / rows of its label so far, in a random row's place."""
+        """Let each new row in with probability reservoir size / rows of its label so far, in a random row's place.
+
+        Of a period so long that more rows would enter than there are places, a random choice of them does.
+        """
         new, before = self._data.rows_of(period), self._data.rows_of(1, period - 1)
         for label in LABELS:
             kept, arrived = self.reservoir[label], self._rows_with(label, new)
             generator = self._randomness("admit", period, label)
-            so_far = len(self._rows_with(label, before)) + 1 + torch.arange(len(arrived))
+            earlier = int((self._data.log.between(before.start, before.stop).label == label).sum())
+            so_far = earlier + 1 + torch.arange(len(arrived))
             chance = len(kept) / so_far
             entering = arrived[torch.rand(len(arrived), generator=generator) < chance]
             staying = torch.randperm(len(kept), generator=generator)[len(entering) :]
-            self.reservoir[label] = torch.cat([kept[staying], entering])
+            places = torch.randperm(len(entering), generator=generator)[: len(kept)].sort().values
+            self.reservoir[label] = torch.cat([kept[staying], entering[places]])
 
     @property
     def _data(self) -> PeriodDataModule:

@@ -1,4 +1,4 @@
-"""Every shipped method walks a stream and can be resumed."""
+"""Every shipped method walks a stream and can be resumed; every shipped base model walks under a generator."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import yaml
 from end_to_end.program import Asmg, metrics
 
-METHODS = sorted((Path(__file__).parents[2] / "configs" / "methods").glob("*.yaml"))
+CONFIGS = Path(__file__).parents[2] / "configs"
+METHODS = sorted((CONFIGS / "methods").glob("*.yaml"))
+RECOMMENDERS = sorted((CONFIGS / "recommenders").glob("*.yaml"))
 PRETRAINING = [
     *("--model.init_args.pretrain_periods", 4, "--model.init_args.pretrain_epochs", 2),
     *("--model.init_args.test_from", 8),
@@ -33,13 +36,21 @@ def test_a_method_walks_and_resumes(fit: Asmg, tmp_path: Path, method: Path) -> 
 
 @pytest.mark.parametrize(
     ("name", "phases"),
-    [("gru_full", ["update", "generate", "score"]), ("ader", ["update", "herd", "score"])],
+    [
+        ("gru_full", ["update", "generate", "score"]),
+        ("ader", ["update", "herd", "score"]),
+        ("spmf", ["update", "rank", "score"]),
+        ("ewc", ["weigh", "update", "score"]),
+        ("sml", ["update", "transfer", "score"]),
+        ("retrain", ["update", "score"]),
+    ],
 )
 def test_a_method_with_a_past_of_its_own_goes_on_from_any_phase(
     fit: Asmg, tmp_path: Path, name: str, phases: list[str]
 ) -> None:
     method = next(path for path in METHODS if path.stem == name)
-    given, folder = ("--config", method, *PRETRAINING, "--checkpoint.keep", 100), tmp_path / "run"
+    given = ("--config", method, *PRETRAINING, "--model.init_args.passes", 1, "--checkpoint.keep", 100)
+    folder = tmp_path / "run"
     assert fit(folder, *given, "--loop.until", 8).code == 0
     expected = metrics(folder)
     checkpoints = sorted((folder / "checkpoints").glob("period-000007*"), reverse=True)
@@ -47,3 +58,18 @@ def test_a_method_with_a_past_of_its_own_goes_on_from_any_phase(
     for checkpoint in checkpoints:  # from the newest on, since going on from one removes those after it
         assert fit(folder, *given, "--loop.until", 8, "--ckpt_path", checkpoint).code == 0, checkpoint.name
         assert metrics(folder) == expected, checkpoint.name
+
+
+@pytest.mark.parametrize("recommender", RECOMMENDERS, ids=lambda path: path.stem)
+def test_a_generator_serves_any_base_model(fit: Asmg, tmp_path: Path, recommender: Path) -> None:
+    given = ("--config", recommender, *PRETRAINING, "--model.init_args.compile_generator", False)
+    finished = fit(tmp_path, *given, "--loop.until", 9)
+    assert finished.code == 0, finished.err
+    asked, used = (
+        yaml.safe_load(path.read_text())["model"]["init_args"]["recommender"]
+        for path in (recommender, tmp_path / "config.yaml")
+    )
+    assert used["class_path"] == asked["class_path"]
+    table = pl.read_csv(tmp_path / "metrics.csv")
+    assert table["serving_logloss"].is_between(0.1, 2.0).all()
+    assert table["incremental_auc"][-1] != table["serving_auc"][-1]

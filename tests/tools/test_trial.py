@@ -50,6 +50,16 @@ def test_settings_of_the_updates_share_a_start(plain: Path, tmp_path: Path) -> N
     assert [trial.start() for trial in trials] == [Trial("pretraining/common", ())] * 2
 
 
+def test_a_rate_of_pretraining_that_a_method_has_for_itself_does_not_count_beside_other_methods(
+    factors: Path, tmp_path: Path
+) -> None:
+    text = "model:\n  class_path: A\n  init_args:\n    pretrain_learning_rate: 0.1\n"
+    faster = write(tmp_path / "faster.yaml", text)
+    assert Trial("one", (faster,)).start() == Trial("pretraining/common", ())
+    assert Trial("two", (factors, faster)).start() == Trial("pretraining/factors", (factors,))
+    assert Trial("three", (), (("model.init_args.pretrain_learning_rate", "0.2"),)).start().options
+
+
 def test_another_base_model_has_a_start_of_its_own_that_tuning_leaves(plain: Path, factors: Path) -> None:
     start = Trial("pretraining/factors", (factors,))
     assert Trial("one", (factors,)).start() == Trial("two", (factors, plain)).start() == start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from asmg_pl.data.log import Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import GRUGenerator, ResidualGRU
 from asmg_pl.rows import touched_rows
-from asmg_pl.updaters import ASMG
+from asmg_pl.updaters import ASMG, Updater
 from asmg_pl.updaters.asmg import step_weights
 
 BIG = Sizes(users=60, items=80, categories=30)
@@ -275,3 +276,61 @@ def test_the_generator_may_stop_where_the_test_periods_begin() -> None:
     updater = ASMG(BIG, pretrain_periods=2, test_from=9, stop_at_test=True)
     names = [[phase.name for phase in updater.phases(period)] for period in (8, 9)]
     assert names == [["score", "generate", "update"], ["score", "update"]]
+
+
+@pytest.mark.parametrize("zero_state", [False, True])
+def test_a_generator_that_has_stopped_goes_on_generating_from_the_window_as_it_moves_on(
+    short_walk: Callable[..., Updater], zero_state: bool
+) -> None:
+    options = {"window": 2, "zero_state": zero_state, "stop_at_test": True, "generator": GRUGenerator}
+    before, after = (short_walk(ASMG, until=until, **options) for until in (5, 6))  # 6 is the first test
+    assert isinstance(before, ASMG)
+    assert isinstance(after, ASMG)
+    for trained, stopped in zip(before.generator.parameters(), after.generator.parameters(), strict=True):
+        assert torch.equal(trained, stopped)
+    first, second = before.history.dense_window()[0], after.history.dense_window()[0]
+    assert torch.equal(first[1], second[0]), "the window has moved on"
+    _, states = before.generator.dense(*before.history.dense_window())
+    expected = torch.zeros_like(states[0]) if zero_state else states[0]
+    torch.testing.assert_close(after.history.dense_hidden, expected)
+    rows, hidden = before.history.rows("item", torch.arange(20))
+    _, states = before.generator.table("item", rows, hidden)
+    torch.testing.assert_close(after.history.hidden.get_buffer("item"), 0 * states[0] if zero_state else states[0])
+    assert any(
+        not torch.equal(a, b) for a, b in zip(before.serving.parameters(), after.serving.parameters(), strict=True)
+    )
+
+
+@pytest.mark.parametrize(("window", "first"), [(3, 6), (1, 4), (None, 4)])
+def test_a_generator_that_would_stop_before_it_begins_is_refused(window: int | None, first: int) -> None:
+    ASMG(BIG, pretrain_periods=2, window=window, stop_at_test=True, test_from=first + 1)
+    with pytest.raises(ConfigError, match=rf"model\.stop_at_test .* in period {first}: raise model\.test_from"):
+        ASMG(BIG, pretrain_periods=2, window=window, stop_at_test=True, test_from=first)
+
+
+def test_every_window_starts_from_the_carried_state_or_from_zero(short_walk: Callable[..., Updater]) -> None:
+    def states(zero_state: bool) -> dict[tuple[str, int], bool]:
+        """By phase, whether any state before the window differed from 0."""
+        seen: dict[tuple[str, int], bool] = {}
+
+        class Watched(ASMG):
+            def train_generator(self, batches: tuple[Batch, ...]) -> None:
+                self.note()
+                super().train_generator(batches)
+
+            def make_serving(self) -> None:
+                self.note()
+                super().make_serving()
+
+            def note(self) -> None:
+                assert self.phase is not None
+                hidden = [self.history.dense_hidden, *self.history.hidden.buffers()]
+                seen[self.phase.name, self.phase.period] = all(state.any() for state in hidden)
+
+        short_walk(Watched, generator=GRUGenerator, window=2, zero_state=zero_state)
+        return {key: state for key, state in seen.items() if key[1] >= 5}  # when the generator is first trained
+
+    assert set(states(zero_state=True).values()) == {False}
+    carried = states(zero_state=False)
+    assert not carried.pop(("generate", 5)), "the first window starts from 0"
+    assert set(carried.values()) == {True}

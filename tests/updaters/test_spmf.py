@@ -77,6 +77,22 @@ def test_a_new_row_enters_with_the_reservoirs_share_of_the_rows_so_far(spmf: Cal
     assert (stayed - trials * share).abs().max() < 4.5 * (trials * share * (1 - share)) ** 0.5
 
 
+def test_a_reservoir_keeps_its_size_however_long_a_period_is(spmf: Callable[..., SPMF]) -> None:
+    updater, entered = spmf(reservoir_share=0.1), torch.zeros(7 * PERIOD)
+    updater._data.rows_of = lambda first, last=None: range(0, 10) if first == 1 else range(10, 7 * PERIOD)  # type: ignore[method-assign]
+    for _ in range(50):
+        updater._data.seed += 1
+        updater.reservoir = {0: torch.tensor([0, 3]), 1: torch.tensor([1, 2, 4])}
+        updater.admit(3)
+        for label, size in [(0, 2), (1, 3)]:
+            rows = updater.reservoir[label]
+            assert len(set(rows.tolist())) == size
+            assert ((rows % 3 > 0) == bool(label)).all()
+            entered[rows] += 1
+    assert entered[:10].sum() < entered[10:].sum()
+    assert entered[5 * PERIOD :].any()
+
+
 def drawn(updater: SPMF, period: int) -> Tensor:
     updater.draw(period)
     return updater.training_rows[updater.training_rows < (period - 1) * PERIOD]
@@ -92,6 +108,13 @@ def test_an_update_reads_the_new_rows_and_a_share_of_old_ones_oldest_first(spmf:
     assert (int(positive.sum()), int((~positive).sum())) == (16, 8)
     assert len(set(old.tolist())) == len(old)
     assert torch.isin(old, torch.cat([*updater.reservoir.values()])).all()
+
+
+def test_a_reservoir_may_be_larger_than_2_to_the_24(spmf: Callable[..., SPMF]) -> None:
+    updater = spmf(replay=0.1)
+    updater.reservoir[0] = torch.arange(2**24 + 1) - 2**25
+    updater.draw(3)
+    assert (updater.training_rows < -(2**24)).sum() == 3  # of 33 negatives
 
 
 def test_positives_that_score_low_are_drawn_more_often(spmf: Callable[..., SPMF]) -> None:
