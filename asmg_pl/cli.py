@@ -9,7 +9,6 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from lightning.pytorch.utilities import rank_zero_only
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -27,7 +26,8 @@ from asmg_pl.callbacks.checkpoint import FOLDER
 from asmg_pl.checkpoint_io import newest_first, read_checkpoint
 from asmg_pl.convert.command import run as convert
 from asmg_pl.data import PeriodDataModule
-from asmg_pl.errors import CheckpointError, ConfigError, OneMessage, UserError
+from asmg_pl.errors import CheckpointError, ConfigError
+from asmg_pl.failure import OneMessage, leave_if_mendable
 from asmg_pl.prepare.command import run as prepare
 from asmg_pl.sharding.reader import tensors_in
 from asmg_pl.updaters import Updater
@@ -57,6 +57,9 @@ class AsmgCLI(LightningCLI):
         config = self.config[self.config.subcommand]
         if isinstance(config.seed_everything, int) and not 0 <= config.seed_everything < 2**32:
             raise ConfigError(f"seed_everything must be from 0 to 2**32 - 1, got {config.seed_everything}")
+        for flag, unset, instead in REPLACED:
+            if config.trainer.get(flag, unset) not in (unset, None):
+                raise ConfigError(f"trainer.{flag} cannot be used, as updaters take their own steps: {instead}")
         if config.get("ckpt_path") is None:
             if self.config.subcommand in ("validate", "test"):
                 raise ConfigError("there is no model to score: name a checkpoint with --ckpt_path, or give 'last'")
@@ -79,6 +82,16 @@ class AsmgCLI(LightningCLI):
 #: Warnings of Lightning that tell the user of a walk nothing: about its own dependencies, and about short phases and
 #: fitting without validation, which are meant.
 IDLE_WARNINGS = (".*LeafSpec.*", "Total length of .* across ranks is zero.*", "The number of training batches .*")
+
+
+#: Options of the trainer that Lightning refuses where a module takes its own steps, their default, and what to give.
+REPLACED = [
+    ("gradient_clip_val", 0.0, "give --model.init_args.gradient_clip, the largest norm of a step's gradient"),
+    (
+        *("accumulate_grad_batches", 1),
+        "give --data.accumulate, the parts in which a mini-batch is gone over, and --data.batch_size, a step's rows",
+    ),
+]
 
 
 #: What the program does beside LightningCLI's subcommands.
@@ -120,10 +133,5 @@ def main() -> None:
     except SIGTERMException:
         sys.exit(128 + signal.SIGTERM)
     except Exception as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, (UserError, MisconfigurationException, OSError)):
-            cause = cause.__cause__  # building a class from the configuration wraps what its __init__ raises
-        if cause is None:
-            raise
-        sys.stderr.write(f"asmg: {cause}\n")
-        sys.exit(2)
+        leave_if_mendable(error)
+        raise

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-from typing import NoReturn
-
 
 class UserError(Exception):
     """Something outside the program is wrong; the message says what, where, and how to mend it."""
@@ -24,14 +21,3 @@ class CheckpointError(UserError, RuntimeError):
 
 class WalkInterruptedError(UserError, RuntimeError):
     """Something stopped the walk within a phase; it can go on from the last checkpoint."""
-
-
-class OneMessage:
-    """Mixed into an argument parser: an error is one message and exit status 2, without a page of usage before it."""
-
-    help_command = "asmg fit --help"
-
-    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
-        """Print the message and exit."""
-        sys.stderr.write(f"asmg: {message}\n(the accepted options: {self.help_command})\n")
-        sys.exit(2)

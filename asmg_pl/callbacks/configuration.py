@@ -19,6 +19,7 @@ FREE = {
     "data.seed",
     "data.scoring_batch_size",
     "data.evaluate",
+    "data.accumulate",
     "model.init_args.chunk_rows",
     "model.init_args.pretrained_model",
 }

@@ -44,6 +44,7 @@ class PeriodDataModule(LightningDataModule):
         negatives: Fresh | None = None,
         evaluate: list[int] | None = None,
         device_rows: int | None = None,
+        accumulate: int = 1,
         seed: int = 1234,
     ) -> None:
         """Describe the stream; files are read when it is first needed.
@@ -61,11 +62,16 @@ class PeriodDataModule(LightningDataModule):
             device_rows: on a GPU, the most rows whose columns are put there at once (about 30 bytes each, and 4 for
                 each item of their histories); a pass over more rows gathers its mini-batches on the CPU, ahead of time.
                 No limit by default.
+            accumulate: in how many parts, one after the other, each device goes over its share of a mini-batch in
+                training, and then takes one step: memory of a part, and beyond rounding the same numbers.
             seed: shuffling depends on it, the period and the pass alone. The command line sets it to
                 ``--seed_everything``.
         """
         super().__init__()
-        sizes = {"batch_size": batch_size, "scoring_batch_size": scoring_batch_size, "device_rows": device_rows}
+        sizes = {
+            **{"batch_size": batch_size, "scoring_batch_size": scoring_batch_size},
+            **{"device_rows": device_rows, "accumulate": accumulate},
+        }
         for name, value in sizes.items():
             if value is not None and value < 1:
                 raise ConfigError(f"data.{name} must be at least 1, got {value}")
@@ -80,6 +86,7 @@ class PeriodDataModule(LightningDataModule):
         self.negatives = negatives
         self.evaluate = evaluate
         self.device_rows = device_rows
+        self.accumulate = accumulate
         self.seed = seed
         self.period = 0
         self.step = 0
@@ -144,9 +151,9 @@ class PeriodDataModule(LightningDataModule):
             return self._batches(phase, phase.rows(), lambda rows: rows.split(size))
         if not phase.side_by_side:
             batches = self._batches(phase, self._positions(*phase.reads), lambda rows: rows.split(size), phase.reads)
-            return batches if phase.beside is None else SideBySide([batches, self._beside(phase, len(batches))])
+            return batches if phase.beside is None else SideBySide([batches, self._beside(phase, self._cuts(phase))])
         # Each stream is shuffled by itself and cut into as many mini-batches as the newest period needs.
-        count = self.mini_batches(phase)
+        count = self._cuts(phase)
         return SideBySide(
             [
                 self._batches(phase, self._positions(period), lambda rows: rows.tensor_split(count), (period,), period)
@@ -166,18 +173,21 @@ class PeriodDataModule(LightningDataModule):
         """Mini-batches of rows, shuffled if the phase trains on whole periods, with fresh negatives if there are any.
 
         Orders and negatives depend on the seed, the pass and the key alone; scoring draws alike in all passes. Over
-        several processes they are those of a single one; each process then has its share of each mini-batch.
+        several processes they are those of a single one; each process then has its shares of each mini-batch.
         """
-        number, shares = self._share
+        number, processes = self._process
+        numbers = range(number, processes * self._parts(phase), processes)
+        shares = processes * len(numbers)
         order = permutation(len(rows), self.seed, *phase.key, *key) if phase.trains and phase.rows is None else None
         sizes = [len(part) for part in cut(torch.arange(len(rows)))]
 
         def own(rows: Tensor) -> tuple[Tensor, ...]:
-            return tuple(Share.take(part, number, shares) for part in cut(rows))
+            return tuple(Share.take(part, number, shares) for part in cut(rows) for number in numbers)
 
         batches = self._feed.mini_batches(rows, own, order, periods, phase.period)
         if self.negatives is None:
-            return Shares(batches, sizes, shares) if shares > 1 else batches
+            totals = [size for size in sizes for _ in numbers]
+            return Shares(batches, totals, shares) if shares > 1 else batches
         random = randomness(
             self.seed, "negatives", *((*phase.key, *key) if phase.trains else phase.reads), device=self._feed.device
         )
@@ -185,14 +195,20 @@ class PeriodDataModule(LightningDataModule):
         read = (rows if order is None else rows[order]).to(self._feed.device)
         drawn = self.negatives.draw(self._interactions, read, candidates, random)
         parts = drawn.split(sizes)
-        batches = WithNegatives(batches, [Share.take(part, number, shares) for part in parts])
+        batches = WithNegatives(batches, [Share.take(part, number, shares) for part in parts for number in numbers])
         if shares == 1:
             return batches
         found = (drawn >= 0).sum(1).cpu().split(sizes)
-        return Shares(batches, [len(part) + int(part.sum()) for part in found], shares)
+        return Shares(batches, [len(part) + int(part.sum()) for part in found for _ in numbers], shares)
 
     def mini_batches(self, phase: Phase) -> int:
-        """How many mini-batches a phase has, as far as that is known now."""
+        """How many mini-batches, or parts of them, a process gets in a phase, as far as that is known now."""
+        return self._cuts(phase) * self._parts(phase)
+
+    def _parts(self, phase: Phase) -> int:
+        return self.accumulate if phase.trains else 1
+
+    def _cuts(self, phase: Phase) -> int:
         if phase.rows is not None:
             rows = len(phase.rows())
         else:
@@ -255,7 +271,7 @@ class PeriodDataModule(LightningDataModule):
         )
 
     @property
-    def _share(self) -> tuple[int, int]:
+    def _process(self) -> tuple[int, int]:
         """The number of this process and how many there are."""
         return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
 

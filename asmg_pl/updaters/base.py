@@ -61,6 +61,7 @@ class Updater(LightningModule):
         test_from: int = 25,
         pretrained_model: str | None = None,
         row_wise: bool = False,
+        gradient_clip: float | None = None,
     ) -> None:
         """Build the base model.
 
@@ -78,6 +79,8 @@ class Updater(LightningModule):
                 base model, with its moments, is where this walk begins, so that many walks share one pre-training.
             row_wise: whether a step of the base model changes only the table rows that its mini-batch touches, in time
                 that does not grow with the tables. By default the others move too, by their moments, as in the paper.
+            gradient_clip: the largest norm of a step's gradient, over all that it moves; a longer one is shortened
+                to it. By default there is no limit.
         """
         super().__init__()
         self.automatic_optimization = False
@@ -92,6 +95,11 @@ class Updater(LightningModule):
         for name, rate in [("learning_rate", learning_rate), ("pretrain_learning_rate", pretrain_learning_rate)]:
             if rate is not None and not rate > 0:
                 raise ConfigError(f"model.{name} must be positive, got {rate}")
+        if gradient_clip is not None and not gradient_clip > 0:
+            raise ConfigError(f"model.gradient_clip must be positive, got {gradient_clip}")
+        if gradient_clip is not None and row_wise:
+            raise ConfigError("model.gradient_clip does not work with model.row_wise: leave one of them out")
+        self.gradient_clip = gradient_clip
         self.learning_rate = learning_rate
         self.passes = passes
         self.pretrain_periods = pretrain_periods
@@ -108,6 +116,7 @@ class Updater(LightningModule):
         self.evaluation: dict[int, PeriodResult] = {}
         self.learned: dict[int, Learned] = {}
         self.phase: Phase | None = None
+        self._part, self._parts = 0, 1  # of a mini-batch, see PeriodDataModule
         self._scoreboard = Scoreboard(self._known_before)
         self._best: dict[str, Any] = {}
 
@@ -172,18 +181,32 @@ class Updater(LightningModule):
         return cross_entropy(self.recommender(batch), batch.label, batch)
 
     def take_step(self, optimizer: int, loss: Tensor) -> None:
-        """One step of one of the optimisers, counted in the order of :meth:`configure_optimizers`."""
+        """One step of one of the optimisers, counted in the order of :meth:`configure_optimizers`.
+
+        If a mini-batch comes in parts, the step is taken with the last one; gradients are averaged over parts and
+        processes.
+        """
         optimizers = self.optimizers()
         chosen = optimizers[optimizer] if isinstance(optimizers, list) else optimizers
-        chosen.zero_grad()
+        if self._part == 0:
+            chosen.zero_grad()
         with without_reduction(self.trainer.model):
-            self.manual_backward(loss)
+            self.manual_backward(loss if self._parts == 1 else loss / self._parts)
+        if not self.completes_step:
+            return
         if self.trainer.world_size > 1:
             tables = self.recommender.table_parameters()
             own = [table for name, table in tables.items() if name in self.recommender.owners]
             by_rows = list(tables.values()) if self.recommender.row_wise else []
             average_gradients(chosen.param_groups[0]["params"], by_rows, own)
+        if self.gradient_clip is not None:
+            self.clip_gradients(chosen, self.gradient_clip, "norm")
         chosen.step()
+
+    @property
+    def completes_step(self) -> bool:
+        """Whether the part of a mini-batch at hand is its last one."""
+        return self._part == self._parts - 1
 
     def split_of(self, period: int) -> str:
         """``"selection"``, ``"warm-up"`` or ``"test"``, see :class:`~asmg_pl.results.PeriodResult`."""
@@ -253,6 +276,8 @@ class Updater(LightningModule):
                     f"{type(self).__name__} does not work with sharded tables: {self.needs_whole_tables}. Choose "
                     "another method, or trainer.strategy ddp"
                 )
+            if self.gradient_clip is not None:
+                raise ConfigError("model.gradient_clip does not work with sharded tables: leave it out")
             strategy.share_out(self, self.recommender)
 
     def on_fit_start(self) -> None:
@@ -266,8 +291,10 @@ class Updater(LightningModule):
             self._begin_updates()
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
-        """Hand the mini-batch to the running phase."""
+        """Hand the mini-batch, or a part of it, to the running phase."""
         assert self.phase is not None
+        self._parts = self.trainer.datamodule.accumulate if self.phase.trains else 1  # type: ignore[attr-defined]
+        self._part = batch_idx % self._parts
         with torch.set_grad_enabled(self.phase.trains):
             self.phase.step(batch)
 

@@ -51,6 +51,7 @@ class EWC(Updater):
         for parameter in self.importance.parameters():
             parameter.zero_()
         self._squares: list[Tensor] = []
+        self._gradients: list[Tensor] = []
         self._batches = 0
 
     def phases(self, period: int) -> list[Phase]:
@@ -78,11 +79,17 @@ class EWC(Updater):
         """Add a mini-batch's B · g², which needs no step."""
         parameters = list(self.recommender.parameters())
         found = torch.autograd.grad(self.cross_entropy(batch), parameters)
-        gradients = averaged([gradient.to_dense() for gradient in found])  # as the penalty, they are over all rows
+        if not self._gradients:
+            self._gradients = [torch.zeros_like(p) for p in parameters]  # as the penalty, over all rows
+        for gradient, of_part in zip(self._gradients, found, strict=True):
+            gradient.add_(of_part, alpha=1 / self._parts)
+        if not self.completes_step:
+            return
         if not self._squares:
             self._squares = [torch.zeros_like(p) for p in parameters]
-        for square, gradient in zip(self._squares, gradients, strict=True):
+        for square, gradient in zip(self._squares, averaged(self._gradients), strict=True):
             square.addcmul_(gradient, gradient, value=batch.total)
+        self._gradients = []
         self._batches += 1
 
     @torch.no_grad()
