@@ -105,8 +105,8 @@ def main() -> None:
     """
     for message in IDLE_WARNINGS:
         warnings.filterwarnings("ignore", message)
-    for logger in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed"):
-        logging.getLogger(logger).setLevel(logging.WARNING)
+    for logger in ("pytorch.utilities.rank_zero", "fabric.utilities.seed", "fabric.utilities.distributed"):
+        logging.getLogger(f"lightning.{logger}").setLevel(logging.WARNING)
     try:
         if sys.argv[1:2] and (command := COMMANDS.get(sys.argv[1])):
             command(sys.argv[2:])

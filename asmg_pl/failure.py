@@ -6,17 +6,15 @@ import os
 import sys
 import time
 import traceback
-from contextlib import suppress
 from typing import NoReturn
 
-import torch.distributed as dist
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities import rank_zero_only
 
 from asmg_pl.errors import UserError
 
 #: Seconds for which a process waits to be ended with the first one.
-PATIENCE = 5.0
+PATIENCE = 10.0
 
 _PARENT = os.getppid()
 
@@ -31,10 +29,8 @@ def leave(message: str, wait: bool = True) -> NoReturn:
         message: what is wrong, where, and how to mend it.
         wait: whether the first process may be about to say the same.
     """
-    rank = rank_zero_only.rank
+    rank = rank_zero_only.rank  # type: ignore[attr-defined]
     if rank:
-        with suppress(Exception):
-            dist.destroy_process_group()  # those that wait for an answer of this one go on, and notice
         until = time.monotonic() + PATIENCE
         while wait and time.monotonic() < until:
             if os.getppid() != _PARENT:

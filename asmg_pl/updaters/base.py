@@ -200,7 +200,7 @@ class Updater(LightningModule):
             by_rows = list(tables.values()) if self.recommender.row_wise else []
             average_gradients(chosen.param_groups[0]["params"], by_rows, own)
         if self.gradient_clip is not None:
-            self.clip_gradients(chosen, self.gradient_clip, "norm")
+            self.clip_gradients(chosen.optimizer, self.gradient_clip, "norm")
         chosen.step()
 
     @property

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from asmg_pl import failure
 from asmg_pl.cli import main
 
 _context = multiprocessing.get_context("forkserver")
@@ -61,6 +62,7 @@ def asmg(*arguments: object) -> tuple[int, str]:
     rank, ranks = str(dist.get_rank()), str(dist.get_world_size())
     os.environ |= {"TORCHELASTIC_RUN_ID": "test", "RANK": rank, "LOCAL_RANK": rank, "GROUP_RANK": "0"}
     os.environ |= {"WORLD_SIZE": ranks, "LOCAL_WORLD_SIZE": ranks, "MASTER_ADDR": "localhost", "MASTER_PORT": "0"}
+    failure.PATIENCE = 0.0  # nobody ends the others
     sys.argv = ["asmg", *map(str, arguments)]
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as errors:
         try:
