@@ -32,6 +32,10 @@ ELSEWHERE = {
     "python tools/sweep_option.py": "walks for many minutes; tests/tools/test_sweep_option.py has a small one",
     "python tools/sweep.py": "walks for many minutes; tests/tools/test_sweep.py has a small one",
     "python tools/reproduce_paper.py": "walks for hours; tests/tools/test_reproduce_paper.py has a small one",
+    "asmg fit --config configs/demo.yaml --trainer.strategy ddp": "ends the process that it runs in with the others; "
+    "tests/end_to_end/test_processes.py walks on two and four",
+    "torchrun --nnodes": "takes two machines; tests/end_to_end/test_processes.py has torchrun on one",
+    "srun ": "takes two machines with SLURM",
     "torchrun --nproc-per-node 8": "takes eight processes; tests/sharding/test_walks.py walks on two and four",
     "wandb sync": "needs an account and the network",
     "python tools/compare_methods.py runs/all --methods configs/methods/*.yaml --tuned": "needs what tuning found; "
