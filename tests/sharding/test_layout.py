@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asmg_pl.sharding import Layout
@@ -18,6 +18,7 @@ def layouts(draw: st.DrawFn) -> list[Layout]:
     return [Layout(rows, shards, rank, ranks) for rank in range(ranks)]
 
 
+@settings(deadline=None)
 @given(layouts())
 def test_each_row_is_held_by_its_owner_alone(layouts: list[Layout]) -> None:
     whole = torch.arange(layouts[0].rows)
@@ -30,6 +31,7 @@ def test_each_row_is_held_by_its_owner_alone(layouts: list[Layout]) -> None:
         assert torch.equal(layout.ids(), ids)
 
 
+@settings(deadline=None)
 @given(layouts())
 def test_the_newest_ids_are_dealt_out_to_all(layouts: list[Layout]) -> None:
     first = layouts[0]
@@ -38,6 +40,7 @@ def test_the_newest_ids_are_dealt_out_to_all(layouts: list[Layout]) -> None:
     assert (counts <= first.per_rank).all()
 
 
+@settings(deadline=None)
 @given(layouts(), st.integers(0, 30))
 def test_growth_appends_rows_and_moves_none(layouts: list[Layout], more: int) -> None:
     for old in layouts:
@@ -45,6 +48,7 @@ def test_growth_appends_rows_and_moves_none(layouts: list[Layout], more: int) ->
         assert torch.equal(new.ids()[: old.held], old.ids())
 
 
+@settings(deadline=None)
 @given(layouts())
 def test_all_ranks_together_are_one_tensor_cut_between_shards(layouts: list[Layout]) -> None:
     first = layouts[0]
