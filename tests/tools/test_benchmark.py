@@ -19,7 +19,7 @@ def figures(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str) -> d
     benchmark.main()
     torch.set_num_threads(threads)
     found: dict[str, float] = json.loads((folder / "benchmark.json").read_text())
-    assert all(value >= 0 for value in found.values())
+    assert all(value > 0 for value in found.values())
     return found
 
 
@@ -56,8 +56,7 @@ def test_peak_memory_is_measured_in_processes_of_their_own(tmp_path: Path, monke
     sizes = ["--users", "100000", "--items", "100000", "--rows", "64"]
     found = figures(monkeypatch, tmp_path, "memory", *TABLES, *sizes)
     assert found["base model: MiB"] == pytest.approx(200_000 * 8 * 4 / 2**20, rel=0.01)
-    assert found["incremental: peak MiB"] > 10 * found["base model: MiB"]
-    assert found["ASMG: peak MiB"] > 10 * found["base model: MiB"]
+    assert found["ASMG over incremental, in base models"] > 4
 
 
 def test_all_figures_of_the_data_path_are_measured(

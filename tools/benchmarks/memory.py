@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-import resource
 from functools import partial
+from pathlib import Path
 
 import torch
 
@@ -45,4 +45,10 @@ def _peak(given: argparse.Namespace, name: str) -> tuple[int, int]:
     if name == "ASMG":
         method = partial(ASMG, generator=partial(GRUGenerator, hidden_size=given.hidden_size), window=given.window)
     updater = fit(ZipfStream(given, given.rows, given.window + 3), method)
-    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, size_of(updater.recommender)
+    return _high_water(), size_of(updater.recommender)
+
+
+def _high_water() -> int:
+    """The process's peak in bytes; ``ru_maxrss`` would begin with the peak of the process that started this one."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
