@@ -27,7 +27,7 @@ def on_ranks(ranks: int, function: Callable[..., Any], *arguments: Any) -> list[
     with tempfile.TemporaryDirectory() as folder:
         pipes = [_context.Pipe(duplex=False) for _ in range(ranks)]
         processes = [
-            _context.Process(target=_one, args=(rank, ranks, folder, pipes[rank][1], sys.path, function, arguments))
+            _context.Process(target=_one, args=(rank, ranks, folder, pipes[rank][1], function, arguments))
             for rank in range(ranks)
         ]
         os.environ["OMP_NUM_THREADS"] = "1"
@@ -46,10 +46,7 @@ def on_ranks(ranks: int, function: Callable[..., Any], *arguments: Any) -> list[
                 process.kill()
 
 
-def _one(
-    rank: int, ranks: int, folder: str, answer: Any, path: list[str], function: Callable[..., Any], arguments: Any
-) -> None:
-    sys.path[:] = path
+def _one(rank: int, ranks: int, folder: str, answer: Any, function: Callable[..., Any], arguments: Any) -> None:
     torch.set_num_threads(1)
     dist.init_process_group("gloo", f"file://{Path(folder) / 'rendezvous'}", rank=rank, world_size=ranks)
     answer.send(function(*arguments))
