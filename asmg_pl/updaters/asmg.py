@@ -63,6 +63,7 @@ class ASMG(Updater):
     Attributes:
         history: the snapshots and the generator's carried state.
         serving: Θ*, the model that serves.
+        trained: whether the generator has taken a step, bool []; a first period without rows lets it wait.
     """
 
     def __init__(
@@ -132,6 +133,8 @@ class ASMG(Updater):
         require({"recommender": size, "serving": size, "history": snapshots, "hidden": states, "moments": 2 * size})
         self.serving = copy.deepcopy(self.recommender).requires_grad_(False)
         self.history = ParameterHistory(self.recommender, window, self.generator.hidden_size, state_dtype)
+        self.trained: Tensor
+        self.register_buffer("trained", torch.zeros((), dtype=torch.bool))
         self.step_weights: Tensor
         self.register_buffer("step_weights", step_weights(weights, self.history.window), persistent=False)
 
@@ -184,6 +187,7 @@ class ASMG(Updater):
     def train_generator(self, batches: tuple[Batch, ...]) -> None:
         """One step of ω."""
         self.take_step(1, self.generator_loss(batches))
+        self.trained.fill_(True)
 
     def generator_loss(self, batches: tuple[Batch, ...]) -> Tensor:
         """Σ_i λ_i L(Θ*_i | D_{i+1})."""
@@ -215,20 +219,15 @@ class ASMG(Updater):
         """Add Θ_t to the history and make Θ*_t; note what the generator has learned."""
         self.history.push(self.recommender)
         self.make_serving()
-        if self.generates:
+        if self.trained:
             period = self.pretrain_periods + self.history.pushes
             self.learned[period] = learned_quantities(self.generator, self.history, self.recommender, self.serving)
-
-    @property
-    def generates(self) -> bool:
-        """Whether the generator has been trained, which comes just before the push after a full window."""
-        return self.history.pushes > (self.window or 1)
 
     @torch.no_grad()
     def make_serving(self) -> None:
         """Generate the serving model from the history, a chunk of rows at a time."""
         self.serving.load_state_dict(self.recommender.state_dict())
-        if not self.generates:
+        if not self.trained:
             return
         for name, table in self.recommender.table_parameters().items():
             for ids in chunks(table, self.chunk_rows):

@@ -68,6 +68,17 @@ def test_after_an_empty_day_the_same_model_serves(fit: Asmg, days: Path, tmp_pat
         assert torch.equal(value, after[name]), name
 
 
+def test_a_generator_waits_when_the_first_day_that_would_train_it_is_empty(
+    fit: Asmg, days: Path, tmp_path: Path
+) -> None:
+    given = ("--config", FOLDER / "gru_multi.yaml", *PRETRAINING, *BY_DAY, "--model.init_args.window", 1)
+    assert fit(tmp_path, *given, root=days).code == 0
+    table = pl.read_csv(tmp_path / "metrics.csv")
+    differs = (table["serving_logloss"] - table["incremental_logloss"]).abs() > 0
+    assert dict(zip(table["period"], differs, strict=True))[7] is False, "no step was taken in period 6"
+    assert dict(zip(table["period"], differs, strict=True))[8] is True
+
+
 def test_a_day_without_rows_to_choose_the_epoch_is_refused_before_any_work(
     fit: Asmg, days: Path, tmp_path: Path
 ) -> None:
