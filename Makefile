@@ -8,7 +8,7 @@ demo: .venv/installed
 	$(BIN)/asmg fit --config configs/demo.yaml --checkpoint.overwrite true
 
 test: .venv/installed
-	$(BIN)/pytest -n auto
+	$(BIN)/pytest -n auto --dist loadfile
 
 lint: .venv/installed
 	$(BIN)/ruff check .

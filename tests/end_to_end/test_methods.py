@@ -14,7 +14,7 @@ METHODS = sorted((CONFIGS / "methods").glob("*.yaml"))
 RECOMMENDERS = sorted((CONFIGS / "recommenders").glob("*.yaml"))
 PRETRAINING = [
     *("--model.init_args.pretrain_periods", 4, "--model.init_args.pretrain_epochs", 2),
-    *("--model.init_args.test_from", 8),
+    *("--model.init_args.test_from", 8, "--model.init_args.passes", 1),
 ]
 
 
@@ -49,7 +49,7 @@ def test_a_method_with_a_past_of_its_own_goes_on_from_any_phase(
     fit: Asmg, tmp_path: Path, name: str, phases: list[str]
 ) -> None:
     method = next(path for path in METHODS if path.stem == name)
-    given = ("--config", method, *PRETRAINING, "--model.init_args.passes", 1, "--checkpoint.keep", 100)
+    given = ("--config", method, *PRETRAINING, "--checkpoint.keep", 100)
     folder = tmp_path / "run"
     assert fit(folder, *given, "--loop.until", 8).code == 0
     expected = metrics(folder)
