@@ -19,16 +19,17 @@ SIZES = Sizes(users=9, items=7, categories=3)
 
 
 def pushed(**options: Any) -> ASMG:
-    """ASMG after four pushes, with every number of the generator and of the states drawn."""
+    """ASMG after four pushes, trained before the last, with every number of the generator and of the states drawn."""
     torch.manual_seed(0)
     updater = ASMG(SIZES, **({"generator": GRUGenerator} | options))
     for parameter in updater.generator.parameters():
         nn.init.normal_(parameter)
     for tensor in (*updater.history.hidden.buffers(), updater.history.dense_hidden):
         tensor.uniform_(-1, 1)
-    for _ in range(4):
+    for pushes in range(4):
         for parameter in updater.recommender.parameters():
             nn.init.normal_(parameter)
+        updater.trained.fill_(pushes == 3)
         updater.push()
     return updater
 

@@ -50,6 +50,8 @@ def test_making_the_serving_model_is_measured(tmp_path: Path, monkeypatch: pytes
 def test_periods_are_measured_with_lightning_and_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = figures(monkeypatch, tmp_path, "period", *TABLES, "--rows", "64")
     assert found["rows of a period"] == 64
+    bare = found["incremental update: s"] / found["Lightning over a bare loop, incremental update"]
+    assert found["step of the incremental update: ms"] == pytest.approx(1e3 * bare / 2), "a period of two steps"
 
 
 def test_peak_memory_is_measured_in_processes_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

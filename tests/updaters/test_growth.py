@@ -51,12 +51,12 @@ def updater_with(name: str, recommender: str, sizes: Sizes, seed: int) -> Update
 
 
 def somewhere(updater: Updater) -> dict[str, Any]:
-    """A checkpoint as in the middle of a walk: every tensor differs from its start."""
+    """A checkpoint as in the middle of a walk: every number differs from its start."""
     if isinstance(updater, ASMG):
         for _ in range(4):
             updater.history.push(updater.recommender)
     for tensor in updater.state_dict().values():
-        if isinstance(tensor, Tensor):
+        if isinstance(tensor, Tensor) and tensor.is_floating_point():
             tensor.normal_()
     optimizers = updater.configure_optimizers()
     for optimizer in optimizers:

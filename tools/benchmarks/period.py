@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import time
 from collections import defaultdict
@@ -16,6 +17,7 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from asmg_pl.data import PeriodDataModule
+from asmg_pl.data.batch import Batch
 from asmg_pl.generators import GRUGenerator
 from asmg_pl.updaters import ASMG, IncrementalUpdate, Updater
 from benchmarks import workload
@@ -78,18 +80,29 @@ class Bare:
         optimizer.step()
 
 
+class Idle(IncrementalUpdate):
+    """Goes over the mini-batches and does nothing with them: what is left is the loop."""
+
+    def update(self, batch: Batch) -> None:
+        """No step."""
+
+
 def measure(given: argparse.Namespace) -> dict[str, float]:
     """Median seconds of a period's phases."""
     torch.set_num_threads(given.threads)
     stream = ZipfStream(given, given.rows, given.window + 1 + given.repeat)
     generator: Any = partial(GRUGenerator, hidden_size=given.hidden_size)
-    clocks = {"incremental": Clock(), "ASMG": Clock()}
+    clocks = {"incremental": Clock(), "ASMG": Clock(), "idle": Clock()}
     fit(stream, IncrementalUpdate, [clocks["incremental"]])
     fit(stream, partial(ASMG, generator=generator, window=given.window), [clocks["ASMG"]])
+    fit(stream, Idle, [clocks["idle"]])
     phases = {"update": clocks["incremental"], "generate": clocks["ASMG"]}
     # The first periods warm up; the last ones have a generator phase each.
     lightning = {phase: statistics.median(clock.lightning[phase][-given.repeat :]) for phase, clock in phases.items()}
     bare = {phase: statistics.median(clock.bare[phase][-given.repeat :]) for phase, clock in phases.items()}
+    idle = clocks["idle"]
+    empty, data = (statistics.median(found["update"][-given.repeat :]) for found in (idle.lightning, idle.bare))
+    milliseconds = 1e3 / math.ceil(given.rows / given.batch_size)  # of a step, for a phase's second
     return {
         "rows of a period": given.rows,
         "incremental update: s": lightning["update"],
@@ -97,4 +110,6 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
         "generator over incremental update": lightning["generate"] / lightning["update"],
         "Lightning over a bare loop, incremental update": lightning["update"] / bare["update"],
         "Lightning over a bare loop, generator": lightning["generate"] / bare["generate"],
+        "step of the incremental update: ms": bare["update"] * milliseconds,
+        "Lightning around a step that does nothing: ms": (empty - data) * milliseconds,
     }
