@@ -31,6 +31,7 @@ def unpack(archive: Path, folder: Path, files: tuple[str, ...], limit: int) -> N
         try:
             with zipfile.ZipFile(archive) as content:
                 _extract(content, archive, Path(aside), files, limit)
+        # zipfile tells an unknown compression by NotImplementedError, and a password by RuntimeError.
         except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
             raise DataError(
                 f"{archive} is damaged or no zip archive ({error}): remove it, and fetch it again"

@@ -257,7 +257,7 @@ def packed(path: Path, content: bytes) -> Path:
     return path / "x.zip"
 
 
-@pytest.mark.parametrize("name", ["../ratings.csv", "/tmp/ratings.csv", "a/../../x", "..\\ratings.csv", "C:\\x"])
+@pytest.mark.parametrize("name", ["../ratings.csv", "/etc/ratings.csv", "a/../../x", "..\\ratings.csv", "C:\\x"])
 def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path: Path, name: str) -> None:
     content = archive(**{"ratings.csv": RATINGS, "movies.csv": MOVIES, name: "evil"})
     with pytest.raises(DataError, match="leads out of its folder"):
@@ -282,7 +282,24 @@ def test_an_archive_that_grows_beyond_the_bound_is_refused(tmp_path: Path) -> No
     assert list((tmp_path / "to").iterdir()) == []
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", good()[:-30], good()[:200] + b"\0" * 50 + good()[250:]])
+def patched(place: int, value: int) -> bytes:
+    """An archive with another byte at a place of each member's flags (0) and method (2), in both of its headers."""
+    content = bytearray(good())
+    for header, fields in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        at = -1
+        while (at := content.find(header, at + 1)) >= 0:
+            content[at + fields + place] = value
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *(b"", b"no archive", good()[:-30], good()[:200] + b"\0" * 50 + good()[250:]),
+        pytest.param(patched(0, 1), id="password"),
+        pytest.param(patched(2, 99), id="unknown compression"),
+    ],
+)
 def test_a_damaged_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(DataError, match="damaged or no zip archive"):
         unpack(packed(tmp_path, content), tmp_path / "to", FILES, 10_000)
