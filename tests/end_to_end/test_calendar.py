@@ -38,24 +38,21 @@ def days(write_stream: Write) -> Path:
 
 
 @pytest.mark.parametrize("method", OWN_PHASES)
-def test_every_updater_walks_over_days_without_rows(fit: Asmg, days: Path, tmp_path: Path, method: str) -> None:
-    finished = fit(tmp_path, "--config", FOLDER / f"{method}.yaml", *PRETRAINING, *BY_DAY, root=days)
+def test_every_updater_walks_over_days_without_rows_and_goes_on_from_them(
+    fit: Asmg, days: Path, tmp_path: Path, method: str
+) -> None:
+    given = ("--config", FOLDER / f"{method}.yaml", *PRETRAINING, *BY_DAY)
+    whole, parted = tmp_path / "whole", tmp_path / "parted"
+    finished = fit(whole, *given, root=days)
     assert finished.code == 0, finished.err
     assert "12 periods of 0 to 217 rows; empty: 6, 9; of one class: 7, 8, 10, 11" in finished.out
     assert "(left out where not defined: period 8, 9, 10, 11)" in finished.out
-    table = pl.read_csv(tmp_path / "metrics.csv")
+    table = pl.read_csv(whole / "metrics.csv")
     assert table["period"].to_list() == list(range(5, DAYS + 1))
     assert table["rows"].to_list() == [217, 0, 1, 217, 0, 1, 217, 216]
     for row in table.iter_rows(named=True):
         assert math.isnan(row["serving_auc"]) == (row["period"] in (*EMPTY, *ONE_ROW, *ONE_CLASS))
         assert math.isnan(row["serving_logloss"]) == (row["period"] in EMPTY)
-
-
-@pytest.mark.parametrize("method", ["residual_multi", "ader"])
-def test_a_walk_goes_on_from_a_day_without_rows(fit: Asmg, days: Path, tmp_path: Path, method: str) -> None:
-    given = ("--config", FOLDER / f"{method}.yaml", *PRETRAINING, *BY_DAY)
-    whole, parted = tmp_path / "whole", tmp_path / "parted"
-    assert fit(whole, *given, root=days).code == 0
     assert fit(parted, *given, "--loop.until", 9, root=days).code == 0
     assert fit(parted, *given, "--ckpt_path", "last", root=days).code == 0
     assert metrics(parted) == metrics(whole)

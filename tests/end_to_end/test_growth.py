@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 import torch
 from end_to_end.program import PERIODS, ROWS, Asmg, metrics, movies, ratings
+from end_to_end.test_calendar import OWN_PHASES
 from end_to_end.test_methods import METHODS
 
 
@@ -38,7 +39,6 @@ def grown_movies() -> pl.DataFrame:
     return pl.concat([movies(), fresh])
 
 
-OWN_ROWS = ["iu", "inc_ctr", "spmf", "ader", "sml", "sml_mf", "ewc", "retrain", "gru_full", "residual_multi"]
 BUCKETS = {"user": 23, "item": 31}
 RECOMMENDERS = {
     "DeepFM": ("--model.init_args.recommender", "asmg_pl.recommenders.DeepFM"),
@@ -54,13 +54,14 @@ RECOMMENDERS = {
 
 @pytest.mark.parametrize(
     "model",
-    [("--config", METHODS[0].with_name(f"{method}.yaml")) for method in OWN_ROWS] + list(RECOMMENDERS.values()),
-    ids=[*OWN_ROWS, *RECOMMENDERS],
+    [("--config", METHODS[0].with_name(f"{method}.yaml")) for method in OWN_PHASES] + list(RECOMMENDERS.values()),
+    ids=[*OWN_PHASES, *RECOMMENDERS],
 )
 def test_the_walk_goes_on_with_new_periods_users_items_and_categories(
     fit: Asmg, write_stream: Callable[[pl.DataFrame, pl.DataFrame], Path], tmp_path: Path, model: tuple[str, ...]
 ) -> None:
-    options = ["--model.init_args.pretrain_periods", 4, "--model.init_args.passes", 1]
+    options = ["--model.init_args.pretrain_periods", 4, "--model.init_args.pretrain_epochs", 2]
+    options += ["--model.init_args.passes", 1]
     whole, parted = tmp_path / "whole", tmp_path / "parted"
     assert fit(whole, *model, *options, root=write_stream(ratings(), movies())).code == 0
     before = metrics(whole)

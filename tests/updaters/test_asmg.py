@@ -177,7 +177,7 @@ def test_chunks_change_neither_the_serving_model_nor_the_carried_state() -> None
             torch.testing.assert_close(a, b, atol=1e-6, rtol=0)
 
 
-@pytest.mark.parametrize("pushes", [0, 3, 5])
+@pytest.mark.parametrize("pushes", [0, 1, 2, 3, 5])
 def test_the_base_model_serves_until_the_generator_has_been_trained(pushes: int) -> None:
     updater = random_model(BIG, pushes, trained=False)
     for parameter in updater.recommender.parameters():  # unlike any snapshot

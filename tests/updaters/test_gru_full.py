@@ -114,9 +114,9 @@ def test_with_the_last_weight_only_the_newest_period_is_read() -> None:
     assert [(phase.name, phase.reads) for phase in phases] == [("score", (9,)), ("generate", (9,)), ("update", (9,))]
 
 
-@pytest.mark.parametrize("trained", [False, True])
-def test_the_generated_model_serves_as_soon_as_the_generator_has_been_trained(trained: bool) -> None:
-    updater = random_model(BIG, 2, trained, window=None)
+@pytest.mark.parametrize(("pushes", "trained"), [(1, False), (2, False), (2, True)])
+def test_the_generated_model_serves_as_soon_as_the_generator_has_been_trained(pushes: int, trained: bool) -> None:
+    updater = random_model(BIG, pushes, trained, window=None)
     updater.make_serving()
     for served, base in parameters_of(updater).values():
         assert torch.equal(served, base) is not trained
