@@ -45,6 +45,7 @@ def test_steps_are_measured_on_tables_of_several_sizes(tmp_path: Path, monkeypat
 def test_making_the_serving_model_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = figures(monkeypatch, tmp_path, "generation", *TABLES, "--times", "2")
     assert found["coordinates"] == 8 * (2 * (300 + 200) + 20)
+    assert found["largest difference"] < 1e-5, "both sides make the same model"
 
 
 def test_periods_are_measured_with_lightning_and_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,7 @@ def take_a_step(updater: ASMG, count: int) -> None:
 def test_a_step_is_that_of_a_fixed_window_of_the_same_length_from_state_zero(
     generator: type[GRUGenerator], weights: StepWeights
 ) -> None:
-    # The fixed window has seen one push more, which has left it: only then does it serve a generated model.
+    # The fixed window has seen one push more, which has left it.
     fixed = random_model(BIG, pushes=4, generator=generator, window=3, zero_state=True, weights=weights)
     full = ASMG(BIG, generator=generator, window=None, weights=weights)
     full.generator.load_state_dict(fixed.generator.state_dict())

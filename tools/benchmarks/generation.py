@@ -30,11 +30,15 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
     target = torch.empty_like(source)
     calls = {"ours": updater.make_serving, "plain": rival.models, "copy": lambda: target.copy_(source)}
     taken = medians(calls, given.repeat)
+    newest, _ = rival.models()[-1]
+    tables = updater.serving.table_parameters()
+    off = max(float((tables[name] - values).abs().max()) for name, values in newest.items())
     return {
         "coordinates": cells,
         "serving model: ms": 1e3 * taken["ours"],
         "whole tables, plain operations: ms": 1e3 * taken["plain"],
         "times faster": taken["plain"] / taken["ours"],
+        "largest difference": off,
         "serving model: GB/s": moved / taken["ours"] / 1e9,
         "copying as many bytes: GB/s": moved / taken["copy"] / 1e9,
         "nanoseconds a coordinate and step": 1e9 * taken["ours"] / cells / given.window,

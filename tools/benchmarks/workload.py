@@ -89,7 +89,7 @@ class Workload:
         return itertools.cycle([tuple(self.batch() for _ in range(self.given.window)) for _ in range(count)])
 
     def updater(self) -> ASMG:
-        """ASMG with the paper's generator, its window full of snapshots that differ."""
+        """ASMG with the paper's generator, trained, its window full of snapshots that differ."""
         given = self.given
         torch.manual_seed(0)
         made = ASMG(
@@ -104,4 +104,5 @@ class Workload:
             for parameter in made.recommender.parameters():
                 parameter.data.add_(torch.randn_like(parameter), alpha=0.01)
             made.history.push(made.recommender)
+        made.trained.fill_(True)
         return made
