@@ -162,6 +162,8 @@ def test_a_phone_scrolls_the_page_in_one_direction_only(opened: Browser, width: 
     assert max(opened.value(ends)) <= width
     sizes = "[...document.querySelectorAll('svg text')].map((t) => t.getBoundingClientRect().height)"
     assert min(opened.value(sizes)) > 11, "text is not scaled down with the drawing"
+    names = opened.value("document.querySelector('#means thead th').getBoundingClientRect().width")
+    assert 0.25 * min(width, 400) <= names <= 0.5 * width, "neither the names nor the figures are squeezed"
 
 
 def contrast(browser: Browser, inner: str, outer: str) -> float:
