@@ -26,7 +26,7 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
     rival = WholeTable(updater)
     cells = sum(table.numel() for table in updater.recommender.table_parameters().values())
     moved = 4 * cells * (given.window + given.hidden_size + 1)
-    source = torch.rand(moved // 8)
+    source = torch.rand(moved // 8, device=given.device)
     target = torch.empty_like(source)
     calls = {"ours": updater.make_serving, "plain": rival.models, "copy": lambda: target.copy_(source)}
     taken = medians(calls, given.repeat)

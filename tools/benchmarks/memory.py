@@ -45,10 +45,15 @@ def _peak(given: argparse.Namespace, name: str) -> tuple[int, int]:
     if name == "ASMG":
         method = partial(ASMG, generator=partial(GRUGenerator, hidden_size=given.hidden_size), window=given.window)
     updater = fit(ZipfStream(given, given.rows, given.window + 3), method)
-    return _high_water(), size_of(updater.recommender)
+    return _high_water(torch.device(given.device)), size_of(updater.recommender)
 
 
-def _high_water() -> int:
-    """The process's peak in bytes; ``ru_maxrss`` would begin with the peak of the process that started this one."""
+def _high_water(device: torch.device) -> int:
+    """The peak in bytes: of the tensors on a GPU, and else of the process.
+
+    The process's own file tells it, since ``ru_maxrss`` would begin with the peak of the process that started this one.
+    """
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
     status = Path("/proc/self/status").read_text()
     return 1024 * int(status.split("VmHWM:")[1].split()[0])

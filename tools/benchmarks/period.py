@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import math
 import statistics
-import time
 from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
@@ -21,6 +20,7 @@ from asmg_pl.data.batch import Batch
 from asmg_pl.generators import GRUGenerator
 from asmg_pl.updaters import ASMG, IncrementalUpdate, Updater
 from benchmarks import workload
+from benchmarks.timing import now
 from benchmarks.walks import ZipfStream, fit
 
 
@@ -46,11 +46,11 @@ class Clock(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
-        self._began = time.perf_counter()
+        self._began = now()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop it, and go over the phase's mini-batches again."""
-        seconds = time.perf_counter() - self._began
+        seconds = now() - self._began
         updater, data = cast(Updater, pl_module), cast(PeriodDataModule, trainer.datamodule)  # type: ignore[attr-defined]
         phase = updater.phase
         if phase is None or not phase.trains:
@@ -59,10 +59,10 @@ class Clock(Callback):
 
         bare = Bare(trainer.optimizers)
         with patch.object(updater, "take_step", bare.step):
-            began = time.perf_counter()
+            began = now()
             for batch in data.train_dataloader():
                 phase.step(batch)
-            self.bare[phase.name].append(time.perf_counter() - began)
+            self.bare[phase.name].append(now() - began)
 
 
 class Bare:

@@ -6,6 +6,8 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 
+import torch
+
 
 def medians(calls: Mapping[str, Callable[[], object]], repeat: int) -> dict[str, float]:
     """Median seconds of each call, by name.
@@ -15,11 +17,18 @@ def medians(calls: Mapping[str, Callable[[], object]], repeat: int) -> dict[str,
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(repeat + 1):
         for name, call in calls.items():
-            began = time.perf_counter()
+            began = now()
             call()
             if number:
-                seconds[name].append(time.perf_counter() - began)
+                seconds[name].append(now() - began)
     return {name: statistics.median(taken) for name, taken in seconds.items()}
+
+
+def now() -> float:
+    """The clock in seconds, once a GPU has done all that it was given."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+    return time.perf_counter()
 
 
 def median(call: Callable[[], object], repeat: int) -> float:
