@@ -50,6 +50,8 @@ class Quarantine:
         rows = f"{self.count:,} malformed row{'s' * (self.count != 1)}"
         if not self._chosen:
             raise DataError("\n".join([f"{rows}: mend them, or fetch the file again", *shown, *more]))
+        if first["reason"].str.ends_with("stands where no field begins or ends").any():
+            more.append("if quotes are text in these files and enclose no field, give --quote none")
         raise DataError(
             "\n".join([f"{rows}, {self.limit:,} accepted: nothing was written", *shown, *more])
             + f"\nmend them, or leave them out with --max-bad-rows {self.count}: the stream's {FILE} then lists them"
