@@ -12,8 +12,8 @@ from asmg_pl.errors import DataError
 from asmg_pl.tables.header import unlike_a_header
 from asmg_pl.tables.text import BLOCK, Block, Dialect, blocks
 
-_NEIGHBOURS = 1000  # lines before the last one that say how it should look
-_FEW = 3  # of which there must be some
+_BEFORE = 1 << 16  # bytes before the last line, whose lines say how it should look
+_FEW = 3  # of these there must be some
 
 
 class TableFile(ABC):
@@ -88,6 +88,7 @@ class TextFile(TableFile):
 
     def read(self, wanted: dict[str, str], size: int = BLOCK) -> Iterator[tuple[pl.LazyFrame, int]]:
         """See :meth:`TableFile.read`."""
+        before = b""
         for block in blocks(self.path, self._dialect.quote, size):
             content, line = block.content, block.line
             if line == 1 and self._header_lines:
@@ -95,7 +96,8 @@ class TextFile(TableFile):
                 content = content.split(b"\n", self._header_lines)[-1] if content.count(b"\n") else b""
             records = self._dialect.fields(Block(content, line, block.size), self.columns, wanted)
             of_time = wanted.get("time") == self.columns[-1]
-            if not content.endswith(b"\n") and _ends_within_a_line(content, self._dialect.delimiter, of_time):
+            before = before[-_BEFORE:] + content[-_BEFORE:]
+            if not content.endswith(b"\n") and _ends_within_a_line(before, self._dialect.delimiter, of_time):
                 records = _without_line(records, line + content.count(b"\n"), wanted)
             yield records, block.size
 
@@ -106,8 +108,8 @@ def _ends_within_a_line(content: bytes, delimiter: str, of_time: bool) -> bool:
     Its last field is then missing where no other is, or shorter than all others, if these are of one length or are
     times.
     """
-    *others, last = content.rsplit(b"\n", _NEIGHBOURS + 1)[-_NEIGHBOURS:]
-    others = [line for line in others if line.strip()]
+    *others, last = content.split(b"\n")
+    others = [line for line in others[1:] if line.strip()]  # the first one may have begun earlier
     if not last or len(others) < _FEW:
         return False
     length, *lengths = (len(line.rstrip(b"\r").rpartition(delimiter.encode())[2]) for line in [last, *others])

@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from difflib import get_close_matches
+from itertools import pairwise
 
 import polars as pl
 
@@ -21,11 +22,6 @@ _TIME = re.compile(r"(6[3-9]|[7-9]\d|[1-3]\d\d)\d{7}(\d{3}){0,3}|\d{4}-\d\d-\d\d
 
 def unlike_a_header(columns: Sequence[str]) -> str | None:
     """Why these are no names of columns, whatever they should be."""
-    first = columns[0].lstrip() if columns else ""
-    if first.startswith(("{", "[")) and '"' in "".join(columns[:2]):
-        return "its content is JSON: convert it to CSV or Parquet first"
-    if first[:5].lower() in ("<!doc", "<html"):
-        return "its content is a web page, perhaps the answer of a server: fetch the file again"
     if any("\0" in name for name in columns):
         return "the header has NUL bytes, so this is no text, or not in UTF-8"
     if any(re.search(r"\r(?!\n)", name) for name in columns):
@@ -41,8 +37,8 @@ def is_data(names: Sequence[str]) -> bool:
     numbers = [name for name in names if _NUMBER.fullmatch(name)]
     if any(_TIME.fullmatch(name) for name in names) or any("." in name or name[0] in "+-" for name in numbers):
         return True
-    counted = [str(n) for n in range(len(numbers))] == numbers or [str(n + 1) for n in range(len(numbers))] == numbers
-    return len(numbers) * 2 > len(names) and not counted
+    counted = all(int(after) == int(before) + 1 for before, after in pairwise(numbers))
+    return not counted and (len(numbers) * 2 > len(names) or len(numbers) >= _FEW)
 
 
 def problems(
@@ -71,7 +67,11 @@ def problems(
             )
         elif reason := _unfit(column, types(column.name)):
             found.append(f"column {column.name!r} ({column.option}) has values of type {types(column.name)}, {reason}")
-    return found + ([f"the columns are {_shown(header, _MANY)}"] if absent else [])
+    if absent:
+        found.append(f"the columns are {_shown(header, _MANY)}")
+    if absent and mend is not None and len(header) == 1:
+        found.append("its first line is a single field: does it name the columns, and is --delimiter between them?")
+    return found
 
 
 def _unfit(column: Column, kind: pl.DataType) -> str | None:

@@ -36,6 +36,8 @@ _BEGINNINGS = {
     b"ARROW1": ("Arrow", _OTHER),
     b"\x89HDF": ("HDF5", _OTHER),
     b"SQLite format 3": ("a database", _OTHER),
+    **dict.fromkeys((b'{"', b"[{", b"{\n"), ("JSON", _OTHER)),
+    **dict.fromkeys((b"<!DOCTYPE", b"<!doctype", b"<html"), ("a web page", "fetch the file again")),
 }
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 

@@ -79,7 +79,15 @@ def time(name: str, unit: TimeUnit, plausible: Plausible = ANY_TIME) -> Column:
         becomes = pl.format("time '{}' would be {} UTC, ", short, moment.dt.to_string("%Y-%m-%d %H:%M:%S"))
         early = pl.lit("before 1990") if plausible.first == _1990 else pl.lit("too early")
         bound = pl.when(moment.dt.epoch("s") < plausible.first).then(early).otherwise(pl.lit("in the future"))
-        mend = pl.lit(": give its --time-unit if that is another, or --any-time if it is meant")
+        meant = "or give --any-time if it is meant"
+        others = [
+            pl.when(_whole(text).is_between(plausible.first * other, plausible.last * other)).then(
+                pl.lit(f": it reads like {name}, write all times in one unit (--time-unit), {meant}")
+            )
+            for other, name in UNITS.values()
+            if other != scale
+        ]
+        mend = pl.coalesce(*others, pl.lit(f": write it as the others (--time-unit), {meant}"))
         none = pl.format(f"time '{{}}' is not {meaning}", short)
         if unit != "iso":
             short_of = pl.format("time '{}' has an exponent, and may lack its last digits: write it in full", short)
