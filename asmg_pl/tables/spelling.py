@@ -54,6 +54,7 @@ AS_WRITTEN = Spelling("as-written")
 def unified(text: pl.Expr) -> pl.Expr:
     """The one spelling of a number or text: without blanks around it, a whole number in its digits alone.
 
+    True and false are 1 and 0.
     A number so large that its last digits are lost in floating point is null.
     """
     text = text.str.strip_chars(_BLANKS).str.normalize("NFC")
@@ -67,7 +68,7 @@ def unified(text: pl.Expr) -> pl.Expr:
     )
     by_digits = text.str.contains(_WHOLE)
     spelled = pl.when(by_digits).then(whole).when(number.is_null()).then(text).otherwise(other)
-    return pl.when(spelled == "-0").then(pl.lit("0")).otherwise(spelled)
+    return spelled.replace({"-0": "0", **BOOLEANS})
 
 
 class Twofold(NamedTuple):
@@ -100,7 +101,7 @@ def twofold(texts: pl.Series, known: pl.Series | None = None, feature: bool = Fa
     distinct = pl.concat([new, old]).unique().to_frame()
     text = pl.col("text")
     other = distinct.filter(text.str.contains(_MAY_BE_OTHERWISE))
-    other = other.with_columns(key=pl.coalesce(unified(text), text).replace(BOOLEANS))
+    other = other.with_columns(key=pl.coalesce(unified(text), text))
     if feature:
         missing = distinct.filter(text.str.to_lowercase().is_in(["", *MISSING]))
         other = pl.concat([other, missing.with_columns(key=pl.lit(""))])
