@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import inspect
+import re
 import shlex
+import shutil
 import typing
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,7 +28,9 @@ def run(arguments: Sequence[str]) -> None:
     Raises:
         UserError: see :func:`asmg_pl.convert.convert`.
     """
-    given = vars(_parser().parse_args(list(arguments)))
+    parser = _parser()
+    parser.check_names(arguments)
+    given = vars(parser.parse_args(list(arguments)))
     own = {name: given.pop(name) for name in inspect.signature(convert).parameters if name in given}
     settings = Settings.of(given, Path(own["out"]) if own["append"] else None)
     print(report(convert(settings=settings, **own), Path(own["out"])))
@@ -62,30 +67,72 @@ def report(done: Conversion, folder: Path) -> str:
     return "\n".join([*lines, f"walk it: {walk} --trainer.default_root_dir runs/{shlex.quote(folder.name)}"])
 
 
+#: The options by what they are about, as the help shows them.
+GROUPS = {
+    "files": ("files", "out", "append", "max_bad_rows"),
+    "what the columns mean": ("user", "item", "time", "context", "missing", "ids"),
+    "which rows are positive": ("label", "rating", "positive_from", "all_positive"),
+    "times": ("time_unit", "any_time", "start", "end"),
+    "categories of the items": ("items", "item_id", "categories", "separator"),
+    "negatives and histories": ("negatives", "negative_rule", "seed", "history", "carry"),
+    "text files": ("columns", "delimiter", "quote"),
+}
+_WIDEST = 100  # characters of a line of the help
+
+
 class _Parser(OneMessage, argparse.ArgumentParser):
     help_command = "asmg convert --help"
+
+    def check_names(self, arguments: Sequence[str]) -> None:
+        """Refuse unknown options, and say which one may have been meant."""
+        for argument in arguments:
+            name = argument.split("=", 1)[0]
+            if re.match(r"--?[A-Za-z]", name) and name not in self._option_string_actions:
+                near = get_close_matches("--" + name.strip("-").replace("_", "-"), self._option_string_actions, n=1)
+                self.error(f"there is no option {name}" + (f": did you mean {near[0]}?" if near else ""))
 
 
 def _parser() -> _Parser:
     """Options and their help from what is called with them."""
     text = inspect.cleandoc(convert.__doc__ or "").split("\nArgs:")[0]
-    parser = _Parser(prog="asmg convert", description=text, allow_abbrev=False)
-    for described, skipped in ((convert, "settings"), (Settings, "")):
+    parser = _Parser(
+        prog="asmg convert",
+        usage="asmg convert FILE … --out STREAM --user COL --item COL --time COL --label COL [option …]",
+        description=text,
+        allow_abbrev=False,
+        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=26, width=_width()),
+    )
+    options = {}
+    for described in (convert, Settings):
         helps = {p.arg_name: " ".join((p.description or "").split()) for p in parse(described.__doc__ or "").params}
         types = typing.get_type_hints(described)
         for name, parameter in inspect.signature(described).parameters.items():
-            if name == "files":
-                parser.add_argument(name, nargs="+", metavar="FILE", help=helps[name])
-            elif name != skipped:
-                # A setting that was not given is None: it may be the stream's.
-                own = described is convert
-                needed = own and parameter.default is parameter.empty
-                kept: dict[str, Any] = {"default": parameter.default if own else None, "required": needed, "dest": name}
-                text = helps[name]
-                if parameter.default not in (parameter.empty, None, False, ()):
-                    text = f"{text.removesuffix('.')} (default: {parameter.default})"
-                parser.add_argument(option(name), **kept, **_value(types[name], text))
+            if name in helps:
+                options[name] = _option(name, parameter, helps[name], types[name], own=described is convert)
+    for title, names in GROUPS.items():
+        group = parser.add_argument_group(title)
+        for name in names:
+            flags, kept = options[name]
+            group.add_argument(*flags, **kept)
     return parser
+
+
+def _option(
+    name: str, parameter: inspect.Parameter, text: str, kind: Any, own: bool
+) -> tuple[list[str], dict[str, Any]]:
+    """An option's name and how it is read, for :meth:`argparse.ArgumentParser.add_argument`."""
+    if name == "files":
+        return [name], {"nargs": "+", "metavar": "FILE", "help": text}
+    # A setting that was not given is None: it may be the stream's.
+    needed = own and parameter.default is parameter.empty
+    kept: dict[str, Any] = {"default": parameter.default if own else None, "required": needed, "dest": name}
+    if parameter.default not in (parameter.empty, None, False, ()):
+        text = f"{text.removesuffix('.')} (default: {parameter.default})"
+    return [option(name)], kept | _value(kind, text)
+
+
+def _width() -> int:
+    return min(shutil.get_terminal_size().columns, _WIDEST)
 
 
 def _value(kind: Any, text: str) -> dict[str, Any]:
@@ -94,8 +141,9 @@ def _value(kind: Any, text: str) -> dict[str, Any]:
     metavar = "COL" if "column" in text.split()[:2] else "N" if int in kinds else "X" if float in kinds else "TEXT"
     if bool in kinds:
         return {"help": text, "action": "store_true"}
-    if typing.get_origin(kind) is Literal:
-        return {"help": text, "choices": kinds}
+    if choices := [choice for k in (kind, *kinds) if typing.get_origin(k) is Literal for choice in typing.get_args(k)]:
+        return {"help": text, "choices": choices}
     if typing.get_origin(kind) is tuple:
-        return {"help": text, "nargs": "+", "metavar": "COL"}
+        metavar = {"texts": "TEXT", "names": "NAME,NAME"}.get(text.split()[0], "COL")
+        return {"help": text, "nargs": "+", "metavar": metavar}
     return {"help": text, "metavar": metavar, "type": next((k for k in kinds if k in (int, float)), str)}

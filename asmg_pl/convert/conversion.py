@@ -12,19 +12,22 @@ from typing import cast
 
 import polars as pl
 
+from asmg_pl.convert.checks import Given, as_in_stream, check_ids, check_times
 from asmg_pl.convert.settings import Settings
 from asmg_pl.data.log import Sizes
 from asmg_pl.data.negatives import add_negatives
 from asmg_pl.data.stream import StreamWriter, open_stream, read_names
 from asmg_pl.errors import ConfigError, DataError
-from asmg_pl.tables.columns import UNITS
-from asmg_pl.tables.files import open_tables
+from asmg_pl.tables.opening import open_tables
 from asmg_pl.tables.quarantine import Quarantine
 from asmg_pl.tables.rows import check_schema, progress, read_rows
+from asmg_pl.tables.times import UNITS
 
 _DAY, _EPOCH = 24 * 60 * 60, date(1970, 1, 1).toordinal()
 _FOREVER = 2**62
 _PART = 2**24  # rows of a part, at most
+_NO_HEADER = "name its columns with --columns NAME,NAME,…, one for each"
+_NO_ITEM_HEADER = "put a line with the names of its columns before it"
 
 
 @dataclass(frozen=True)
@@ -106,21 +109,29 @@ def convert(
         raise ConfigError(f"--start {start} is later than --end {end}: no day lies between them")
 
     quarantine = Quarantine(max_bad_rows)
-    tables, columns = open_tables(files, *settings.dialect), settings.columns()
+    plausible = settings.plausible()
+    columns, item_columns = settings.row_columns(plausible), settings.item_columns()
+    tables = open_tables(files, *settings.dialect, settings.columns)
     catalogue = open_tables([] if items is None else [items], *settings.dialect)
-    check_schema([(tables, columns), (catalogue, settings.item_columns())], settings.time_unit)
+    kinds = [(tables, columns, _NO_HEADER), (catalogue, item_columns, _NO_ITEM_HEADER)]
+    check_schema(kinds, settings.time_unit, plausible)
     second = pl.col("time") // UNITS[settings.time_unit][0]
     rows, left_out = read_rows(tables, columns, quarantine, _within(second, first_day, last_day))
     if rows.is_empty():
         why = f"all {left_out:,} lie outside of --start and --end" if left_out else "there is none in these files"
         raise DataError(f"no row to convert: {why}")
-    categories, _ = read_rows(catalogue, settings.item_columns(), quarantine)
+    categories, _ = read_rows(catalogue, item_columns, quarantine)
     quarantine.check()
 
-    del tables
-    rows = rows.sort("time", maintain_order=True).with_columns(time=second)
+    given = Given(tables, columns, catalogue, item_columns, folder if append else None)
+    rows = rows.sort("time", maintain_order=True)
+    if not settings.any_time:
+        check_times(rows, settings.time_unit, given)
+    rows = as_in_stream(rows, given)
+    if settings.ids != "as-written":
+        check_ids(rows, categories, given)
+    rows = rows.with_columns(time=second)
     rows = rows.rename({column.role: column.name for column in columns if column.role.startswith("context ")})
-    rows = _as_in(folder, rows) if append else rows
     positives = len(rows)
     if settings.all_positive:
         rows = rows.with_columns(label=pl.lit(1, pl.UInt8))
@@ -170,20 +181,6 @@ def _past(folder: Path) -> pl.DataFrame:
     ids = {"user": log.user[positive].numpy(), "item": log.item[positive].numpy()}
     columns = {role: names[role].gather(ids[role]).alias(role) for role in names}
     return pl.DataFrame({**columns, "time": log.time[positive].numpy()})
-
-
-def _as_in(folder: Path, rows: pl.DataFrame) -> pl.DataFrame:
-    """The rows with their ids as text where the stream's are; text where these are numbers is refused."""
-    kinds = {"user": read_names(folder, "users").dtype, "item": read_names(folder, "items").dtype}
-    for name, kind in kinds.items():
-        if kind.is_integer() and rows[name].dtype == pl.String:
-            odd = rows[name].filter(rows[name].cast(pl.Int64, strict=False).is_null())
-            shown = repr(odd[0]) if len(odd) else "numbers with a sign or zeros before them"
-            raise DataError(
-                f"all {name} ids of the stream in {folder} are whole numbers, but these rows have {shown}: mend "
-                "them, or convert all tables together into a new stream"
-            )
-    return rows.with_columns(pl.col(name).cast(pl.String) for name, kind in kinds.items() if kind == pl.String)
 
 
 def _within(time: pl.Expr, first: date | None, last: date | None) -> pl.Expr | None:

@@ -13,16 +13,21 @@ from asmg_pl.data.negatives import Rule
 from asmg_pl.data.stream import MOST_CARRIED
 from asmg_pl.errors import ConfigError, DataError
 from asmg_pl.tables import columns as meaning
-from asmg_pl.tables.columns import Column, TimeUnit
+from asmg_pl.tables import times
+from asmg_pl.tables.columns import Column
+from asmg_pl.tables.spelling import Ids, Spelling
+from asmg_pl.tables.times import ANY_TIME, Plausible, TimeUnit
 
 FILE = "convert.json"
+#: Settings that the first version did not have.
+_LATER = ("any_time", "ids", "missing", "columns")
 #: What must not change between two parts of a stream; a column may have another name in other files.
 _FIXED = ("positive_from", "all_positive", "negatives", "negative_rule", "seed", "history", "carry", "context")
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What rows mean.
+    r"""What rows mean.
 
     Attributes:
         user: column with the user's id, a number or any text.
@@ -43,6 +48,12 @@ class Settings:
         separator: what stands between two categories.
         context: columns with categorical features of the interaction; a missing value is a value of its own.
         time_unit: s, ms, us or ns since 1970, or iso (as in 2014-01-31 or 2014-01-31 18:30:00, UTC without an offset).
+        any_time: times may be before 1990, later than tomorrow, or far from all others.
+        ids: where an id has two spellings, as 12, 12.0, 0012, or 12 with a blank, it is refused. unified: they are one
+            id, written as a whole number or without the blank; as-written: each is an id of its own, and so is a text
+            such as NA or null.
+        missing: texts that mean a missing value, as in '\N' NA. A row without a user or item is malformed.
+        columns: names of the columns, with a comma between two, for text files without a header.
         delimiter: what stands between two fields of a text file; by default a comma in .csv, a tab in .tsv, .tab, .txt.
         quote: what encloses fields of a text file; none if nothing does.
     """
@@ -64,6 +75,10 @@ class Settings:
     separator: str = "|"
     context: tuple[str, ...] = ()
     time_unit: TimeUnit = "s"
+    any_time: bool = False
+    ids: Ids | None = None
+    missing: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
     delimiter: str | None = None
     quote: str = '"'
 
@@ -107,8 +122,7 @@ class Settings:
             ConfigError: if a needed option is missing, or contradicts the stream.
             DataError: if the stream's file of settings is damaged.
         """
-        options = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-        chosen = {name: value for name, value in options.items() if value is not None}
+        chosen = {name: _plain(name, value) for name, value in given.items() if value is not None}
         stored = {} if folder is None else _stored(folder)
         if stored:
             other = [name for name in _FIXED if name in chosen and chosen[name] != stored[name]]
@@ -131,23 +145,35 @@ class Settings:
         """Delimiter (``None``: by the file's name) and quote (``""``: none) of text files."""
         return self.delimiter and self.delimiter.replace("\\t", "\t"), "" if self.quote == "none" else self.quote
 
-    def columns(self) -> list[Column]:
-        """The columns to read."""
-        found = [meaning.identifier("user", "--user", self.user), meaning.identifier("item", "--item", self.item)]
+    @property
+    def spelling(self) -> Spelling:
+        """How texts become ids and values of context features."""
+        return Spelling(self.ids, self.missing)
+
+    def plausible(self) -> Plausible:
+        """Times that are accepted, from now on."""
+        return ANY_TIME if self.any_time else Plausible.by(times.now())
+
+    def row_columns(self, plausible: Plausible) -> list[Column]:
+        """The columns to read from the tables of interactions."""
+        found = [
+            meaning.identifier("user", "--user", self.user, self.spelling),
+            meaning.identifier("item", "--item", self.item, self.spelling),
+        ]
         if self.label is not None:
             found.append(meaning.label(self.label))
         if self.rating is not None and self.positive_from is not None:
             found.append(meaning.rating(self.rating, self.positive_from))
-        context = [meaning.text(f"context {name}", "--context", name) for name in self.context]
-        return [*found, meaning.time(self.time, self.time_unit), *context]
+        context = [meaning.feature(name, self.spelling) for name in self.context]
+        return [*found, times.time(self.time, self.time_unit, plausible), *context]
 
     def item_columns(self) -> list[Column]:
         """The columns to read from the table of items."""
         if self.item_id is None or self.categories is None:
             return []
         return [
-            meaning.identifier("item", "--item-id", self.item_id),
-            meaning.text("categories", "--categories", self.categories),
+            meaning.identifier("item", "--item-id", self.item_id, self.spelling),
+            meaning.text("categories", "--categories", self.categories, Spelling("as-written", self.missing)),
         ]
 
     def write(self, folder: Path) -> None:
@@ -172,6 +198,15 @@ def _stored(folder: Path) -> dict[str, Any]:
         return {}
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-        return {f.name: tuple(stored[f.name]) if f.name == "context" else stored[f.name] for f in fields(Settings)}
+        # A setting that an earlier version did not know has its default.
+        names = [field.name for field in fields(Settings) if field.name in stored or field.name not in _LATER]
+        return {name: _plain(name, stored[name]) for name in names}
     except (ValueError, KeyError, TypeError):
         raise DataError(f"{path} is damaged: convert everything again, into a new stream") from None
+
+
+def _plain(name: str, value: Any) -> Any:
+    """A setting's value as JSON or the command line has it."""
+    if name == "columns":
+        return tuple(part for names in value for part in names.split(","))
+    return tuple(value) if isinstance(value, list) else value

@@ -6,12 +6,14 @@ calendar   │ Mon    │ Tue    │ Wed    │ Thu    │ Fri       a period ma
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 
 import polars as pl
 import torch
 
+from asmg_pl.data.clock import moments, within_a_day
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.periods import Periods
 from asmg_pl.errors import ConfigError
@@ -19,14 +21,17 @@ from asmg_pl.errors import ConfigError
 #: More periods than anybody walks; a stream whose times are not in seconds makes that many.
 MOST = 1_000_000
 _LATEST = 253_402_300_799  # the end of the year 9999
+_HOUR = 3600
 
 
 class Calendar(Periods):
     """Hours, days, weeks, … by the clock of a time zone.
 
-    A day is the zone's own, which has 23 or 25 hours when the clock changes; hours and minutes are always of one
-    length. A period's end is that of the calendar, so that a stream which grows is cut further in the same way. The
-    period in which the stream ends waits, since more of its rows may come.
+    A day is the zone's own, which has 23 or 25 hours when the clock changes. Periods of hours that divide a day begin
+    at the same hours of every day, 6h at 0, 6, 12 and 18 o'clock, so that the one in which the clock changes is longer
+    or shorter; an hour that the clock shows twice counts twice. A day that the clock leaves out is no period. Other
+    lengths, as 5h or 36h, are always the same. A period's end is that of the calendar, so that a stream which grows is
+    cut further in the same way. The period in which the stream ends waits, since more of its rows may come.
     """
 
     def __init__(self, every: str = "1d", time_zone: str = "UTC", include_last: bool = False) -> None:
@@ -44,6 +49,10 @@ class Calendar(Periods):
         self.every = every
         self.time_zone = time_zone
         self.include_last = include_last
+        if re.search(r"[mun]s|i", every):
+            raise ConfigError(
+                f"data.periods cannot cut by {every!r}: times are whole seconds, give a length like 6h or 1d"
+            )
         if not _begins(0, 0, every, time_zone):
             raise ConfigError(f"periods.every must be longer than nothing, got {every!r}: give 1d or 6h, for example")
 
@@ -116,38 +125,46 @@ def _span(log: InteractionLog) -> tuple[int, int]:
 
 
 def _begins(first: int, last: int, every: str, time_zone: str) -> list[int]:
-    """Where the calendar's periods begin, from that of ``first`` to that of ``last``, seconds since 1970."""
+    """Where the calendar's periods begin, from that of ``first`` to that of ``last``, seconds since 1970, ascending."""
     try:
-        times = pl.from_epoch(pl.Series([first, last], dtype=pl.Int64), time_unit="s")
-        times = times.dt.replace_time_zone("UTC").dt.convert_time_zone(time_zone)
-        by_date = "mo" in every or any(unit in every for unit in "dwqy")
-        if by_date:  # on the face of the clock, since some days are longer than others
-            times = times.dt.replace_time_zone(None)
-        begin, end = times.dt.truncate(every)
-        periods = pl.datetime_range(begin, end, every, time_zone=None if by_date else time_zone, eager=True)
-        if by_date:
-            periods = _on_clock(periods, time_zone)
+        utc = pl.from_epoch(pl.Series([first, last], dtype=pl.Int64), time_unit="s").dt.replace_time_zone("UTC")
+        shown = utc.dt.convert_time_zone(time_zone).dt.replace_time_zone(None)
+        if length := within_a_day(every):
+            _check_number((last - first) // length + 1, first, last, every)
+            periods = _by_hour(shown, every, length, time_zone)
+        elif any(unit in every.replace("mo", "q") for unit in "dwqy"):
+            begin, end = shown.dt.truncate(every)
+            periods = moments(pl.datetime_range(begin, end, every, eager=True), time_zone)
+        else:  # hours that do not divide a day go on across midnight, all of one length
+            begin = moments(shown.dt.truncate(every)[:1], time_zone).dt.convert_time_zone("UTC")[0]
+            periods = pl.datetime_range(begin, utc[1], every, eager=True)
     except pl.exceptions.PolarsError as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(
             f"data.periods cannot cut by {every!r} in the time zone {time_zone!r} ({reason}): give a length like 6h, "
             "1d, 1w or 1mo, and a zone like UTC or Europe/Oslo"
         ) from None
-    if len(periods) > MOST:
+    begins = periods.dt.epoch("s").unique().sort()  # days that the clock leaves out begin together
+    begins = begins.filter((begins <= last) & (begins >= begins.filter(begins <= first).max()))
+    _check_number(len(begins), first, last, every)
+    return begins.to_list()
+
+
+def _check_number(periods: int, first: int, last: int, every: str) -> None:
+    if periods > MOST:
         raise ConfigError(
-            f"data.periods makes {len(periods):,} periods of {every} from {_shown(first)} to {_shown(last)}: cut "
+            f"data.periods makes {periods:,} periods of {every} from {_shown(first)} to {_shown(last)}: cut "
             "coarser, or convert the stream again if its times are not in seconds"
         )
-    return periods.dt.epoch("s").to_list()
 
 
-def _on_clock(times: pl.Series, time_zone: str) -> pl.Series:
-    """Times without a zone as times of this zone's clock; one that the clock leaves out becomes the next it shows."""
-
-    def there(times: pl.Series) -> pl.Series:
-        return times.dt.replace_time_zone(time_zone, ambiguous="earliest", non_existent="null")
-
-    return there(times).fill_null(there(times.dt.offset_by("1h")))
+def _by_hour(shown: pl.Series, every: str, length: int, time_zone: str) -> pl.Series:
+    """Periods that begin at the same hours of the clock each day, from the day before to the day after."""
+    days = shown.dt.truncate("1d")
+    grid = pl.datetime_range(days.dt.offset_by("-1d")[0], days.dt.offset_by("2d")[1], every, eager=True)
+    once = moments(grid, time_zone)
+    # An hour that the clock shows twice is two hours; of longer periods, the one around it is longer.
+    return pl.concat([once, moments(grid, time_zone, last=True)]) if length <= _HOUR else once
 
 
 def _seconds(time: str | int, time_zone: str) -> int:
@@ -155,7 +172,7 @@ def _seconds(time: str | int, time_zone: str) -> int:
         return time
     try:
         naive = datetime.fromisoformat(time)
-        zoned = _on_clock(pl.Series([naive.replace(tzinfo=None)]), time_zone)
+        zoned = moments(pl.Series([naive.replace(tzinfo=None)]), time_zone)
     except (ValueError, pl.exceptions.PolarsError) as error:
         reason = str(error).splitlines()[0]
         raise ConfigError(

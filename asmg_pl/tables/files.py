@@ -1,8 +1,7 @@
-"""The tables to convert: which files there are, what columns they have, and their rows, some at a time."""
+"""The tables to convert: what columns a file has, and its rows, some at a time."""
 
 from __future__ import annotations
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,13 +9,11 @@ from pathlib import Path
 import polars as pl
 
 from asmg_pl.errors import DataError
+from asmg_pl.tables.header import unlike_a_header
 from asmg_pl.tables.text import BLOCK, Block, Dialect, blocks
 
-#: What stands between the fields of a file whose name ends like this; ``.gz`` may follow.
-DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
-PARQUET = {".parquet", ".pq"}
-_ENDINGS = ".csv, .tsv, .tab, .txt (.gz), .parquet or .pq"
-_DELIMITING = (";", "\t", "|", ",")  # what is often used, the likeliest first
+_BEFORE = 1 << 16  # bytes before the last line, whose lines say how it should look
+_FEW = 3  # of these there must be some
 
 
 class TableFile(ABC):
@@ -25,10 +22,12 @@ class TableFile(ABC):
     Attributes:
         path: where it is.
         columns: the names in its header.
+        has_header: whether a line of the file is taken for these names.
     """
 
     path: Path
     columns: list[str]
+    has_header = False
 
     @abstractmethod
     def type_of(self, column: str) -> pl.DataType:
@@ -53,22 +52,35 @@ class TableFile(ABC):
 
 
 class TextFile(TableFile):
-    """Delimited text with a header, UTF-8, maybe compressed with gzip."""
+    """Delimited text, UTF-8, maybe compressed with gzip, with a header, or with names that the user gives."""
 
-    def __init__(self, path: Path, dialect: Dialect) -> None:
+    def __init__(self, path: Path, dialect: Dialect, names: Sequence[str] = ()) -> None:
         """Read the header.
+
+        Args:
+            path: the file.
+            dialect: how its lines are cut into fields.
+            names: of its columns, if it has no header.
 
         Raises:
             DataError: if the file is missing, empty, damaged or not UTF-8, or its header is not one of this dialect.
         """
         self.path = path
+        self.has_header = not names
         self._dialect = dialect
         first = next(blocks(path, dialect.quote, 1 << 18), None)
         self.columns, self._header_lines = dialect.header(first.content) if first else ([], 0)
         if not self.columns:
             raise DataError(f"{path} is empty, without even a header")
-        if problem := _unlike_a_header(self.columns):
+        if problem := unlike_a_header(self.columns):
             raise DataError(f"{path}: {problem}")
+        if names:
+            if len(names) != len(self.columns):
+                raise DataError(
+                    f"{path}: its first line has {len(self.columns)} fields, but --columns names {len(names)}: give a "
+                    "name for each"
+                )
+            self.columns, self._header_lines = list(names), 0
 
     def type_of(self, column: str) -> pl.DataType:
         """See :meth:`TableFile.type_of`; text has no other."""
@@ -76,24 +88,42 @@ class TextFile(TableFile):
 
     def read(self, wanted: dict[str, str], size: int = BLOCK) -> Iterator[tuple[pl.LazyFrame, int]]:
         """See :meth:`TableFile.read`."""
+        before = b""
         for block in blocks(self.path, self._dialect.quote, size):
             content, line = block.content, block.line
-            if line == 1:
+            if line == 1 and self._header_lines:
                 line += self._header_lines
                 content = content.split(b"\n", self._header_lines)[-1] if content.count(b"\n") else b""
-            yield self._dialect.fields(Block(content, line, block.size), self.columns, wanted), block.size
+            records = self._dialect.fields(Block(content, line, block.size), self.columns, wanted)
+            of_time = wanted.get("time") == self.columns[-1]
+            before = before[-_BEFORE:] + content[-_BEFORE:]
+            if not content.endswith(b"\n") and _ends_within_a_line(before, self._dialect.delimiter, of_time):
+                records = _without_line(records, line + content.count(b"\n"), wanted)
+            yield records, block.size
 
 
-def _unlike_a_header(columns: list[str]) -> str | None:
-    """Why these are no names of columns, whatever they should be."""
-    if any("\0" in name for name in columns):
-        return "the header has NUL bytes, so this is no text, or not in UTF-8"
-    if any(re.search(r"\r(?!\n)", name) for name in columns):
-        return "its lines end in carriage returns alone: end them with line feeds"
-    others = [mark for mark in _DELIMITING if len(columns) == 1 and mark in columns[0]]
-    if others:
-        return f"the header {columns[0][:100]!r} is a single field: maybe --delimiter {others[0]!r} tells fields apart"
-    return None
+def _ends_within_a_line(content: bytes, delimiter: str, of_time: bool) -> bool:
+    """Whether the last line, which has no end, looks cut off beside the lines before it.
+
+    Its last field is then missing where no other is, or shorter than all others, if these are of one length or are
+    times.
+    """
+    *others, last = content.split(b"\n")
+    others = [line for line in others[1:] if line.strip()]  # the first one may have begun earlier
+    if not last or len(others) < _FEW:
+        return False
+    length, *lengths = (len(line.rstrip(b"\r").rpartition(delimiter.encode())[2]) for line in [last, *others])
+    return length < min(lengths) and (not length or of_time or min(lengths) == max(lengths))
+
+
+def _without_line(records: pl.LazyFrame, line: int, wanted: dict[str, str]) -> pl.LazyFrame:
+    """The records, with a fault in the one on this line, the last one."""
+    cut = pl.col("line") == line
+    fault = pl.lit("the file ends here, maybe within this row: end the line if it is whole, or fetch the file again")
+    return records.with_columns(
+        pl.when(cut & pl.col("fault").is_null()).then(fault).otherwise("fault").alias("fault"),
+        *(pl.when(~cut).then(name).alias(name) for name in wanted),
+    )
 
 
 class ParquetFile(TableFile):
@@ -109,7 +139,7 @@ class ParquetFile(TableFile):
         if not path.is_file():
             raise DataError(f"there is no file {path}")
         try:
-            self._table = pl.scan_parquet(path, glob=False)
+            self._table = pl.scan_parquet(path, glob=False, hive_partitioning=False)
             self._schema = self._table.collect_schema()
             self._rows = self._table.select(pl.len()).collect().item()
         except (pl.exceptions.PolarsError, OSError) as error:
@@ -128,19 +158,24 @@ class ParquetFile(TableFile):
                 table = self._table.select(set(wanted.values())).slice(begin, rows).collect()
             except (pl.exceptions.PolarsError, OSError) as error:
                 raise self._damaged(error) from None
-            written = {
-                name: pl.col(c).cast(pl.UInt8 if self._schema[c] == pl.Boolean else self._schema[c])
-                for name, c in wanted.items()
-            }
             yield (
                 table.lazy().select(
                     line=pl.int_range(begin + 1, begin + 1 + pl.len()),
                     text=pl.concat_str(pl.all().cast(pl.String).fill_null(""), separator=","),
                     fault=pl.lit(None, pl.String),
-                    **{name: value.cast(pl.String) for name, value in written.items()},
+                    **{name: self._written(column) for name, column in wanted.items()},
                 ),
                 whole * (begin + len(table)) // self._rows - whole * begin // self._rows,
             )
+
+    def _written(self, column: str) -> pl.Expr:
+        """A column's values as text: 1 and 0 for true and false, null for not-a-number."""
+        kind, value = self._schema[column], pl.col(column)
+        if kind == pl.Boolean:
+            value = value.cast(pl.UInt8)
+        elif kind.is_float():
+            value = value.fill_nan(None)
+        return value.cast(pl.String)
 
     def _damaged(self, error: Exception) -> DataError:
         return DataError(
@@ -148,56 +183,29 @@ class ParquetFile(TableFile):
         )
 
 
-def open_tables(paths: Sequence[str | Path], delimiter: str | None, quote: str) -> list[TableFile]:
-    """Open files, and those in folders, in the order given; within a folder, in that of their names.
+class PartitionFile(TableFile):
+    """A file in folders named ``KEY=VALUE``, as Hive and Spark write them: these are columns too."""
 
-    Args:
-        paths: files and folders.
-        delimiter: between the fields of a text file; ``None`` to go by the file's name.
-        quote: the character that may enclose a field, ``""`` for none.
+    def __init__(self, file: TableFile, values: dict[str, str | None]) -> None:
+        """Add the columns in whose place the file has none.
 
-    Raises:
-        DataError: if there is no file, or one cannot be opened, or is given twice; it names all of these.
-    """
-    tables: list[TableFile] = []
-    problems = []
-    seen: set[Path] = set()
-    for path in map(Path, paths):
-        files = _in_folder(path) if path.is_dir() else [path]
-        if not files:
-            problems.append(f"folder {path} has no file whose name ends in {_ENDINGS}")
-        for file in files:
-            if file.resolve() in seen:
-                problems.append(f"{file} is given twice, so that its rows would count twice")
-            seen.add(file.resolve())
-            try:
-                tables.append(_open(file, delimiter, quote))
-            except DataError as error:
-                problems.append(str(error))
-    if problems:
-        raise DataError("\n".join(problems))
-    return tables
+        Args:
+            file: the file.
+            values: by the name of the column.
+        """
+        self.path = file.path
+        self.has_header = file.has_header
+        self._file = file
+        self._values = {name: value for name, value in values.items() if name not in file.columns}
+        self.columns = [*file.columns, *self._values]
 
+    def type_of(self, column: str) -> pl.DataType:
+        """See :meth:`TableFile.type_of`."""
+        return pl.String() if column in self._values else self._file.type_of(column)
 
-def _open(path: Path, delimiter: str | None, quote: str) -> TableFile:
-    kind = _kind(path)
-    if kind in PARQUET:
-        return ParquetFile(path)
-    between = delimiter or DELIMITERS.get(kind)
-    if between is None:
-        raise DataError(
-            f"{path}: the name of a table ends in {_ENDINGS}, not in {kind or 'nothing'}; if it is text, give "
-            "--delimiter"
-        )
-    return TextFile(path, Dialect(between, quote if len(between) == 1 else ""))
-
-
-def _kind(path: Path) -> str:
-    return Path(path.stem).suffix if path.suffix == ".gz" else path.suffix
-
-
-def _in_folder(folder: Path) -> list[Path]:
-    kinds = DELIMITERS.keys() | PARQUET
-    return sorted(
-        p for p in folder.iterdir() if p.is_file() and _kind(p) in kinds and not p.name.startswith((".", "_"))
-    )
+    def read(self, wanted: dict[str, str], size: int = BLOCK) -> Iterator[tuple[pl.LazyFrame, int]]:
+        """See :meth:`TableFile.read`."""
+        own = {name: column for name, column in wanted.items() if column not in self._values}
+        given = {name: pl.lit(self._values[column], pl.String) for name, column in wanted.items() if name not in own}
+        for records, read in self._file.read(own, size):
+            yield records.with_columns(**given), read

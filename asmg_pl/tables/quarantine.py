@@ -45,7 +45,10 @@ class Quarantine:
         if self.count <= self.limit:
             return
         first = pl.concat(self._rows).head(_SHOWN)
-        shown = [f"{file}:{line}: {reason} (row: {_quote(text)})" for file, line, reason, text in first.rows()]
+        shown = [
+            f"{file}:{line}: {reason}{self._mend(reason)} (row: {_quote(text)})"
+            for file, line, reason, text in first.rows()
+        ]
         more = [f"… and {self.count - len(shown):,} more"] if self.count > len(shown) else []
         rows = f"{self.count:,} malformed row{'s' * (self.count != 1)}"
         if not self._chosen:
@@ -54,6 +57,11 @@ class Quarantine:
             "\n".join([f"{rows}, {self.limit:,} accepted: nothing was written", *shown, *more])
             + f"\nmend them, or leave them out with --max-bad-rows {self.count}: the stream's {FILE} then lists them"
         )
+
+    def _mend(self, reason: str) -> str:
+        """What to give where the files may be read otherwise."""
+        stray = self._chosen and reason.endswith("stands where no field begins or ends")
+        return ": give --quote none if quotes are text here" if stray else ""
 
     def write(self, folder: Path) -> None:
         """Add the rows to the list in a stream's folder."""

@@ -7,41 +7,48 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import polars as pl
 from tqdm import tqdm
 
 from asmg_pl.errors import DataError
-from asmg_pl.tables.columns import UNITS, Column, TimeUnit, implausible, problems
+from asmg_pl.tables.columns import Column
 from asmg_pl.tables.files import TableFile
+from asmg_pl.tables.header import problems
 from asmg_pl.tables.quarantine import Quarantine
+from asmg_pl.tables.times import ANY_TIME, UNITS, Plausible, TimeUnit, implausible
 
 _SAMPLE = 1000  # rows from which a column is judged that cannot be what it was named for
 _SAMPLE_BYTES = 1 << 18
 
 
-def check_schema(kinds: Sequence[tuple[Sequence[TableFile], Sequence[Column]]], unit: TimeUnit) -> None:
+def check_schema(
+    kinds: Sequence[tuple[Sequence[TableFile], Sequence[Column], str]], unit: TimeUnit, plausible: Plausible = ANY_TIME
+) -> None:
     """Check headers, types, and whether the first rows look like what the columns were named for.
 
     Args:
-        kinds: tables, with the columns that each of them should have.
+        kinds: tables, the columns that each of them should have, and what to do about one without a header.
         unit: of the times.
+        plausible: times that are accepted.
 
     Raises:
         DataError: it names all columns of all files that are wrong.
     """
     found = []
-    for tables, columns in kinds:
+    for tables, columns, mend in kinds:
         for one, other in combinations(columns, 2):
             if one.name == other.name:
                 found.append(f"{one.option} and {other.option} both name column {one.name!r}: each needs its own")
         for table in tables:
-            wrong = problems(columns, table.columns, table.type_of) or _contradictions(table, columns, unit)
+            wrong = problems(columns, table.columns, table.type_of, mend if table.has_header else None)
+            wrong = wrong or _contradictions(table, columns, unit, plausible)
             found += [f"{table.path}: {problem}" for problem in wrong]
     if found:
         raise DataError("\n".join(found))
 
 
-def _contradictions(table: TableFile, columns: Sequence[Column], unit: TimeUnit) -> list[str]:
+def _contradictions(table: TableFile, columns: Sequence[Column], unit: TimeUnit, plausible: Plausible) -> list[str]:
     """Columns of whose first values none can be read, or all in another unit only."""
     first = next(table.read({c.role: c.name for c in columns}, _SAMPLE_BYTES), None)
     if first is None:
@@ -50,7 +57,7 @@ def _contradictions(table: TableFile, columns: Sequence[Column], unit: TimeUnit)
     found = []
     for column in columns:
         texts = sample[column.role].drop_nulls()
-        other = implausible(texts, unit) if column.role == "time" and len(texts) else None
+        other = implausible(texts, unit, plausible) if column.role == "time" and len(texts) else None
         values = texts.to_frame("text").select(column.parse(pl.col("text"))).to_series()
         if other:
             found.append(f"column {column.name!r} ({column.option}) {other}")
@@ -79,17 +86,25 @@ def read_rows(
         are whole numbers as one would write them (no sign but -, no zeros before), and else String.
 
     Raises:
-        DataError: if a file is damaged, or more rows are malformed than accepted.
+        DataError: if a file is damaged, two files have the same rows, or more rows are malformed than accepted.
     """
     frames, left_out = [], 0
+    prints: dict[tuple[int, int], TableFile] = {}
     with progress("read", sum(table.path.stat().st_size for table in tables), "B") as bar:
         for table in tables:
+            rows, digest = 0, 0
             for records, size in table.read({c.role: c.name for c in columns}):
                 sound = _sound(table, records, columns, quarantine)
+                if len(tables) > 1:
+                    rows, digest = rows + len(sound), (digest + _digest(sound)) % 2**64
                 kept = sound if keep is None else sound.filter(keep)
                 left_out += len(sound) - len(kept)
                 frames.append(kept.with_columns(_as_integers(kept[c.role]) for c in columns if c.is_id))
                 bar.update(size)
+            if rows > 1 and (twin := prints.setdefault((rows, digest), table)) is not table:
+                raise DataError(
+                    f"{twin.path} and {table.path} have the same {rows:,} rows, which would count twice: give one"
+                )
     quarantine.check()
     if not frames:
         return pl.DataFrame(schema=[c.role for c in columns]), left_out
@@ -98,6 +113,24 @@ def read_rows(
     return pl.concat(
         frame.with_columns(pl.col(*texts).cast(pl.String)) if texts else frame for frame in frames
     ), left_out
+
+
+def first_place(tables: Sequence[TableFile], columns: Sequence[Column], role: str, condition: pl.Expr) -> str | None:
+    """File and line of the first row whose value in a column fulfils a condition; reads the files again."""
+    (column,) = (c for c in columns if c.role == role)
+    for table in tables:
+        for records, _ in table.read({role: column.name}):
+            value = records.select("line", column.parse(pl.col(role)).alias(role))
+            found = value.filter(condition).head(1).collect()
+            if len(found):
+                return f"{table.path}:{found['line'][0]}"
+    return None
+
+
+def _digest(rows: pl.DataFrame) -> int:
+    """A digest of rows in any order: the context of an interaction does not tell two of them apart."""
+    plain = rows.select(name for name in rows.columns if not name.startswith("context "))
+    return int(plain.hash_rows().to_numpy().sum(dtype=np.uint64))
 
 
 def progress(what: str, total: int, unit: str) -> tqdm[Any]:
@@ -120,12 +153,7 @@ def _sound(table: TableFile, records: pl.LazyFrame, columns: Sequence[Column], q
     rows = records.select(**values).collect(engine="streaming")
     if not sum(rows.null_count().row(0)):
         return rows
-    reasons = [
-        pl.when(values[c.role].is_null()).then(
-            pl.format(f"{c.role} '{{}}' is not {c.meaning}", pl.col(c.role).fill_null("").str.head(50))
-        )
-        for c in columns
-    ]
+    reasons = [pl.when(values[c.role].is_null()).then(c.reason(pl.col(c.role))) for c in columns]
     malformed = records.select("line", "text", reason=pl.coalesce("fault", *reasons)).filter(
         pl.col("reason").is_not_null()
     )

@@ -22,6 +22,8 @@ import polars as pl
 from asmg_pl.errors import DataError
 
 BLOCK = 1 << 25  # bytes of text that are parsed at a time
+LONGEST = 1 << 26  # bytes of a line
+_WIDE = 64  # fields from which on they are cut into a list, since a struct of so many is slow
 
 
 class Block(NamedTuple):
@@ -47,13 +49,13 @@ def blocks(path: Path, quote: str, size: int = BLOCK) -> Iterator[Block]:
         size: bytes of text in a block, about.
 
     Raises:
-        DataError: if the file is missing, not UTF-8, or its compressed content is damaged.
+        DataError: if the file is missing, not UTF-8, has a line that is too long, or its compressed content is damaged.
     """
     line, done, rest = 1, 0, b""
     with _open(path) as file, gzip.GzipFile(fileobj=file) if _compressed(path, file) else file as text:
         while True:
             try:
-                read = text.read(size)
+                read = text.read(max(size, len(rest)))
             except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 raise DataError(
                     f"{path} cannot be unpacked, it is cut off or damaged ({error}): fetch it again"
@@ -63,6 +65,12 @@ def blocks(path: Path, quote: str, size: int = BLOCK) -> Iterator[Block]:
                 content = content.removeprefix(b"\xef\xbb\xbf")  # byte-order mark
             end = _end_of_records(content, quote, size) if read else len(content)
             content, rest = content[:end], content[end:]
+            if len(rest) > LONGEST:
+                number = line + content.count(b"\n")
+                raise DataError(
+                    f"{path}:{number}: the line is longer than {LONGEST >> 20:,} MiB: is this a "
+                    "table, and do its lines end in line feeds?"
+                )
             if content:
                 _check_utf8(path, content, line)
                 yield Block(content, line, file.tell() - done)
@@ -153,6 +161,11 @@ class Dialect(NamedTuple):
             sound, whole = count == len(columns), pl.col("whole")
             part = pl.col("part").list
             value = {n: self._unquoted(part.get(columns.index(c), null_on_oob=True)) for n, c in wanted.items()}
+        elif len(columns) > _WIDE:
+            records = records.with_columns(part=pl.col("text").str.split(self.delimiter))
+            count = pl.col("part").list.len()
+            sound, whole = count == len(columns), pl.lit(True)
+            value = {n: pl.col("part").list.get(columns.index(c), null_on_oob=True) for n, c in wanted.items()}
         else:
             # What a record has too much is left in the last field, what it lacks is null.
             records = records.with_columns(pl.col("text").str.splitn(self.delimiter, len(columns) + 1).struct.unnest())

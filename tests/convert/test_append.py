@@ -19,9 +19,16 @@ from asmg_pl.data.stream import open_stream, read_names
 from asmg_pl.errors import ConfigError, DataError
 
 LABELLED = Settings(
-    user="who", item="what", time="when", label="liked", item_id="id", categories="kinds", context=("device",)
+    user="who",
+    item="what",
+    time="when",
+    label="liked",
+    item_id="id",
+    categories="kinds",
+    context=("device",),
+    any_time=True,
 )
-POSITIVE = Settings(user="who", item="what", time="when", all_positive=True)
+POSITIVE = Settings(user="who", item="what", time="when", all_positive=True, any_time=True)
 
 Row = tuple[str, str, int, int, str]
 
@@ -89,7 +96,7 @@ def test_what_rows_mean_cannot_change(tmp_path: Path, given: dict[str, object], 
 
 
 def test_another_column_may_hold_the_label(tmp_path: Path) -> None:
-    stream = given_(tmp_path, Settings(user="who", item="what", time="when", label="liked"))
+    stream = given_(tmp_path, Settings(user="who", item="what", time="when", label="liked", any_time=True))
     assert Settings.of({"label": "good"}, stream).label == "good"
     with pytest.raises(ConfigError, match="belong together"):
         Settings.of({"rating": "stars"}, stream)

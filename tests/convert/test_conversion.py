@@ -20,8 +20,8 @@ from asmg_pl.data.stream import open_stream
 from asmg_pl.errors import ConfigError, DataError
 
 RATED = Settings(user="who", item="what", time="when", rating="stars", positive_from=4)
-LABELLED = Settings(user="who", item="what", time="when", label="liked")
-POSITIVE = Settings(user="who", item="what", time="when", all_positive=True)
+LABELLED = Settings(user="who", item="what", time="when", label="liked", any_time=True)
+POSITIVE = Settings(user="who", item="what", time="when", all_positive=True, any_time=True)
 HEADER = "who,what,stars,when"
 SOUND = "7,31,2.5,1260759144\n8,1029,4,1260759179\n7,9,5,1260759100\n"
 
@@ -140,7 +140,7 @@ def test_times_may_lack_seconds(write: Write, tmp_path: Path) -> None:
 def test_ids_may_be_any_text(write: Write, tmp_path: Path) -> None:
     names = ["007", "7", "Zoë", "ユーザー", "7.0", "+7", "-0", "7", "a b"]
     write("who,what,liked,when\n" + "".join(f"{name},{name},1,{n}\n" for n, name in enumerate(names)))
-    convert([tmp_path / "rows.csv"], tmp_path / "stream", LABELLED)
+    convert([tmp_path / "rows.csv"], tmp_path / "stream", replace(LABELLED, ids="as-written"))
     same(
         tmp_path / "stream",
         pl.DataFrame({"user": names, "item": names, "label": [1] * 9, "time": range(9)}),

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from asmg_pl.data import Boundaries, Calendar, InteractionLog
+from asmg_pl.data.calendar import _begins
 from asmg_pl.errors import ConfigError
 
 HOUR = 3600
@@ -59,6 +60,103 @@ def test_a_day_that_has_no_midnight_begins_an_hour_later() -> None:
     assert Calendar("1d", "America/Sao_Paulo").cut(log(times)) == [0, 24, 47, 71]
 
 
+def clock(first: str, last: str, every: str, zone: str) -> list[str]:
+    """What the zone's clock shows where periods begin, from that of ``first`` to that of ``last``."""
+    times = [at(first, zone), at(last, zone)]
+    found = _begins(times[0], times[1], every, zone)
+    assert found == sorted(set(found)), "strictly ascending"
+    assert found[0] <= times[0] < (found[1] if len(found) > 1 else times[0] + 1)
+    return [datetime.fromtimestamp(time, ZoneInfo(zone)).strftime("%d. %H:%M") for time in found]
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "every", "zone", "expected"),
+    [
+        (
+            "2020-10-24 19:00",
+            "2020-10-25 18:30",
+            "6h",
+            "Europe/Oslo",
+            "24. 18:00, 25. 00:00, 25. 06:00, 25. 12:00, 25. 18:00",
+        ),
+        ("2020-03-28 19:00", "2020-03-29 12:00", "6h", "Europe/Oslo", "28. 18:00, 29. 00:00, 29. 06:00, 29. 12:00"),
+        (
+            "2020-10-25 00:30",
+            "2020-10-25 12:00",
+            "3h",
+            "Europe/Oslo",
+            "25. 00:00, 25. 03:00, 25. 06:00, 25. 09:00, 25. 12:00",
+        ),
+        ("2020-03-29 00:00", "2020-03-30 00:00", "12h", "Europe/Oslo", "29. 00:00, 29. 12:00, 30. 00:00"),
+        (
+            "2020-10-24 23:00",
+            "2020-10-25 18:00",
+            "6h",
+            "Europe/London",
+            "24. 18:00, 25. 00:00, 25. 06:00, 25. 12:00, 25. 18:00",
+        ),
+        ("2020-10-25 01:10", "2020-10-25 03:10", "1h", "Europe/Oslo", "25. 01:00, 25. 02:00, 25. 02:00, 25. 03:00"),
+        ("2020-03-29 01:10", "2020-03-29 04:10", "1h", "Europe/Oslo", "29. 01:00, 29. 03:00, 29. 04:00"),
+        (
+            "2020-10-03 22:00",
+            "2020-10-04 07:00",
+            "3h",
+            "Australia/Lord_Howe",
+            "03. 21:00, 04. 00:00, 04. 03:00, 04. 06:00",
+        ),
+        ("2020-10-04 01:00", "2020-10-04 03:00", "1h", "Australia/Lord_Howe", "04. 01:00, 04. 02:30, 04. 03:00"),
+        (
+            "2020-04-05 01:00",
+            "2020-04-05 02:00",
+            "30m",
+            "Australia/Lord_Howe",
+            "05. 01:00, 05. 01:30, 05. 01:30, 05. 02:00",
+        ),
+        (
+            "2018-11-03 13:00",
+            "2018-11-04 06:00",
+            "6h",
+            "America/Sao_Paulo",
+            "03. 12:00, 03. 18:00, 04. 01:00, 04. 06:00",
+        ),
+        ("2022-03-26 01:00", "2022-03-28 00:00", "1d", "Asia/Beirut", "26. 00:00, 27. 01:00, 28. 00:00"),
+        ("2022-11-05 01:00", "2022-11-07 00:00", "1d", "America/Havana", "05. 00:00, 06. 00:00, 07. 00:00"),
+        ("2022-11-05 19:00", "2022-11-06 07:00", "6h", "America/Havana", "05. 18:00, 06. 00:00, 06. 06:00"),
+        ("2022-03-12 19:00", "2022-03-13 07:00", "6h", "America/Havana", "12. 18:00, 13. 01:00, 13. 06:00"),
+        ("2022-03-12 07:00", "2022-03-12 18:00", "6h", "Asia/Kathmandu", "12. 06:00, 12. 12:00, 12. 18:00"),
+        ("2011-12-28 09:00", "2012-01-01 00:00", "1d", "Pacific/Apia", "28. 00:00, 29. 00:00, 31. 00:00, 01. 00:00"),
+        ("2011-12-29 13:00", "2011-12-31 12:00", "12h", "Pacific/Apia", "29. 12:00, 31. 00:00, 31. 12:00"),
+        ("2011-12-27 00:00", "2012-01-09 00:00", "1w", "Pacific/Apia", "26. 00:00, 02. 00:00, 09. 00:00"),
+        ("1993-08-20 00:00", "1993-08-22 00:00", "1d", "Pacific/Kwajalein", "20. 00:00, 22. 00:00"),
+        ("1994-12-30 00:00", "1995-01-02 00:00", "1d", "Pacific/Kiritimati", "30. 00:00, 01. 00:00, 02. 00:00"),
+    ],
+)
+def test_periods_keep_to_the_clock_also_where_it_jumps(
+    first: str, last: str, every: str, zone: str, expected: str
+) -> None:
+    assert clock(first, last, every, zone) == expected.split(", ")
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Apia", "Australia/Lord_Howe", "America/Havana", "Europe/Oslo"])
+@pytest.mark.parametrize("every", ["1d", "6h", "5h", "1h", "1w"])
+def test_a_stream_that_grows_over_a_jump_of_the_clock_keeps_its_periods(zone: str, every: str) -> None:
+    for day in ("2011-12-24", "2020-04-01", "2020-10-01", "2020-10-22", "2022-11-02"):
+        times = hourly(f"{day} 05:00", 24 * 15, zone)
+        whole = Calendar(every, zone).cut(log(times))
+        assert whole == sorted(whole)
+        for hours in (200, 230, 260, 300):
+            begun = Calendar(every, zone).cut(log(times[:hours]))
+            assert whole[: len(begun)] == begun
+
+
+def test_a_boundary_that_the_clock_leaves_out_is_the_next_moment() -> None:
+    times = hourly("2011-12-28 00:00", 24 * 5, "Pacific/Apia")
+    cut = Boundaries(["2011-12-29", "2011-12-30 12:00", "2012-01-01"], "Pacific/Apia").cut(log(times))
+    assert cut == [24, 48, 72]
+    with pytest.raises(ConfigError, match="2011-12-31 does not come after the time before it"):
+        Boundaries(["2011-12-30", "2011-12-31"], "Pacific/Apia")
+
+
 def test_months_have_their_own_lengths() -> None:
     days = [at("2016-01-01") + day * 24 * HOUR for day in range(31 + 29 + 31 + 1)]
     assert Calendar("1mo").cut(log(days)) == [0, 31, 60, 91]
@@ -91,6 +189,9 @@ def test_a_walk_that_was_cut_otherwise_cannot_go_on() -> None:
         ("day", "UTC", "cannot cut by 'day'"),
         ("-1d", "UTC", "cannot cut by '-1d'"),
         ("0d", "UTC", "cannot cut by '0d'"),
+        ("0h", "UTC", "cannot cut by '0h'"),
+        ("10ms", "UTC", "cannot cut by '10ms': times are whole seconds"),
+        ("", "UTC", "periods"),
         ("1d", "Mars/Base", "in the time zone 'Mars/Base' .* a zone like UTC"),
     ],
 )

@@ -13,15 +13,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asmg_pl.errors import DataError
+from asmg_pl.tables import text
 from asmg_pl.tables.text import Block, Dialect, blocks
 
 COLUMNS = ["a", "b", "c"]
 CSV = Dialect(",")
 
 
-def rows(text: str, dialect: Dialect = CSV) -> list[tuple[int, str | None, str | None, str | None]]:
+def rows(content: str, dialect: Dialect = CSV) -> list[tuple[int, str | None, str | None, str | None]]:
     """Line, and either the fault or two of the fields."""
-    found = dialect.fields(Block(text.encode(), 1, 0), COLUMNS, {"first": "a", "last": "c"}).collect()
+    found = dialect.fields(Block(content.encode(), 1, 0), COLUMNS, {"first": "a", "last": "c"}).collect()
     return found.select("line", "fault", "first", "last").rows()
 
 
@@ -121,6 +122,32 @@ def test_blocks_end_where_records_end(tmp_path: Path, name: str) -> None:
 def test_a_stray_quote_does_not_hold_up_the_file(tmp_path: Path) -> None:
     content = b'1,2\n3,"\n' + b"4,5\n" * 100
     assert max(map(len, written(tmp_path / "rows.csv", content, 40))) < 100
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.csv.gz"])
+@pytest.mark.parametrize("quote", ['"', ""])
+def test_a_line_without_end_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, quote: str) -> None:
+    monkeypatch.setattr(text, "LONGEST", 1000)
+    (tmp_path / name).write_bytes(b"1,2\n" + b"x" * 999 + b"\n")
+    written(tmp_path / name, b"1,2\n" + b"x" * 999 + b"\n3,4\n", 100, quote)
+    content = b"1,2\n3,4\n" + b"x" * 100_000
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+    with pytest.raises(DataError, match=r"rows\.csv(\.gz)?:3: the line is longer than 0 MiB: is this a table"):
+        list(blocks(tmp_path / name, quote, 100))
+
+
+def test_wide_tables_are_read_like_narrow_ones() -> None:
+    columns = [f"c{number}" for number in range(1000)]
+    sound = ",".join(map(str, range(1000)))
+    found = CSV.fields(
+        Block(f"{sound}\n{sound},1\n1,2\n{sound}\n".encode(), 1, 0), columns, {"first": "c0", "last": "c999"}
+    ).collect()
+    assert found.select("line", "fault", "first", "last").rows() == [
+        (1, None, "0", "999"),
+        (2, "1001 fields where the header has 1000", None, None),
+        (3, "2 fields where the header has 1000", None, None),
+        (4, None, "0", "999"),
+    ]
 
 
 def test_a_byte_order_mark_is_no_content(tmp_path: Path) -> None:

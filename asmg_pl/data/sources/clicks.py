@@ -15,10 +15,11 @@ from asmg_pl.data.negatives import add_negatives
 from asmg_pl.data.sources.base import Source
 from asmg_pl.data.sources.expected import Expected
 from asmg_pl.errors import ConfigError
-from asmg_pl.tables.columns import Column, TimeUnit
-from asmg_pl.tables.files import open_tables
+from asmg_pl.tables.columns import Column
+from asmg_pl.tables.opening import open_tables
 from asmg_pl.tables.quarantine import Quarantine
 from asmg_pl.tables.rows import check_schema, read_rows
+from asmg_pl.tables.times import TimeUnit
 
 
 class ClickSource(Source):
@@ -96,5 +97,5 @@ def read_table(
     if not path.is_file() and (plain := root / name.removesuffix(".gz")).is_file():
         path = plain
     tables = open_tables([path], ",", '"')
-    check_schema([(tables, columns)], unit)
+    check_schema([(tables, columns, "fetch it again")], unit)
     return read_rows(tables, columns, Quarantine(), keep)[0]

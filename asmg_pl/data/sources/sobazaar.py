@@ -11,6 +11,7 @@ from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.sources.clicks import ClickSource, days, read_table
 from asmg_pl.errors import ConfigError, DataError
 from asmg_pl.tables import columns as meaning
+from asmg_pl.tables import times
 
 FILE = "Sobazaar-hashID.csv.gz"
 
@@ -55,7 +56,7 @@ class Sobazaar(ClickSource):
         columns = [
             meaning.identifier("user", "user", "UserID"),
             meaning.identifier("item", "item", "ItemID"),
-            meaning.time("Timestamp", "iso"),
+            times.time("Timestamp", "iso"),
         ]
         return read_table(root, FILE, columns, "iso").with_columns(time=pl.col("time") // 1_000_000)
 

@@ -1,0 +1,180 @@
+"""What is checked when all rows have been read: spellings of ids, missing ids, and times far from all others."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from asmg_pl.data.stream import read_names
+from asmg_pl.errors import DataError
+from asmg_pl.tables.columns import Column
+from asmg_pl.tables.files import TableFile
+from asmg_pl.tables.rows import first_place
+from asmg_pl.tables.spelling import BOOLEANS, Twofold, doubtful, twofold, unified
+from asmg_pl.tables.times import UNITS, TimeUnit, outliers
+
+
+@dataclass(frozen=True)
+class Given:
+    """Where rows come from, to lead a message to the line.
+
+    Attributes:
+        tables: files of interactions.
+        columns: what is read from them.
+        catalogue: the file of the items' categories, if there is one.
+        item_columns: what is read from it.
+        stream: folder of the stream to which rows are added, ``None`` for a new one.
+    """
+
+    tables: Sequence[TableFile]
+    columns: Sequence[Column]
+    catalogue: Sequence[TableFile]
+    item_columns: Sequence[Column]
+    stream: Path | None
+
+    def known(self, role: str) -> pl.Series | None:
+        """The stream's names of users, items, or values of a context feature; ``None`` if there is no stream."""
+        if self.stream is None:
+            return None
+        context = [column.role for column in self.columns if column.role.startswith("context ")]
+        file = f"context-{context.index(role)}" if role in context else f"{role}s"
+        return read_names(self.stream, file)
+
+    @property
+    def in_stream(self) -> str:
+        """Where an id stands that is in none of the files."""
+        return f"the stream in {self.stream}"
+
+    def place(self, role: str, text: str) -> str:
+        """Where an id stands first."""
+        same = pl.col(role).cast(pl.String) == text
+        place = first_place(self.tables, self.columns, role, same)
+        if place is None and role == "item" and self.catalogue:
+            place = first_place(self.catalogue, self.item_columns, role, same)
+        return place or self.in_stream
+
+
+def check_times(rows: pl.DataFrame, unit: TimeUnit, given: Given) -> None:
+    """Refuse a few times that are far from all others.
+
+    Args:
+        rows: ascending in ``time``, which is in this unit.
+        unit: of the times.
+        given: where the rows come from.
+
+    Raises:
+        DataError: it names the first row of these.
+    """
+    found = outliers(rows["time"], unit)
+    if found is None:
+        return
+    scale = UNITS[unit][0]
+    first, last = (str(pl.from_epoch(pl.Series([time // scale]), "s")[0]) for time in (found.first, found.last))
+    place = first_place(given.tables, given.columns, "time", pl.col("time").is_between(found.first, found.last))
+    raise DataError(
+        f"{found.rows:,} of {len(rows):,} rows are {found.days:,} days away from all others, from {first} to {last} "
+        f"UTC (the first in the files at {place}): mend these times, leave the rows out with --start or --end, or give "
+        "--any-time if they are meant"
+    )
+
+
+def check_ids(rows: pl.DataFrame, categories: pl.DataFrame, given: Given) -> None:
+    """Refuse rows in which an id has two spellings, or a text that means a missing value is taken for an id.
+
+    Args:
+        rows: a column for each role; ids that are whole numbers throughout are Int64, others String.
+        categories: items of the catalogue, in a column ``item``.
+        given: where the rows come from.
+
+    Raises:
+        DataError: it names both spellings with file and line, or the missing value with its share of the rows.
+    """
+    for column in given.columns:
+        values, feature = rows[column.role], column.role.startswith("context ")
+        if values.dtype != pl.String or not (column.is_id or feature):
+            continue
+        if column.is_id and (found := doubtful(values)):
+            raise DataError(_missing(column, found, len(rows), given))
+        if twice := twofold(values, given.known(column.role), feature):
+            raise DataError(_two_spellings(column, twice, given))
+    items = rows["item"]
+    if "item" in categories.columns and pl.String in (items.dtype, categories["item"].dtype):
+        known = [
+            series.cast(pl.String).alias("item")
+            for series in (items.unique(), given.known("item"))
+            if series is not None
+        ]
+        if twice := twofold(categories["item"].cast(pl.String), pl.concat(known)):
+            (column,) = (column for column in given.item_columns if column.is_id)
+            raise DataError(_two_spellings(column, twice, given))
+
+
+def as_in_stream(rows: pl.DataFrame, given: Given) -> pl.DataFrame:
+    """The rows as the stream has its ids: as text where these are text, and with its words for true and false.
+
+    Raises:
+        DataError: if these rows have text where the stream has numbers.
+    """
+    for column in given.columns:
+        known = given.known(column.role) if column.is_id or column.role.startswith("context ") else None
+        if known is None:
+            continue
+        if known.dtype.is_integer() and rows[column.role].dtype == pl.String:
+            raise DataError(_no_numbers(column, rows[column.role], given))
+        if known.dtype == pl.String:
+            # An earlier version kept such words of context features as they were written.
+            words = {} if column.is_id else {BOOLEANS[word]: word for word in known if word in BOOLEANS}
+            rows = rows.with_columns(pl.col(column.role).cast(pl.String).replace(words))
+    return rows
+
+
+def _no_numbers(column: Column, ids: pl.Series, given: Given) -> str:
+    number = ids.cast(pl.Int64, strict=False)
+    odd = ids.filter(number.is_null())
+    shown = _quoted(odd[0]) if len(odd) else "numbers with a sign or zeros before them"
+    first = odd[0] if len(odd) else ids.filter(ids != number.cast(pl.String))[0]
+    unify = ", give --ids unified if such spellings are the same ids" if _is_spelled_oddly(first) else ""
+    return (
+        f"all {column.role} ids of the stream in {given.stream} are whole numbers, but these rows have {shown} "
+        f"({_quoted(first)} at {given.place(column.role, first)}): mend them{unify}, or convert all tables together "
+        "into a new stream"
+    )
+
+
+def _two_spellings(column: Column, twice: Twofold, given: Given) -> str:
+    places = {text: given.place(column.role, text) for text in (twice.one, twice.other)}
+    first, other = (f"{_quoted(text)} ({place})" for text, place in places.items())
+    what = f"the same {column.role}" if column.is_id else "the same value"
+    mend = "give --ids unified if they are, or --ids as-written if they are not"
+    if "" in places:
+        mend = (
+            f"give --missing {shlex.quote(twice.one or twice.other)} if they are, or --ids as-written if they are not"
+        )
+    elif any(place == given.in_stream and _is_spelled_oddly(text) for text, place in places.items()):
+        mend = "write them as in the stream, or convert all tables together into a new stream with --ids unified"
+    more = f"; {twice.ids:,} are spelled in two ways" if twice.ids > 1 else ""
+    return f"column {column.name!r} ({column.option}): are {first} and {other} {what}{more}? Mend the tables, or {mend}"
+
+
+def _missing(column: Column, found: tuple[str, int], rows: int, given: Given) -> str:
+    text, count = found
+    return (
+        f"column {column.name!r} ({column.option}): {count:,} of {rows:,} rows ({count / rows:.1%}) have the "
+        f"{column.role} {_quoted(text)} (the first at {given.place(column.role, text)}), which mostly stands for a "
+        f"missing value: give --missing {shlex.quote(text)} if it does (rows without a {column.role} are malformed, "
+        f"see --max-bad-rows), or --ids as-written if it is a {column.role}"
+    )
+
+
+def _is_spelled_oddly(text: str) -> bool:
+    """Whether a text is another spelling of a number or text."""
+    return bool(pl.Series([text]).to_frame("id").select(unified(pl.col("id")) != pl.col("id")).item())
+
+
+def _quoted(text: str) -> str:
+    """A text with its blanks and marks, a backslash as it is typed."""
+    return repr(text).replace("\\\\", "\\")

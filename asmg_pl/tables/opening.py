@@ -1,0 +1,139 @@
+"""Which files there are to convert: those given and those in folders, each once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from urllib.parse import unquote
+
+from asmg_pl.errors import DataError
+from asmg_pl.tables.files import ParquetFile, PartitionFile, TableFile, TextFile
+from asmg_pl.tables.text import Dialect
+
+#: What stands between the fields of a file whose name ends like this; ``.gz`` may follow.
+DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
+PARQUET = {".parquet", ".pq"}
+_ENDINGS = ".csv, .tsv, .tab, .txt (.gz), .parquet or .pq"
+_PACKED = "unpack it, or compress it with gzip (.gz)"
+_OTHER = "convert it to CSV or Parquet first"
+#: What to do with files that are no tables for us, by the end of their names.
+_MENDS = {
+    **dict.fromkeys((".zip", ".zst", ".bz2", ".xz", ".lz4", ".7z", ".rar", ".tar", ".tgz", ".snappy", ".br"), _PACKED),
+    **dict.fromkeys((".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".ods", ".feather", ".arrow", ".ipc"), _OTHER),
+    **dict.fromkeys((".orc", ".avro", ".pkl", ".pickle", ".h5", ".hdf5", ".sqlite", ".npy", ".npz", ".mat"), _OTHER),
+}
+#: How files begin that cannot be text, whatever they are called.
+_BEGINNINGS = {
+    b"PK\x03\x04": ("a zip archive or an Excel file", f"{_PACKED}, or save it as CSV"),
+    b"\x28\xb5\x2f\xfd": ("compressed with zstd", _PACKED),
+    b"BZh": ("compressed with bzip2", _PACKED),
+    b"\xfd7zXZ": ("compressed with xz", _PACKED),
+    b"7z\xbc\xaf": ("a 7z archive", _PACKED),
+    b"PAR1": ("Parquet", "let its name end in .parquet"),
+    b"ORC": ("ORC", _OTHER),
+    b"Obj\x01": ("Avro", _OTHER),
+    b"ARROW1": ("Arrow", _OTHER),
+    b"\x89HDF": ("HDF5", _OTHER),
+    b"SQLite format 3": ("a database", _OTHER),
+    **dict.fromkeys((b'{"', b"[{", b"{\n"), ("JSON", _OTHER)),
+    **dict.fromkeys((b"<!DOCTYPE", b"<!doctype", b"<html"), ("a web page", "fetch the file again")),
+}
+_NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
+
+
+def open_tables(
+    paths: Sequence[str | Path], delimiter: str | None, quote: str, names: Sequence[str] = ()
+) -> list[TableFile]:
+    """Open files, and those in folders and the folders within, in the order given; within a folder, in that of paths.
+
+    Args:
+        paths: files and folders.
+        delimiter: between the fields of a text file; ``None`` to go by the file's name.
+        quote: the character that may enclose a field, ``""`` for none.
+        names: of the columns of text files, if these have no header.
+
+    Raises:
+        DataError: if there is no file, or one cannot be opened, or is given twice; it names all of these.
+    """
+    tables: list[TableFile] = []
+    problems = []
+    seen: set[Path] = set()
+    twins: dict[Path, Path] = {}
+    for path in map(Path, paths):
+        files = _in_folder(path) if path.is_dir() else [path]
+        if not files:
+            problems.append(f"folder {path} has no file whose name ends in {_ENDINGS}{_what_else(path)}")
+        for file in files:
+            if file.resolve() in seen:
+                problems.append(f"{file} is given twice, so that its rows would count twice")
+            elif (twin := twins.setdefault(file.parent / _stem(file), file)) is not file:
+                problems.append(f"{twin} and {file} are one table in two formats, or else need other names: give one")
+            seen.add(file.resolve())
+            try:
+                tables.append(_open(file, delimiter, quote, names))
+            except DataError as error:
+                problems.append(str(error))
+    if problems:
+        raise DataError("\n".join(problems))
+    return tables
+
+
+def _open(path: Path, delimiter: str | None, quote: str, names: Sequence[str]) -> TableFile:
+    kind = _kind(path)
+    if kind in PARQUET:
+        if names:
+            raise DataError(f"{path}: --columns is for text files without a header, a Parquet file has names")
+        return _with_partitions(ParquetFile(path))
+    if path.is_file() and (beginning := _beginning(path)):
+        raise DataError(f"{path} is {beginning[0]}: {beginning[1]}")
+    if kind in _MENDS:
+        raise DataError(f"{path}: the name of a table ends in {_ENDINGS}, not in {kind}: {_MENDS[kind]}")
+    between = delimiter or DELIMITERS.get(kind)
+    if between is None:
+        raise DataError(
+            f"{path}: the name of a table ends in {_ENDINGS}, not in {kind or 'nothing'}; if it is text, give "
+            "--delimiter"
+        )
+    return _with_partitions(TextFile(path, Dialect(between, quote if len(between) == 1 else ""), names))
+
+
+def _with_partitions(table: TableFile) -> TableFile:
+    pairs = (part.split("=", 1) for part in table.path.parent.parts if "=" in part)
+    values = {name: None if value == _NULL_PARTITION else unquote(value) for name, value in pairs if name}
+    return PartitionFile(table, values) if values else table
+
+
+def _kind(path: Path) -> str:
+    return (Path(path.stem).suffix if path.suffix == ".gz" else path.suffix).lower()
+
+
+def _stem(path: Path) -> str:
+    plain = Path(path.stem if path.suffix == ".gz" else path.name)
+    return plain.stem if plain.suffix.lower() in DELIMITERS.keys() | PARQUET else plain.name
+
+
+def _beginning(path: Path) -> tuple[str, str] | None:
+    with path.open("rb") as file:
+        first = file.read(16)
+    return next((known for begin, known in _BEGINNINGS.items() if first.startswith(begin)), None)
+
+
+def _in_folder(folder: Path) -> list[Path]:
+    """Tables, and files that hold rows which we cannot read, so that they are told and not left out."""
+    return [path for path in _every_file(folder) if _kind(path) in DELIMITERS.keys() | PARQUET | _MENDS.keys()]
+
+
+def _every_file(folder: Path) -> Iterator[Path]:
+    """Files in a folder and in those within, but hidden ones, in the order of their paths."""
+    found = []
+    for place, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith((".", "_"))]
+        found += [Path(place) / name for name in files if not name.startswith((".", "_"))]
+    return iter(sorted(path for path in found if path.is_file()))
+
+
+def _what_else(folder: Path) -> str:
+    others = [path.name for path in _every_file(folder)]
+    shown = ", ".join(others[:3]) + (f" and {len(others) - 3:,} more" if len(others) > 3 else "")
+    return f", only {shown}: if these are text, give them as files, with --delimiter" if others else ""

@@ -1,0 +1,126 @@
+"""One id, one spelling: ``12``, ``12.0``, ``0012`` and ``"12 "`` may be one id or several, and only the user knows.
+
+Rows in which two of these meet are refused, and so are texts that mostly mean a missing value, until the user says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+import polars as pl
+
+Ids = Literal["unified", "as-written"]
+
+#: How programs write a missing value, in lower case.
+MISSING = (
+    *("\\n", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "nat", "null", "(null)", "<null>", "nul", "nil", "none"),
+    *("(none)", "<none>", "undefined", "[null]", "n.a.", "#null!"),
+)
+#: What else people write for a missing id; of a context feature, these may be values.
+UNKNOWN = ("-", "--", "?", "unknown", "(unknown)", "missing", "n\\a", "void")
+
+BOOLEANS = {"true": "1", "True": "1", "TRUE": "1", "false": "0", "False": "0", "FALSE": "0"}
+_BLANKS = "".join(chr(c) for c in range(0x3001) if chr(c).isspace()) + "\u200b\u200c\u200d\u2060\ufeff"
+_WHOLE = r"^([+-]?)0*([0-9]+)(?:\.0*)?$"
+_NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
+_MAY_BE_OTHERWISE = rf"{_NUMBER}|^\s|\s$|[^\x00-\x7F]|^(?i:true|false)$"
+_EXACT = 2**53  # up to here, floating-point numbers are whole numbers without a gap
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """How texts become ids.
+
+    Attributes:
+        ids: ``unified``: spellings of one number or text are one id; ``as-written``: each text is an id of its own;
+            ``None``: also, but where one id has two spellings, it is refused.
+        missing: texts that mean a missing value.
+    """
+
+    ids: Ids | None = None
+    missing: tuple[str, ...] = ()
+
+    def of(self, text: pl.Expr) -> pl.Expr:
+        """The ids, null where a value is missing."""
+        if self.missing:
+            text = pl.when(~text.str.strip_chars(_BLANKS).is_in(list(self.missing))).then(text)
+        return unified(text) if self.ids == "unified" else text
+
+
+AS_WRITTEN = Spelling("as-written")
+
+
+def unified(text: pl.Expr) -> pl.Expr:
+    """The one spelling of a number or text: without blanks around it, a whole number in its digits alone.
+
+    True and false are 1 and 0.
+    A number so large that its last digits are lost in floating point is null.
+    """
+    text = text.str.strip_chars(_BLANKS).str.normalize("NFC")
+    whole = text.str.replace(_WHOLE, "${1}${2}").str.strip_prefix("+")
+    number = pl.when(text.str.contains(_NUMBER)).then(text).cast(pl.Float64, strict=False)
+    exact = pl.when(number.abs() < _EXACT).then(number)
+    other = (
+        pl.when(exact == exact.floor())
+        .then(exact.cast(pl.Int64, strict=False).cast(pl.String))
+        .otherwise(exact.cast(pl.String))
+    )
+    by_digits = text.str.contains(_WHOLE)
+    spelled = pl.when(by_digits).then(whole).when(number.is_null()).then(text).otherwise(other)
+    return spelled.replace({"-0": "0", **BOOLEANS})
+
+
+class Twofold(NamedTuple):
+    """An id in two spellings.
+
+    Attributes:
+        one: as it is spelled.
+        other: as it is spelled as well.
+        ids: how many ids have two spellings.
+    """
+
+    one: str
+    other: str
+    ids: int
+
+
+def twofold(texts: pl.Series, known: pl.Series | None = None, feature: bool = False) -> Twofold | None:
+    """Whether one id has two spellings.
+
+    Args:
+        texts: ids, each as often as it occurs.
+        known: ids of other rows; where all spellings of an id are among them, these are not to be told again.
+        feature: whether these are values of a context feature, of which a missing one is a value too.
+
+    Returns:
+        The first such id, by order of the spellings.
+    """
+    new = texts.unique().alias("text")
+    old = pl.Series("text", [], pl.String) if known is None else known.unique().cast(pl.String).alias("text")
+    distinct = pl.concat([new, old]).unique().to_frame()
+    text = pl.col("text")
+    other = distinct.filter(text.str.contains(_MAY_BE_OTHERWISE))
+    other = other.with_columns(key=pl.coalesce(unified(text), text))
+    if feature:
+        missing = distinct.filter(text.str.to_lowercase().is_in(["", *MISSING]))
+        other = pl.concat([other, missing.with_columns(key=pl.lit(""))])
+    plain = distinct.join(other, on="text", how="anti").join(
+        other.select("key").unique(), left_on="text", right_on="key", how="semi"
+    )
+    spelled = pl.concat([other, plain.with_columns(key=text)]).sort("key", "text")
+    twice = spelled.filter(pl.col("key").is_duplicated(), (~text.is_in(old.implode())).any().over("key"))
+    if twice.is_empty():
+        return None
+    return Twofold(twice["text"][0], twice["text"][1], twice["key"].n_unique())
+
+
+def doubtful(texts: pl.Series) -> tuple[str, int] | None:
+    """The most frequent id that looks like a missing value, and how many rows have it."""
+    distinct = texts.unique()
+    words = distinct.filter(distinct.str.strip_chars(_BLANKS).str.to_lowercase().is_in([*MISSING, *UNKNOWN]))
+    if words.is_empty():
+        return None
+    counts = texts.filter(texts.is_in(words.implode())).value_counts(sort=True)
+    text: str = counts[texts.name][0]
+    return text, int(counts["count"][0])
