@@ -46,7 +46,9 @@ def report(done: Conversion, folder: Path) -> str:
     if done.left_out:
         lines.append(f"left out: {done.left_out:,} rows before --start or after --end")
     if done.without_negative:
-        lines.append(f"{done.without_negative:,} negatives are missing: the users had interacted with every item")
+        lines.append(
+            f"{done.without_negative:,} negatives are missing: the users had interacted with every item seen by then"
+        )
     if done.without_category:
         lines.append("no item has a category: are the ids in --items written as in the rows?")
     if done.label_mean == 0:

@@ -35,7 +35,8 @@ class Conversion:
         rows: rows written now, sampled negatives included.
         left_out: sound rows before ``start`` or after ``end``.
         quarantined: malformed rows.
-        without_negative: negatives that are missing because a user had interacted with every item.
+        without_negative: negatives that are missing because a user had interacted with every item that had
+            appeared by then.
         without_category: whether categories were given, of which no item of the stream has one.
         label_mean: share of positives among the rows written now.
         first: the earliest time written now, seconds since 1970.

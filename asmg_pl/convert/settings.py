@@ -34,7 +34,8 @@ class Settings:
         all_positive: every row is positive.
         negatives: sampled negatives per positive. They are drawn now, once; to have them drawn anew in each pass, leave
             this 0 and set data.negatives in the walk.
-        negative_rule: uniform, over all items; or popularity, by an item's share of the earlier rows.
+        negative_rule: uniform, over the items that have appeared up to the row; or popularity, by an item's share of the
+            earlier rows.
         seed: of the negatives.
         history: which of a user's earlier items make the history, those of positive rows or all.
         carry: the longest history that a walk can have (data.history_size); disk space of an append grows with it.

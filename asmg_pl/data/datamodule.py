@@ -191,9 +191,8 @@ class PeriodDataModule(LightningDataModule):
         random = randomness(
             self.seed, "negatives", *((*phase.key, *key) if phase.trains else phase.reads), device=self._feed.device
         )
-        candidates = self.log.known(self.rows_of(max(phase.reads)).stop)[1]
         read = (rows if order is None else rows[order]).to(self._feed.device)
-        drawn = self.negatives.draw(self._interactions, read, candidates, random)
+        drawn = self.negatives.draw(self._interactions, read, random)
         parts = drawn.split(sizes)
         batches = WithNegatives(batches, [Share.take(part, number, shares) for part in parts for number in numbers])
         if shares == 1:
