@@ -17,12 +17,14 @@ class Quarantine:
 
     Attributes:
         count: how many there are.
+        late: how many of them are only too late, see :class:`~asmg_pl.tables.late.Late`.
         limit: how many there may be.
     """
 
     def __init__(self, limit: int | None = None) -> None:
         """Start empty; ``limit`` rows are accepted, or none, where the user cannot choose."""
         self.count = 0
+        self.late = 0
         self.limit = limit or 0
         self._chosen = limit is not None
         self._rows: list[pl.DataFrame] = []
@@ -35,6 +37,12 @@ class Quarantine:
         self.count += len(rows)
         kept = rows.head(max(0, room))
         self._rows.append(kept.select(pl.lit(str(file)).alias("file"), pl.col("line").cast(pl.Int64), "reason", "text"))
+
+    def add_late(self, file: Path, rows: pl.DataFrame, accepted: bool) -> None:
+        """Take rows that are too late; if they are accepted, there may be so many more."""
+        self.late += len(rows)
+        self.limit += len(rows) * accepted
+        self.add(file, rows)
 
     def check(self) -> None:
         """Raise if there are more than allowed.
@@ -53,15 +61,21 @@ class Quarantine:
         raise DataError(
             "\n".join([f"{rows}, {self.limit:,} accepted: nothing was written", *shown, *more])
             + f"\nmend them, or leave them out with --max-bad-rows {self.count}: the stream's {FILE} then lists them"
+            + self._about_late_rows()
         )
 
-    def write(self, folder: Path) -> None:
-        """Add the rows to the list in a stream's folder."""
-        if not self.count:
-            return
-        path = folder / FILE
-        with path.open("ab") as file:
-            pl.concat(self._rows).write_csv(file, include_header=file.tell() == 0)
+    def _about_late_rows(self) -> str:
+        if not self.late:
+            return ""
+        which = "they are" if self.late == self.count else f"{self.late:,} of them are"
+        return (
+            f"\n{which} earlier than the stream's end: append rows in the order of time, leave out just these, however "
+            "many, with --late drop, or convert all tables together, into a new stream, to have them in it"
+        )
+
+    def listed(self) -> bytes:
+        """The rows as a table of CSV with the columns ``file``, ``line``, ``reason`` and ``text``; empty if none."""
+        return pl.concat(self._rows).write_csv().encode() if self.count else b""
 
 
 def _quote(text: str, longest: int = 100) -> str:

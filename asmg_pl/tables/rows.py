@@ -13,6 +13,7 @@ from tqdm import tqdm
 from asmg_pl.errors import DataError
 from asmg_pl.tables.columns import UNITS, Column, TimeUnit, implausible, problems
 from asmg_pl.tables.files import TableFile
+from asmg_pl.tables.late import Late
 from asmg_pl.tables.quarantine import Quarantine
 
 _SAMPLE = 1000  # rows from which a column is judged that cannot be what it was named for
@@ -64,7 +65,12 @@ def _contradictions(table: TableFile, columns: Sequence[Column], unit: TimeUnit)
 
 
 def read_rows(
-    tables: Sequence[TableFile], columns: Sequence[Column], quarantine: Quarantine, keep: pl.Expr | None = None
+    tables: Sequence[TableFile],
+    columns: Sequence[Column],
+    quarantine: Quarantine,
+    keep: pl.Expr | None = None,
+    late: Late | None = None,
+    file: str | None = None,
 ) -> tuple[pl.DataFrame, int]:
     """Read tables whose schema is sound.
 
@@ -73,6 +79,8 @@ def read_rows(
         columns: what to read.
         quarantine: takes the malformed rows.
         keep: of the sound rows, which ones to keep; by default all.
+        late: which of these are too late; by default none.
+        file: the name of a column to add, UInt32: which of the tables a row is from, counted from 0.
 
     Returns:
         A column for each role, in the order of the files, and how many sound rows were not kept. Ids are Int64 if all
@@ -83,12 +91,15 @@ def read_rows(
     """
     frames, left_out = [], 0
     with progress("read", sum(table.path.stat().st_size for table in tables), "B") as bar:
-        for table in tables:
+        for number, table in enumerate(tables):
+            source = [] if file is None else [pl.lit(number, pl.UInt32).alias(file)]
             for records, size in table.read({c.role: c.name for c in columns}):
                 sound = _sound(table, records, columns, quarantine)
                 kept = sound if keep is None else sound.filter(keep)
                 left_out += len(sound) - len(kept)
-                frames.append(kept.with_columns(_as_integers(kept[c.role]) for c in columns if c.is_id))
+                if late is not None:
+                    kept = late.leave_out(kept, table, records, columns, keep, quarantine)
+                frames.append(kept.with_columns(*(_as_integers(kept[c.role]) for c in columns if c.is_id), *source))
                 bar.update(size)
     quarantine.check()
     if not frames:
