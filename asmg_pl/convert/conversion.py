@@ -162,7 +162,7 @@ def convert(
         last=rows["time"][-1],
         stream_rows=len(log),
         sizes=log.sizes,
-        late=quarantine.late,
+        late=quarantine.late + quarantine.dropped,
         repeated=doubled,
         recategorised=recategorised,
     )
@@ -188,8 +188,8 @@ def _read(
     rows, left_out = read_rows(tables, columns, quarantine, days, too_late, file="file")
     if rows.is_empty():
         why = f"all {left_out:,} lie outside of --start and --end" if left_out else "there is none in these files"
-        if quarantine.late:
-            why = f"{quarantine.late:,} are earlier than the end of the stream in {stream}"
+        if quarantine.dropped:
+            why = f"{quarantine.dropped:,} are earlier than the end of the stream in {stream}"
         raise DataError(f"no row to convert: {why}")
     categories, _ = read_rows(catalogue, settings.item_columns(), quarantine)
     quarantine.check()

@@ -18,6 +18,7 @@ class Quarantine:
     Attributes:
         count: how many there are.
         late: how many of them are only too late, see :class:`~asmg_pl.tables.late.Late`.
+        dropped: how many late rows there are beside these, which may be any number.
         limit: how many there may be.
     """
 
@@ -25,9 +26,11 @@ class Quarantine:
         """Start empty; ``limit`` rows are accepted, or none, where the user cannot choose."""
         self.count = 0
         self.late = 0
+        self.dropped = 0
         self.limit = limit or 0
         self._chosen = limit is not None
         self._rows: list[pl.DataFrame] = []
+        self._dropped: list[pl.DataFrame] = []
 
     def add(self, file: Path, rows: pl.DataFrame) -> None:
         """Take rows with columns ``line``, ``reason`` and ``text``."""
@@ -35,14 +38,16 @@ class Quarantine:
             return
         room = self.limit + _SHOWN - self.count  # more than that ends in an error, which shows a few
         self.count += len(rows)
-        kept = rows.head(max(0, room))
-        self._rows.append(kept.select(pl.lit(str(file)).alias("file"), pl.col("line").cast(pl.Int64), "reason", "text"))
+        self._rows.append(_listed(file, rows.head(max(0, room))))
 
-    def add_late(self, file: Path, rows: pl.DataFrame, accepted: bool) -> None:
-        """Take rows that are too late; if they are accepted, there may be so many more."""
-        self.late += len(rows)
-        self.limit += len(rows) * accepted
-        self.add(file, rows)
+    def add_late(self, file: Path, rows: pl.DataFrame, drop: bool) -> None:
+        """Take rows that are too late: as malformed ones, or beside these."""
+        if drop:
+            self.dropped += len(rows)
+            self._dropped.append(_listed(file, rows))
+        else:
+            self.late += len(rows)
+            self.add(file, rows)
 
     def check(self) -> None:
         """Raise if there are more than allowed.
@@ -74,8 +79,13 @@ class Quarantine:
         )
 
     def listed(self) -> bytes:
-        """The rows as a table of CSV with the columns ``file``, ``line``, ``reason`` and ``text``; empty if none."""
-        return pl.concat(self._rows).write_csv().encode() if self.count else b""
+        """All rows as a table of CSV with the columns ``file``, ``line``, ``reason`` and ``text``; empty if none."""
+        rows = [*self._rows, *self._dropped]
+        return pl.concat(rows).write_csv().encode() if rows else b""
+
+
+def _listed(file: Path, rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.select(pl.lit(str(file)).alias("file"), pl.col("line").cast(pl.Int64), "reason", "text")
 
 
 def _quote(text: str, longest: int = 100) -> str:
