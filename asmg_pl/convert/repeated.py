@@ -49,10 +49,10 @@ def without_shared(rows: pl.DataFrame, files: Sequence[Path], repeated: Repeated
         return rows
     equal = rows.with_row_index("row").filter(several)
     equal = equal.with_columns(nth=pl.int_range(pl.len()).over(*key, "file"))
-    found, said = [], []
+    found, said, times = [], [], _times(rows)
     for one, other in _pairs(equal, key):
         shared = equal.filter(file=other).join(equal.filter(file=one), on=[*key, "nth"], how="semi")
-        if len(shared) and 2 * len(shared) >= _together(rows, one, other):
+        if len(shared) and 2 * len(shared) >= _together(times[one], times[other]):
             found.append(shared["row"])
             said.append(f"{files[other]} repeats {len(shared):,} rows of {files[one]}")
     if not found:
@@ -71,11 +71,19 @@ def _pairs(equal: pl.DataFrame, key: list[str]) -> list[tuple[int, int]]:
     return sorted({pair for files in sharing for pair in combinations(files, 2)})
 
 
-def _together(rows: pl.DataFrame, one: int, other: int) -> int:
+def _times(rows: pl.DataFrame) -> dict[int, np.ndarray]:
+    """The times of each file's rows, ascending."""
+    by_file = rows.select("file", "time").sort("file", "time")
+    first = np.flatnonzero(np.diff(by_file["file"].to_numpy().astype(np.int64), prepend=-1))
+    return dict(
+        zip(by_file["file"].gather(first).to_list(), np.split(by_file["time"].to_numpy(), first[1:]), strict=True)
+    )
+
+
+def _together(one: np.ndarray, other: np.ndarray) -> int:
     """How many rows the file that has fewer of them has within the time that both files cover."""
-    times = [rows.filter(file=number)["time"] for number in (one, other)]
-    begin, end = max(time.min() for time in times), min(time.max() for time in times)  # type: ignore[type-var]
-    return min(time.is_between(begin, end).sum() for time in times)  # type: ignore[arg-type]
+    begin, end = max(one[0], other[0]), min(one[-1], other[-1])
+    return min(int(np.searchsorted(t, end, "right") - np.searchsorted(t, begin)) for t in (one, other))
 
 
 def without_known(rows: pl.DataFrame, folder: Path, files: Sequence[Path], repeated: Repeated) -> pl.DataFrame:
