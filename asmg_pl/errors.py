@@ -21,3 +21,7 @@ class CheckpointError(UserError, RuntimeError):
 
 class WalkInterruptedError(UserError, RuntimeError):
     """Something stopped the walk within a phase; it can go on from the last checkpoint."""
+
+
+class BusyError(UserError, RuntimeError):
+    """Another program is at work on what this one is to change."""

@@ -48,10 +48,21 @@ def report(done: Conversion, folder: Path) -> str:
     ]
     if done.quarantined:
         lines.append(f"left out: {done.quarantined:,} malformed rows, see {folder / QUARANTINE}")
+    if done.late:
+        lines.append(f"left out: {done.late:,} rows earlier than the stream's end, see {folder / QUARANTINE}")
+    if done.repeated:
+        lines.append(f"left out: {done.repeated:,} rows that were there already")
     if done.left_out:
         lines.append(f"left out: {done.left_out:,} rows before --start or after --end")
     if done.without_negative:
-        lines.append(f"{done.without_negative:,} negatives are missing: the users had interacted with every item")
+        lines.append(
+            f"{done.without_negative:,} negatives are missing: the users had interacted with every item seen by then"
+        )
+    if done.recategorised:
+        lines.append(
+            f"{done.recategorised:,} items that the stream had have other categories from these rows on; earlier rows "
+            "keep what was known by then"
+        )
     if done.without_category:
         lines.append("no item has a category: are the ids in --items written as in the rows?")
     if done.label_mean == 0:
@@ -69,7 +80,7 @@ def report(done: Conversion, folder: Path) -> str:
 
 #: The options by what they are about, as the help shows them.
 GROUPS = {
-    "files": ("files", "out", "append", "max_bad_rows"),
+    "files": ("files", "out", "append", "max_bad_rows", "late", "repeated", "wait"),
     "what the columns mean": ("user", "item", "time", "context", "missing", "ids"),
     "which rows are positive": ("label", "rating", "positive_from", "all_positive"),
     "times": ("time_unit", "any_time", "start", "end"),

@@ -2,32 +2,33 @@
 
 from __future__ import annotations
 
-import tempfile
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 import polars as pl
 
-from asmg_pl.convert.checks import Given, as_in_stream, check_ids, check_times
+from asmg_pl.convert.kept import publish, to_keep
+from asmg_pl.convert.reading import read
+from asmg_pl.convert.repeated import Repeated
 from asmg_pl.convert.settings import Settings
 from asmg_pl.data.log import Sizes
 from asmg_pl.data.negatives import add_negatives
-from asmg_pl.data.stream import StreamWriter, open_stream, read_names
-from asmg_pl.errors import ConfigError, DataError
-from asmg_pl.tables.opening import open_tables
+from asmg_pl.data.stream import StreamWriter, open_stream, read_names, stream_lock
+from asmg_pl.data.stream.manifest import Manifest, sync
+from asmg_pl.errors import ConfigError
+from asmg_pl.lock import locked
 from asmg_pl.tables.quarantine import Quarantine
-from asmg_pl.tables.rows import check_schema, progress, read_rows
+from asmg_pl.tables.rows import progress
 from asmg_pl.tables.times import UNITS
 
 _DAY, _EPOCH = 24 * 60 * 60, date(1970, 1, 1).toordinal()
 _FOREVER = 2**62
 _PART = 2**24  # rows of a part, at most
-_NO_HEADER = "name its columns with --columns NAME,NAME,…, one for each"
-_NO_ITEM_HEADER = "put a line with the names of its columns before it"
 
 
 @dataclass(frozen=True)
@@ -38,13 +39,17 @@ class Conversion:
         rows: rows written now, sampled negatives included.
         left_out: sound rows before ``start`` or after ``end``.
         quarantined: malformed rows.
-        without_negative: negatives that are missing because a user had interacted with every item.
+        without_negative: negatives that are missing because a user had interacted with every item that had
+            appeared by then.
         without_category: whether categories were given, of which no item of the stream has one.
         label_mean: share of positives among the rows written now.
         first: the earliest time written now, seconds since 1970.
         last: the latest.
         stream_rows: rows of the whole stream.
         sizes: users, items, categories and context features of the whole stream.
+        late: rows earlier than the stream's end, left out.
+        repeated: rows that were there already, left out.
+        recategorised: items that the stream had, with other categories from these rows on.
     """
 
     rows: int
@@ -57,6 +62,9 @@ class Conversion:
     last: int
     stream_rows: int
     sizes: Sizes
+    late: int = 0
+    repeated: int = 0
+    recategorised: int = 0
 
 
 def convert(
@@ -68,6 +76,9 @@ def convert(
     max_bad_rows: int = 0,
     start: str | None = None,
     end: str | None = None,
+    late: Literal["refuse", "drop"] = "refuse",
+    repeated: Repeated = "refuse",
+    wait: float = 0.0,
 ) -> Conversion:
     """Convert tables of interactions to a stream, which ``asmg fit`` walks.
 
@@ -83,8 +94,15 @@ def convert(
             reason. 0 by default, since only you can say which rows a stream may lack.
         start: first day to keep (UTC), as in 2014-01-31.
         end: last day to keep (UTC).
+        late: what becomes of rows that are earlier than the end of the stream they are appended to. refuse: they count
+            as malformed rows. drop: they are left out, however many, and listed in quarantine.csv too.
+        repeated: what becomes of rows that are there already: equal ones at the stream's last moment, or in another of
+            the files that covers the same time. refuse: nothing is written. drop: they are left out. keep: they are no
+            mistake.
+        wait: seconds to wait while another program writes the stream.
 
     Raises:
+        BusyError: if another program is writing the stream.
         ConfigError: if the options contradict each other or the stream.
         DataError: if a file is missing or damaged, columns are not what they should be, too many rows are malformed, or
             there is no row.
@@ -108,52 +126,34 @@ def convert(
     if first_day and last_day and first_day > last_day:
         raise ConfigError(f"--start {start} is later than --end {end}: no day lies between them")
 
+    days = _within(pl.col("time") // UNITS[settings.time_unit][0], first_day, last_day)
     quarantine = Quarantine(max_bad_rows)
-    plausible = settings.plausible()
-    columns, item_columns = settings.row_columns(plausible), settings.item_columns()
-    tables = open_tables(files, *settings.dialect, settings.columns)
-    catalogue = open_tables([] if items is None else [items], *settings.dialect)
-    kinds = [(tables, columns, _NO_HEADER), (catalogue, item_columns, _NO_ITEM_HEADER)]
-    check_schema(kinds, settings.time_unit, plausible)
-    second = pl.col("time") // UNITS[settings.time_unit][0]
-    rows, left_out = read_rows(tables, columns, quarantine, _within(second, first_day, last_day))
-    if rows.is_empty():
-        why = f"all {left_out:,} lie outside of --start and --end" if left_out else "there is none in these files"
-        raise DataError(f"no row to convert: {why}")
-    categories, _ = read_rows(catalogue, item_columns, quarantine)
-    quarantine.check()
-
-    given = Given(tables, columns, catalogue, item_columns, folder if append else None)
-    rows = rows.sort("time", maintain_order=True)
-    if not settings.any_time:
-        check_times(rows, settings.time_unit, given)
-    rows = as_in_stream(rows, given)
-    if settings.ids != "as-written":
-        check_ids(rows, categories, given)
-    rows = rows.with_columns(time=second)
-    rows = rows.rename({column.role: column.name for column in columns if column.role.startswith("context ")})
-    positives = len(rows)
-    if settings.all_positive:
-        rows = rows.with_columns(label=pl.lit(1, pl.UInt8))
-    if settings.negatives:
-        past = _past(folder) if append else None
-        rows = add_negatives(rows, settings.negatives, settings.negative_rule, settings.seed, past)
-    known = None if items is None else _catalogue(categories, rows["item"].dtype, settings.separator)
-    with _aside(folder, append) as stream:
+    with _place(folder, append, wait) as stream:
+        if append:
+            publish(folder)  # what an append may have left to do that was killed right at its end
+        rows, categories, left_out, doubled = read(files, items, settings, quarantine, days, stream, late, repeated)
+        positives = len(rows)
+        if settings.all_positive:
+            rows = rows.with_columns(label=pl.lit(1, pl.UInt8))
+        if settings.negatives:
+            past = _past(folder) if append else None
+            rows = add_negatives(rows, settings.negatives, settings.negative_rule, settings.seed, past)
+        known = None if items is None else _catalogue(categories, rows["item"].dtype, settings.separator)
+        kept = to_keep(stream, settings.written(), quarantine.listed())
+        recategorised = 0
         writer = StreamWriter(stream, settings.history, settings.carry)
         # A new stream is beside its place until it is whole, so that it can be written in parts, which bounds memory.
         parts = [rows] if append else rows.iter_slices(_PART)
         with progress("write", len(rows), " rows") as bar:
-            for part in parts:
-                writer.append(part, known)
+            for number, part in enumerate(parts):
+                recategorised += writer.append(part, known, {} if number else kept)
                 bar.update(len(part))
-        settings.write(stream)
-        quarantine.write(stream)
-    log = open_stream(folder)
+        publish(stream)
+        log = open_stream(stream)
     return Conversion(
         rows=len(rows),
         left_out=left_out,
-        quarantined=quarantine.count,
+        quarantined=quarantine.count - quarantine.late,
         without_negative=positives * (1 + settings.negatives) - len(rows),
         without_category=items is not None and not log.sizes.categories,
         label_mean=float(cast(float, rows["label"].mean())),
@@ -161,6 +161,9 @@ def convert(
         last=rows["time"][-1],
         stream_rows=len(log),
         sizes=log.sizes,
+        late=quarantine.late + quarantine.dropped,
+        repeated=doubled,
+        recategorised=recategorised,
     )
 
 
@@ -193,16 +196,27 @@ def _within(time: pl.Expr, first: date | None, last: date | None) -> pl.Expr | N
 
 
 @contextmanager
-def _aside(folder: Path, append: bool) -> Iterator[Path]:
-    """Where to write: a new stream beside its place, to which it moves when it is whole; else the stream itself."""
+def _place(folder: Path, append: bool, wait: float) -> Iterator[Path]:
+    """Where to write, under a lock: a new stream beside its place, to which it moves when it is whole; else there."""
     if append:
-        yield folder
+        Manifest.read(folder)  # a folder that is no stream is left as it is
+        with stream_lock(folder, wait):
+            yield folder
         return
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as aside:
-        stream = Path(aside) / "stream"
-        yield stream
-        stream.rename(folder)
+    aside = folder.parent / f".{folder.name}.partial"
+    aside.mkdir(parents=True, exist_ok=True)
+    with locked(aside / ".lock", f"{folder} is being converted", "choose another --out", wait):
+        stream = aside / "stream"
+        try:
+            if folder.exists():
+                raise ConfigError(f"{folder} has been made meanwhile: choose another --out, or add rows with --append")
+            shutil.rmtree(stream, ignore_errors=True)  # of a conversion that was killed
+            yield stream
+            sync(stream)
+            stream.rename(folder)
+            sync(folder.parent)
+        finally:
+            shutil.rmtree(aside, ignore_errors=True)
 
 
 def _day(option: str, text: str | None) -> date | None:

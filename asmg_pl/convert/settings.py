@@ -9,6 +9,8 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
+from asmg_pl.convert.kept import SETTINGS as FILE
+from asmg_pl.convert.kept import stored_settings
 from asmg_pl.data.negatives import Rule
 from asmg_pl.data.stream import MOST_CARRIED
 from asmg_pl.errors import ConfigError, DataError
@@ -18,7 +20,6 @@ from asmg_pl.tables.columns import Column
 from asmg_pl.tables.spelling import Ids, Spelling
 from asmg_pl.tables.times import ANY_TIME, Plausible, TimeUnit
 
-FILE = "convert.json"
 #: Settings that the first version did not have.
 _LATER = ("any_time", "ids", "missing", "columns")
 #: What must not change between two parts of a stream; a column may have another name in other files.
@@ -39,7 +40,8 @@ class Settings:
         all_positive: every row is positive.
         negatives: sampled negatives per positive. They are drawn now, once; to have them drawn anew in each pass, leave
             this 0 and set data.negatives in the walk.
-        negative_rule: uniform, over all items; or popularity, by an item's share of the earlier rows.
+        negative_rule: uniform, over the items that have appeared up to the row; or popularity, by an item's share of
+            the earlier rows.
         seed: of the negatives.
         history: which of a user's earlier items make the history, those of positive rows or all.
         carry: the longest history that a walk can have (data.history_size); disk space of an append grows with it.
@@ -176,9 +178,9 @@ class Settings:
             meaning.text("categories", "--categories", self.categories, Spelling("as-written", self.missing)),
         ]
 
-    def write(self, folder: Path) -> None:
-        """Keep the settings in a stream's folder."""
-        (folder / FILE).write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
+    def written(self) -> bytes:
+        """The settings as they are kept with the rows of a stream."""
+        return (json.dumps(asdict(self), indent=1) + "\n").encode()
 
 
 def option(name: str) -> str:
@@ -193,15 +195,16 @@ def _shown(value: Any) -> str:
 
 
 def _stored(folder: Path) -> dict[str, Any]:
-    path = folder / FILE
-    if not path.is_file():
+    content = stored_settings(folder)
+    if content is None:
         return {}
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = json.loads(content)
         # A setting that an earlier version did not know has its default.
         names = [field.name for field in fields(Settings) if field.name in stored or field.name not in _LATER]
         return {name: _plain(name, stored[name]) for name in names}
     except (ValueError, KeyError, TypeError):
+        path = folder / FILE
         raise DataError(f"{path} is damaged: convert everything again, into a new stream") from None
 
 

@@ -1,9 +1,22 @@
-"""The catalogue: which categories each item has."""
+"""The catalogue: which categories each item has, and since when.
+
+    rows      0 … 99           100 … 149                150 …
+              ──────────────   ──────────────────────   ─────────────────────
+    item 3    none             [4]                      [4]         its category arrived with row 100
+    item 7    [1]              [1]                      [2 5]       others arrived with row 150
+
+A stream keeps the newest table, and each update with what was there before it, so that any earlier table can be had.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
+import torch
+from torch import Tensor
 
 from asmg_pl.data.names import Names, plain
 from asmg_pl.errors import DataError
@@ -58,12 +71,70 @@ def number_categories(items: pl.Series, catalogue: pl.DataFrame, known: Names) -
     return table, known
 
 
-def stack(tables: list[np.ndarray]) -> np.ndarray:
-    """Tables [n, C] of different widths one below the other, int64, padded with -1."""
+@dataclass(frozen=True, eq=False)
+class Update:
+    """Categories that items have from some row on, and other ones, or none, before it.
+
+    Attributes:
+        row: the first row for which they count.
+        items: int64 [m].
+        after: their categories from then on, int64 [m, C] padded with -1.
+        before: their categories until then, likewise.
+    """
+
+    row: int
+    items: Tensor
+    after: Tensor
+    before: Tensor
+
+
+def build(first: Sequence[np.ndarray], updates: Sequence[tuple[int, np.ndarray, np.ndarray]]) -> Tables:
+    """The newest table of a catalogue, and its updates.
+
+    Args:
+        first: what was known of items when they first appeared, int32 [n, C] each, C may differ; one below the other
+            they are the whole catalogue.
+        updates: what was known later, in the order of time: from which row on, items int32 [m], and their categories
+            int32 [m, C].
+    """
+    tables = [*first, *(after for _, _, after in updates)]
     width = max((table.shape[1] for table in tables), default=0)
-    whole = np.full((sum(map(len, tables)), width), -1, dtype=np.int64)
-    row = 0
-    for table in tables:
-        whole[row : row + len(table), : table.shape[1]] = table
-        row += len(table)
-    return whole
+    padded = [np.pad(table, ((0, 0), (0, width - table.shape[1])), constant_values=-1) for table in tables]
+    newest = torch.from_numpy(np.concatenate(padded[: len(first)]).astype(np.int64))
+    kept = []
+    for (row, numbers, _), table in zip(updates, padded[len(first) :], strict=True):
+        items, after = torch.from_numpy(numbers).long(), torch.from_numpy(table).long()
+        kept.append(Update(row, items, after, newest[items]))
+        newest[items] = after
+    return newest, tuple(kept)
+
+
+#: The newest table, int64 [items, C] padded with -1, and the updates that led to it, the oldest first.
+Tables = tuple[Tensor, tuple[Update, ...]]
+
+
+def as_of(row: int, newest: Tensor, updates: Sequence[Update]) -> Tensor:
+    """The table that counts for a row: what had arrived by then, and of items that came later what they came with."""
+    later = [update for update in updates if update.row > row]
+    if not later:
+        return newest
+    table = newest.clone()
+    for update in reversed(later):
+        table[update.items] = update.before.to(table.device)
+    return table
+
+
+def changes(known: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """Which items have other categories than are known, where some are given; bool [items].
+
+    Args:
+        known: int [items, C] padded with -1; in which order an item's categories stand makes no difference.
+        given: likewise, of any width; an item with none is one of which nothing is said.
+    """
+    width = max(known.shape[1], given.shape[1])
+    one, other = (
+        np.sort(np.pad(table, ((0, 0), (0, width - table.shape[1])), constant_values=-1), axis=1)
+        for table in (known, given)
+    )
+    changed: np.ndarray = (given >= 0).any(axis=1) & (one != other).any(axis=1)
+    return changed

@@ -184,22 +184,29 @@ class PeriodDataModule(LightningDataModule):
         def own(rows: Tensor) -> tuple[Tensor, ...]:
             return tuple(Share.take(part, number, shares) for part in cut(rows) for number in numbers)
 
-        batches = self._feed.mini_batches(rows, own, order, periods, phase.period)
+        batches = self._feed.mini_batches(rows, own, order, periods, phase.period, self._known_at(max(phase.reads)))
         if self.negatives is None:
             totals = [size for size in sizes for _ in numbers]
             return Shares(batches, totals, shares) if shares > 1 else batches
         random = randomness(
             self.seed, "negatives", *((*phase.key, *key) if phase.trains else phase.reads), device=self._feed.device
         )
-        candidates = self.log.known(self.rows_of(max(phase.reads)).stop)[1]
         read = (rows if order is None else rows[order]).to(self._feed.device)
-        drawn = self.negatives.draw(self._interactions, read, candidates, random)
+        drawn = self.negatives.draw(self._interactions, read, random)
         parts = drawn.split(sizes)
         batches = WithNegatives(batches, [Share.take(part, number, shares) for part in parts for number in numbers])
         if shares == 1:
             return batches
         found = (drawn >= 0).sum(1).cpu().split(sizes)
         return Shares(batches, [len(part) + int(part.sum()) for part in found for _ in numbers], shares)
+
+    def _known_at(self, period: int) -> int:
+        """The row whose categories count when a period is the newest that is read: its first one.
+
+        What arrives while a period lasts counts from the next one on, and an empty period has the last row before it.
+        """
+        rows = self.rows_of(period)
+        return max(0, min(rows.start, rows.stop - 1))
 
     def mini_batches(self, phase: Phase) -> int:
         """How many mini-batches, or parts of them, a process gets in a phase, as far as that is known now."""

@@ -50,10 +50,16 @@ class Feed:
         self.history_size = history_size
         self.device_rows = device_rows
         self._kept: dict[tuple[int, ...], tuple[InteractionLog, int]] = {}
-        self._categories: Tensor | None = None
+        self._catalogue: tuple[int, InteractionLog, Tensor | None] | None = None
 
     def mini_batches(
-        self, rows: Tensor, cut: Cut, order: Tensor | None = None, reads: tuple[int, ...] = (), period: int = 0
+        self,
+        rows: Tensor,
+        cut: Cut,
+        order: Tensor | None = None,
+        reads: tuple[int, ...] = (),
+        period: int = 0,
+        as_of: int | None = None,
     ) -> MiniBatches:
         """The mini-batches of a pass.
 
@@ -63,41 +69,52 @@ class Feed:
             order: a permutation of the positions *in* ``rows``, int64 [n]; by default they are read as they are.
             reads: the periods whose rows they are, for which the columns are kept; none if they are not to be kept.
             period: the period that the walk is in. What no phase of it or of the period before has read is dropped.
+            as_of: the row whose categories count, see :meth:`~asmg_pl.data.log.InteractionLog.as_of`; by default the
+                last one.
         """
         if self.device.type == "cpu":
-            return MiniBatches(self.log, cut(rows if order is None else rows[order]), self.history_size)
+            return MiniBatches(self.known(as_of)[0], cut(rows if order is None else rows[order]), self.history_size)
         if self.device_rows is not None and len(rows) > self.device_rows:
-            return self.ahead(rows, cut, order)
-        return self.resident(rows, cut, order, reads, period)
+            return self.ahead(rows, cut, order, as_of)
+        return self.resident(rows, cut, order, reads, period, as_of)
 
-    def ahead(self, rows: Tensor, cut: Cut, order: Tensor | None = None) -> MiniBatches:
+    def ahead(self, rows: Tensor, cut: Cut, order: Tensor | None = None, as_of: int | None = None) -> MiniBatches:
         """The mini-batches, gathered on the CPU and copied to the device; see :meth:`mini_batches`."""
-        return GatheredAhead(self, cut(rows if order is None else rows[order]))
+        return GatheredAhead(self, cut(rows if order is None else rows[order]), self.known(as_of)[1])
 
     def resident(
-        self, rows: Tensor, cut: Cut, order: Tensor | None = None, reads: tuple[int, ...] = (), period: int = 0
+        self,
+        rows: Tensor,
+        cut: Cut,
+        order: Tensor | None = None,
+        reads: tuple[int, ...] = (),
+        period: int = 0,
+        as_of: int | None = None,
     ) -> MiniBatches:
         """The mini-batches, gathered on the device; see :meth:`mini_batches`."""
         order = torch.arange(len(rows)) if order is None else order
-        return GatheredOnDevice(lambda: self._columns(rows, reads, period), cut, order, self)
+        return GatheredOnDevice(lambda: self._columns(rows, reads, period, as_of), cut, order, self)
 
-    def categories(self) -> Tensor | None:
-        """The catalogue on the device."""
-        if self._categories is None and self.log.categories is not None:
-            self._categories = self.log.categories.to(self.device)
-        return self._categories
+    def known(self, as_of: int | None) -> tuple[InteractionLog, Tensor | None]:
+        """The stream, and on the device its catalogue, with the categories that count for a row."""
+        row = len(self.log) if as_of is None else as_of
+        arrived = sum(update.row <= row for update in self.log.updates)
+        if self._catalogue is None or self._catalogue[0] != arrived:
+            log = self.log.as_of(row)
+            self._catalogue = arrived, log, None if log.categories is None else log.categories.to(self.device)
+        return self._catalogue[1:]
 
-    def _columns(self, rows: Tensor, reads: tuple[int, ...], period: int) -> InteractionLog:
+    def _columns(self, rows: Tensor, reads: tuple[int, ...], period: int, as_of: int | None) -> InteractionLog:
         """The columns of some rows on the device."""
         self._kept = {periods: kept for periods, kept in self._kept.items() if kept[1] >= period - 1}
         if reads in self._kept:
             columns = self._kept[reads][0]
         else:
             compact = replace(self.log, categories=None).compact(rows, self.history_size)
-            columns = replace(compact.to(self.device), categories=self.categories())
+            columns = compact.to(self.device)
         if reads:
             self._kept[reads] = columns, period
-        return columns
+        return replace(columns, categories=self.known(as_of)[1])
 
 
 class GatheredOnDevice(MiniBatches):
@@ -124,25 +141,26 @@ class GatheredOnDevice(MiniBatches):
 class GatheredAhead(MiniBatches):
     """Mini-batches that a thread gathers on the CPU while the device works on earlier ones."""
 
-    def __init__(self, feed: Feed, parts: tuple[Tensor, ...]) -> None:
+    def __init__(self, feed: Feed, parts: tuple[Tensor, ...], categories: Tensor | None) -> None:
         """Say what to gather.
 
         Args:
             feed: what is known of stream and device.
             parts: the row positions of each mini-batch, int64 [B].
+            categories: the catalogue on the device.
         """
         super().__init__(replace(feed.log, categories=None), parts, feed.history_size)
-        self.feed = feed
+        self.feed, self.categories = feed, categories
 
     def __iter__(self) -> Iterator[Batch]:
-        parts, categories = iter(self.parts), self.feed.categories()
+        parts = iter(self.parts)
         with ThreadPoolExecutor(1) as thread:
             ahead = deque(thread.submit(self._gather, rows) for rows in islice(parts, AHEAD))
             while ahead:
                 batch = ahead.popleft().result()
                 ahead.extend(thread.submit(self._gather, rows) for rows in islice(parts, 1))
                 there = [c.to(self.feed.device, non_blocking=True) if isinstance(c, Tensor) else c for c in batch]
-                yield Batch._make(there)._replace(categories=categories)
+                yield Batch._make(there)._replace(categories=self.categories)
 
     def _gather(self, rows: Tensor) -> Batch:
         batch = self.log.batch(rows, self.history_size)

@@ -13,6 +13,7 @@ A log in memory is one such piece; a stream on disk has one for each time that r
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
@@ -24,7 +25,7 @@ import torch
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.catalogue import number_categories, plain_catalogue
+from asmg_pl.data.catalogue import Update, as_of, number_categories, plain_catalogue
 from asmg_pl.data.columns import Columns
 from asmg_pl.data.histories import histories
 from asmg_pl.data.names import Names
@@ -54,12 +55,14 @@ class InteractionLog:
 
     Attributes:
         parts: the rows, part after part; at least one.
-        categories: int64 [items, C] padded with -1, or ``None``.
+        categories: int64 [items, C] padded with -1, or ``None``; the newest, see :meth:`as_of`.
         sizes: the numbers of users, items, categories and values of context features.
         longest_history: the longest history that rows can be given; ``None`` if all is there.
         digests: digests of the first blocks of rows, as far as they are known already.
         landmarks: for some numbers of rows, how many users and items these first rows have.
         before: rows that came before the first one and belong to no period; ``None`` if there are none.
+        updates: how the categories came to be what they are, where some arrived after their item; the oldest first.
+        intact: for each part, what is called before its rows are used; it raises a ``DataError`` if they are damaged.
     """
 
     parts: tuple[Columns, ...]
@@ -69,6 +72,8 @@ class InteractionLog:
     digests: tuple[str, ...] = ()
     landmarks: dict[int, tuple[int, int]] = field(default_factory=lambda: {0: (0, 0)})
     before: InteractionLog | None = None
+    updates: tuple[Update, ...] = ()
+    intact: tuple[Callable[[], None], ...] = ()
 
     def __len__(self) -> int:
         return sum(part.rows for part in self.parts)
@@ -133,12 +138,19 @@ class InteractionLog:
     def between(self, begin: int, end: int) -> InteractionLog:
         """The rows ``begin … end - 1`` as a log of views, with all ids as they are here."""
         parts = [
-            part.between(max(begin - start, 0), min(end - start, part.rows))
-            for start, part in zip(self._starts, self.parts, strict=False)
+            self._intact(number).between(max(begin - start, 0), min(end - start, part.rows))
+            for number, (start, part) in enumerate(zip(self._starts, self.parts, strict=False))
             if start < end and begin < start + part.rows
         ]
         parts = parts or [self.parts[0].between(0, 0)]
         return InteractionLog(tuple(parts), self.categories, self.sizes, self.longest_history)
+
+    def as_of(self, row: int) -> InteractionLog:
+        """The log with the categories that count for a row, for all rows; itself if none have arrived since."""
+        if self.categories is None or not self.updates or self.updates[-1].row <= row:
+            return self
+        kept = tuple(update for update in self.updates if update.row <= row)
+        return replace(self, categories=as_of(row, self.categories, self.updates), updates=kept)
 
     def to(self, device: torch.device) -> InteractionLog:
         """The log with its columns on ``device``; itself if they are there already."""
@@ -186,8 +198,15 @@ class InteractionLog:
 
     def first_from(self, times: Tensor) -> Tensor:
         """For each time (int64 [n]), the position of the first row that is not earlier, int64 [n]."""
-        found = [torch.searchsorted(part.time, times) for part in self.parts]
-        return torch.stack(found).sum(0)
+        found = torch.zeros_like(times)
+        for number, part in enumerate(self.parts):
+            if not part.rows:
+                continue
+            within = (times > part.time[0]) & (times <= part.time[-1])
+            found[times > part.time[-1]] += part.rows
+            if bool(within.any()):  # only the parts in which a time lies are read
+                found[within] += torch.searchsorted(self._intact(number).time, times[within])
+        return found
 
     def known(self, rows: int) -> tuple[int, int]:
         """How many users and how many items the first ``rows`` rows have: ids from there on are new after them."""
@@ -203,8 +222,9 @@ class InteractionLog:
         """A digest of the first ``rows`` rows, to tell a stream that has grown from one that has changed.
 
         It covers users, items, labels, times, the length of histories, context features, and the categories of the
-        items that occur. It is the digest of the digests of blocks of 2**20 rows, which a stream on disk has stored,
-        so that only the last block is read; into which parts the rows were cut makes no difference.
+        items that occur, as far as they count for these rows. It is the digest of the digests of blocks of 2**20 rows,
+        which a stream on disk has stored, so that only the last block is read; into which parts the rows were cut makes
+        no difference.
         """
         digest = hashlib.sha256()
         for begin in range(0, rows, BLOCK):
@@ -212,9 +232,11 @@ class InteractionLog:
             whole = begin + BLOCK <= rows and block < len(self.digests)
             digest.update((self.digests[block] if whole else self.digest(begin, min(begin + BLOCK, rows))).encode())
         if self.categories is not None:
-            categories = self.categories[: self.known(rows)[1]]
-            for column in ((categories >= 0).sum(1), categories[categories >= 0]):  # the table's width may grow
-                digest.update(column.cpu().numpy().tobytes())
+            first = as_of(0, self.categories, self.updates)[: self.known(rows)[1]]
+            arrived = [update for update in self.updates if update.row < rows]
+            for table in (first, *(table for update in arrived for table in (update.items[:, None], update.after))):
+                for column in ((table >= 0).sum(1), table[table >= 0]):  # the table's width may grow
+                    digest.update(column.cpu().numpy().tobytes())
         return digest.hexdigest()
 
     def digest(self, begin: int, end: int) -> str:
@@ -229,8 +251,14 @@ class InteractionLog:
     def _starts(self) -> list[int]:
         return [0, *accumulate(part.rows for part in self.parts)]
 
+    def _intact(self, number: int) -> Columns:
+        """A part whose rows are about to be used."""
+        if self.intact:
+            self.intact[number]()
+        return self.parts[number]
+
     def _whole(self, name: str) -> Tensor:
-        columns = [getattr(part, name) for part in self.parts]
+        columns = [getattr(self._intact(number), name) for number in range(len(self.parts))]
         return columns[0] if len(columns) == 1 else torch.cat(columns)
 
     def _pieces(self, rows: Tensor) -> tuple[list[tuple[Columns, Tensor]], Tensor | None]:
@@ -239,13 +267,13 @@ class InteractionLog:
         The latter, int64 [B], is ``None`` if all are in one part.
         """
         if len(self.parts) == 1:
-            return [(self.parts[0], rows)], None
+            return [(self._intact(0), rows)], None
         part = torch.bucketize(rows, torch.tensor(self._starts[1:-1]), right=True)
         order = part.argsort(stable=True)
         groups = rows[order].split(part.bincount(minlength=len(self.parts)).tolist())
         pieces = [
-            (part, group - start)
-            for part, start, group in zip(self.parts, self._starts, groups, strict=False)
+            (self._intact(number), group - start)
+            for number, (start, group) in enumerate(zip(self._starts, groups, strict=False))
             if len(group)
         ]
         pieces = pieces or [(self.parts[0], rows)]

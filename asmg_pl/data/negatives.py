@@ -1,7 +1,8 @@
 """Sampled negatives, for streams in which every row is something that a user did.
 
 A negative stands beside its positive: the same user at the same time, but an item that this user has not interacted
-with up to and including that time. It is drawn
+with up to and including that time. Candidates are the items that have appeared by then: those of the rows up to the
+positive, in their order, so that no negative is the first that is seen of an item. It is drawn
 
 - ``uniform``: from all candidates alike; or by
 - ``popularity``: as the item of a random interaction before that time, so that an item's chance is its share of them.
@@ -24,10 +25,12 @@ import torch
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
+from asmg_pl.data.chance import Chance, by_number, in_sequence
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.errors import ConfigError
 
 Rule = Literal["uniform", "popularity"]
+Candidates = Literal["seen", "all"]
 TRIES = 20
 
 
@@ -41,7 +44,8 @@ class Interactions:
         user: the user of every interaction, by time, int [rows].
         item: its item, int [rows].
         time: its time, non-decreasing, int64 [rows].
-        items: how many items there are.
+        items: how many items there are; their ids are numbered by first appearance.
+        appeared: the first interaction by which so many items are there, for 1, 2, …, int64 [items that occur].
         begin: how many of the interactions came before the first row of the stream.
     """
 
@@ -51,6 +55,7 @@ class Interactions:
     item: Tensor
     time: Tensor
     items: int
+    appeared: Tensor
     begin: int = 0
 
     @classmethod
@@ -59,7 +64,14 @@ class Interactions:
         pairs, order = torch.sort(user.long() * items + item, stable=True)
         first = torch.ones_like(pairs, dtype=torch.bool)
         first[1:] = pairs[1:] != pairs[:-1]
-        return cls(pairs[first], time[order[first]], user, item, time, items, begin)
+        there = item.long().cummax(0).values + 1 if len(item) else item.long()
+        counts = torch.arange(1, int(there[-1]) + 1 if len(there) else 1, device=item.device)
+        appeared = torch.searchsorted(there, counts)
+        return cls(pairs[first], time[order[first]], user, item, time, items, appeared, begin)
+
+    def seen(self, rows: Tensor) -> Tensor:
+        """How many items have appeared up to and including each of the interactions ``rows``, int64 [n]."""
+        return torch.searchsorted(self.appeared, rows, right=True)
 
     def met(self, user: Tensor, item: Tensor, time: Tensor) -> Tensor:
         """Whether each user has interacted with each item up to and including each time, bool [n]."""
@@ -67,41 +79,40 @@ class Interactions:
         place = torch.searchsorted(self.pairs, pair).clamp_(max=len(self.pairs) - 1)
         return (self.pairs[place] == pair) & (self.since[place] <= time)
 
-    def draw(self, user: Tensor, time: Tensor, candidates: int, rule: Rule, random: torch.Generator) -> Tensor:
+    def draw(self, user: Tensor, time: Tensor, candidates: Tensor, rule: Rule, chance: Chance) -> Tensor:
         """Draw a negative for each user at each time.
 
         Args:
             user: int64 [n].
             time: int64 [n].
-            candidates: items that can be drawn: those with an id below this.
+            candidates: items that can be drawn for each: those with an id below this, int64 [n].
             rule: how they are drawn.
-            random: the source of all that is random, on the device of the tensors.
+            chance: the source of all that is random, on the device of the tensors.
 
         Returns:
             Items, int64 [n]; -1 where the user has interacted with every candidate.
         """
-
-        def propose(rows: Tensor) -> Tensor:
-            chance = torch.rand(len(rows), dtype=torch.float64, device=rows.device, generator=random)
-            anything = (chance * candidates).long()
-            if rule == "uniform":
-                return anything
-            before = torch.searchsorted(self.time, time[rows])  # interactions before that time
-            popular = self.item[(chance * before).long()].long()
-            return torch.where((before > 0) & (popular < candidates), popular, anything)
-
         open_ = torch.arange(len(user), device=user.device)
         item = torch.empty_like(user)
-        for _ in range(TRIES):
-            item[open_] = propose(open_)
+        for attempt in range(TRIES):
+            luck = chance(open_, attempt)
+            item[open_] = self._propose(time[open_], candidates[open_], rule, luck)
             open_ = open_[self.met(user[open_], item[open_], time[open_])]
             if not len(open_):
                 return item
-        chance = torch.rand(len(open_), dtype=torch.float64, device=user.device, generator=random)
-        item[open_] = self._unmet(user[open_], time[open_], candidates, chance)
+        item[open_] = self._unmet(user[open_], time[open_], candidates[open_], chance(open_, TRIES))
         return item
 
-    def _unmet(self, user: Tensor, time: Tensor, candidates: int, chance: Tensor) -> Tensor:
+    def _propose(self, time: Tensor, candidates: Tensor, rule: Rule, chance: Tensor) -> Tensor:
+        """The candidate, or the earlier interaction's item, at ``chance`` (0 to 1) of the way along all of them."""
+        anything = (chance * candidates).long()
+        if rule == "uniform":
+            return anything
+        before = torch.searchsorted(self.time, time)  # interactions before that time
+        popular = self.item[(chance * before).long()].long()
+        return torch.where((before > 0) & (popular < candidates), popular, anything)
+
+    def _unmet(self, user: Tensor, time: Tensor, candidates: Tensor, chance: Tensor) -> Tensor:
         """The candidate at ``chance`` (0 to 1) of the way along those that a user has not met at a time; -1 if none."""
         begin = torch.searchsorted(self.pairs, user * self.items)
         end = torch.searchsorted(self.pairs, user * self.items + candidates)
@@ -126,8 +137,8 @@ class Fresh:
 
     Each pass draws others, depending on the seed, the phase and its number alone; so a walk that is resumed goes on
     with the same ones. Scoring a period draws once: every method, and every epoch, is scored on the same rows.
-    Candidates are the items that have appeared by the end of the newest period that is read, and popularity counts
-    earlier rows only, so that nothing of a later period has a part in it.
+    A row's candidates are the items that have appeared up to this row, and popularity counts earlier rows only, so that
+    nothing of a later row has a part in it.
     """
 
     def __init__(self, per_positive: int = 1, rule: Rule = "uniform") -> None:
@@ -146,7 +157,7 @@ class Fresh:
         self.rule: Rule = rule
 
     def index(self, log: InteractionLog, device: torch.device) -> Interactions:
-        """The stream's interactions, on the device on which negatives are drawn: 16 bytes per pair, 16 per row.
+        """The stream's interactions, on the device on which negatives are drawn: 16 bytes per pair and row, 8 per item.
 
         Raises:
             ConfigError: if the stream has rows with label 0.
@@ -162,14 +173,21 @@ class Fresh:
         )
         return Interactions.of(user, item, time, log.sizes.items, len(user) - len(log))
 
-    def draw(self, interactions: Interactions, rows: Tensor, candidates: int, random: torch.Generator) -> Tensor:
-        """Negatives for the rows at these positions (int64 [n]), int64 [n, per_positive]; -1 for none.
+    def draw(self, interactions: Interactions, rows: Tensor, random: torch.Generator) -> Tensor:
+        """Draw negatives for rows.
 
-        The other arguments are those of :meth:`Interactions.draw`.
+        Args:
+            interactions: those of the stream.
+            rows: positions in the stream, int64 [n].
+            random: the source of all that is random, on the same device.
+
+        Returns:
+            Items, int64 [n, per_positive]; -1 for none.
         """
         rows = interactions.begin + rows.repeat_interleave(self.per_positive)
         user, time = interactions.user[rows].long(), interactions.time[rows]
-        return interactions.draw(user, time, candidates, self.rule, random).view(-1, self.per_positive)
+        drawn = interactions.draw(user, time, interactions.seen(rows), self.rule, in_sequence(random))
+        return drawn.view(-1, self.per_positive)
 
 
 def beside(batch: Batch, drawn: Tensor) -> Batch:
@@ -196,12 +214,18 @@ def beside(batch: Batch, drawn: Tensor) -> Batch:
 
 
 def add_negatives(
-    rows: pl.DataFrame, per_positive: int, rule: Rule, seed: int, past: pl.DataFrame | None = None
+    rows: pl.DataFrame,
+    per_positive: int,
+    rule: Rule,
+    seed: int,
+    past: pl.DataFrame | None = None,
+    candidates: Candidates = "seen",
 ) -> pl.DataFrame:
     """Draw negatives once, reproducibly; each stands right after its positive.
 
-    The candidates are all items in ``rows`` and ``past``, as in the published preprocessing: at the time of a row, some
-    of them have not appeared yet. A row's negatives are independent draws; with few candidates, two may be the same.
+    A row's negatives are independent draws; with few candidates, two may be the same. They depend on the seed, on how
+    many interactions came before, and on what has been seen by then: drawing for rows of some moments, and then for
+    later ones with the first as their ``past``, gives what drawing for all of them at once gives.
 
     Args:
         rows: interactions, with columns ``user`` and ``item`` (integers or strings), ``label``, ``time`` (integer), and
@@ -209,7 +233,10 @@ def add_negatives(
         per_positive: negatives of each row with label 1.
         rule: how items are drawn; popularity counts the interactions before the row's time.
         seed: of all that is drawn.
-        past: earlier interactions (columns ``user``, ``item``, ``time``): items not to draw, and more candidates.
+        past: earlier interactions (columns ``user``, ``item``, ``time``), in their order where times are equal: items
+            not to draw, and more candidates.
+        candidates: ``seen``: the items of the rows up to the positive; or ``all`` items of ``rows`` and ``past``, as in
+            published preprocessing: some of them appear only later, which gives away something of the future.
 
     Returns:
         The rows by time, in their given order where times are equal, with the negatives; label UInt8.
@@ -218,7 +245,7 @@ def add_negatives(
     columns = ["user", "item", "time"]
     known = rows.select(columns)
     if past is not None:
-        known = pl.concat([past.sort("time").select(columns), known], how="vertical_relaxed")
+        known = pl.concat([past.sort("time", maintain_order=True).select(columns), known], how="vertical_relaxed")
     user, _ = _numbered(known["user"])
     item, names = _numbered(known["item"])
     time = torch.from_numpy(known["time"].to_numpy().copy())
@@ -226,8 +253,11 @@ def add_negatives(
     begin = len(known) - len(rows)
 
     positive = torch.from_numpy(np.flatnonzero(rows["label"].to_numpy() == 1)).repeat_interleave(per_positive)
-    random = torch.Generator().manual_seed(seed)
-    drawn = interactions.draw(user[begin:][positive], time[begin:][positive], len(names), rule, random)
+    there = interactions.seen(begin + positive)
+    there = there if candidates == "seen" else torch.full_like(there, len(names))
+    draw_number = (begin + positive) * per_positive + torch.arange(len(positive)) % per_positive
+    chance = by_number(seed, draw_number)
+    drawn = interactions.draw(user[begin:][positive], time[begin:][positive], there, rule, chance)
     positive, drawn = positive[drawn >= 0], drawn[drawn >= 0]
 
     source = torch.arange(len(rows)).repeat_interleave(1 + torch.bincount(positive, minlength=len(rows)))

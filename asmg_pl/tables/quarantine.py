@@ -17,15 +17,20 @@ class Quarantine:
 
     Attributes:
         count: how many there are.
+        late: how many of them are only too late, see :class:`~asmg_pl.tables.late.Late`.
+        dropped: how many late rows there are beside these, which may be any number.
         limit: how many there may be.
     """
 
     def __init__(self, limit: int | None = None) -> None:
         """Start empty; ``limit`` rows are accepted, or none, where the user cannot choose."""
         self.count = 0
+        self.late = 0
+        self.dropped = 0
         self.limit = limit or 0
         self._chosen = limit is not None
         self._rows: list[pl.DataFrame] = []
+        self._dropped: list[pl.DataFrame] = []
 
     def add(self, file: Path, rows: pl.DataFrame) -> None:
         """Take rows with columns ``line``, ``reason`` and ``text``."""
@@ -33,8 +38,16 @@ class Quarantine:
             return
         room = self.limit + _SHOWN - self.count  # more than that ends in an error, which shows a few
         self.count += len(rows)
-        kept = rows.head(max(0, room))
-        self._rows.append(kept.select(pl.lit(str(file)).alias("file"), pl.col("line").cast(pl.Int64), "reason", "text"))
+        self._rows.append(_listed(file, rows.head(max(0, room))))
+
+    def add_late(self, file: Path, rows: pl.DataFrame, drop: bool) -> None:
+        """Take rows that are too late: as malformed ones, or beside these."""
+        if drop:
+            self.dropped += len(rows)
+            self._dropped.append(_listed(file, rows))
+        else:
+            self.late += len(rows)
+            self.add(file, rows)
 
     def check(self) -> None:
         """Raise if there are more than allowed.
@@ -56,6 +69,7 @@ class Quarantine:
         raise DataError(
             "\n".join([f"{rows}, {self.limit:,} accepted: nothing was written", *shown, *more])
             + f"\nmend them, or leave them out with --max-bad-rows {self.count}: the stream's {FILE} then lists them"
+            + self._about_late_rows()
         )
 
     def _mend(self, reason: str) -> str:
@@ -63,13 +77,23 @@ class Quarantine:
         stray = self._chosen and reason.endswith("stands where no field begins or ends")
         return ": give --quote none if quotes are text here" if stray else ""
 
-    def write(self, folder: Path) -> None:
-        """Add the rows to the list in a stream's folder."""
-        if not self.count:
-            return
-        path = folder / FILE
-        with path.open("ab") as file:
-            pl.concat(self._rows).write_csv(file, include_header=file.tell() == 0)
+    def _about_late_rows(self) -> str:
+        if not self.late:
+            return ""
+        which = "they are" if self.late == self.count else f"{self.late:,} of them are"
+        return (
+            f"\n{which} earlier than the stream's end: append rows in the order of time, leave out just these, however "
+            "many, with --late drop, or convert all tables together, into a new stream, to have them in it"
+        )
+
+    def listed(self) -> bytes:
+        """All rows as a table of CSV with the columns ``file``, ``line``, ``reason`` and ``text``; empty if none."""
+        rows = [*self._rows, *self._dropped]
+        return pl.concat(rows).write_csv().encode() if rows else b""
+
+
+def _listed(file: Path, rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.select(pl.lit(str(file)).alias("file"), pl.col("line").cast(pl.Int64), "reason", "text")
 
 
 def _quote(text: str, longest: int = 100) -> str:

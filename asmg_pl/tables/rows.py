@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
-import numpy as np
 import polars as pl
 from tqdm import tqdm
 
@@ -15,6 +14,7 @@ from asmg_pl.errors import DataError
 from asmg_pl.tables.columns import Column
 from asmg_pl.tables.files import TableFile
 from asmg_pl.tables.header import problems
+from asmg_pl.tables.late import Late
 from asmg_pl.tables.quarantine import Quarantine
 from asmg_pl.tables.times import ANY_TIME, UNITS, Plausible, TimeUnit, implausible
 
@@ -71,7 +71,12 @@ def _contradictions(table: TableFile, columns: Sequence[Column], unit: TimeUnit,
 
 
 def read_rows(
-    tables: Sequence[TableFile], columns: Sequence[Column], quarantine: Quarantine, keep: pl.Expr | None = None
+    tables: Sequence[TableFile],
+    columns: Sequence[Column],
+    quarantine: Quarantine,
+    keep: pl.Expr | None = None,
+    late: Late | None = None,
+    file: str | None = None,
 ) -> tuple[pl.DataFrame, int]:
     """Read tables whose schema is sound.
 
@@ -80,31 +85,28 @@ def read_rows(
         columns: what to read.
         quarantine: takes the malformed rows.
         keep: of the sound rows, which ones to keep; by default all.
+        late: which of these are too late; by default none.
+        file: the name of a column to add, UInt32: which of the tables a row is from, counted from 0.
 
     Returns:
         A column for each role, in the order of the files, and how many sound rows were not kept. Ids are Int64 if all
         are whole numbers as one would write them (no sign but -, no zeros before), and else String.
 
     Raises:
-        DataError: if a file is damaged, two files have the same rows, or more rows are malformed than accepted.
+        DataError: if a file is damaged, or more rows are malformed than accepted.
     """
     frames, left_out = [], 0
-    prints: dict[tuple[int, int], TableFile] = {}
     with progress("read", sum(table.path.stat().st_size for table in tables), "B") as bar:
-        for table in tables:
-            rows, digest = 0, 0
+        for number, table in enumerate(tables):
+            source = [] if file is None else [pl.lit(number, pl.UInt32).alias(file)]
             for records, size in table.read({c.role: c.name for c in columns}):
                 sound = _sound(table, records, columns, quarantine)
-                if len(tables) > 1:
-                    rows, digest = rows + len(sound), (digest + _digest(sound)) % 2**64
                 kept = sound if keep is None else sound.filter(keep)
                 left_out += len(sound) - len(kept)
-                frames.append(kept.with_columns(_as_integers(kept[c.role]) for c in columns if c.is_id))
+                if late is not None:
+                    kept = late.leave_out(kept, table, records, columns, keep, quarantine)
+                frames.append(kept.with_columns(*(_as_integers(kept[c.role]) for c in columns if c.is_id), *source))
                 bar.update(size)
-            if rows > 1 and (twin := prints.setdefault((rows, digest), table)) is not table:
-                raise DataError(
-                    f"{twin.path} and {table.path} have the same {rows:,} rows, which would count twice: give one"
-                )
     quarantine.check()
     if not frames:
         return pl.DataFrame(schema=[c.role for c in columns]), left_out
@@ -125,12 +127,6 @@ def first_place(tables: Sequence[TableFile], columns: Sequence[Column], role: st
             if len(found):
                 return f"{table.path}:{found['line'][0]}"
     return None
-
-
-def _digest(rows: pl.DataFrame) -> int:
-    """A digest of rows in any order: the context of an interaction does not tell two of them apart."""
-    plain = rows.select(name for name in rows.columns if not name.startswith("context "))
-    return int(plain.hash_rows().to_numpy().sum(dtype=np.uint64))
 
 
 def progress(what: str, total: int, unit: str) -> tqdm[Any]:

@@ -150,6 +150,10 @@ def implausible(texts: pl.Series, unit: TimeUnit, plausible: Plausible) -> str |
             f"reads like {name}, as in {texts[0]!r} for {day}, not {words}{becomes}: write it as dates of ISO 8601, as "
             f"in {day}, and give --time-unit iso"
         )
+    sound = times.drop_nulls()
+    if len(sound) and not sound.is_between(plausible.first * scale, plausible.last * scale).any():
+        when = "before 1990" if sound[0] < plausible.first * scale else "in the future"
+        return f"has times {when}{becomes}: give the right --time-unit, or --any-time if they are meant"
     return None
 
 

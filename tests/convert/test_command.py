@@ -78,10 +78,37 @@ def test_a_stream_of_positives_is_told_how_to_get_negatives(run: Run) -> None:
 
 def test_appending_needs_no_options_but_the_file(run: Run) -> None:
     run("rows.csv", "--out", "stream", *RATED)
-    code, out, err = run("rows.csv", "--out", "stream", "--append", "--start", "2017-07-14")
+    with Path("rows.csv").open("a") as file:
+        file.write("2,x,3,1600000000,,\n")
+    code, out, err = run("rows.csv", "--out", "stream", "--append", "--start", "2017-07-15")
     assert code == 0, err
     assert "stream: 1 rows written" in out
     assert "the stream has 3 rows of 2 users and 2 items" in out
+
+
+def test_rows_that_are_there_already_are_refused_with_two_ways_out(run: Run) -> None:
+    run("rows.csv", "--out", "stream", *RATED)
+    again = ("rows.csv", "--out", "stream", "--append", "--start", "2017-07-14")
+    code, _, err = run(*again)
+    assert code == 2
+    assert "has 1 of the 1 rows of this time already, as that of user 2 and item 'y' in rows.csv" in err
+    assert run(*again, "--repeated", "drop")[0] == 2  # and then there is none
+    assert "the stream has 3 rows" in run(*again, "--repeated", "keep")[1]
+
+
+def test_late_rows_are_refused_with_three_ways_out(run: Run) -> None:
+    run("rows.csv", "--out", "stream", *RATED)
+    Path("late.csv").write_text("who,what,stars,when\n3,x,5,1499999999\n3,x,,1600000000\n3,z,5,1600000000\n")
+    code, _, err = run("late.csv", "--out", "stream", "--append")
+    assert code == 2
+    assert "late.csv:2: its time is earlier than the stream's end, 2017-07-14 02:40:00 UTC (row: '3,x,5,1499999" in err
+    assert "--max-bad-rows 2" in err
+    assert "1 of them are earlier than the stream's end: " in err
+    assert "1 malformed row" in run("late.csv", "--out", "stream", "--append", "--late", "drop")[2]
+    code, out, err = run("late.csv", "--out", "stream", "--append", "--late", "drop", "--max-bad-rows", 1)
+    assert code == 0, err
+    assert "left out: 1 malformed rows, see stream/quarantine.csv" in out
+    assert "left out: 1 rows earlier than the stream's end, see stream/quarantine.csv" in out
 
 
 @pytest.mark.parametrize(

@@ -285,6 +285,10 @@ class Clicks(Source):
         return InteractionLog.from_frame(rows.with_columns(item=pl.col("time") // 3, label=1))
 
 
+#: Users and items of the rows whose users have met every item that has appeared by then.
+ALONE = [(0, 0), (1, 0), (2, 0), (0, 1)]
+
+
 def clicks(**arguments: Any) -> PeriodDataModule:
     defaults: dict[str, Any] = {"periods": EqualCounts(3), "batch_size": 6, "negatives": Fresh(2)}
     return PeriodDataModule(Clicks(), **defaults | arguments)
@@ -297,8 +301,11 @@ def drawn(data: PeriodDataModule, chosen: Phase) -> list[tuple[int, int]]:
     assert isinstance(loader, MiniBatches)
     pairs = []
     for batch in loader:
-        assert batch.label.tolist() == [1, 0, 0] * (len(batch.label) // 3)
-        assert (batch.history_length[::3] == batch.history_length[1::3]).all()
+        positive = (batch.label == 1).nonzero().flatten().tolist()
+        rows = [(int(batch.user[place]), int(batch.item[place])) for place in positive]
+        assert batch.label.tolist() == [label for row in rows for label in ([1] if row in ALONE else [1, 0, 0])]
+        own = [place for place, row in zip(positive, rows, strict=True) for _ in range(1 if row in ALONE else 3)]
+        assert (batch.history_length[own] == batch.history_length).all()
         pairs += [
             (int(u), int(i)) for u, i, label in zip(batch.user, batch.item, batch.label, strict=True) if not label
         ]
@@ -336,6 +343,18 @@ def test_no_item_of_a_later_period_is_a_negative() -> None:
             assert len(set(items)) > 3
 
 
+def test_no_item_of_a_later_row_is_a_negative() -> None:
+    data = clicks(negatives=Fresh(20))
+    for trains in (True, False):
+        data.phase = phase(1, 2, 3, trains=trains)
+        for batch in data.train_dataloader():
+            assert isinstance(batch, Batch)
+            newest = 0
+            for item, label in zip(batch.item.tolist(), batch.label.tolist(), strict=True):
+                newest = item if label else newest  # items are numbered by their first row, three rows each
+                assert item <= newest
+
+
 def test_later_rows_change_no_negative_of_an_earlier_period() -> None:
     class Longer(Clicks):
         def read(self, root: Path | None) -> InteractionLog:
@@ -354,7 +373,7 @@ def test_later_rows_change_no_negative_of_an_earlier_period() -> None:
 
 def test_each_stream_side_by_side_has_negatives() -> None:
     data = clicks()
-    data.phase = phase(1, 2, side_by_side=True)
+    data.phase = phase(2, 3, side_by_side=True)
     for batches in data.train_dataloader():
         for batch in batches:
             assert isinstance(batch, Batch)

@@ -1,4 +1,4 @@
-"""Sampled negatives: never an item that the user knows, fair draws, and always the same ones."""
+"""Sampled negatives: never an item that the user knows or that is yet to come, fair draws, always the same ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asmg_pl.data import Batch, InteractionLog
-from asmg_pl.data.negatives import Fresh, Interactions, Rule, add_negatives, beside
+from asmg_pl.data.chance import by_number, in_sequence
+from asmg_pl.data.negatives import Candidates, Fresh, Interactions, Rule, add_negatives, beside
 from asmg_pl.errors import ConfigError
 
 RULES: list[Rule] = ["uniform", "popularity"]
@@ -31,36 +32,67 @@ some_rows = st.lists(
 )
 
 
+def free(rows: list[Row], number: int, candidates: Candidates = "seen") -> set[int]:
+    """What can be drawn beside the row with a number, of rows by time."""
+    user, _, _, time = rows[number]
+    return {row[1] for row in (rows[: number + 1] if candidates == "seen" else rows)} - known(rows, user, time)
+
+
+ways: st.SearchStrategy[Candidates] = st.sampled_from(["seen", "all"])
+
+
 @settings(max_examples=60, deadline=None)
-@given(some_rows, st.integers(1, 3), st.sampled_from(RULES), st.integers(0, 5))
+@given(some_rows, st.integers(1, 3), st.sampled_from(RULES), st.integers(0, 5), ways)
 def test_negatives_stand_after_their_positive_and_are_never_items_that_the_user_knows(
-    rows: list[Row], per_positive: int, rule: Rule, seed: int
+    rows: list[Row], per_positive: int, rule: Rule, seed: int, candidates: Candidates
 ) -> None:
-    items = {row[1] for row in rows}
-    found = iter(add_negatives(frame(rows), per_positive, rule, seed).rows())
-    for user, item, label, time in sorted(rows, key=lambda row: row[3]):
+    found = iter(add_negatives(frame(rows), per_positive, rule, seed, candidates=candidates).rows())
+    rows = sorted(rows, key=lambda row: row[3])
+    for number, (user, item, label, time) in enumerate(rows):
         assert next(found) == (user, item, label, time)
-        free = items - known(rows, user, time)
-        for _ in range(per_positive if label and free else 0):
+        can_be = free(rows, number, candidates)
+        for _ in range(per_positive if label and can_be else 0):
             negative = next(found)
             assert negative[0] == user
-            assert negative[1] in free
+            assert negative[1] in can_be
             assert negative[2:] == (0, time)
     assert next(found, None) is None
 
 
 @settings(max_examples=40, deadline=None)
-@given(some_rows, some_rows, st.sampled_from(RULES))
+@given(some_rows, some_rows, st.sampled_from(RULES), ways)
 def test_items_known_from_the_past_are_not_drawn_but_those_of_others_are(
-    past: list[Row], rows: list[Row], rule: Rule
+    past: list[Row], rows: list[Row], rule: Rule, candidates: Candidates
 ) -> None:
     later = [(user, item, label, time + 10) for user, item, label, time in rows]
-    found = add_negatives(frame(later), 2, rule, 0, frame(past).select("user", "item", "time"))
+    found = add_negatives(frame(later), 2, rule, 0, frame(past).select("user", "item", "time"), candidates)
+    every = sorted(past, key=lambda row: row[3]) + sorted(later, key=lambda row: row[3])
+    can_be = [free(every, number, candidates) for number in range(len(past), len(every)) if every[number][2]]
+    assert (found["label"] == 0).sum() == sum(not row[2] for row in later) + 2 * sum(map(bool, can_be))
     items = {row[1] for row in past + later}
-    free = [items - known(past + later, user, time) for user, _, label, time in later if label]
-    assert (found["label"] == 0).sum() == sum(not row[2] for row in later) + 2 * sum(map(bool, free))
     for user, item, label, time in found.rows():
         assert label or (user, item, 0, time) in later or item in items - known(past + later, user, time)
+
+
+@settings(max_examples=40, deadline=None)
+@given(some_rows, st.integers(0, 7), st.integers(1, 3), st.sampled_from(RULES))
+def test_drawn_in_two_goes_as_at_once(rows: list[Row], end: int, per_positive: int, rule: Rule) -> None:
+    rows = sorted(((user, item, 1, time) for user, item, _, time in rows), key=lambda row: row[3])
+    first, second = [row for row in rows if row[3] < end], [row for row in rows if row[3] >= end]
+    past = frame(first).select("user", "item", "time")
+    goes = [add_negatives(frame(first), per_positive, rule, 3)] if first else []
+    goes += [add_negatives(frame(second), per_positive, rule, 3, past)] if second else []
+    assert pl.concat(goes).equals(add_negatives(frame(rows), per_positive, rule, 3))
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_no_negative_is_the_first_that_is_seen_of_an_item(rule: Rule) -> None:
+    draw = np.random.default_rng(4)
+    rows = pl.DataFrame({"user": draw.integers(0, 30, 500), "item": draw.integers(0, 400, 500), "time": range(500)})
+    found = add_negatives(rows.with_columns(label=1), 3, rule, 0)
+    items = InteractionLog.from_frame(found)
+    assert not bool(items.label[torch.from_numpy(found["item"].is_first_distinct().to_numpy())].eq(0).any())
+    assert found.filter(label=1)["item"].unique(maintain_order=True).equals(found["item"].unique(maintain_order=True))
 
 
 def chi_square(found: np.ndarray, expected: np.ndarray) -> float:
@@ -94,23 +126,40 @@ def test_what_redrawing_does_not_find_is_drawn_from_the_rest_alike() -> None:
     items, free = 4000, [17, 1000, 3999]
     item = torch.tensor([i for i in range(items) if i not in free])
     interactions = Interactions.of(torch.zeros_like(item), item, torch.zeros_like(item), items)
-    random = torch.Generator().manual_seed(3)
     zeros = torch.zeros(6000, dtype=torch.int64)
-    counts = torch.bincount(interactions.draw(zeros, zeros, items, "uniform", random), minlength=items)
-    assert counts.nonzero().flatten().tolist() == free
-    assert chi_square(counts[free].numpy(), np.full(3, 2000.0)) < 13.8  # 2 degrees of freedom, one in a thousand
+    for chance in (in_sequence(torch.Generator().manual_seed(3)), by_number(3, torch.arange(6000))):
+        drawn = interactions.draw(zeros, zeros, zeros + items, "uniform", chance)
+        counts = torch.bincount(drawn, minlength=items)
+        assert counts.nonzero().flatten().tolist() == free
+        # 2 degrees of freedom, one in a thousand
+        assert chi_square(counts[free].numpy(), np.full(3, 2000.0)) < 13.8
 
 
 def test_only_candidates_are_drawn() -> None:
     user, item, time = torch.tensor([[0, 0, 1, 1], [0, 1, 2, 3], [0, 0, 0, 5]])
     interactions = Interactions.of(user, item, time, 4)
-    random = torch.Generator().manual_seed(3)
+    chance = in_sequence(torch.Generator().manual_seed(3))
     user = torch.tensor([0, 1]).repeat(200)
+    time = torch.full_like(user, 9)
     for rule in RULES:
-        found = interactions.draw(user, torch.full_like(user, 9), 3, rule, random)
+        found = interactions.draw(user, time, torch.full_like(user, 3), rule, chance)
         assert found[user == 0].unique().tolist() == [2]
         assert found[user == 1].unique().tolist() == [0, 1]
-        assert interactions.draw(user, torch.full_like(user, 9), 2, rule, random)[user == 0].unique().tolist() == [-1]
+        fewer = interactions.draw(user, time, torch.full_like(user, 2), rule, chance)
+        assert fewer[user == 0].unique().tolist() == [-1]
+        of_its_own = interactions.draw(user, time, 3 - user, rule, chance)
+        assert of_its_own[user == 1].unique().tolist() == [0, 1]
+
+
+def test_numbers_of_draws_are_spread_evenly_and_depend_on_seed_try_and_number_alone() -> None:
+    draws = torch.arange(100_000)
+    found = by_number(5, draws)(draws, 0)
+    assert chi_square(np.bincount((found * 50).long().numpy(), minlength=50), np.full(50, 2000.0)) < 85.4
+    pairs = (found[:-1] * 8).long() * 8 + (found[1:] * 8).long()
+    assert chi_square(np.bincount(pairs.numpy(), minlength=64), np.full(64, 99_999 / 64)) < 103.4
+    assert torch.equal(found[70:80], by_number(5, draws + 70)(torch.arange(10), 0))
+    assert not (found == by_number(6, draws)(draws, 0)).any()
+    assert not (found == by_number(5, draws)(draws, 1)).any()
 
 
 @pytest.mark.parametrize("rule", RULES)
@@ -128,8 +177,7 @@ def test_names_and_other_columns_are_kept() -> None:
     )
     found = add_negatives(rows, 1, "uniform", 0)
     assert found.rows() == [
-        ("b", "ÿ", 1, 1, "tv"),
-        ("b", "x", 0, 1, "tv"),
+        ("b", "ÿ", 1, 1, "tv"),  # nothing else has been seen by then
         ("ü", "x", 1, 2, "phone"),
         ("ü", "ÿ", 0, 2, "phone"),
     ]
@@ -153,11 +201,11 @@ def test_fresh_negatives_are_never_items_that_the_user_knows() -> None:
     log = InteractionLog.from_frame(rows)
     fresh = Fresh(per_positive=3)
     index = fresh.index(log, torch.device("cpu"))
-    found = fresh.draw(index, torch.arange(300), log.sizes.items, torch.Generator().manual_seed(0))
+    found = fresh.draw(index, torch.arange(300), torch.Generator().manual_seed(0))
     table = list(zip(log.user.tolist(), log.item.tolist(), [1] * 300, log.time.tolist(), strict=True))
-    for (user, _, _, time), negatives in zip(table, found.tolist(), strict=True):
-        free = set(range(30)) - known(table, user, time)
-        assert set(negatives) <= free if free else set(negatives) == {-1}
+    for number, negatives in enumerate(found.tolist()):
+        can_be = free(table, number)
+        assert set(negatives) <= can_be if can_be else set(negatives) == {-1}
 
 
 def test_fresh_negatives_are_for_streams_of_positives() -> None:

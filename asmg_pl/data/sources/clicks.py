@@ -11,7 +11,7 @@ import polars as pl
 import torch
 
 from asmg_pl.data.log import InteractionLog
-from asmg_pl.data.negatives import add_negatives
+from asmg_pl.data.negatives import Candidates, add_negatives
 from asmg_pl.data.sources.base import Source
 from asmg_pl.data.sources.expected import Expected
 from asmg_pl.errors import ConfigError
@@ -28,14 +28,23 @@ class ClickSource(Source):
     Source: preprocessing of Peng et al. (RecSys 2021).
     """
 
-    def __init__(self, negatives: int = 1, seed: int = 1234, expected: dict[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        negatives: int = 1,
+        seed: int = 1234,
+        expected: dict[str, int] | None = None,
+        candidates: Candidates = "seen",
+    ) -> None:
         """Choose the negatives.
 
         Args:
-            negatives: how many are drawn for each click, uniformly over all items; 0 for a stream of positives only.
+            negatives: how many are drawn for each click, uniformly; 0 for a stream of positives only.
             seed: what is drawn depends on it alone.
             expected: how many ``users``, ``items``, ``categories`` and ``positives`` the data set has, to be warned if
                 the files hold others.
+            candidates: which items are drawn, those ``seen`` up to the click or ``all``, see
+                :func:`~asmg_pl.data.negatives.add_negatives`. The published preprocessing has ``all``, some of which
+                appear only later; choose that to reproduce published figures, and for nothing else.
 
         Raises:
             ConfigError: if the number is negative, or something else is expected.
@@ -44,6 +53,7 @@ class ClickSource(Source):
             raise ConfigError(f"source.negatives must not be negative, got {negatives}")
         self.negatives = negatives
         self.seed = seed
+        self.candidates: Candidates = candidates
         self.expected = Expected(type(self).__name__, expected, ("users", "items", "categories", "positives"))
 
     @abstractmethod
@@ -62,7 +72,7 @@ class ClickSource(Source):
         clicks = self.clicks(root).sort("time", maintain_order=True)
         rows = clicks.select("user", "item", "time", label=pl.lit(1, pl.UInt8))
         if self.negatives:
-            rows = add_negatives(rows, self.negatives, "uniform", self.seed)
+            rows = add_negatives(rows, self.negatives, "uniform", self.seed, candidates=self.candidates)
         catalogue = None
         if "category" in clicks.columns:  # that of an item's first row
             catalogue = clicks.group_by("item", maintain_order=True).agg(pl.col("category").first())

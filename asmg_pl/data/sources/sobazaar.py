@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from asmg_pl.data.log import InteractionLog
+from asmg_pl.data.negatives import Candidates
 from asmg_pl.data.sources.clicks import ClickSource, days, read_table
 from asmg_pl.errors import ConfigError, DataError
 from asmg_pl.tables import columns as meaning
@@ -30,20 +31,23 @@ class Sobazaar(ClickSource):
         negatives: int = 1,
         seed: int = 1234,
         expected: dict[str, int] | None = None,
+        candidates: Candidates = "seen",
     ) -> None:
         """Choose days and negatives.
 
         Args:
             start: first day of the stream (UTC).
             end: last day of the stream (UTC).
-            negatives: how many are drawn for each row, uniformly over all items.
+            negatives: how many are drawn for each row, uniformly.
             seed: what is drawn depends on it alone.
             expected: how many ``users``, ``items`` and ``positives`` the whole file has, to be warned if not.
+            candidates: which items are drawn, those ``seen`` up to a row or, as in the published preprocessing and for
+                nothing but to reproduce it, ``all``.
 
         Raises:
             ConfigError: if a number is negative, or a date malformed or before ``start``.
         """
-        super().__init__(negatives, seed, expected)
+        super().__init__(negatives, seed, expected, candidates)
         try:
             self.start, self.end = date.fromisoformat(start), date.fromisoformat(end)
         except ValueError as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import polars as pl
 
+from asmg_pl.data.negatives import Candidates
 from asmg_pl.data.sources.clicks import ClickSource, read_table
 from asmg_pl.errors import ConfigError, DataError
 from asmg_pl.tables import columns as meaning
@@ -30,6 +31,7 @@ class Tmall(ClickSource):
         negatives: int = 1,
         seed: int = 1234,
         expected: dict[str, int] | None = None,
+        candidates: Candidates = "seen",
     ) -> None:
         """Choose rows and negatives.
 
@@ -37,15 +39,17 @@ class Tmall(ClickSource):
             month: month of 2014 to keep, from 1 to 12.
             most_active_users: how many users are kept; of equally active ones those who come first.
             least_item_rows: rows of an item below which it is left out.
-            negatives: how many are drawn for each click, uniformly over all items.
+            negatives: how many are drawn for each click, uniformly.
             seed: what is drawn depends on it alone.
             expected: how many ``users``, ``items``, ``categories`` and ``positives`` are kept of the whole file, to be
                 warned if not.
+            candidates: which items are drawn, those ``seen`` up to a row or, as in the published preprocessing and for
+                nothing but to reproduce it, ``all``.
 
         Raises:
             ConfigError: if a number is out of its range.
         """
-        super().__init__(negatives, seed, expected)
+        super().__init__(negatives, seed, expected, candidates)
         if not 1 <= month <= 12:
             raise ConfigError(f"source.month must be from 1 to 12, got {month}")
         if most_active_users < 1:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from dataclasses import asdict, dataclass
@@ -33,6 +34,8 @@ class Part:
         last_time: the time of its last row.
         digests: of the blocks of rows, counted over the whole stream, that end in it, see
             :meth:`~asmg_pl.data.log.InteractionLog.fingerprint`.
+        updates: how many items of earlier parts have other categories from this part on.
+        digest: of the list of the folder's digests; empty for a part that was written before there were any.
     """
 
     folder: str
@@ -43,6 +46,8 @@ class Part:
     first_time: int
     last_time: int
     digests: tuple[str, ...]
+    updates: int = 0
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class Manifest:
         categories: how many categories there are.
         context: the context features in their order, and how many values each has.
         parts: the parts in their order.
+        index: the digest of the list of the index's digests; empty if the index was written before there were any.
     """
 
     history: History
@@ -62,6 +68,7 @@ class Manifest:
     categories: int
     context: dict[str, int]
     parts: tuple[Part, ...]
+    index: str = ""
 
     @property
     def sizes(self) -> Sizes:
@@ -86,14 +93,19 @@ class Manifest:
             if found["version"] != VERSION:
                 raise DataError(f"{path} has version {found['version']} of the format, this program reads {VERSION}")
             parts = tuple(Part(**{**part, "digests": tuple(part["digests"])}) for part in found["parts"])
-            manifest = cls(found["history"], found["carry"], found["categories"], dict(found["context"]), parts)
+            settings = found["history"], found["carry"], found["categories"], dict(found["context"])
+            manifest = cls(*settings, parts, found.get("index", ""))
             manifest._check()
             if any(found[name] != count for name, count in manifest._totals().items()):
                 raise ValueError("its parts do not add up to its counts")
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            stated = found.pop("checksum", None)
+            if stated != (_checksum(found) if stated or parts[-1].digest else None):
+                raise ValueError("its content is not what was written")
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             if isinstance(error, DataError):
                 raise
-            raise DataError(f"{path} does not describe a stream ({error}): restore it, or convert again") from None
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise DataError(f"{path} does not describe a stream ({reason}): restore it, or convert again") from None
         return manifest
 
     def _totals(self) -> dict[str, int]:
@@ -108,10 +120,17 @@ class Manifest:
         if self.history not in get_args(History):
             raise ValueError(f"its history is {self.history!r}")
         counts = [self.carry, self.categories, *self.context.values()]
-        counts += [count for part in parts for count in (part.rows, part.entries, part.users, part.items)]
+        counts += [n for part in parts for n in (part.rows, part.entries, part.users, part.items, part.updates)]
         times = [time for part in parts for time in (part.first_time, part.last_time)]
         if not all(type(number) is int for number in counts + times) or min(counts) < 0:
             raise ValueError("a count or a time in it is no whole number, or a count is below 0")
+        if max(counts) >= 2**31 or max(map(abs, times)) >= 2**63:
+            raise ValueError("a count or a time in it is larger than any that a stream can have")
+        if self.carry > MOST_CARRIED or not all(part.rows for part in parts):
+            raise ValueError("a part in it has no rows, or its histories are longer than any")
+        texts = [self.index, *self.context, *(text for part in parts for text in (part.digest, *part.digests))]
+        if not all(isinstance(text, str) for text in texts):
+            raise ValueError("a name or a digest in it is no text")
         for growing in (times, [part.users for part in parts], [part.items for part in parts]):
             if growing != sorted(growing):
                 raise ValueError("its parts do not follow each other")
@@ -121,16 +140,27 @@ class Manifest:
     def write(self, folder: Path) -> None:
         """Replace the stream's manifest in one step."""
         content: dict[str, Any] = {"format": FORMAT, "version": VERSION} | self._totals() | asdict(self)
-        partial = folder / (FILE + ".partial")
-        partial.write_text(json.dumps(content, indent=1) + "\n")
-        sync(partial)
-        partial.replace(folder / FILE)
-        sync(folder)
+        content["checksum"] = _checksum(content)
+        replace_file(folder / FILE, (json.dumps(content, indent=1) + "\n").encode())
+
+
+def _checksum(content: dict[str, Any]) -> str:
+    """A digest of what the manifest says, however it is written."""
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def part_name(number: int) -> str:
     """The folder of a part, counted from 0."""
     return f"part-{number:05}"
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Give a file its content in one step, which is on the disk afterwards."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(content)
+    sync(partial)
+    partial.replace(path)
+    sync(path.parent)
 
 
 def sync(path: Path) -> None:

@@ -11,9 +11,10 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from asmg_pl.data.catalogue import stack
+from asmg_pl.data.catalogue import Tables, build
 from asmg_pl.data.columns import Columns
 from asmg_pl.data.log import InteractionLog
+from asmg_pl.data.stream.digests import MEND, Intact
 from asmg_pl.data.stream.manifest import FILE, Manifest, Part
 from asmg_pl.errors import DataError
 
@@ -27,10 +28,15 @@ TYPES: dict[str, np.dtype] = {
 }
 
 
+#: What the files of a part that say which categories items have begin with.
+CATALOGUE = "catalogue"
+
+
 def open_stream(folder: Path) -> InteractionLog:
     """Open a stream that a :class:`~asmg_pl.data.stream.StreamWriter` has written.
 
-    What is appended later is seen when it is opened again.
+    What is appended later is seen when it is opened again. The content of a part's columns is compared with its
+    digests when its rows are first used; that raises a :class:`DataError` which names the damaged file.
 
     Raises:
         DataError: if the folder holds no stream, or one of its files is missing, cut off, or not what it should be.
@@ -41,24 +47,38 @@ def open_stream(folder: Path) -> InteractionLog:
     for part in manifest.parts:
         rows += part.rows
         landmarks[rows] = part.users, part.items
+    categories, updates = read_catalogue(folder, manifest) if manifest.categories else (None, ())
     return InteractionLog(
         parts=tuple(open_part(folder, part, manifest) for part in manifest.parts),
-        categories=_catalogue(folder, manifest) if manifest.categories else None,
+        categories=categories,
         sizes=manifest.sizes,
         longest_history=manifest.carry,
         digests=tuple(digest for part in manifest.parts for digest in part.digests),
         landmarks=landmarks,
+        updates=updates,
+        intact=tuple(Intact(folder / part.folder, part.digest, _is_column) for part in manifest.parts),
     )
 
 
 def open_part(folder: Path, part: Part, manifest: Manifest) -> Columns:
-    """The columns of one part."""
+    """The columns of one part.
+
+    Raises:
+        DataError: if a file of them is missing, cut off, or not what it should be.
+    """
     context = [f"context-{number}" for number in range(len(manifest.context))]
     types = TYPES | {"history_length": length_type(manifest.carry)} | {name: np.dtype(np.int32) for name in context}
     columns = {name: map_file(folder / part.folder / f"{name}.npy", kind, part.rows) for name, kind in types.items()}
     sequence = map_file(folder / part.folder / "sequence.npy", np.dtype(np.int32), part.entries)
     features = tuple(columns.pop(name) for name in context)
+    if (int(columns["time"][0]), int(columns["time"][-1])) != (part.first_time, part.last_time):
+        raise DataError(f"{folder / part.folder / 'time.npy'} has other times than {FILE} expects: {MEND}")
     return Columns(**columns, sequence=sequence, context=features)
+
+
+def _is_column(file: str) -> bool:
+    """Whether a part's file is mapped, and not read as a whole when the stream is opened."""
+    return file.endswith(".npy") and not file.startswith(CATALOGUE)
 
 
 def length_type(carry: int) -> np.dtype:
@@ -87,9 +107,8 @@ def read_array(path: Path, kind: np.dtype, rows: int) -> np.ndarray:
 
 def _header(path: Path, kind: np.dtype, rows: int) -> tuple[tuple[int, ...], int, int]:
     """The shape that an ``.npy`` file has, at which byte its values begin, and how many bytes there are."""
-    mend = "restore it, or convert again"
     if not path.is_file():
-        raise DataError(f"{path} is missing: {mend}")
+        raise DataError(f"{path} is missing: {MEND}")
     shape: tuple[int, ...] = (rows,)
     expected = _written_header(kind, shape)
     try:
@@ -101,13 +120,13 @@ def _header(path: Path, kind: np.dtype, rows: int) -> tuple[tuple[int, ...], int
                 np.lib.format.read_magic(file)
                 shape, by_column, found = np.lib.format.read_array_header_1_0(file)
             begin = file.tell()
-    except ValueError:
-        raise DataError(f"{path} is no file of a stream: {mend}") from None
+    except Exception:  # numpy takes the header for a Python literal, which raises whatever its parser does
+        raise DataError(f"{path} is no file of a stream: {MEND}") from None
     if found != kind or shape[:1] != (rows,) or by_column:
-        raise DataError(f"{path} holds {found} {list(shape)} where {FILE} expects {rows} rows of {kind}: {mend}")
+        raise DataError(f"{path} holds {found} {list(shape)} where {FILE} expects {rows} rows of {kind}: {MEND}")
     size = begin + int(np.prod(shape)) * kind.itemsize
     if path.stat().st_size != size:
-        raise DataError(f"{path} has {path.stat().st_size} bytes instead of {size}: {mend}")
+        raise DataError(f"{path} has {path.stat().st_size} bytes instead of {size}: {MEND}")
     return shape, begin, size
 
 
@@ -130,7 +149,15 @@ def read_names(folder: Path, file: str) -> pl.Series:
     Raises:
         DataError: if there is no stream, or a file of it is missing or damaged.
     """
-    tables = [read_table(folder / part.folder / f"{file}.parquet") for part in Manifest.read(folder).parts]
+    return names_of(folder, Manifest.read(folder), file)
+
+
+def names_of(folder: Path, manifest: Manifest, file: str) -> pl.Series:
+    """The names by id, as a stream's manifest counts them; see :func:`read_names`."""
+    tables, name = [], f"{file}.parquet"
+    for part in manifest.parts:
+        Intact(folder / part.folder, part.digest, lambda found: found == name)()
+        tables.append(read_table(folder / part.folder / name))
     return pl.concat([table for table in tables if len(table)] or tables[:1])["name"]
 
 
@@ -147,10 +174,20 @@ def read_table(path: Path) -> pl.DataFrame:
         raise DataError(f"{path} {state}: restore it, or convert again") from None
 
 
-def _catalogue(folder: Path, manifest: Manifest) -> Tensor:
-    tables, before = [], 0
+def read_catalogue(folder: Path, manifest: Manifest) -> Tables:
+    """The newest table of the catalogue, and how it came to be.
+
+    Raises:
+        DataError: if a file is missing, cut off, or not what it should be.
+    """
+    first, updates, before, row = [], [], 0, 0
     for part in manifest.parts:
-        path = folder / part.folder / "catalogue.npy"
-        tables.append(read_array(path, np.dtype(np.int32), part.items - before))
-        before = part.items
-    return torch.from_numpy(stack(tables))
+        place = folder / part.folder
+        Intact(place, part.digest, lambda name: name.startswith(CATALOGUE))()
+        first.append(read_array(place / f"{CATALOGUE}.npy", np.dtype(np.int32), part.items - before))
+        if part.updates:
+            items = read_array(place / f"{CATALOGUE}-items.npy", np.dtype(np.int32), part.updates)
+            table = read_array(place / f"{CATALOGUE}-updates.npy", np.dtype(np.int32), part.updates)
+            updates.append((row, items, table))
+        before, row = part.items, row + part.rows
+    return build(first, updates)

@@ -1,31 +1,65 @@
-"""Writing a stream, and appending to it."""
+"""Writing a stream, and appending to it.
+
+An append holds the stream's lock from before it reads what there is until its rows are part of the stream:
+
+    .writing-…/  ─▶ digests, all on the disk ─▶ renamed to part-00001/, index-00001/ ─▶ stream.json, which names them
+
+What ends before the last step leaves folders that the manifest does not name; the next append removes them.
+"""
 
 from __future__ import annotations
 
+import re
 import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
+from uuid import uuid4
 
 import numpy as np
 import polars as pl
 
-from asmg_pl.data.catalogue import number_categories, plain_catalogue
+from asmg_pl.data.catalogue import changes, number_categories, plain_catalogue
 from asmg_pl.data.columns import Columns
 from asmg_pl.data.histories import Histories, histories
 from asmg_pl.data.log import BLOCK, InteractionLog, Sizes
 from asmg_pl.data.names import Names
+from asmg_pl.data.stream.digests import Intact, write_digests
 from asmg_pl.data.stream.manifest import FILE, MOST_CARRIED, History, Manifest, Part, part_name, sync
-from asmg_pl.data.stream.reader import length_type, open_stream, read_array, read_names, read_table
+from asmg_pl.data.stream.reader import (
+    CATALOGUE,
+    length_type,
+    names_of,
+    open_stream,
+    read_array,
+    read_catalogue,
+    read_table,
+)
 from asmg_pl.data.stream.tails import TAIL, densely, past_of
 from asmg_pl.data.table import CONTEXT_FROM, checked
 from asmg_pl.errors import DataError
+from asmg_pl.lock import locked
+
+_WRITING = ".writing-"
+_OURS = re.compile(rf"(part|index)-\d{{5,}}|{re.escape(_WRITING)}.*")
+
+
+def stream_lock(folder: Path, wait: float = 0.0) -> AbstractContextManager[None]:
+    """Hold a stream, so that no other program appends to it; see :func:`asmg_pl.lock.locked`."""
+    return locked(
+        folder / ".lock",
+        f"the stream {folder} is being written",
+        "append when it is done, or wait for it with --wait SECONDS",
+        wait,
+    )
 
 
 class StreamWriter:
     """Writes a stream part by part; appending in pieces gives the same batches as writing all rows at once."""
 
-    def __init__(self, folder: Path, history: History = "positive", carry: int = 128) -> None:
+    def __init__(self, folder: Path, history: History = "positive", carry: int = 128, wait: float = 0.0) -> None:
         """Create a stream, or open one to append to it.
 
         Args:
@@ -33,8 +67,10 @@ class StreamWriter:
             history: which rows enter later histories: those with label 1, or all.
             carry: how many items of a user's past each part has at hand, and so the longest history that a row can
                 have.
+            wait: seconds to wait for another program that is writing the stream.
 
         Raises:
+            BusyError: if another program is writing the stream.
             DataError: if the stream was begun with other settings, or is damaged.
         """
         if history not in get_args(History):
@@ -42,31 +78,43 @@ class StreamWriter:
         if not 0 <= carry <= MOST_CARRIED:
             raise DataError(f"carry must be from 0 to {MOST_CARRIED}, got {carry}")
         self.folder = folder
+        self.wait = wait
         self._manifest = Manifest(history, carry, 0, {}, ())
         self._names = {"users": Names("user"), "items": Names("item"), "categories": Names("categories")}
         self._tails = np.zeros(0, TAIL)
         self._waiting: pl.DataFrame | None = None  # catalogue rows of items that have not appeared yet
         if (folder / FILE).exists():
-            self._manifest = Manifest.read(folder)
-            for name, given in {"history": history, "carry": carry}.items():
-                if (was := getattr(self._manifest, name)) != given:
-                    raise DataError(f"the stream in {folder} was begun with {name} {was}, not {given}: give {was}")
-            self._read_state()
+            with stream_lock(folder, wait):
+                self._refresh()
 
-    def append(self, rows: pl.DataFrame, items: pl.DataFrame | None = None) -> None:
+    def append(
+        self, rows: pl.DataFrame, items: pl.DataFrame | None = None, attached: Mapping[str, bytes] | None = None
+    ) -> int:
         """Append rows to the stream; whatever interrupts it leaves the stream as it was.
 
         Args:
             rows: columns ``user``, ``item`` (integers or strings), ``label`` (0 or 1) and ``time`` (integer), in any
                 order; rows of equal time keep theirs. Any further column is a context feature (integers or strings).
-            items: columns ``item`` and ``categories`` (a list of integers or strings per item). What is known of an
-                item when it first appears stays; entries of items that have not appeared yet are kept for them.
+            items: columns ``item`` and ``categories`` (a list of integers or strings per item). What it says of an item
+                that the stream has counts from these rows on, for earlier rows what was known by then; entries of items
+                that have not appeared yet are kept for them, and items with an empty list are left as they are.
+            attached: files to keep with the rows, by name; they become part of the stream in the same step.
+
+        Returns:
+            How many items of earlier rows have other categories from these rows on.
 
         Raises:
+            BusyError: if another program is writing the stream.
             DataError: if the table is not as described, differs from the earlier ones in its context features, or has
                 rows earlier than the stream's end.
         """
         rows = checked(rows).sort("time", maintain_order=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with stream_lock(self.folder, self.wait):
+            self._refresh()
+            return self._append(rows, items, attached or {})
+
+    def _append(self, rows: pl.DataFrame, items: pl.DataFrame | None, attached: Mapping[str, bytes]) -> int:
         self._check_fit(rows)
         names = dict(self._names)
         user, names["users"] = names["users"].number(rows["user"])
@@ -76,6 +124,7 @@ class StreamWriter:
             ids, names[f"context-{number}"] = names.get(f"context-{number}", Names(name)).number(rows[name])
             context.append(ids)
         catalogue, waiting = self._categorise(items, names)
+        updated, updates = self._update_categories(items, names)
 
         label, time = rows["label"].to_numpy().copy(), rows["time"].to_numpy().copy()
         tails = np.zeros(len(names["users"]), TAIL)
@@ -87,7 +136,11 @@ class StreamWriter:
             **{"user": user, "item": item, "label": label, "time": time},
             **{"history_end": found.end, "history_length": length, "sequence": found.sequence},
         )
-        self._write(part, catalogue, names, tails, waiting)
+        arrays = {CATALOGUE: catalogue}
+        if len(updated):
+            arrays |= {f"{CATALOGUE}-items": updated, f"{CATALOGUE}-updates": updates}
+        self._write(part, arrays, names, tails, waiting, attached)
+        return len(updated)
 
     def _check_fit(self, rows: pl.DataFrame) -> None:
         """Refuse rows that do not continue the stream."""
@@ -109,17 +162,25 @@ class StreamWriter:
     ) -> tuple[np.ndarray, pl.DataFrame | None]:
         """Categories of the new items, int32 [new, C]; and what the catalogue has of items that are still to come."""
         new = names["items"].since(len(self._names["items"]))
-        catalogue = self._waiting
-        if items is not None:
-            catalogue = (
-                plain_catalogue(items)
-                if self._waiting is None
-                else plain_catalogue(pl.concat([self._waiting, plain_catalogue(items)]))
-            )
+        catalogue = self._waiting if items is None else plain_catalogue(items)
+        if items is not None and self._waiting is not None:  # what is given now counts
+            said = pl.col("categories").list.len() > 0
+            catalogue = plain_catalogue(pl.concat([plain_catalogue(items).filter(said), self._waiting]))
         if catalogue is None:
             return np.zeros((len(new), 0), np.int32), None
         table, names["categories"] = number_categories(new, catalogue, names["categories"])
         return table, names["items"].without(catalogue, "item")
+
+    def _update_categories(self, items: pl.DataFrame | None, names: dict[str, Names]) -> tuple[np.ndarray, np.ndarray]:
+        """Items of earlier rows, int32 [m], and the categories that they have from now on, int32 [m, C]."""
+        known = self._names["items"].since(0)
+        if items is None or not len(known):
+            return np.zeros(0, np.int32), np.zeros((0, 0), np.int32)
+        given, grown = number_categories(known, plain_catalogue(items), names["categories"])
+        updated = np.flatnonzero(changes(read_catalogue(self.folder, self._manifest)[0].numpy(), given))
+        if len(updated):
+            names["categories"] = grown
+        return updated.astype(np.int32), given[updated]
 
     def _find_histories(
         self, user: np.ndarray, item: np.ndarray, time: np.ndarray, label: np.ndarray, tails: np.ndarray
@@ -141,53 +202,76 @@ class StreamWriter:
     def _write(
         self,
         rows: Columns,
-        catalogue: np.ndarray,
+        arrays: Mapping[str, np.ndarray],
         names: dict[str, Names],
         tails: np.ndarray,
         waiting: pl.DataFrame | None,
+        attached: Mapping[str, bytes],
     ) -> None:
         """Write a part beside those that there are, then make it one of them."""
         number = len(self._manifest.parts)
-        folder, index = self.folder / part_name(number), self.folder / index_name(number)
-        for place in (folder, index):
-            if place.exists():
-                shutil.rmtree(place)  # left by an append that was interrupted
-            place.mkdir(parents=True)
-        files = {name: column for name, column in rows._asdict().items() if name != "context"}
-        files |= {f"context-{number}": column for number, column in enumerate(rows.context)}
-        for name, column in files.items():
-            np.save(folder / f"{name}.npy", column.numpy())
-        np.save(folder / "catalogue.npy", catalogue)
-        for name, known in names.items():
-            new = known.since(len(self._names[name]) if name in self._names else 0)
-            new.to_frame("name").write_parquet(folder / f"{name}.parquet")
-        np.save(index / "tails.npy", tails)
-        if waiting is not None:
-            waiting.write_parquet(index / "catalogue.parquet")
-        for place in (folder, index):
-            for path in (*place.iterdir(), place):
-                sync(path)
-
-        part = Part(
-            folder=folder.name,
-            rows=rows.rows,
-            entries=len(rows.sequence),
-            users=len(names["users"]),
-            items=len(names["items"]),
-            first_time=int(rows.time[0]),
-            last_time=int(rows.time[-1]),
-            digests=self._digests(rows),
-        )
-        context = {name.what: len(name) for file, name in names.items() if file.startswith("context-")}
-        manifest = replace(
-            self._manifest, categories=len(names["categories"]), context=context, parts=(*self._manifest.parts, part)
-        )
-        if (self.folder / FILE).exists() and Manifest.read(self.folder) != self._manifest:
-            raise DataError(f"another program has appended to the stream in {self.folder} meanwhile: append again")
-        manifest.write(self.folder)
-        if number:
-            shutil.rmtree(self.folder / index_name(number - 1), ignore_errors=True)
+        self._sweep()
+        with self._aside() as part_aside, self._aside() as index_aside:
+            files = {name: column.numpy() for name, column in rows._asdict().items() if name != "context"}
+            files |= {f"context-{feature}": column.numpy() for feature, column in enumerate(rows.context)}
+            for name, array in (files | dict(arrays)).items():
+                np.save(part_aside / f"{name}.npy", array)
+            for name, known in names.items():
+                new = known.since(len(self._names[name]) if name in self._names else 0)
+                new.to_frame("name").write_parquet(part_aside / f"{name}.parquet")
+            for name, content in attached.items():
+                (part_aside / name).write_bytes(content)
+            np.save(index_aside / "tails.npy", tails)
+            if waiting is not None:
+                waiting.write_parquet(index_aside / "catalogue.parquet")
+            part = Part(
+                folder=part_name(number),
+                rows=rows.rows,
+                entries=len(rows.sequence),
+                users=len(names["users"]),
+                items=len(names["items"]),
+                first_time=int(rows.time[0]),
+                last_time=int(rows.time[-1]),
+                digests=self._digests(rows),
+                updates=len(arrays.get(f"{CATALOGUE}-items", ())),
+                digest=write_digests(part_aside),
+            )
+            manifest = replace(
+                self._manifest,
+                categories=len(names["categories"]),
+                context={name.what: len(name) for file, name in names.items() if file.startswith("context-")},
+                parts=(*self._manifest.parts, part),
+                index=write_digests(index_aside),
+            )
+            for place in (part_aside, index_aside):
+                for path in (*place.iterdir(), place):
+                    sync(path)
+            # The lock is not all that protects the stream: a file system may have none.
+            if (self.folder / FILE).exists() and Manifest.read(self.folder) != self._manifest:
+                raise DataError(f"another program has appended to the stream in {self.folder} meanwhile: append again")
+            part_aside.rename(self.folder / part.folder)
+            index_aside.rename(self.folder / index_name(number))
+            manifest.write(self.folder)
         self._manifest, self._names, self._tails, self._waiting = manifest, names, tails, waiting
+        self._sweep()
+
+    @contextmanager
+    def _aside(self) -> Iterator[Path]:
+        """A folder to write in, which is removed unless it was renamed."""
+        folder = self.folder / f"{_WRITING}{uuid4().hex}"
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        """Remove what appends that broke off have left, and the index of the part before."""
+        parts = self._manifest.parts
+        named = {part.folder for part in parts} | ({index_name(len(parts) - 1)} if parts else set())
+        for path in self.folder.iterdir():
+            if _OURS.fullmatch(path.name) and path.name not in named:
+                shutil.rmtree(path, ignore_errors=True)
 
     def _digests(self, new: Columns) -> tuple[str, ...]:
         """The digests of the blocks of rows that are full with the new ones."""
@@ -196,15 +280,34 @@ class StreamWriter:
         full = (len(log) - new.rows) // BLOCK
         return tuple(log.digest(block * BLOCK, (block + 1) * BLOCK) for block in range(full, len(log) // BLOCK))
 
-    def _read_state(self) -> None:
+    def _refresh(self) -> None:
+        """Take notice of what has been appended since; the stream's lock is held.
+
+        Raises:
+            DataError: if the stream was begun with other settings, or is damaged.
+        """
+        if not (self.folder / FILE).exists() and not self._manifest.parts:
+            return
+        manifest = Manifest.read(self.folder)
+        if manifest == self._manifest:
+            return
+        for name in ("history", "carry"):
+            was, given = getattr(manifest, name), getattr(self._manifest, name)
+            if was != given:
+                raise DataError(f"the stream in {self.folder} was begun with {name} {was}, not {given}: give {was}")
+        self._read_state(manifest)
+        self._manifest = manifest
+
+    def _read_state(self, manifest: Manifest) -> None:
         """Read what the next append needs to know."""
         names = {"users": "user", "items": "item", "categories": "categories"}
-        names |= {f"context-{number}": name for number, name in enumerate(self._manifest.context)}
-        self._names = {file: Names(what, read_names(self.folder, file)) for file, what in names.items()}
-        index = self.folder / index_name(len(self._manifest.parts) - 1)
+        names |= {f"context-{number}": name for number, name in enumerate(manifest.context)}
+        self._names = {file: Names(what, names_of(self.folder, manifest, file)) for file, what in names.items()}
+        index = self.folder / index_name(len(manifest.parts) - 1)
+        Intact(index, manifest.index)()
         self._tails = read_array(index / "tails.npy", TAIL, len(self._names["users"]))
-        if (index / "catalogue.parquet").exists():
-            self._waiting = read_table(index / "catalogue.parquet")
+        waiting = index / "catalogue.parquet"
+        self._waiting = read_table(waiting) if waiting.exists() else None
 
 
 def index_name(part: int) -> str:

@@ -75,7 +75,7 @@ def test_fresh_negatives_are_no_items_from_before_the_first_day(tmp_path: Path) 
     log = Sobazaar(negatives=0).read(folder(tmp_path, rows))
     fresh = Fresh(per_positive=50)
     index = fresh.index(log, torch.device("cpu"))
-    drawn = fresh.draw(index, torch.arange(len(log)), log.sizes.items, torch.Generator().manual_seed(0))
+    drawn = fresh.draw(index, torch.arange(len(log)), torch.Generator().manual_seed(0))
     assert drawn[2].unique().tolist() == [-1]  # User_a has met every item, all but one of them in August
     assert set(drawn[3].tolist()) == set(range(10)) - {log.item[0].item(), log.item[1].item()}
 

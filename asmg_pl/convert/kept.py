@@ -1,0 +1,68 @@
+"""What a stream keeps of its conversions beside the rows: their settings, and the malformed rows that were left out.
+
+    part-00000/convert.json      quarantine.csv     become part of the stream in one step with the rows of this part
+    part-00001/convert.json           │
+                    │                 ▼
+        convert.json              quarantine.csv    the newest settings, and all malformed rows: made from the above
+
+A program that is killed before it has made the files below leaves that to the next append.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from asmg_pl.data.stream.attached import attached
+from asmg_pl.data.stream.manifest import FILE as MANIFEST
+from asmg_pl.data.stream.manifest import replace_file
+from asmg_pl.errors import DataError
+from asmg_pl.tables.quarantine import FILE as QUARANTINE
+
+SETTINGS = "convert.json"
+
+
+def stored_settings(folder: Path) -> bytes | None:
+    """The settings with which a stream was converted last; ``None`` if it was not converted.
+
+    Raises:
+        DataError: if the file is damaged.
+    """
+    path = folder / SETTINGS
+    content = path.read_bytes() if path.is_file() else None
+    kept = attached(folder, SETTINGS) if (folder / MANIFEST).exists() else []
+    if not kept:
+        return content  # of a stream whose parts do not keep any
+    if content is not None and content not in kept:
+        raise DataError(f"{path} is damaged or was edited: remove it, the stream has a copy, and append again")
+    return kept[-1]
+
+
+def to_keep(folder: Path, settings: bytes, malformed: bytes) -> dict[str, bytes]:
+    """The files to keep with the rows of a part, by name.
+
+    Args:
+        folder: the stream; there may be none yet.
+        settings: what is kept of the settings.
+        malformed: the malformed rows, as a table of CSV; empty if there are none.
+    """
+    earlier = folder / QUARANTINE
+    if earlier.is_file() and not attached(folder, SETTINGS):  # the parts so far do not keep theirs
+        malformed = _joined([earlier.read_bytes(), malformed])
+    return {SETTINGS: settings} | ({QUARANTINE: malformed} if malformed else {})
+
+
+def publish(folder: Path) -> None:
+    """Make the files in the stream's folder from those that its parts keep; the stream's lock is held."""
+    settings = attached(folder, SETTINGS)
+    if not settings:
+        return
+    for name, content in ((SETTINGS, settings[-1]), (QUARANTINE, _joined(attached(folder, QUARANTINE)))):
+        path = folder / name
+        if content and (not path.is_file() or path.read_bytes() != content):
+            replace_file(path, content)
+
+
+def _joined(tables: list[bytes]) -> bytes:
+    """Tables of CSV with one header, one below the other."""
+    rows = [table.partition(b"\n") for table in tables if table]
+    return b"".join([rows[0][0] + b"\n", *(row for _, _, row in rows)]) if rows else b""
