@@ -198,12 +198,12 @@ def _read(
     del tables
     rows = without_shared(rows, paths, repeated)
     rows = rows.sort("time", maintain_order=True).with_columns(time=second)
-    rows = rows.rename({column.role: column.name for column in columns if column.role.startswith("context ")})
     if ended is not None:
         rows = without_known(_as_in(stream, rows), stream, paths, repeated)
         if rows.is_empty():
             raise DataError(f"no row to convert: the stream in {stream} has all {found:,} already")
-    return rows.drop("file"), categories, left_out, found - len(rows)
+    names = {column.role: column.name for column in columns if column.role.startswith("context ")}
+    return rows.drop("file").rename(names), categories, left_out, found - len(rows)
 
 
 def _catalogue(table: pl.DataFrame, kind: pl.DataType, separator: str) -> pl.DataFrame:

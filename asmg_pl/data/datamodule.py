@@ -19,7 +19,7 @@ from asmg_pl.data.negatives import Fresh, Interactions
 from asmg_pl.data.periods import EqualCounts, Periods
 from asmg_pl.data.phase import Phase
 from asmg_pl.data.sources import Source
-from asmg_pl.errors import CheckpointError, ConfigError
+from asmg_pl.errors import CheckpointError, ConfigError, DataError
 
 
 class PeriodDataModule(LightningDataModule):
@@ -104,6 +104,20 @@ class PeriodDataModule(LightningDataModule):
         log = self.source.read(None if self.root is None else Path(self.root))
         log.check_history(self.history_size)
         return log
+
+    def setup(self, stage: str) -> None:
+        """Check that all processes have opened the stream in the same state: rows may be appended at any time.
+
+        Raises:
+            DataError: if this process has other rows than the first one.
+        """
+        assert self.trainer is not None
+        rows: int = self.trainer.strategy.broadcast(len(self.log))
+        if rows != len(self.log):
+            raise DataError(
+                f"rows were appended to {self.root} while the processes of this walk opened it: the first has {rows:,} "
+                f"rows, this one {len(self.log):,}; start the walk again"
+            )
 
     @property
     def sizes(self) -> Sizes:
