@@ -198,7 +198,8 @@ class PeriodDataModule(LightningDataModule):
         def own(rows: Tensor) -> tuple[Tensor, ...]:
             return tuple(Share.take(part, number, shares) for part in cut(rows) for number in numbers)
 
-        batches = self._feed.mini_batches(rows, own, order, periods, phase.period, self._known_at(max(phase.reads)))
+        newest = max(phase.reads, default=phase.period)
+        batches = self._feed.mini_batches(rows, own, order, periods, phase.period, self._known_at(newest))
         if self.negatives is None:
             totals = [size for size in sizes for _ in numbers]
             return Shares(batches, totals, shares) if shares > 1 else batches
