@@ -116,6 +116,8 @@ def convert(
         raise ConfigError(f"{place} is a file, in which --out {folder} cannot be: choose another --out")
     if max_bad_rows < 0:
         raise ConfigError(f"--max-bad-rows must not be negative, got {max_bad_rows}")
+    if not 0 <= wait < _FOREVER:
+        raise ConfigError(f"--wait must be a number of seconds, got {wait}")
     if append:
         settings = Settings.of(vars(settings), folder)
     if items is not None and settings.item_id is None:

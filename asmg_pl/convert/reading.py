@@ -80,9 +80,9 @@ def read(
     if settings.ids != "as-written":
         check_ids(rows, categories, given)
     rows = rows.with_columns(time=second)
-    rows = rows.rename({column.role: column.name for column in columns if column.role.startswith("context ")})
     if ended is not None:
         rows = without_known(rows, stream, paths, repeated)
         if rows.is_empty():
             raise DataError(f"no row to convert: the stream in {stream} has all {found:,} already")
-    return rows.drop("file"), categories, left_out, found - len(rows)
+    names = {column.role: column.name for column in columns if column.role.startswith("context ")}
+    return rows.drop("file").rename(names), categories, left_out, found - len(rows)

@@ -90,8 +90,8 @@ def without_known(rows: pl.DataFrame, folder: Path, files: Sequence[Path], repea
     """The rows to append without those that the stream has already, at its last moment.
 
     Args:
-        rows: named as in the stream, times in seconds, with a column ``file`` as above; without labels if all rows of
-            the stream but sampled negatives are positive.
+        rows: ids of the stream's kind, times in seconds, context features as ``context …``, with a column ``file`` as
+            above; without labels if all rows of the stream but sampled negatives are positive.
         folder: the stream.
         files: the files.
         repeated: what becomes of repeated rows.
@@ -106,9 +106,12 @@ def without_known(rows: pl.DataFrame, folder: Path, files: Sequence[Path], repea
         return rows
     key = [name for name in rows.columns if name not in ("file", "time")]
     there = _last_moment(folder, manifest, end)
+    if not set(key) <= set(there.columns):
+        return rows  # they are no rows of this stream, which the writer will say
     if "label" not in key:
         there = there.filter(label=1)
-    there = there.select(key).with_columns(nth=pl.int_range(pl.len()).over(key))
+    there = there.select(pl.col(name).cast(rows.schema[name], strict=False) for name in key)
+    there = there.with_columns(nth=pl.int_range(pl.len()).over(key))
     found = here.with_columns(nth=pl.int_range(pl.len()).over(key)).join(there, on=[*key, "nth"], how="semi")
     if found.is_empty():
         return rows
@@ -131,6 +134,6 @@ def _last_moment(folder: Path, manifest: Manifest, end: int) -> pl.DataFrame:
     columns = {"user": ("users", last.user), "item": ("items", last.item)}
     for number, name in enumerate(manifest.context):
         values = [part.context[number] for part in last.parts]
-        columns[name] = (f"context-{number}", torch.cat(values))
+        columns[f"context {name}"] = (f"context-{number}", torch.cat(values))
     named = {name: read_names(folder, file).gather(ids.numpy()) for name, (file, ids) in columns.items()}
     return pl.DataFrame({**named, "label": last.label.numpy()})

@@ -29,7 +29,7 @@ def by_number(seed: int, numbers: Tensor) -> Chance:
     """
 
     def chance(draws: Tensor, attempt: int) -> Tensor:
-        key = np.random.SeedSequence([seed, attempt]).generate_state(2, np.uint64)
+        key = np.random.SeedSequence([seed % 2**64, attempt]).generate_state(2, np.uint64)
         word = numbers[draws].numpy().astype(np.uint64)
         for start in key:
             word = word * np.uint64(0x9E3779B97F4A7C15) + start

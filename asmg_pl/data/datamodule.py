@@ -19,7 +19,7 @@ from asmg_pl.data.negatives import Fresh, Interactions
 from asmg_pl.data.periods import EqualCounts, Periods
 from asmg_pl.data.phase import Phase
 from asmg_pl.data.sources import Source
-from asmg_pl.errors import CheckpointError, ConfigError
+from asmg_pl.errors import CheckpointError, ConfigError, DataError
 
 
 class PeriodDataModule(LightningDataModule):
@@ -105,6 +105,20 @@ class PeriodDataModule(LightningDataModule):
         log.check_history(self.history_size)
         return log
 
+    def setup(self, stage: str) -> None:
+        """Check that all processes have opened the stream in the same state: rows may be appended at any time.
+
+        Raises:
+            DataError: if this process has other rows than the first one.
+        """
+        assert self.trainer is not None
+        rows: int = self.trainer.strategy.broadcast(len(self.log))
+        if rows != len(self.log):
+            raise DataError(
+                f"rows were appended to {self.root} while the processes of this walk opened it: the first has {rows:,} "
+                f"rows, this one {len(self.log):,}; start the walk again"
+            )
+
     @property
     def sizes(self) -> Sizes:
         """The numbers of users, items and categories, from which the recommender is built."""
@@ -184,7 +198,8 @@ class PeriodDataModule(LightningDataModule):
         def own(rows: Tensor) -> tuple[Tensor, ...]:
             return tuple(Share.take(part, number, shares) for part in cut(rows) for number in numbers)
 
-        batches = self._feed.mini_batches(rows, own, order, periods, phase.period, self._known_at(max(phase.reads)))
+        newest = max(phase.reads, default=phase.period)
+        batches = self._feed.mini_batches(rows, own, order, periods, phase.period, self._known_at(newest))
         if self.negatives is None:
             totals = [size for size in sizes for _ in numbers]
             return Shares(batches, totals, shares) if shares > 1 else batches

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from asmg_pl.convert import Settings, convert
-from asmg_pl.data.stream import open_stream
+from asmg_pl.data.stream import StreamWriter, open_stream
 from asmg_pl.errors import DataError
 
 LABELLED = Settings(user="who", item="what", time="when", any_time=True, label="liked", context=("device",))
@@ -101,6 +101,24 @@ def test_milliseconds_within_the_streams_last_second_are_compared_as_seconds(tmp
     with pytest.raises(DataError, match="has 1 of the 3 rows"):
         convert([written(rows[40:], tmp_path / "2.csv")], tmp_path / "s", settings, append=True)
     assert convert([written(rows[41:], tmp_path / "3.csv")], tmp_path / "s", settings, append=True).stream_rows == 60
+
+
+def test_context_features_may_have_any_name(tmp_path: Path) -> None:
+    names = ("file", "row", "nth")
+    rows = clicks(moments=1).with_columns(pl.lit(f"{name}'s").alias(name) for name in names)
+    settings = replace(LABELLED, context=names)
+    convert([written(rows, tmp_path / "1.csv")], tmp_path / "s", settings)
+    with pytest.raises(DataError, match="has 60 of the 60"):
+        convert([tmp_path / "1.csv"], tmp_path / "s", settings, append=True)
+
+
+def test_rows_with_other_context_features_are_refused_as_such(tmp_path: Path) -> None:
+    rows = clicks(moments=1).with_columns(hour=pl.lit(3))
+    StreamWriter(tmp_path / "s").append(rows.select("hour", user="who", item="what", label="liked", time="when"))
+    with pytest.raises(DataError, match=r"has the context features \['hour'\], these rows have \['device'\]"):
+        convert([written(rows, tmp_path / "1.csv")], tmp_path / "s", LABELLED, append=True)
+    with pytest.raises(DataError, match="has 60 of the 60"):
+        convert([tmp_path / "1.csv"], tmp_path / "s", replace(LABELLED, context=("hour",)), append=True)
 
 
 # ---- within one conversion

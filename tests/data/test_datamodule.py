@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import polars as pl
@@ -15,7 +16,7 @@ from asmg_pl.data.loader import MiniBatches, SideBySide
 from asmg_pl.data.negatives import Fresh, Rule
 from asmg_pl.data.periods import Periods
 from asmg_pl.data.sources import DriftingStream, Source
-from asmg_pl.errors import CheckpointError, ConfigError
+from asmg_pl.errors import CheckpointError, ConfigError, DataError
 
 
 class Numbered(Source):
@@ -272,6 +273,18 @@ def test_a_period_without_rows_trains_nothing_and_is_scored_once() -> None:
     assert [data.classes(period, period) for period in (1, 2, 3)] == [2, 2, 0]
     data.phase = phase(3, 4, side_by_side=True)
     assert [len(step[0].user) for step in data.train_dataloader()] == [0, 0, 0, 0]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("appended", [0, 5])
+def test_processes_that_opened_the_stream_in_different_states_do_not_walk(appended: int) -> None:
+    data = clicks()
+    strategy = SimpleNamespace(broadcast=lambda rows: rows + appended)  # what the first process has opened
+    data.trainer = SimpleNamespace(strategy=strategy)  # type: ignore[assignment]
+    if not appended:
+        data.setup("fit")
+        return
+    with pytest.raises(DataError, match="the first has 65 rows, this one 60; start the walk again"):
+        data.setup("fit")
 
 
 # ---- negatives

@@ -9,8 +9,9 @@ interrupts it leaves the stream as it was, and whoever reads meanwhile sees the 
 program at a time appends.
 """
 
+from asmg_pl.data.stream.appending import stream_lock
 from asmg_pl.data.stream.manifest import MOST_CARRIED
 from asmg_pl.data.stream.reader import open_stream, read_names
-from asmg_pl.data.stream.writer import StreamWriter, stream_lock
+from asmg_pl.data.stream.writer import StreamWriter
 
 __all__ = ["MOST_CARRIED", "StreamWriter", "open_stream", "read_names", "stream_lock"]

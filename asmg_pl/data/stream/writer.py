@@ -9,14 +9,10 @@ What ends before the last step leaves folders that the manifest does not name; t
 
 from __future__ import annotations
 
-import re
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
-from uuid import uuid4
 
 import numpy as np
 import polars as pl
@@ -26,6 +22,7 @@ from asmg_pl.data.columns import Columns
 from asmg_pl.data.histories import Histories, histories
 from asmg_pl.data.log import BLOCK, InteractionLog, Sizes
 from asmg_pl.data.names import Names
+from asmg_pl.data.stream.appending import aside, index_name, stream_lock, sweep
 from asmg_pl.data.stream.digests import Intact, write_digests
 from asmg_pl.data.stream.manifest import FILE, MOST_CARRIED, History, Manifest, Part, part_name, sync
 from asmg_pl.data.stream.reader import (
@@ -40,20 +37,6 @@ from asmg_pl.data.stream.reader import (
 from asmg_pl.data.stream.tails import TAIL, densely, past_of
 from asmg_pl.data.table import CONTEXT_FROM, checked
 from asmg_pl.errors import DataError
-from asmg_pl.lock import locked
-
-_WRITING = ".writing-"
-_OURS = re.compile(rf"(part|index)-\d{{5,}}|{re.escape(_WRITING)}.*")
-
-
-def stream_lock(folder: Path, wait: float = 0.0) -> AbstractContextManager[None]:
-    """Hold a stream, so that no other program appends to it; see :func:`asmg_pl.lock.locked`."""
-    return locked(
-        folder / ".lock",
-        f"the stream {folder} is being written",
-        "append when it is done, or wait for it with --wait SECONDS",
-        wait,
-    )
 
 
 class StreamWriter:
@@ -112,7 +95,13 @@ class StreamWriter:
         self.folder.mkdir(parents=True, exist_ok=True)
         with stream_lock(self.folder, self.wait):
             self._refresh()
-            return self._append(rows, items, attached or {})
+            try:
+                return self._append(rows, items, attached or {})
+            except OSError as error:  # the disk is full, or it is not ours
+                raise DataError(
+                    f"the rows could not be written to the stream in {self.folder}, which is as it was ({error}): make "
+                    "room, or see to the permissions, and append again"
+                ) from error
 
     def _append(self, rows: pl.DataFrame, items: pl.DataFrame | None, attached: Mapping[str, bytes]) -> int:
         self._check_fit(rows)
@@ -210,8 +199,8 @@ class StreamWriter:
     ) -> None:
         """Write a part beside those that there are, then make it one of them."""
         number = len(self._manifest.parts)
-        self._sweep()
-        with self._aside() as part_aside, self._aside() as index_aside:
+        sweep(self.folder, self._manifest)
+        with aside(self.folder) as part_aside, aside(self.folder) as index_aside:
             files = {name: column.numpy() for name, column in rows._asdict().items() if name != "context"}
             files |= {f"context-{feature}": column.numpy() for feature, column in enumerate(rows.context)}
             for name, array in (files | dict(arrays)).items():
@@ -253,25 +242,7 @@ class StreamWriter:
             index_aside.rename(self.folder / index_name(number))
             manifest.write(self.folder)
         self._manifest, self._names, self._tails, self._waiting = manifest, names, tails, waiting
-        self._sweep()
-
-    @contextmanager
-    def _aside(self) -> Iterator[Path]:
-        """A folder to write in, which is removed unless it was renamed."""
-        folder = self.folder / f"{_WRITING}{uuid4().hex}"
-        folder.mkdir()
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-
-    def _sweep(self) -> None:
-        """Remove what appends that broke off have left, and the index of the part before."""
-        parts = self._manifest.parts
-        named = {part.folder for part in parts} | ({index_name(len(parts) - 1)} if parts else set())
-        for path in self.folder.iterdir():
-            if _OURS.fullmatch(path.name) and path.name not in named:
-                shutil.rmtree(path, ignore_errors=True)
+        sweep(self.folder, self._manifest)
 
     def _digests(self, new: Columns) -> tuple[str, ...]:
         """The digests of the blocks of rows that are full with the new ones."""
@@ -308,8 +279,3 @@ class StreamWriter:
         self._tails = read_array(index / "tails.npy", TAIL, len(self._names["users"]))
         waiting = index / "catalogue.parquet"
         self._waiting = read_table(waiting) if waiting.exists() else None
-
-
-def index_name(part: int) -> str:
-    """The folder of the index that goes up to a part."""
-    return f"index-{part:05}"

@@ -111,6 +111,25 @@ def test_wherever_an_append_is_cut_off_the_stream_is_that_before_or_that_after_i
     assert steps >= len(list((folder / "part-00000").iterdir()))
 
 
+def test_a_full_disk_leaves_the_stream_as_it_was_and_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = random_rows()
+    StreamWriter(tmp_path).append(rows[:200])
+    before = sorted(tmp_path.rglob("*"))
+
+    def full(path: Path) -> None:
+        raise OSError(28, "No space left on device", str(path))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(writer, "sync", full)
+        with pytest.raises(DataError, match=r"which is as it was .*No space left on device.*: make room"):
+            StreamWriter(tmp_path).append(rows[200:])
+    assert sorted(tmp_path.rglob("*")) == before
+    StreamWriter(tmp_path).append(rows[200:])
+    assert_same_batches(open_stream(tmp_path), InteractionLog.from_frame(rows))
+
+
 def test_opening_maps_the_columns_and_reads_none_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     StreamWriter(tmp_path).append(random_rows())
     monkeypatch.setattr(np, "load", lambda *arguments, **options: pytest.fail("a column is read"))

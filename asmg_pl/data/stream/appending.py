@@ -1,0 +1,51 @@
+"""Who may append to a stream, where a new part is written, and what is removed: never a folder that is named."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from asmg_pl.data.stream.manifest import Manifest
+from asmg_pl.lock import locked
+
+_WRITING = ".writing-"
+_OURS = re.compile(rf"(part|index)-\d{{5,}}|{re.escape(_WRITING)}.*")
+
+
+def stream_lock(folder: Path, wait: float = 0.0) -> AbstractContextManager[None]:
+    """Hold a stream, so that no other program appends to it; see :func:`asmg_pl.lock.locked`."""
+    return locked(
+        folder / ".lock",
+        f"the stream {folder} is being written",
+        "append when it is done, or wait for it with --wait SECONDS",
+        wait,
+    )
+
+
+@contextmanager
+def aside(folder: Path) -> Iterator[Path]:
+    """A folder within a stream's to write in, which is removed unless it was renamed."""
+    place = folder / f"{_WRITING}{uuid4().hex}"
+    place.mkdir()
+    try:
+        yield place
+    finally:
+        shutil.rmtree(place, ignore_errors=True)
+
+
+def sweep(folder: Path, manifest: Manifest) -> None:
+    """Remove what appends that broke off have left, and the index of an earlier part; the stream's lock is held."""
+    parts = manifest.parts
+    named = {part.folder for part in parts} | ({index_name(len(parts) - 1)} if parts else set())
+    for path in folder.iterdir():
+        if _OURS.fullmatch(path.name) and path.name not in named:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def index_name(part: int) -> str:
+    """The folder of the index that goes up to a part."""
+    return f"index-{part:05}"
