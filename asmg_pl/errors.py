@@ -21,3 +21,7 @@ class CheckpointError(UserError, RuntimeError):
 
 class WalkInterruptedError(UserError, RuntimeError):
     """Something stopped the walk within a phase; it can go on from the last checkpoint."""
+
+
+class DivergedError(UserError, RuntimeError):
+    """A loss, a gradient, a parameter or a score of a walk is not finite; what was saved before is sound."""

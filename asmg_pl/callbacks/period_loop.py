@@ -117,14 +117,14 @@ class PeriodLoop(Callback):
         Raises:
             WalkInterruptedError: if something stopped the trainer within the phase, whose work is lost.
         """
-        data, _ = _parts(trainer)
+        data, updater = _parts(trainer)
         assert data.phase is not None
         if self._ahead:
             raise WalkInterruptedError(
                 f"stopped in period {data.phase.period} · {data.phase.name} (by trainer.max_time or a callback), "
                 f"{self._ahead} mini-batches before its end: go on from its beginning with --ckpt_path last"
             )
-        _end(data.phase, data)
+        _end(data.phase, data, updater)
         self._find_phase(trainer)
 
     def _find_phase(self, trainer: Trainer) -> None:
@@ -139,7 +139,7 @@ class PeriodLoop(Callback):
                 data.phase = phases[data.step]
                 return
             else:
-                _end(phases[data.step], data)
+                _end(phases[data.step], data, updater)
         trainer.should_stop = True
 
 
@@ -151,8 +151,8 @@ def _check_pretraining(data: PeriodDataModule, periods: int) -> None:
         raise ConfigError(f"period {periods + 1}, by which the epoch of pre-training is chosen, has no rows: {mend}")
 
 
-def _end(phase: Phase, data: PeriodDataModule) -> None:
-    phase.end()
+def _end(phase: Phase, data: PeriodDataModule, updater: Updater) -> None:
+    updater.end(phase)
     if phase.trains:
         data.seen = max(data.seen, *phase.reads)
     data.step += 1
