@@ -10,8 +10,8 @@ from typing import Any
 #: The metrics that are shown on the screen; the files and the loggers have all.
 HEADLINE = ("auc", "logloss")
 
-#: Splits whose scores are not prequential: the model has been trained on these rows, or chosen by them.
-NOT_COUNTED = {"seen": "trained on", "selection": "chose the epoch of pre-training"}
+#: Splits whose scores are not prequential and count in no mean, and why.
+NOT_COUNTED = {"seen": "the model was trained on it", "selection": "it chose the epoch of pre-training"}
 
 
 @dataclass(frozen=True)

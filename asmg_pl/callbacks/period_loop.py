@@ -86,6 +86,7 @@ class PeriodLoop(Callback):
                 f"loop.until is {self.until}, but pre-training takes {updater.pretrain_periods} periods: let the walk "
                 "go at least as far"
             )
+        _check_classes(data)
         if updater.pretrain_periods and not updater.pretrained_model:
             _check_pretraining(data, updater.pretrain_periods)
         data.until = self.until
@@ -141,6 +142,23 @@ class PeriodLoop(Callback):
             else:
                 _end(phases[data.step], data, updater)
         trainer.should_stop = True
+
+
+def _check_classes(data: PeriodDataModule) -> None:
+    """Refuse a stream on which no period can ever have an AUC."""
+    rows = data.rows_of(1, len(data.boundaries) - 1)
+    if data.classes(1, len(data.boundaries) - 1) != 1:
+        return
+    positive = bool(data.log.between(rows.start, rows.start + 1).label)
+    mend = (
+        "draw negatives, afresh in each pass (--data.negatives Fresh) or once (asmg convert … --negatives 1)"
+        if positive
+        else "check what makes a row positive when you convert (--label, or --rating with --positive-from)"
+    )
+    raise ConfigError(
+        f"all {len(rows):,} rows of the stream's periods have label {int(positive)}, so that there is nothing to tell "
+        f"apart and no period has an AUC: {mend}"
+    )
 
 
 def _check_pretraining(data: PeriodDataModule, periods: int) -> None:

@@ -32,10 +32,10 @@ STREAM = DriftingStream(users=10, items=12, rows=200, categories=3)
 
 
 class OneClass(Source):
-    """Nobody likes anything."""
+    """Nobody likes anything, but for one row before the first period that is scored."""
 
     def read(self, root: Path | None) -> InteractionLog:
-        columns = {"user": [1, 2] * 20, "item": [1] * 40, "label": [0] * 40, "time": range(40)}
+        columns = {"user": [1, 2] * 20, "item": [1] * 40, "label": [1] + [0] * 39, "time": range(40)}
         return InteractionLog.from_frame(pl.DataFrame(columns))
 
 
@@ -77,7 +77,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, IncrementalU
 def test_metrics_have_a_row_per_scored_period(walked: tuple[Path, IncrementalUpdate]) -> None:
     folder, model = walked
     table = pl.read_csv(folder / "metrics.csv")
-    counts = ["period", "split", "rows", "positives", "new_user_rows", "new_item_rows"]
+    counts = ["period", "split", "rows", "positives", "new_user_rows", "new_item_rows", "diverged"]
     assert table.columns == counts + [f"serving_{metric}" for metric in METRICS]
     assert table["period"].to_list() == [3, 4, 5]
     assert table["split"].to_list() == ["selection", "warm-up", "test"]
