@@ -29,6 +29,11 @@ def terminal(text: str) -> str:
     return _UNSEEN.sub(lambda found: _written(found[0]), text)
 
 
+def plain(text: str) -> str:
+    """Text in a file: everything as it is, but for bytes that are no text."""
+    return re.sub("[\ud800-\udfff]", lambda found: _written(found[0]), text)
+
+
 def markdown(text: str) -> str:
     """Text in a cell of a Markdown table."""
     return _MARKDOWN.sub(r"\\\g<0>", terminal(text))

@@ -71,7 +71,7 @@ def test_memory_that_nobody_watched_is_that_of_the_timings(folders: dict[int, Pa
     (folders[1] / "peak_memory_mib.txt").unlink()
     lines = TIMINGS.splitlines()
     noted = [f"{lines[0]},peak_mib", *(f"{line},{200 + place}.5" for place, line in enumerate(lines[1:]))]
-    (folders[1] / "timings.csv").write_text("\n".join(noted))
+    (folders[1] / "timings.csv").write_text("\n".join(noted) + "\n")
     assert read_run(folders[1]).peak_mib == 204.5
 
 
