@@ -1,8 +1,8 @@
-"""Names as they are, wherever they are shown: on a terminal, in Markdown, LaTeX, HTML and in figures.
+r"""Names as they are, wherever they are shown: on a terminal, in Markdown, LaTeX, HTML and in figures.
 
 Names of methods, models, folders and settings are a user's, and may hold anything that a file system takes. Each of
 these places reads some characters as commands; here they become text again. What no place can show, control characters
-and bytes that are no text, is written as in Python, ``\\x1b`` or ``\\n``.
+and bytes that are no text, is written as in Python, ``\x1b`` or ``\n``.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Whether a walk stays finite, found out without waiting for the device in each step.
 
-    step          1   2   3   4   5   …
-    loss        .69 .71 .68 nan nan   …
-    sound         1   2   3   3   3   …      a count on the device, which stops at the first number that is not finite
-    end of the phase                         one look at the count, at the parameters and at their moments
+step          1   2   3   4   5   …
+loss        .69 .71 .68 nan nan   …
+sound         1   2   3   3   3   …      a count on the device, which stops at the first number that is not finite
+end of the phase                         one look at the count, at the parameters and at their moments
 """
 
 from __future__ import annotations
@@ -116,10 +116,10 @@ def stop_if(found: Sequence[str], phase: Phase, device: torch.device) -> None:
     if found:
         shown = "; ".join(found[:SHOWN]) + (f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
         raise DivergedError(
-            f"the walk has diverged in {_place(phase)}: NaN or infinite are {shown}. Nothing of this phase is kept: the "
-            "checkpoint before it, if there is one, is sound, and its model can go on serving. With the same settings "
-            "--ckpt_path last leads here again, unless the cause is in rows or code that you mend. Else walk in "
-            "another folder (--trainer.default_root_dir) with a lower learning rate, or with "
+            f"the walk has diverged in {_place(phase)}: NaN or infinite are {shown}. Nothing of this phase is kept: "
+            "the checkpoint before it, if there is one, is sound, and its model can go on serving. With the same "
+            "settings --ckpt_path last leads here again, unless the cause is in rows or code that you mend. Else walk "
+            "in another folder (--trainer.default_root_dir) with a lower learning rate, or with "
             "--model.init_args.gradient_clip 1"
         )
 

@@ -75,8 +75,8 @@ class PeriodResult:
 def mean_over(results: Iterable[PeriodResult], split: str | None = None, join: str = "_") -> dict[str, float]:
     """The mean over the periods, or those of one split, by column of scores.
 
-    What is not defined in a period is left out of its own column. A model that has diverged in one of the periods has no
-    mean, ``nan``: that over the others would look better than the model is.
+    What is not defined in a period is left out of its own column. A model that has diverged in one of the periods has
+    no mean, ``nan``: that over the others would look better than the model is.
     """
     counted = [result for result in results if split in (None, result.split)]
     diverged = {model for result in counted for model in result.diverged}

@@ -75,7 +75,9 @@ def test_the_message_says_where_what_and_how_to_go_on() -> None:
     with pytest.raises(DivergedError) as stop:
         stop_if(["the loss of mini-batch 3", "weight (2 of 2 values)"], phase(repeat=1), CPU)
     message = str(stop.value)
-    assert "diverged in period 7 · update, pass 2: NaN or infinite are the loss of mini-batch 3; weight (2 of" in message
+    assert (
+        "diverged in period 7 · update, pass 2: NaN or infinite are the loss of mini-batch 3; weight (2 of" in message
+    )
     for word in ("go on serving", "lower learning rate", "gradient_clip", "--ckpt_path last"):
         assert word in message
 

@@ -11,8 +11,8 @@ their seed alone make one row. A row's lift is the mean of the paired difference
 and seeds that both have scored, with a 95 % interval for which whole periods and whole seeds are drawn, see
 ``tools/paired.py``. ``best`` marks the best row, ``≈`` those which such an interval does not tell from it. ``cells`` is
 the number of scores that a mean is over, seeds times periods. A row one of whose walks has diverged has no mean and no
-lift; neither it nor one that has stopped early, or has no test period, is ever the best. Runs whose files cannot be read
-are passed over with a word.
+lift; neither it nor one that has stopped early, or has no test period, is ever the best. Runs whose files cannot be
+read are passed over with a word.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ def main() -> None:
             runs += wandb_runs(options.wandb, options.experiment)
         methods = by_method(runs)
         if options.baseline not in methods:
-            parser.error(terminal(f"the baseline {options.baseline!r} is not among the rows: choose from {', '.join(methods)}"))
+            names = ", ".join(methods)
+            parser.error(terminal(f"the baseline {options.baseline!r} is not among the rows: choose from {names}"))
         rows = compare(methods, options.baseline, options.metric, options.split)
         publish(rows, show(rows, options.baseline, options.metric), options.out)
         draw(rows, methods, options.baseline, Path(f"{options.out}.png"), options.metric, options.split)

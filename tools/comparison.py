@@ -99,18 +99,15 @@ def compare(
     last = max(run.last for runs in methods.values() for run in runs)
     rows = []
     for name, runs in methods.items():
-        cells = found[name][metric].drop_nulls().to_numpy()
-        standing, note = _standing(runs, found[name], split, last)
-        diverged = standing == DIVERGED
-        row = {"method": name, **summary(runs, split), "cells": len(cells)}
-        row["mean"] = float(cells.mean()) if len(cells) and not diverged else math.nan
+        cells, told = found[name][metric].drop_nulls().to_numpy(), summary(runs, split)
+        standing, note = _standing(runs, told, found[name], split, last)
+        row = {"method": name, **told, "cells": len(cells), "standing": standing, "note": note}
+        row["mean"] = float(cells.mean()) if len(cells) and standing != DIVERGED else math.nan
         if baseline in found:
-            unknown = diverged or any(run.diverged for run in methods[baseline])
-            unknown_lift = Lift(math.nan, math.nan, math.nan)
-            row["lift"], row["low"], row["high"] = (
-                unknown_lift if unknown else lift(found[name], found[baseline], metric)
-            )
-        rows.append(row | {"standing": standing, "note": note})
+            unknown = standing == DIVERGED or any(run.diverged for run in methods[baseline])
+            lifted = Lift(*[math.nan] * 3) if unknown else lift(found[name], found[baseline], metric)
+            row["lift"], row["low"], row["high"] = lifted
+        rows.append(row)
     sign = 1 if metric in LOSSES else -1
     rows.sort(key=lambda row: (row["standing"] != "", math.inf if math.isnan(row["mean"]) else sign * row["mean"]))
     best, *others = [row for row in rows if not row["standing"] and not math.isnan(row["mean"])] or [None]
@@ -122,11 +119,12 @@ def compare(
     return rows
 
 
-def _standing(runs: Sequence[Run], found: pl.DataFrame, split: str, last: int) -> tuple[str, str]:
+def _standing(
+    runs: Sequence[Run], told: Mapping[str, Any], found: pl.DataFrame, split: str, last: int
+) -> tuple[str, str]:
     """Why a method cannot be the best, as a word and as a sentence; two empty ones if it can."""
-    diverged = [f"{run.diverged} (seed {run.seed})" for run in runs if run.diverged]
-    if diverged:
-        return DIVERGED, "; ".join(diverged)
+    if told["note"]:
+        return DIVERGED, told["note"]
     if found.is_empty():
         return (NO_TEST, untested(runs)) if split == "test" else ("no period", f"no {split} period")
     short = [f"{run.last} (seed {run.seed})" for run in runs if run.last < last]

@@ -184,7 +184,8 @@ def scored(table: pl.DataFrame, place: str) -> pl.DataFrame:
             broken |= names.list.contains(model)
         elif "rows" in table.columns and f"{model}_logloss" in columns:
             broken |= (pl.col("rows") > 0) & pl.col(f"{model}_logloss").is_nan().fill_null(False)
-        changed += [pl.when(broken).then(math.nan).otherwise(pl.col(name).fill_nan(None)).alias(name) for name in columns]
+        defined = {name: pl.col(name).fill_nan(None) for name in columns}
+        changed += [pl.when(broken).then(math.nan).otherwise(value).alias(name) for name, value in defined.items()]
     return table.with_columns(changed).drop("diverged", strict=False).sort("period")
 
 

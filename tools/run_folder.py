@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 from messages import passed_over
-from run_files import metrics_of, peak_of, section, settings_of, text_of, timings_of
+from run_files import learned_of, metrics_of, peak_of, section, settings_of, text_of, timings_of
 from walks import PEAK
 
 from asmg_pl.callbacks.report import DIVERGED
@@ -95,8 +95,13 @@ def read_run(folder: Path, method: str | None = None, seed: int | None = None) -
         timings=steps,
         peak_mib=max((peak for peak in noted if peak is not None), default=None) if watched is None else watched,
         place=str(folder),
-        stopped=_optional(folder / DIVERGED, _stopped) or "",
+        stopped=_stopped(folder / DIVERGED),
     )
+
+
+def learned(run: Run) -> pl.DataFrame | None:
+    """What the run's generator has learned, if that was kept and can be read."""
+    return _optional(Path(run.place, "learned.csv"), learned_of)
 
 
 def _optional(path: Path, read: Callable[[Path], Read]) -> Read | None:
@@ -111,7 +116,11 @@ def _optional(path: Path, read: Callable[[Path], Read]) -> Read | None:
 
 
 def _stopped(path: Path) -> str:
-    return text_of(path, 100_000).partition(":")[0].removeprefix("the walk has ").strip() or "diverged"
+    """Where a walk says that it has diverged; that it has, if it does not say where."""
+    words = (_optional(path, lambda there: text_of(there, 100_000)) or "").partition(":")[0].strip()
+    if words.startswith("the walk has diverged in "):
+        return words.removeprefix("the walk has ")
+    return "diverged" if path.exists() or path.is_symlink() else ""
 
 
 def read_runs(folders: Mapping[int, Path]) -> list[Run]:
@@ -123,8 +132,8 @@ def find_runs(places: Iterable[Path]) -> list[Run]:
     """All runs in some folders, each a run folder or one that holds run folders however deep.
 
     A run's method is the path to it from the folder given, without ``seed-N``: ``runs/all`` holds the methods ``iu``,
-    ``gru_multi/window=3``, and so on. Pre-training that stopped there has scored nothing and is passed over; so is, with
-    a word, a run whose files cannot be read.
+    ``gru_multi/window=3``, and so on. Pre-training that stopped there has scored nothing and is passed over; so is,
+    with a word, a run whose files cannot be read.
 
     Raises:
         DataError: if a folder holds no run that can be read.
@@ -217,8 +226,8 @@ def setting(run: Run) -> str:
 def summary(runs: Sequence[Run], split: str = "test") -> dict[str, Any]:
     """Setting, mean scores, the AUC's standard deviation over the seeds, and costs, of the runs of one method.
 
-    Steps are the mean over the seeds, seconds those of the fastest seed, as other load on the machine only adds to
-    them, and memory that of the largest.
+    ``note`` says which of them have diverged; there are then no scores. Steps are the mean over the seeds, seconds
+    those of the fastest seed, as other load on the machine only adds to them, and memory that of the largest.
     """
     found = scores(runs, split)
     by_seed = found.group_by("seed").agg(pl.col("auc").mean())["auc"].to_numpy()
@@ -232,6 +241,7 @@ def summary(runs: Sequence[Run], split: str = "test") -> dict[str, Any]:
         **{name: None if mean is None or math.isnan(mean) else mean for name, mean in means.items()},
         "auc_std": None if means["auc"] is None or math.isnan(means["auc"]) else spread,
         **costs.select(pl.mean("steps"), pl.min("seconds"), pl.max("peak_mib")).row(0, named=True),
+        "note": "; ".join(f"{run.diverged} (seed {run.seed})" for run in runs if run.diverged),
     }
 
 

@@ -10,6 +10,7 @@ import polars as pl
 
 from asmg_pl import escaping
 
+
 class Shown(NamedTuple):
     """A table as it is shown, all cells text.
 

@@ -27,11 +27,11 @@ class WandbRun(Callback):
     """Shows a walk on Weights & Biases, if a project is named.
 
     The run gets a row per period, when the period has ended: ``MODEL/METRIC`` for each model scored, side by side,
-    ``data/…`` and ``cost/…``, all with ``period`` as the x-axis. Its summary is the mean over the test periods so far,
-    and, as ``warm-up/…``, over the warm-up periods; ``diverged`` is 1 in the summary of a walk that has stopped since
-    something was not finite, and in a period's row the number of models whose scores were not. At the end it gets the period table, the plot, and what
-    ``artifacts`` asks for. Its configuration is the whole resolved one, with the stream's fingerprint and the program's
-    version.
+    ``data/…`` and ``cost/…``, all with ``period`` as the x-axis, and as ``diverged`` the number of models whose scores
+    were not finite. Its summary is the mean over the test periods so far, and, as ``warm-up/…``, over the warm-up
+    periods; ``diverged`` is 1 in that of a walk that has stopped since something was not finite, and else 0. At the end
+    it gets the period table, the plot, and what ``artifacts`` asks for. Its configuration is the whole resolved one,
+    with the stream's fingerprint and the program's version.
 
     The run's id is kept in checkpoints, so that a resumed walk goes on with its run. Online, only the periods that the
     run lacks are added; offline, a new folder of the same run gets all periods again, so that it is whole by itself:
@@ -123,7 +123,7 @@ class WandbRun(Callback):
         self._finish(0)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """End the run as a failed one; a resumed walk goes on with it. One that has diverged gets its last row first."""
+        """End the run as a failed one; a resumed walk goes on with it. One that has diverged gets its last row."""
         if self._run is not None and isinstance(exception, DivergedError):
             self._log(trainer, cast(Updater, pl_module), whole=True)
             self._run.summary.update({"diverged": 1})

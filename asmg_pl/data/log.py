@@ -191,7 +191,7 @@ class InteractionLog:
         return torch.stack(found).sum(0)
 
     def known(self, rows: int) -> tuple[int, int]:
-        """How many users and items the first ``rows`` rows and those before them have: higher ids are new after them."""
+        """How many users and items the first ``rows`` rows, and those before, have: ids from there on are new then."""
         last = max(mark for mark in self.landmarks if mark <= rows)
         users, items = self.landmarks[last]
         for part in self.between(last, rows).parts:

@@ -118,7 +118,9 @@ def test_parameters_that_a_phase_breaks_without_a_step_are_named(tmp_path: Path)
 
 def test_a_learning_rate_that_is_too_high_stops_in_the_epoch_of_pre_training(tmp_path: Path) -> None:
     message, model = stopped(tmp_path, IncrementalUpdate, learning_rate=1e30)
-    assert "diverged in epoch 1 of pre-training on periods 1 to 2 · pretrain: NaN or infinite are the loss of" in message
+    assert (
+        "diverged in epoch 1 of pre-training on periods 1 to 2 · pretrain: NaN or infinite are the loss of" in message
+    )
     assert not model.results
     assert not newest_first(tmp_path / "checkpoints")
     assert (tmp_path / "diverged.txt").exists()
@@ -212,9 +214,7 @@ def test_an_evaluation_shows_that_a_model_has_diverged(
     assert "left out" not in out
 
 
-def test_seen_and_selection_are_shown_and_count_in_no_mean(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_seen_and_selection_are_shown_and_count_in_no_mean(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     trainer, model, data = parts(tmp_path, IncrementalUpdate)
     trainer.fit(model, datamodule=data)
     checkpoint = newest_first(tmp_path / "checkpoints")[-1]  # of before the walk

@@ -106,11 +106,16 @@ def test_a_run_that_has_stopped_early_is_never_the_best(study: Path, compared: C
     for seed in (3, 4):
         write(study / "runs" / "cut" / f"seed-{seed}", seed, [0.99])
     rows = table(compared("runs"))
-    assert [(row["method"], row[""]) for row in rows] == [("new", "best"), ("iu", ""), ("alike", "≈"), ("cut", "stopped")]
+    assert [(row["method"], row[""]) for row in rows] == [
+        ("new", "best"),
+        ("iu", ""),
+        ("alike", "≈"),
+        ("cut", "stopped"),
+    ]
 
 
 def diverge(folder: Path, period: int, column: bool) -> None:
-    """Let the serving model have diverged in a period, as this version writes it, or an earlier one without a column."""
+    """Let the serving model have diverged in a period, as this version writes it, or one without a column for that."""
     metrics = pl.read_csv(folder / "metrics.csv")
     there = pl.col("period") == period
     broken = [pl.when(there).then(math.nan).otherwise(pl.col("serving_logloss")).alias("serving_logloss")]

@@ -44,6 +44,7 @@ def test_a_summary_has_setting_scores_spread_and_costs_without_scoring(
     folders: dict[int, Path],
 ) -> None:
     found = summary(read_runs(folders))
+    assert found.pop("note") == ""
     assert found.pop("setting") == "batch 64, lr 0.001, passes 2, generator lr 1e-05"
     expected = {"auc": 0.65, "logloss": 0.7, "auc_std": 0.1 / 2**0.5, "steps": 7, "seconds": 7, "peak_mib": 200}
     assert found == pytest.approx(expected)
