@@ -8,7 +8,7 @@ end of the phase                         one look at the count, at the parameter
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.distributed as dist
@@ -80,17 +80,19 @@ def unsound(tensors: Mapping[str, Tensor]) -> list[str]:
     ]
 
 
-def trained(module: nn.Module, optimizers: list[torch.optim.Optimizer]) -> Iterator[tuple[str, Tensor]]:
-    """What a module's optimisers move, by name: its parameters, and their moments as ``exp_avg of NAME``."""
+def trained(module: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> tuple[dict[str, Tensor], ...]:
+    """What a module's optimisers move: the parameters by name, and their moments as ``exp_avg of NAME``."""
     names = {id(parameter): name for name, parameter in module.named_parameters()}
+    parameters, moments = {}, {}
     for number, optimizer in enumerate(optimizers):
-        for group in optimizer.param_groups:
-            for place, parameter in enumerate(group["params"]):
-                name = names.get(id(parameter), f"parameter {place} of optimiser {number}")
-                yield name, parameter.detach()
-                for kind, moment in optimizer.state.get(parameter, {}).items():
-                    if isinstance(moment, Tensor) and moment.shape == parameter.shape:
-                        yield f"{kind} of {name}", moment
+        moved = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        for place, parameter in enumerate(moved):
+            name = names.get(id(parameter), f"parameter {place} of optimiser {number}")
+            parameters[name] = parameter.detach()
+            for kind, moment in optimizer.state.get(parameter, {}).items():
+                if isinstance(moment, Tensor) and moment.shape == parameter.shape:
+                    moments[f"{kind} of {name}"] = moment
+    return parameters, moments
 
 
 def stop_if(found: Sequence[str], phase: Phase, device: torch.device) -> None:

@@ -65,9 +65,11 @@ def test_parameters_and_moments_have_the_names_of_the_module() -> None:
     optimizer = Adam(module.parameters(), lr=0.1)
     module(torch.full((1, 2), 1e25)).sum().backward()  # its square is beyond float32
     optimizer.step()
-    found = dict(trained(module, [optimizer]))
-    assert {"weight", "bias", "exp_avg of weight", "exp_avg_sq of bias"} <= found.keys()
-    assert unsound(found) == ["exp_avg_sq of weight (2 of 2 values)"]
+    parameters, moments = trained(module, [optimizer])
+    assert parameters.keys() == {"weight", "bias"}
+    assert {"exp_avg of weight", "exp_avg_sq of bias"} <= moments.keys()
+    assert unsound(parameters) == []
+    assert unsound(moments) == ["exp_avg_sq of weight (2 of 2 values)"]
 
 
 def test_the_message_says_where_what_and_how_to_go_on() -> None:

@@ -92,7 +92,9 @@ def compare(
     """
     found = {name: scores(runs, split) for name, runs in methods.items()}
     for name, table in found.items():
-        if metric not in table.columns:
+        if metric not in table.columns and table.is_empty():
+            found[name] = table.with_columns(pl.lit(None, pl.Float64).alias(metric))
+        elif metric not in table.columns:
             raise DataError(
                 f"the runs of {name} have no metric {metric!r}: choose one of {', '.join(table.columns[2:])}"
             )
@@ -182,10 +184,13 @@ def draw(
         ends = (row["lift"] - row["low"], row["high"] - row["lift"]) if "lift" in row else (0.0, 0.0)
         reach = [[max(0.0, end)] for end in ends]  # rounding may put the mean of equal differences beside an end
         ranking.errorbar(row["mean"], place, xerr=reach, marker="o", markersize=4, capsize=2, color=colour)
-        means = scores(methods[row["method"]], split).group_by("period").agg(pl.col(metric).mean()).sort("period")
-        course.plot(means["period"], means[metric].fill_null(math.nan), marker="o", markersize=3, color=colour)
         if row["method"] == baseline:
             ranking.axvline(row["mean"], linestyle="--", color="grey", zorder=0)
+        found = scores(methods[row["method"]], split)
+        if found.is_empty():
+            continue
+        means = found.group_by("period").agg(pl.col(metric).mean()).sort("period")
+        course.plot(means["period"], means[metric].fill_null(math.nan), marker="o", markersize=3, color=colour)
     words = [f" ({row['standing']})" if row["note"] else "" for row in rows]
     names = [mathtext(row["method"]) + word for row, word in zip(rows, words, strict=True)]
     ranking.set_yticks(range(len(rows)), names)

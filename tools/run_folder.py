@@ -20,6 +20,12 @@ from asmg_pl.errors import DataError
 
 Read = TypeVar("Read")
 
+#: The scores of a walk that has diverged before it had scored anything.
+UNSCORED = {
+    **{"period": pl.Int64, "split": pl.String, "rows": pl.Int64, "positives": pl.Int64},
+    **{"serving_auc": pl.Float64, "serving_logloss": pl.Float64},
+}
+
 
 @dataclass(frozen=True)
 class Run:
@@ -75,7 +81,9 @@ def read_run(folder: Path, method: str | None = None, seed: int | None = None) -
     """
     path, config = folder / "metrics.csv", folder / "config.yaml"
     metrics = metrics_of(path) if path.exists() or path.is_symlink() else pl.DataFrame()
-    if metrics.is_empty():
+    if metrics.is_empty() and (folder / DIVERGED).exists():
+        metrics = pl.DataFrame(schema=UNSCORED)
+    elif metrics.is_empty():
         raise DataError(f"{folder} has no scores (metrics.csv): give the folder of a run that has passed pre-training")
     told = settings_of(config) if config.exists() else {}
     for names in (("data",), ("model",), ("model", "init_args")):
@@ -144,7 +152,7 @@ def find_runs(places: Iterable[Path]) -> list[Run]:
         for folder in _folders(place):
             inner = "/".join(part for part in folder.relative_to(place).parts if not _SEED.fullmatch(part))
             try:
-                if _only_pretrained(folder / "metrics.csv"):
+                if _only_pretrained(folder):
                     continue
                 found.append(read_run(folder, method=inner or None))
             except DataError as error:
@@ -169,8 +177,9 @@ def _folders(place: Path) -> list[Path]:
     return sorted(Path(folder) for folder, inner, files in walked if "metrics.csv" in (*files, *inner))
 
 
-def _only_pretrained(metrics: Path) -> bool:
-    return metrics.is_file() and metrics.stat().st_size == 1
+def _only_pretrained(folder: Path) -> bool:
+    metrics = folder / "metrics.csv"
+    return metrics.is_file() and metrics.stat().st_size == 1 and not (folder / DIVERGED).exists()
 
 
 def scores(runs: Iterable[Run], split: str = "test", model: str = "serving") -> pl.DataFrame:

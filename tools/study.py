@@ -112,9 +112,8 @@ class Study:
 
 
 def has_diverged(folder: Path) -> bool:
-    """Whether a walk has stopped after it had scored something, since something was no longer finite."""
-    metrics = folder / "metrics.csv"
-    return (folder / DIVERGED).is_file() and metrics.is_file() and metrics.stat().st_size > 1
+    """Whether a walk has stopped since something was no longer finite."""
+    return (folder / DIVERGED).is_file()
 
 
 def existing_file(text: str) -> Path:

@@ -228,8 +228,8 @@ class Updater(LightningModule):
                 are not finite.
         """
         if phase.trains:
-            found = self._watch.take() + unsound(dict(trained(self, self.trainer.optimizers)))
-            stop_if(found, phase, self.device)
+            parameters, moments = trained(self, self.trainer.optimizers)
+            stop_if(self._watch.take() + (unsound(parameters) or unsound(moments)), phase, self.device)
         phase.end()
         if phase.trains:
             models = {name: model for name, model in self.scored_models().items() if model is not self.recommender}

@@ -155,6 +155,18 @@ def test_a_run_that_stopped_in_training_has_diverged_though_all_its_scores_are_n
     assert "new: diverged in period 26 · update (seed 3)" in done.out
 
 
+def test_a_run_that_diverged_in_pre_training_has_a_row_too(study: Path, compared: Compare) -> None:
+    folder = study / "runs" / "hasty" / "seed-3"
+    folder.mkdir(parents=True)
+    (folder / "metrics.csv").write_text("\n")
+    (folder / "config.yaml").write_text(CONFIG.format(seed=3, batch=64))
+    (folder / "diverged.txt").write_text("the walk has diverged in epoch 1 of pre-training on periods 1 to 2: x\n")
+    done = compared("runs", "--metric", "logloss")
+    assert {row["method"]: row[""] for row in table(done)}["hasty"] == "diverged"
+    assert "hasty: diverged in epoch 1 of pre-training on periods 1 to 2 (seed 3)" in done.out
+    assert table(compared("runs", "--baseline", "hasty"))[0][""] == "best"
+
+
 def test_methods_without_a_test_period_are_never_the_best(study: Path, compared: Compare) -> None:
     for method in ("iu", "new", "alike"):
         for seed in (3, 4):
