@@ -112,12 +112,10 @@ def compare(
         rows.append(row)
     sign = 1 if metric in LOSSES else -1
     rows.sort(key=lambda row: (row["standing"] != "", math.inf if math.isnan(row["mean"]) else sign * row["mean"]))
-    best, *others = [row for row in rows if not row["standing"] and not math.isnan(row["mean"])] or [None]
-    for row in others:
-        assert best is not None
-        row["standing"] = "" if lift(found[row["method"]], found[best["method"]], metric).distinct else "≈"
-    if best is not None:
-        best["standing"] = "best"
+    able = [row for row in rows if not row["standing"] and not math.isnan(row["mean"])]
+    for row in able:
+        apart = lift(found[row["method"]], found[able[0]["method"]], metric).distinct
+        row["standing"] = "best" if row is able[0] else "" if apart else "≈"
     return rows
 
 

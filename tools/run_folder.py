@@ -160,8 +160,8 @@ def find_runs(places: Iterable[Path]) -> list[Run]:
         if not found:
             why = f"{damaged[0]}" if damaged else "give folders in which asmg fit has walked"
             raise DataError(f"there is no run in {place}: {why}")
-        for error in damaged:
-            passed_over(error)
+        for reason in damaged:
+            passed_over(reason)
         runs += found
     return runs
 

@@ -47,7 +47,7 @@ def tools(study: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
             )
             code = 0
             try:
-                tool.main()  # type: ignore[attr-defined]
+                tool.main()
             except SystemExit as stop:
                 code = int(stop.code or 0)
             said.append(capsys.readouterr().err)
@@ -161,22 +161,20 @@ def test_scores_that_no_walk_writes_are_named(study: Path, change: Callable[[str
 def test_files_that_are_none_are_passed_over(study: Path, tools: Callable[[], list[str]]) -> None:
     """Folders, loops of links, pipes and devices in the place of files; a loop of links to folders."""
     run = study / "asmg"
-    for name, make in {
-        "metrics.csv": lambda path: path.mkdir(),
-        "timings.csv": lambda path: path.symlink_to(path),
-        "learned.csv": os.mkfifo,
-        "peak_memory_mib.txt": lambda path: path.symlink_to("/dev/zero"),
-    }.items():
+    for name in ("metrics.csv", "timings.csv", "learned.csv", "peak_memory_mib.txt"):
         (run / name).unlink()
-        make(run / name)
+    (run / "metrics.csv").mkdir()
+    (run / "timings.csv").symlink_to(run / "timings.csv")
+    os.mkfifo(run / "learned.csv")
+    (run / "peak_memory_mib.txt").symlink_to("/dev/zero")
     (study / "iu" / "again").symlink_to(study / "iu")
     for said in tools():
         assert "asmg" in said
     (study / "asmg" / "metrics.csv").rmdir()
     (study / "asmg" / "metrics.csv").write_text((study / "iu" / "metrics.csv").read_text())
     tools()
-    (run,) = find_runs([study / "asmg"])
-    assert learned(run) is None
+    (found,) = find_runs([study / "asmg"])
+    assert learned(found) is None
 
 
 @pytest.mark.parametrize("content", [b"", b"\xff\xfe", b"???"])
