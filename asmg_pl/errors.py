@@ -25,3 +25,7 @@ class WalkInterruptedError(UserError, RuntimeError):
 
 class BusyError(UserError, RuntimeError):
     """Another program is at work on what this one is to change."""
+
+
+class DivergedError(UserError, RuntimeError):
+    """A loss, a gradient, a parameter or a score of a walk is not finite; what was saved before is sound."""

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 #: The metrics that are shown on the screen; the files and the loggers have all.
 HEADLINE = ("auc", "logloss")
+
+#: Splits whose scores are not prequential and count in no mean, and why.
+NOT_COUNTED = {"seen": "the model was trained on it", "selection": "it chose the epoch of pre-training"}
 
 
 @dataclass(frozen=True)
@@ -22,10 +25,12 @@ class PeriodResult:
             asked for; ``"warm-up"`` and ``"test"`` otherwise.
         rows: rows scored.
         positives: how many of them are positive.
-        new_user_rows: how many are of users without a row in any earlier period.
-        new_item_rows: how many are of items without a row in any earlier period.
+        new_user_rows: how many are of users without a row before the period. Rows before the first period count.
+        new_item_rows: how many are of items without a row before the period.
         scores: for each model, its metrics by name, see :meth:`asmg_pl.metrics.ScoredRows.compute`. The model that
-            serves is called ``"serving"``.
+            serves is called ``"serving"``. ``nan`` is a metric that these rows do not define, or any metric of a model
+            that has diverged.
+        diverged: the models whose scores were not all finite, each with the number of its rows that were not.
     """
 
     period: int
@@ -35,17 +40,28 @@ class PeriodResult:
     new_user_rows: int
     new_item_rows: int
     scores: dict[str, dict[str, float]]
+    diverged: dict[str, int] = field(default_factory=dict)
 
     def flat(self) -> dict[str, Any]:
-        """One row of a table, with columns ``MODEL_METRIC`` at its end."""
-        return {name: value for name, value in vars(self).items() if name != "scores"} | self.columns()
+        """One row of a table, with columns ``MODEL_METRIC`` at its end.
+
+        ``diverged`` has the models' names with blanks between them, or nothing, ``None``.
+        """
+        plain = {name: value for name, value in vars(self).items() if name not in ("scores", "diverged")}
+        return plain | {"diverged": " ".join(self.diverged) or None} | self.columns()
 
     def logged(self) -> dict[str, float]:
-        """One row for a logger, numbers alone: the ``period``, counts as ``data/…`` and scores as ``MODEL/METRIC``."""
+        """One row for a logger, numbers alone: ``period``, counts as ``data/…`` and scores as ``MODEL/METRIC``.
+
+        ``diverged`` is the number of models that have.
+        """
         counts = ("rows", "positives", "new_user_rows", "new_item_rows")
-        return (
-            {"period": self.period} | {f"data/{name}": getattr(self, name) for name in counts} | self.columns(join="/")
-        )
+        return {
+            "period": self.period,
+            **{f"data/{name}": getattr(self, name) for name in counts},
+            "diverged": len(self.diverged),
+            **self.columns(join="/"),
+        }
 
     def columns(self, metrics: Sequence[str] | None = None, join: str = "_") -> dict[str, float]:
         """All scores, or those by some metrics, by model and metric joined: by default, a column of :meth:`flat`."""
@@ -57,10 +73,17 @@ class PeriodResult:
 
 
 def mean_over(results: Iterable[PeriodResult], split: str | None = None, join: str = "_") -> dict[str, float]:
-    """The mean over the periods, or those of one split, by column of scores; ``nan`` is left out of its own column."""
-    rows = [result.columns(join=join) for result in results if split in (None, result.split)]
+    """The mean over the periods, or those of one split, by column of scores.
+
+    What is not defined in a period is left out of its own column. A model that has diverged in one of the periods has
+    no mean, ``nan``: that over the others would look better than the model is.
+    """
+    counted = [result for result in results if split in (None, result.split)]
+    diverged = {model for result in counted for model in result.diverged}
     means = {}
-    for column in rows[0] if rows else {}:
-        values = [row[column] for row in rows if not math.isnan(row[column])]
-        means[column] = math.fsum(values) / len(values) if values else math.nan
+    for model, metrics in counted[0].scores.items() if counted else ():
+        for metric in metrics:
+            values = [result.scores[model][metric] for result in counted]
+            defined = [] if model in diverged else [value for value in values if not math.isnan(value)]
+            means[f"{model}{join}{metric}"] = math.fsum(defined) / len(defined) if defined else math.nan
     return means

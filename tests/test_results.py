@@ -21,6 +21,7 @@ def test_a_flat_result_has_a_column_per_model_and_metric() -> None:
         ("positives", 40),
         ("new_user_rows", 30),
         ("new_item_rows", 20),
+        ("diverged", None),
         ("incremental_auc", 0.6),
         ("incremental_logloss", 0.7),
         ("serving_auc", 0.8),
@@ -50,6 +51,31 @@ def test_the_mean_counts_each_period_once_and_only_metrics() -> None:
     assert means.keys() == {"serving_auc", "serving_logloss"}
     assert math.isclose(means["serving_auc"], 0.6)
     assert math.isclose(means["serving_logloss"], 0.25)
+
+
+def test_models_that_have_diverged_are_named_in_a_column_and_counted_for_loggers() -> None:
+    scores = {model: {"auc": math.nan} for model in ("incremental", "serving")}
+    found = PeriodResult(12, "test", 100, 40, 30, 20, scores, {"incremental": 100, "serving": 3})
+    assert found.flat()["diverged"] == "incremental serving"
+    assert found.logged()["diverged"] == 2
+    assert result(12, "test", 0.5).logged()["diverged"] == 0
+
+
+def test_a_result_of_an_earlier_version_has_not_diverged() -> None:
+    saved = vars(result(3, "test", 0.7)).copy()
+    del saved["diverged"]
+    assert PeriodResult(**saved) == result(3, "test", 0.7)
+
+
+def test_a_model_that_has_diverged_in_one_period_has_no_mean_and_the_others_have_theirs() -> None:
+    results = [
+        PeriodResult(n, "test", 10, 4, 2, 1, {"incremental": {"auc": 0.5}, "serving": {"auc": auc}}, diverged)
+        for n, auc, diverged in [(1, 0.9, {}), (2, math.nan, {"serving": 1})]
+    ]
+    means = mean_over(results)
+    assert math.isnan(means["serving_auc"])
+    assert means["incremental_auc"] == 0.5
+    assert mean_over(results[:1])["serving_auc"] == 0.9
 
 
 def test_a_split_takes_its_own_periods_only() -> None:

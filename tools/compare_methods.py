@@ -5,9 +5,10 @@
 Everything after ``--`` goes to ``asmg fit``, before the method's file, and pre-trains the base model that all methods
 start from; a method whose file names another base model pre-trains that. With ``--tuned FOLDER``, a method that has
 been tuned gets a second row, NAME_tuned. Finished walks are not run again, interrupted ones go on, failed ones are
-reported and the rest kept. Prints a Markdown table of the test periods, with each method's setting and costs beside its
-scores; writes it as ``comparison.md``, ``comparison.csv``, ``comparison.tex`` and a plot, ``comparison.png``, into the
-folder. ``tools/paired.py`` says what the interval is; to make the table of runs that exist, use ``compare_runs.py``.
+reported and the rest kept; the table names those that have diverged. Prints a Markdown table of the test periods, with
+each method's setting and costs beside its scores; writes it as ``comparison.md``, ``comparison.csv``,
+``comparison.tex`` and a plot, ``comparison.png``, into the folder. ``tools/paired.py`` says what the interval is; to
+make the table of runs that exist, use ``compare_runs.py``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 from pathlib import Path
 
 from comparison import compare, draw, show
+from messages import one_message
 from run_folder import read_runs
 from study import Study, study_parser
 from tables import publish
@@ -38,11 +40,12 @@ def main() -> None:
         parser.error(f"the baseline {options.baseline!r} is not among the methods: add its file, or name another")
 
     study = Study(options, rest)
-    methods = {trial.name: read_runs(folders) for trial, folders in study.walk(trials).items()}
-    if methods:
-        rows = compare(methods, options.baseline)
-        draw(rows, methods, options.baseline, options.folder / "comparison.png")
-        publish(rows, show(rows, options.baseline), options.folder / "comparison")
+    with one_message():
+        methods = {trial.name: read_runs(folders) for trial, folders in study.walk(trials).items()}
+        if methods:
+            rows = compare(methods, options.baseline)
+            draw(rows, methods, options.baseline, options.folder / "comparison.png")
+            publish(rows, show(rows, options.baseline), options.folder / "comparison")
     study.exit()
 
 

@@ -10,21 +10,23 @@ that walks have left on Weights & Biases are read too, a run's row by its job ty
 their seed alone make one row. A row's lift is the mean of the paired differences from the baseline, over the periods
 and seeds that both have scored, with a 95 % interval for which whole periods and whole seeds are drawn, see
 ``tools/paired.py``. ``best`` marks the best row, ``≈`` those which such an interval does not tell from it. ``cells`` is
-the number of scores that a mean is over, seeds times periods.
+the number of scores that a mean is over, seeds times periods. A row one of whose walks has diverged has no mean and no
+lift; neither it nor one that has stopped early, or has no test period, is ever the best. Runs whose files cannot be
+read are passed over with a word.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from comparison import by_method, compare, draw, show
+from messages import one_message
 from run_folder import find_runs
 from tables import publish
 from wandb_source import wandb_runs
 
-from asmg_pl.errors import UserError
+from asmg_pl.escaping import terminal
 
 
 def main() -> None:
@@ -42,19 +44,17 @@ def main() -> None:
     options = parser.parse_args()
     if not options.runs and not options.wandb:
         parser.error("name run folders, or a project with --wandb")
-    try:
+    with one_message():
         runs = find_runs(options.runs)
         if options.wandb:
             runs += wandb_runs(options.wandb, options.experiment)
         methods = by_method(runs)
         if options.baseline not in methods:
-            parser.error(f"the baseline {options.baseline!r} is not among the rows: choose from {', '.join(methods)}")
+            names = ", ".join(methods)
+            parser.error(terminal(f"the baseline {options.baseline!r} is not among the rows: choose from {names}"))
         rows = compare(methods, options.baseline, options.metric, options.split)
-    except UserError as error:
-        sys.stderr.write(f"{error}\n")
-        sys.exit(2)
-    publish(rows, show(rows, options.baseline, options.metric), options.out)
-    draw(rows, methods, options.baseline, Path(f"{options.out}.png"), options.metric, options.split)
+        publish(rows, show(rows, options.baseline, options.metric), options.out)
+        draw(rows, methods, options.baseline, Path(f"{options.out}.png"), options.metric, options.split)
 
 
 if __name__ == "__main__":

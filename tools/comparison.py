@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
@@ -11,15 +12,19 @@ from typing import Any
 import polars as pl
 from matplotlib import colormaps
 from matplotlib.figure import Figure
-from paired import lift
-from run_folder import Run, scores, summary
+from paired import Lift, lift
+from run_folder import Run, scores, summary, untested
 from tables import Shown, figure
 
 from asmg_pl.callbacks.configuration import settings_in
 from asmg_pl.errors import DataError
+from asmg_pl.escaping import mathtext
 
 #: Metrics of which less is better.
 LOSSES = ("logloss", "normalized_entropy")
+
+#: Why a method is not among those that can be the best.
+DIVERGED, STOPPED, NO_TEST = "diverged", "stopped", "no test period"
 
 
 def by_method(runs: Iterable[Run]) -> dict[str, list[Run]]:
@@ -53,6 +58,8 @@ def by_method(runs: Iterable[Run]) -> dict[str, list[Run]]:
 def _check_same_rows(runs: Sequence[Run]) -> None:
     seen: dict[int, tuple[tuple[int, int], Run]] = {}
     for run in runs:
+        if missing := {"rows", "positives"} - {*run.metrics.columns}:
+            raise DataError(f"{run.place}: its scores have no column {min(missing)!r}, by which rows are compared")
         for period, *rows in run.metrics.select("period", "rows", "positives").iter_rows():
             first, there = seen.setdefault(period, (tuple(rows), run))
             if first != tuple(rows):
@@ -78,27 +85,52 @@ def compare(
         mean of the metric as ``mean``, ``lift`` with its interval ``low`` to ``high``, and ``standing``: ``best``,
         ``≈`` if the 95 % interval of its paired difference from the best holds zero, or nothing. These are single
         intervals: among twenty methods alike, one may be expected to stand apart by chance.
+
+        A method that has ``diverged`` in any of its walks has no mean and no lift; one that has ``no test period``
+        has none either, and one that has ``stopped`` before the others' last period is compared on the periods that it
+        has. None of these is ``best`` or ``≈``; ``note`` says why in words.
     """
     found = {name: scores(runs, split) for name, runs in methods.items()}
     for name, table in found.items():
-        if metric not in table.columns:
+        if metric not in table.columns and table.is_empty():
+            found[name] = table.with_columns(pl.lit(None, pl.Float64).alias(metric))
+        elif metric not in table.columns:
             raise DataError(
                 f"the runs of {name} have no metric {metric!r}: choose one of {', '.join(table.columns[2:])}"
             )
+    last = max(run.last for runs in methods.values() for run in runs)
     rows = []
     for name, runs in methods.items():
-        cells = found[name][metric].drop_nulls().to_numpy()
-        row = {"method": name, **summary(runs, split), "cells": len(cells)}
-        row["mean"] = float(cells.mean()) if len(cells) else math.nan
+        cells, told = found[name][metric].drop_nulls().to_numpy(), summary(runs, split)
+        standing, note = _standing(runs, told, found[name], split, last)
+        row = {"method": name, **told, "cells": len(cells), "standing": standing, "note": note}
+        row["mean"] = float(cells.mean()) if len(cells) and standing != DIVERGED else math.nan
         if baseline in found:
-            row["lift"], row["low"], row["high"] = lift(found[name], found[baseline], metric)
+            unknown = standing == DIVERGED or any(run.diverged for run in methods[baseline])
+            lifted = Lift(*[math.nan] * 3) if unknown else lift(found[name], found[baseline], metric)
+            row["lift"], row["low"], row["high"] = lifted
         rows.append(row)
     sign = 1 if metric in LOSSES else -1
-    rows.sort(key=lambda row: math.inf if math.isnan(row["mean"]) else sign * row["mean"])
-    for row in rows:
-        apart = lift(found[row["method"]], found[rows[0]["method"]], metric).distinct
-        row["standing"] = "best" if row is rows[0] else "" if apart else "≈"
+    rows.sort(key=lambda row: (row["standing"] != "", math.inf if math.isnan(row["mean"]) else sign * row["mean"]))
+    able = [row for row in rows if not row["standing"] and not math.isnan(row["mean"])]
+    for row in able:
+        apart = lift(found[row["method"]], found[able[0]["method"]], metric).distinct
+        row["standing"] = "best" if row is able[0] else "" if apart else "≈"
     return rows
+
+
+def _standing(
+    runs: Sequence[Run], told: Mapping[str, Any], found: pl.DataFrame, split: str, last: int
+) -> tuple[str, str]:
+    """Why a method cannot be the best, as a word and as a sentence; two empty ones if it can."""
+    if told["note"]:
+        return DIVERGED, told["note"]
+    if found.is_empty():
+        return (NO_TEST, untested(runs)) if split == "test" else ("no period", f"no {split} period")
+    short = [f"{run.last} (seed {run.seed})" for run in runs if run.last < last]
+    if short:
+        return STOPPED, f"stopped at period {', '.join(short)}, others go on to {last}"
+    return "", ""
 
 
 def show(rows: Sequence[Mapping[str, Any]], baseline: str, metric: str = "auc") -> Shown:
@@ -125,7 +157,12 @@ def show(rows: Sequence[Mapping[str, Any]], baseline: str, metric: str = "auc") 
                 str(row["cells"]),
             ]
         )
-    return Shown(header, lines)
+    return Shown(header, lines, notes_of(rows))
+
+
+def notes_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A sentence on each method that has diverged, has stopped early, or has no test period."""
+    return [f"{row['method']}: {row['note']}" for row in rows if row["note"]]
 
 
 def draw(
@@ -139,21 +176,34 @@ def draw(
     """The methods from best to worst, with the interval of each one's lift, beside their scores by period."""
     canvas = Figure(figsize=(11, 2 + 0.2 * len(rows)), layout="constrained")
     ranking, course = canvas.subplots(1, 2)
-    title = {"auc": "AUC", "logloss": "LogLoss"}.get(metric, metric)
+    title = {"auc": "AUC", "logloss": "LogLoss"}.get(metric, mathtext(metric))
     for place, row in enumerate(rows):
         colour = colormaps["viridis"](0.9 * place / len(rows))
         ends = (row["lift"] - row["low"], row["high"] - row["lift"]) if "lift" in row else (0.0, 0.0)
         reach = [[max(0.0, end)] for end in ends]  # rounding may put the mean of equal differences beside an end
         ranking.errorbar(row["mean"], place, xerr=reach, marker="o", markersize=4, capsize=2, color=colour)
-        means = scores(methods[row["method"]], split).group_by("period").agg(pl.col(metric).mean()).sort("period")
-        course.plot(means["period"], means[metric], marker="o", markersize=3, color=colour)
         if row["method"] == baseline:
             ranking.axvline(row["mean"], linestyle="--", color="grey", zorder=0)
-    ranking.set_yticks(range(len(rows)), [row["method"] for row in rows])
-    ranking.set(xlabel=f"mean {title}, with the 95 % interval of its difference from {baseline}")
+        found = scores(methods[row["method"]], split)
+        if found.is_empty():
+            continue
+        means = found.group_by("period").agg(pl.col(metric).mean()).sort("period")
+        course.plot(means["period"], means[metric].fill_null(math.nan), marker="o", markersize=3, color=colour)
+    words = [f" ({row['standing']})" if row["note"] else "" for row in rows]
+    names = [mathtext(row["method"]) + word for row, word in zip(rows, words, strict=True)]
+    ranking.set_yticks(range(len(rows)), names)
+    ranking.set(xlabel=f"mean {title}, with the 95 % interval of its difference from {mathtext(baseline)}")
     ranking.invert_yaxis()
     course.set(xlabel="period, scored before anything was trained on it", ylabel=title)
     for axis in (ranking, course):
         axis.grid(alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
-    canvas.savefig(path, dpi=110)
+    save(canvas, path, dpi=110)
+
+
+def save(canvas: Figure, path: Path, dpi: int) -> None:
+    """Write a figure; of characters that its font lacks nothing is said."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")
+        canvas.savefig(path, dpi=dpi)

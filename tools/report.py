@@ -11,20 +11,22 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from html import escape
 from pathlib import Path
 from typing import Any
 
-from comparison import by_method, compare
+from comparison import by_method, compare, notes_of
+from messages import one_message, say
 from report_charts import Methods, charts
+from run_files import section
 from run_folder import Run, find_runs
 from tables import figure
 
 from asmg_pl.callbacks.configuration import settings_in
 from asmg_pl.errors import UserError
+from asmg_pl.escaping import html as escape
+from asmg_pl.escaping import terminal
 
 PAGE = Path(__file__).with_name("report_page")
 INCREMENTAL = "incremental model"
@@ -64,7 +66,7 @@ def with_baseline(methods: Methods, wanted: str | None) -> tuple[Methods, str | 
 
 
 def _class(run: Run) -> str:
-    return str(run.config.get("model", {}).get("class_path", "")).rpartition(".")[2]
+    return str(section(run.config, "model").get("class_path", "")).rpartition(".")[2]
 
 
 def _incremental(run: Run) -> Run:
@@ -86,8 +88,8 @@ def page(methods: Methods, baseline: str | None) -> str:
     parts = {
         "style": (PAGE / "page.css").read_text(),
         "script": (PAGE / "page.js").read_text(),
-        "data": _for_script(told),
-        "summary": escape(_summary(methods, baseline)),
+        "data": _for_script(_plain(told)),
+        "summary": escape(". ".join([_summary(methods, baseline), *notes_of(rows)])),
         "table": _table(rows, list(methods)),
         "settings": _settings(methods),
         "folders": "\n".join(f"<li>{escape(place)}</li>" for place in places),
@@ -99,6 +101,15 @@ def _for_script(told: Any) -> str:
     """JSON that ends no ``<script>`` whatever text is in it; without NaN, which JSON has not."""
     text = json.dumps(told, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _plain(told: Any) -> Any:
+    """The same with every text on one line, without control characters."""
+    if isinstance(told, str):
+        return terminal(told)
+    if isinstance(told, dict):
+        return {name: _plain(value) for name, value in told.items()}
+    return [_plain(value) for value in told] if isinstance(told, list) else told
 
 
 def _test_periods(methods: Methods) -> list[int] | None:
@@ -130,7 +141,8 @@ def _table(rows: Sequence[Mapping[str, Any]], order: list[str]) -> str:
     lines = []
     for row in rows:
         name, colour = escape(row["method"]), order.index(row["method"]) % 10
-        standing = f' <span class="standing">{escape(row["standing"])}</span>' if row["standing"] else ""
+        why = f' title="{escape(row["note"])}"' if row["note"] else ""
+        standing = f' <span class="standing"{why}>{escape(row["standing"])}</span>' if row["standing"] else ""
         cells = f'<th scope="row" data-value="{name}"><i class="swatch s{colour}"></i>{name}{standing}</th>'
         for _, key, form, _ in shown:
             text = figure(row.get(key), form)
@@ -163,13 +175,12 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("report.html"), help="the file to write")
     parser.add_argument("--baseline", help="the method to compare with; by default the plain incremental update")
     options = parser.parse_args()
-    try:
+    with one_message():
         methods, baseline = with_baseline(by_method(find_runs(options.folders)), options.baseline)
-    except UserError as error:
-        parser.exit(2, f"report.py: {error}\n")
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_text(page(methods, baseline), encoding="utf-8")
-    print(f"wrote {options.out}", file=sys.stderr)
+        written = page(methods, baseline)
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(written, encoding="utf-8")
+    say(f"wrote {options.out}")
 
 
 if __name__ == "__main__":

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import polars as pl
-from run_folder import Run
+from run_folder import Run, learned
 
 Methods = Mapping[str, Sequence[Run]]
 Chart = dict[str, Any]
@@ -64,24 +63,27 @@ def _differences(runs: Sequence[Run], baseline: Sequence[Run]) -> pl.DataFrame:
 
 
 def _spread(values: pl.DataFrame) -> pl.DataFrame:
-    by_period = values.fill_nan(None).group_by("period")
+    """Mean, least and greatest by period; NaN where one of the seeds has diverged, whatever the others have."""
     value = pl.col("value")
-    return by_period.agg(mean=value.mean(), low=value.min(), high=value.max()).sort("period")
+    low, high = (pl.when(value.is_nan().any()).then(math.nan).otherwise(end) for end in (value.min(), value.max()))
+    return values.group_by("period").agg(mean=value.mean(), low=low, high=high).sort("period")
 
 
 def _drift(methods: Methods, baseline: str | None) -> list[Chart]:
     longest = max((run for runs in methods.values() for run in runs), key=lambda run: run.metrics.height)
     table, rows = longest.metrics, pl.col("rows")
 
-    def line(label: str, value: pl.Expr) -> dict[str, Any]:
-        return _line(label, table.select("period", mean=value.cast(pl.Float64)))
+    def lines(labels: Mapping[str, str]) -> list[dict[str, Any]]:
+        there = {column: label for column, label in labels.items() if column in table.columns}
+        shares = {label: (pl.col(column) / rows).cast(pl.Float64) for column, label in there.items()}
+        return [_line(label, table.select("period", mean=share)) for label, share in shares.items()]
 
-    label_rate = line("label rate", pl.col("positives") / rows)
-    new = [line("of new users", pl.col("new_user_rows") / rows), line("of new items", pl.col("new_item_rows") / rows)]
+    counts = _line("rows", table.select("period", mean=rows.cast(pl.Float64)))
+    new = {"new_user_rows": "of new users", "new_item_rows": "of new items"}
     return [
-        _chart("Label rate", [label_rate], note="share of rows with label 1", digits=4),
-        _chart("New users and items", new, note="share of the rows that are theirs", digits=3),
-        _chart("Rows", [line("rows", rows)], digits=0, least=0),
+        _chart("Label rate", lines({"positives": "label rate"}), note="share of rows with label 1", digits=4),
+        _chart("New users and items", lines(new), note="share of the rows that are theirs", digits=3),
+        _chart("Rows", [counts], digits=0, least=0),
     ]
 
 
@@ -137,18 +139,18 @@ def _learned(methods: Methods, baseline: str | None) -> list[Chart]:
 
 
 def _age(share: str, count: int) -> str:
-    before = count - int(share.removeprefix("share_"))
-    return f"{before} before" if before else "newest"
+    place = share.removeprefix("share_")
+    before = count - int(place) if place.isdecimal() else None
+    return share if before is None else f"{before} before" if before else "newest"
 
 
 def _learned_by(runs: Sequence[Run]) -> pl.DataFrame | None:
     """What a method's generator has learned, the mean over its seeds."""
-    files = [Path(run.place, "learned.csv") for run in runs if run.config]
-    noted = [pl.read_csv(file, schema_overrides={"value": pl.Float64}) for file in files if file.exists()]
+    noted = [table for run in runs if run.config and (table := learned(run)) is not None and not table.is_empty()]
     if not noted:
         return None
     keys = ["parameters", "quantity", "period"]
-    return pl.concat(noted).fill_nan(None).group_by(keys, maintain_order=True).agg(mean=pl.col("value").mean())
+    return pl.concat(noted).group_by(keys, maintain_order=True).agg(mean=pl.col("value").mean())
 
 
 def _chart(

@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from comparison import compare
+from comparison import compare, notes_of
+from messages import one_message, say
 from run_folder import read_runs
 from study import Study
 from tables import Shown, figure, publish
@@ -130,7 +131,8 @@ def show(rows: list[Mapping[str, Any]], titles: Mapping[str, str]) -> Shown:
         [row["data_set"], titles[row["method"]], *(figure(row.get(key), form) for key, form in columns.values())]
         for row in rows
     ]
-    return Shown(["data set", "method", *columns], lines)
+    notes = [f"{row['data_set']}: {note}" for row in rows for note in notes_of([row])]
+    return Shown(["data set", "method", *columns], lines, notes)
 
 
 def main() -> None:
@@ -158,11 +160,12 @@ def main() -> None:
         walked = study.walk([data_set.trial(method) for method in options.methods])
         failures += study.failures
         if walked:
-            methods = {trial.name: read_runs(folders) for trial, folders in walked.items()}
-            rows += beside(compare(methods, "iu"), data_set.name, published)
-            publish(rows, show(rows, titles), options.folder / "reproduction")
-    for failure in failures:
-        print(failure, file=sys.stderr)
+            with one_message():
+                methods = {trial.name: read_runs(folders) for trial, folders in walked.items()}
+                rows += beside(compare(methods, "iu"), data_set.name, published)
+                publish(rows, show(rows, titles), options.folder / "reproduction")
+    for line in "\n".join(failures).splitlines():
+        say(line)
     sys.exit(1 if failures else 0)
 
 

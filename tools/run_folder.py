@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import math
+import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar
 
 import polars as pl
-import yaml
+from messages import passed_over
+from run_files import learned_of, metrics_of, peak_of, section, settings_of, text_of, timings_of
 from walks import PEAK
 
+from asmg_pl.callbacks.report import DIVERGED
 from asmg_pl.errors import DataError
+
+Read = TypeVar("Read")
+
+#: The scores of a walk that has diverged before it had scored anything.
+UNSCORED = {
+    **{"period": pl.Int64, "split": pl.String, "rows": pl.Int64, "positives": pl.Int64},
+    **{"serving_auc": pl.Float64, "serving_logloss": pl.Float64},
+}
 
 
 @dataclass(frozen=True)
@@ -23,10 +35,12 @@ class Run:
         method: the name of the row that it belongs to in a table; runs of one method differ in their seeds.
         seed: its ``seed_everything``.
         config: the whole resolved configuration, nested; empty where it was not kept.
-        metrics: the columns of ``metrics.csv``, a row per scored period.
+        metrics: the columns of ``metrics.csv``, a row per scored period, as :func:`run_files.scored` has them: null is
+            a score that is not defined, and NaN that of a model that has diverged.
         timings: those of ``timings.csv``, a row per phase; without rows where it was not kept.
         peak_mib: the largest resident memory of the process, by whoever started it or else by its own timings.
         place: where it was found, for messages.
+        stopped: in which phase the walk has stopped since something was not finite; empty if it has not.
     """
 
     method: str
@@ -36,10 +50,26 @@ class Run:
     timings: pl.DataFrame = field(default_factory=pl.DataFrame)
     peak_mib: float | None = None
     place: str = ""
+    stopped: str = ""
+
+    @property
+    def diverged(self) -> str:
+        """That the walk has diverged, and where; empty if it has not."""
+        periods = self.metrics.filter(pl.col("serving_logloss").is_nan())["period"].to_list()
+        if periods:
+            return f"diverged in period {', '.join(map(str, periods))}"
+        return self.stopped
+
+    @property
+    def last(self) -> int:
+        """The newest period that it has scored; 0 if there is none."""
+        return max(self.metrics["period"].to_list(), default=0)
 
 
 def read_run(folder: Path, method: str | None = None, seed: int | None = None) -> Run:
     """Read a run folder.
+
+    Files beside its scores and its configuration that cannot be read are passed over with a word.
 
     Args:
         folder: where ``asmg fit`` has walked.
@@ -47,23 +77,58 @@ def read_run(folder: Path, method: str | None = None, seed: int | None = None) -
         seed: by default that of the run's configuration.
 
     Raises:
-        DataError: if nothing has been scored there.
+        DataError: if nothing has been scored there, or its scores or its configuration cannot be read.
     """
-    metrics, timings, config = folder / "metrics.csv", folder / "timings.csv", folder / "config.yaml"
-    if not metrics.exists() or not metrics.read_text().strip():
+    path, config = folder / "metrics.csv", folder / "config.yaml"
+    metrics = metrics_of(path) if path.exists() or path.is_symlink() else pl.DataFrame()
+    if metrics.is_empty() and (folder / DIVERGED).exists():
+        metrics = pl.DataFrame(schema=UNSCORED)
+    elif metrics.is_empty():
         raise DataError(f"{folder} has no scores (metrics.csv): give the folder of a run that has passed pre-training")
-    told = yaml.safe_load(config.read_text()) if config.exists() else {}
-    steps = pl.read_csv(timings) if timings.exists() else pl.DataFrame()
-    noted, phases = folder / PEAK, steps.get_column("peak_mib", default=pl.Series([], dtype=pl.Float64))
+    told = settings_of(config) if config.exists() else {}
+    for names in (("data",), ("model",), ("model", "init_args")):
+        section(told, *names, path=config)
+    known = told.get("seed_everything") or 0
+    if not isinstance(known, int):
+        raise DataError(f"{config}: seed_everything must be a whole number, not {str(known)[:40]!r}")
+    timings = _optional(folder / "timings.csv", timings_of)
+    steps = pl.DataFrame() if timings is None else timings
+    watched = _optional(folder / PEAK, peak_of)
+    noted = steps.get_column("peak_mib", default=pl.Series([], dtype=pl.Float64)).to_list()
     return Run(
         method=method or _method(folder.resolve()),
-        seed=int(told.get("seed_everything", 0)) if seed is None else seed,
+        seed=int(known) if seed is None else seed,
         config=told,
-        metrics=pl.read_csv(metrics),
+        metrics=metrics,
         timings=steps,
-        peak_mib=float(noted.read_text()) if noted.exists() else cast(float | None, phases.max()),
+        peak_mib=max((peak for peak in noted if peak is not None), default=None) if watched is None else watched,
         place=str(folder),
+        stopped=_stopped(folder / DIVERGED),
     )
+
+
+def learned(run: Run) -> pl.DataFrame | None:
+    """What the run's generator has learned, if that was kept and can be read."""
+    return _optional(Path(run.place, "learned.csv"), learned_of)
+
+
+def _optional(path: Path, read: Callable[[Path], Read]) -> Read | None:
+    """What a file holds, or nothing if it is not there or cannot be read, which is said."""
+    try:
+        return read(path) if path.exists() else None
+    except DataError as error:
+        passed_over(error)
+    except OSError as error:
+        passed_over(f"{path}: {error.strerror}")
+    return None
+
+
+def _stopped(path: Path) -> str:
+    """Where a walk says that it has diverged; that it has, if it does not say where."""
+    words = (_optional(path, lambda there: text_of(there, 100_000)) or "").partition(":")[0].strip()
+    if words.startswith("the walk has diverged in "):
+        return words.removeprefix("the walk has ")
+    return "diverged" if path.exists() or path.is_symlink() else ""
 
 
 def read_runs(folders: Mapping[int, Path]) -> list[Run]:
@@ -75,36 +140,74 @@ def find_runs(places: Iterable[Path]) -> list[Run]:
     """All runs in some folders, each a run folder or one that holds run folders however deep.
 
     A run's method is the path to it from the folder given, without ``seed-N``: ``runs/all`` holds the methods ``iu``,
-    ``gru_multi/window=3``, and so on. Pre-training that stopped there has scored nothing and is passed over.
+    ``gru_multi/window=3``, and so on. Pre-training that stopped there has scored nothing and is passed over; so is,
+    with a word, a run whose files cannot be read.
 
     Raises:
-        DataError: if a folder holds no run.
+        DataError: if a folder holds no run that can be read.
     """
     runs = []
     for place in places:
-        found = sorted(path.parent for path in place.rglob("metrics.csv") if path.read_text().strip())
-        if not found:
-            raise DataError(f"there is no run in {place}: give folders in which asmg fit has walked")
-        for folder in found:
+        found, damaged = [], []
+        for folder in _folders(place):
             inner = "/".join(part for part in folder.relative_to(place).parts if not _SEED.fullmatch(part))
-            runs.append(read_run(folder, method=inner or None))
+            try:
+                if _only_pretrained(folder):
+                    continue
+                found.append(read_run(folder, method=inner or None))
+            except DataError as error:
+                damaged.append(error)
+        if not found:
+            why = f"{damaged[0]}" if damaged else "give folders in which asmg fit has walked"
+            raise DataError(f"there is no run in {place}: {why}")
+        for reason in damaged:
+            passed_over(reason)
+        runs += found
     return runs
 
 
-def scores(runs: Iterable[Run], split: str = "test") -> pl.DataFrame:
-    """What the serving models scored on the periods of a split: columns ``seed``, ``period`` and each metric.
+def _folders(place: Path) -> list[Path]:
+    """The folders that have a table of scores; links to folders are not followed, so that there is no end to none."""
 
-    Undefined scores are null.
+    def unreadable(error: OSError) -> None:
+        if Path(str(error.filename)) != place:
+            passed_over(f"{error.filename}: {error.strerror}")
+
+    walked = os.walk(place, onerror=unreadable)
+    return sorted(Path(folder) for folder, inner, files in walked if "metrics.csv" in (*files, *inner))
+
+
+def _only_pretrained(folder: Path) -> bool:
+    metrics = folder / "metrics.csv"
+    return metrics.is_file() and metrics.stat().st_size == 1 and not (folder / DIVERGED).exists()
+
+
+def scores(runs: Iterable[Run], split: str = "test", model: str = "serving") -> pl.DataFrame:
+    """What a model of each run scored on the periods of a split: columns ``seed``, ``period`` and each metric.
+
+    Undefined scores are null, those of a model that has diverged NaN.
     """
     tables = [
         run.metrics.filter(pl.col("split") == split).select(
             pl.lit(run.seed).alias("seed"),
             "period",
-            pl.col("^serving_.*$").cast(pl.Float64).name.replace("^serving_", ""),
+            pl.col(f"^{re.escape(model)}_.*$").cast(pl.Float64).name.replace(f"^{re.escape(model)}_", ""),
         )
         for run in runs
     ]
-    return pl.concat(tables, how="diagonal").fill_nan(None)
+    return pl.concat(tables, how="diagonal")
+
+
+def untested(runs: Sequence[Run]) -> str:
+    """Why runs of one method have no test period; empty if one of them has some."""
+    if any("test" in run.metrics["split"].to_list() for run in runs):
+        return ""
+    test_from = section(runs[0].config, "model", "init_args").get("test_from")
+    return "no test period: " + (
+        f"test_from is {test_from}, the walk has {max(run.last for run in runs)} periods"
+        if isinstance(test_from, int)
+        else f"the walk has {max(run.last for run in runs)} periods, and tests begin later"
+    )
 
 
 def cost(run: Run, periods: pl.Series) -> dict[str, float | None]:
@@ -121,29 +224,33 @@ def cost(run: Run, periods: pl.Series) -> dict[str, float | None]:
 
 def setting(run: Run) -> str:
     """Batch size, passes and learning rates of the updates as the walk had them."""
-    if not run.config:
-        return ""
-    found = {"batch": run.config["data"]["batch_size"]}
-    model = run.config["model"]["init_args"]
-    found |= {name: model[name] for name in model if name.endswith(("passes", "learning_rate"))}
+    data, model = section(run.config, "data"), section(run.config, "model", "init_args")
+    found = {"batch": data["batch_size"]} if "batch_size" in data else {}
+    found |= {name: model[name] for name in map(str, model) if name.endswith(("passes", "learning_rate"))}
     found.pop("pretrain_learning_rate", None)
-    return ", ".join(f"{name.replace('learning_rate', 'lr').replace('_', ' ')} {found[name]:g}" for name in found)
+    shown = {name: f"{v:g}" if isinstance(v, (int, float)) else str(v) for name, v in found.items()}
+    return ", ".join(f"{name.replace('learning_rate', 'lr').replace('_', ' ')} {shown[name]}" for name in shown)
 
 
 def summary(runs: Sequence[Run], split: str = "test") -> dict[str, Any]:
     """Setting, mean scores, the AUC's standard deviation over the seeds, and costs, of the runs of one method.
 
-    Steps are the mean over the seeds, seconds those of the fastest seed, as other load on the machine only adds to
-    them, and memory that of the largest.
+    ``note`` says which of them have diverged; there are then no scores. Steps are the mean over the seeds, seconds
+    those of the fastest seed, as other load on the machine only adds to them, and memory that of the largest.
     """
     found = scores(runs, split)
     by_seed = found.group_by("seed").agg(pl.col("auc").mean())["auc"].to_numpy()
-    costs = pl.DataFrame([cost(run, found["period"].unique()) for run in runs])
+    costs = pl.DataFrame([cost(run, found["period"].unique()) for run in runs], infer_schema_length=None)
+    means = found.select(pl.col("auc", "logloss").mean()).row(0, named=True)
+    if any(run.diverged for run in runs):  # a mean over what came before would look better than the method is
+        means = dict.fromkeys(means, math.nan)
+    spread = float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None
     return {
         "setting": setting(runs[0]),
-        **found.select(pl.col("auc", "logloss").mean()).row(0, named=True),
-        "auc_std": float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None,
+        **{name: None if mean is None or math.isnan(mean) else mean for name, mean in means.items()},
+        "auc_std": None if means["auc"] is None or math.isnan(means["auc"]) else spread,
         **costs.select(pl.mean("steps"), pl.min("seconds"), pl.max("peak_mib")).row(0, named=True),
+        "note": "; ".join(f"{run.diverged} (seed {run.seed})" for run in runs if run.diverged),
     }
 
 

@@ -13,11 +13,14 @@ import sys
 from pathlib import Path
 
 import polars as pl
+from messages import one_message, say
+from run_folder import read_run, untested
+from tables import Shown, markdown
 from walks import own_and_rest, walk
 
 
 def means(metrics: pl.DataFrame, split: str) -> pl.DataFrame:
-    """One row: the mean of each score over the periods of a split."""
+    """One row: the mean of each score over the periods of a split; NaN of a model that has diverged in one of them."""
     return metrics.filter(pl.col("split") == split).select(pl.col("^.*_(auc|logloss)$").mean())
 
 
@@ -34,13 +37,18 @@ def main() -> None:
         folder = options.folder / f"seed-{seed}"
         if failure := walk(folder, seed, rest):
             sys.exit(failure)
-        rows.append(means(pl.read_csv(folder / "metrics.csv"), options.split))
+        with one_message():
+            run = read_run(folder, seed=seed)
+        rows.append(means(run.metrics, options.split))
+        if options.split == "test" and (why := untested([run])):
+            say(f"seed {seed}: {why}")
     table = pl.concat(rows).insert_column(0, pl.Series("seed", [str(seed) for seed in options.seeds]))
     average = table.select(pl.lit("mean").alias("seed"), pl.exclude("seed").mean())
-    print("| " + " | ".join(name.replace("_", " ") for name in table.columns) + " |")
-    print("|" + "---|" * table.width)
-    for row in pl.concat([table, average]).iter_rows():
-        print("| " + " | ".join(v if isinstance(v, str) else f"{v:.4f}" for v in row) + " |")
+    lines = [
+        [v if isinstance(v, str) else "" if v is None else f"{v:.4f}" for v in row]
+        for row in pl.concat([table, average]).iter_rows()
+    ]
+    print(markdown(Shown([name.replace("_", " ") for name in table.columns], lines)))
 
 
 if __name__ == "__main__":

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import yaml
+from messages import say
 from trial import Trial
 from walks import Walk, walk_all
 
+from asmg_pl.callbacks.report import DIVERGED
 from asmg_pl.checkpoint_io import newest_first
 
 
@@ -58,7 +60,10 @@ class Study:
         return self._protocols[start]
 
     def walk(self, trials: Sequence[Trial]) -> dict[Trial, dict[int, Path]]:
-        """Run folders by seed of those trials whose walks have all ended well; finished walks are not run again."""
+        """Run folders by seed of those trials whose walks have all ended, well or by diverging.
+
+        Finished walks are not run again. One that diverges is a failure, and yet a result: its method cannot be best.
+        """
         self._pretrain(trials)
         walks = {
             (trial, seed): self._walk(trial, seed, self._models[trial.start()][seed])
@@ -67,14 +72,15 @@ class Study:
             if seed in self._models[trial.start()]
         }
         failed = self._run(list(walks.values()))
-        ended = {key: one.folder for key, one in walks.items() if one not in failed}
+        ended = {key: one.folder for key, one in walks.items() if one not in failed or has_diverged(one.folder)}
         folders = {trial: {s: ended[trial, s] for s in self.seeds if (trial, s) in ended} for trial in trials}
         return {trial: found for trial, found in folders.items() if len(found) == len(self.seeds)}
 
     def exit(self) -> NoReturn:
         """End the tool: report what failed, with status 1, or nothing, with status 0."""
         for failure in self.failures:
-            print(failure, file=sys.stderr)
+            for line in failure.splitlines():
+                say(line)
         sys.exit(1 if self.failures else 0)
 
     def _pretrain(self, trials: Sequence[Trial]) -> None:
@@ -103,6 +109,11 @@ class Study:
         failed = walk_all(walks, self.jobs)
         self.failures += failed.values()
         return failed
+
+
+def has_diverged(folder: Path) -> bool:
+    """Whether a walk has stopped since something was no longer finite."""
+    return (folder / DIVERGED).is_file()
 
 
 def existing_file(text: str) -> Path:

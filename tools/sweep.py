@@ -19,14 +19,15 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import yaml
+from messages import one_message
+from run_files import section, settings_of
 from run_folder import read_runs, summary
 from study import Study, existing_file, study_parser
 from tables import Shown, figure, publish
 from trial import TUNED, Options, Trial, label, tuned_files
 from walks import own_and_rest
 
-from asmg_pl.errors import ConfigError
+from asmg_pl.errors import ConfigError, UserError
 
 
 def settings(file: Path) -> list[Options]:
@@ -35,15 +36,17 @@ def settings(file: Path) -> list[Options]:
     Raises:
         ConfigError: if the file is no grid.
     """
-    sweep = yaml.safe_load(file.read_text()) or {}
+    sweep = settings_of(file)
     if sweep.get("method") != "grid":
         raise ConfigError(
             f"{file}: method must be grid, not {sweep.get('method')}: other searches need the sweep server"
         )
     values = []
-    for option, told in (sweep.get("parameters") or {}).items():
+    parameters = section(sweep, "parameters", path=file)
+    for option in parameters:
+        told = section(parameters, option, path=f"{file}: parameters")
         tried = told.get("values", [told["value"]] if "value" in told else None)
-        if not tried:
+        if not isinstance(tried, list) or not tried:
             raise ConfigError(
                 f"{file}: parameters.{option} has neither values nor a value: a grid needs a list of them"
             )
@@ -66,7 +69,11 @@ def show(rows: list[dict[str, Any]], varied: list[str]) -> Shown:
         ]
         for row in rows
     ]
-    return Shown(["method", *(label([(o, "")]).rstrip("=") for o in varied), "AUC", "std", "LogLoss", "seconds"], lines)
+    header = ["method", *(label([(o, "")]).rstrip("=") for o in varied), "AUC", "std", "LogLoss", "seconds"]
+    named = [
+        f"{row['method']} with {label((o, row[o]) for o in varied)}: {row['note']}" for row in rows if row.get("note")
+    ]
+    return Shown(header, lines, named)
 
 
 def main() -> None:
@@ -79,7 +86,7 @@ def main() -> None:
     options = parser.parse_args(own)
     try:
         grid = settings(options.grid)
-    except ConfigError as error:
+    except UserError as error:
         parser.error(str(error))
     varied = [option for option, _ in grid[0] if len({dict(setting)[option] for setting in grid}) > 1]
 
@@ -93,13 +100,14 @@ def main() -> None:
         for method in options.methods
         for setting in grid
     }
-    rows = [
-        {"method": trial.files[0].stem, **dict(trials[trial]), **summary(read_runs(folders), options.split)}
-        for trial, folders in study.walk(list(trials)).items()
-    ]
-    if rows:
-        rows.sort(key=lambda row: -math.inf if row["auc"] is None else row["auc"], reverse=True)
-        publish(rows, show(rows, varied), options.folder / "sweep")
+    rows = []
+    with one_message():
+        for trial, folders in study.walk(list(trials)).items():
+            scored = summary(read_runs(folders), options.split)
+            rows.append({"method": trial.files[0].stem, **dict(trials[trial]), **scored})
+        if rows:
+            rows.sort(key=lambda row: -math.inf if row["auc"] is None else row["auc"], reverse=True)
+            publish(rows, show(rows, varied), options.folder / "sweep")
     study.exit()
 
 

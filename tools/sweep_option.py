@@ -11,47 +11,54 @@ standard deviation over the seeds; writes it as ``sweep.md``, ``sweep.csv`` and 
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import Any
 
+from comparison import save
 from matplotlib.figure import Figure
-from run_folder import read_runs, summary
+from messages import one_message
+from run_folder import read_runs, summary, untested
 from study import Study, existing_file, study_parser
-from tables import Shown, publish
+from tables import Shown, figure, publish
 from trial import TUNED, Trial, label, tuned_files
 from walks import own_and_rest
+
+from asmg_pl.escaping import mathtext
 
 
 def draw(rows: list[dict[str, Any]], option: str, values: list[str], path: Path) -> None:
     """AUC by value, a line per method with bars for the spread over the seeds; the baseline is dashed."""
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    axis = figure.subplots()
+    canvas = Figure(figsize=(8, 4.5), layout="constrained")
+    axis = canvas.subplots()
     varied = [row for row in rows if row["value"] is not None]
     for method in dict.fromkeys(row["method"] for row in varied):
         line = [row for row in varied if row["method"] == method]
         spread = [row["auc_std"] or 0.0 for row in line]
         places = [values.index(row["value"]) for row in line]
-        axis.errorbar(places, [row["auc"] for row in line], spread, marker="o", markersize=3.5, capsize=3, label=method)
+        aucs = [math.nan if row["auc"] is None else row["auc"] for row in line]
+        axis.errorbar(places, aucs, spread, marker="o", markersize=3.5, capsize=3, label=mathtext(method))
     for row in rows:
-        if row["value"] is None:
-            axis.axhline(row["auc"], linestyle="--", color="grey", label=row["method"])
-    axis.set_xticks(range(len(values)), values)
-    axis.set(xlabel=option, ylabel="AUC, mean over test periods and seeds")
+        if row["value"] is None and row["auc"] is not None:
+            axis.axhline(row["auc"], linestyle="--", color="grey", label=mathtext(row["method"]))
+    axis.set_xticks(range(len(values)), [mathtext(value) for value in values])
+    axis.set(xlabel=mathtext(option), ylabel="AUC, mean over test periods and seeds")
     axis.grid(alpha=0.3)
     axis.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside right upper", frameon=False)
-    figure.savefig(path, dpi=130)
+    canvas.legend(loc="outside right upper", frameon=False)
+    save(canvas, path, dpi=130)
 
 
 def show(rows: list[dict[str, Any]], option: str) -> Shown:
     """The table."""
     lines = []
     for row in rows:
-        spread = "" if row["auc_std"] is None else f"{row['auc_std']:.4f}"
-        numbers = [f"{row['auc']:.4f}", spread, f"{row['logloss']:.4f}", f"{row['steps']:.0f}", f"{row['seconds']:.2f}"]
+        numbers = [figure(row[name], ".4f") for name in ("auc", "auc_std", "logloss")]
+        numbers += [figure(row["steps"], ".0f"), figure(row["seconds"], ".2f")]
         lines.append([row["method"], row["value"] or "", *numbers])
-    return Shown(["method", option, "AUC", "std", "LogLoss", "steps", "seconds"], lines)
+    notes = [f"{row['method']} with {option} {row['value']}: {row['note']}" for row in rows if row["note"]]
+    return Shown(["method", option, "AUC", "std", "LogLoss", "steps", "seconds"], lines, notes)
 
 
 def main() -> None:
@@ -79,13 +86,16 @@ def main() -> None:
         trials[Trial(options.baseline.stem, (options.baseline, *tuned_files(options.baseline, options.tuned)))] = None
 
     study = Study(options, rest)
-    rows = [
-        {"method": trial.files[0].stem, "value": trials[trial], **summary(read_runs(folders))}
-        for trial, folders in study.walk(list(trials)).items()
-    ]
-    if rows:
-        draw(rows, option, values, options.folder / "sweep.png")
-        publish(rows, show(rows, option), options.folder / "sweep")
+    rows = []
+    with one_message():
+        for trial, folders in study.walk(list(trials)).items():
+            runs = read_runs(folders)
+            found = summary(runs)
+            found["note"] = found["note"] or untested(runs)
+            rows.append({"method": trial.files[0].stem, "value": trials[trial], **found})
+        if rows:
+            draw(rows, option, values, options.folder / "sweep.png")
+            publish(rows, show(rows, option), options.folder / "sweep")
     study.exit()
 
 

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
+from run_files import settings_of
+
+from asmg_pl.escaping import terminal
 
 TUNED = "folder with the methods' chosen settings: the folder tuned/ that tune_methods.py writes"
 Options = tuple[tuple[str, str], ...]
+
+#: Bytes of a folder's name; file systems take 255.
+LONGEST = 200
 
 
 def sets_start(option: str) -> bool:
@@ -22,9 +28,10 @@ def sets_start(option: str) -> bool:
 
 def options_in(file: Path) -> Iterator[str]:
     """The options that a configuration file sets, as deep as :func:`sets_start` needs them."""
-    for section, body in (yaml.safe_load(file.read_text()) or {}).items():
+    for section, body in settings_of(file).items():
         names = body if isinstance(body, dict) else {}
-        yield from (f"{section}.{name}" for name in {**names, **(names.get("init_args") or {})})
+        inner = names.get("init_args")
+        yield from (f"{section}.{name}" for name in {**names, **(inner if isinstance(inner, dict) else {})})
 
 
 def names_start(file: Path) -> bool:
@@ -36,9 +43,14 @@ def names_start(file: Path) -> bool:
 
 
 def label(options: Iterable[tuple[str, str]]) -> str:
-    """A short name for options with their values, e.g. ``batch_size=256,passes=2``."""
+    """A short name for options with their values, e.g. ``batch_size=256,passes=2``, which a folder can have."""
     short = [(option.split(".", 1)[-1].replace("init_args.", ""), value) for option, value in options]
-    return ",".join(f"{option}={value}" for option, value in short)
+    whole = ",".join(f"{option}={value}" for option, value in short)
+    name = terminal(whole).replace("/", "∕")
+    if len(name.encode()) <= LONGEST:
+        return name
+    digest = hashlib.sha256(whole.encode(errors="surrogateescape")).hexdigest()[:12]
+    return f"{name.encode()[: LONGEST - 16].decode(errors='ignore')}…{digest}"
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,14 @@ starts from what the one before has found. All walks start from the models that 
 whatever the setting tried.
 
 Writes ``tuned/METHOD.yaml``, to be given to ``asmg fit`` after the method's own file, and all that was tried as
-``tuning.md`` and ``tuning.csv``. Finished walks are not run again; the settings of failed ones are passed over.
+``tuning.md`` and ``tuning.csv``. Finished walks are not run again; the settings of failed ones are passed over, and one
+with a walk that has diverged is never chosen.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -24,11 +26,17 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from messages import one_message, say
+from run_files import section as part
+from run_files import settings_of
 from run_folder import read_runs, summary
 from study import Study, existing_file, study_parser
-from tables import Shown, publish
+from tables import Shown, figure, publish
 from trial import Options, Trial, label
 from walks import own_and_rest
+
+from asmg_pl.errors import DataError
+from asmg_pl.escaping import terminal
 
 GRID = Path(__file__).parents[1] / "configs" / "tuning" / "grid.yaml"
 Grid = Mapping[str, Mapping[str, Sequence[Any]]]
@@ -43,6 +51,20 @@ def values_for(method: str, grid: Grid) -> dict[str, list[str]]:
         for option, tried in options.items()
     }
     return {option: [v if isinstance(v, str) else json.dumps(v) for v in tried] for option, tried in fitting.items()}
+
+
+def read_grid(file: Path) -> Grid:
+    """The values to try.
+
+    Raises:
+        DataError: if the file holds anything but lists of values by pattern and option.
+    """
+    grid = settings_of(file)
+    for pattern in grid:
+        for option, tried in part(grid, pattern, path=file).items():
+            if not isinstance(tried, list) or not tried:
+                raise DataError(f"{file}: {pattern}.{option} must be a list of values")
+    return {pattern: part(grid, pattern) for pattern in grid}
 
 
 def last_period(study: Study, method: Path) -> int:
@@ -72,10 +94,16 @@ def search(
         }
         for trial, folders in study.walk(list(trials)).items():
             results[trials[trial]] = summary(read_runs(folders), "warm-up")
-        if ended := [s for s in settings if s in results]:
+        if ended := [s for s in settings if s in results and results[s]["auc"] is not None]:
             leader = max(ended, key=lambda s: results[s]["auc"])
             best = dict(leader)
-    return dict(sorted(results.items(), key=lambda result: result[1]["auc"], reverse=True))
+    return dict(sorted(results.items(), key=_worst_first, reverse=True))
+
+
+def _worst_first(result: tuple[Options, Mapping[str, Any]]) -> float:
+    """A setting's AUC; that of one without, since a walk has diverged, is the worst."""
+    auc: float | None = result[1]["auc"]
+    return -math.inf if auc is None else auc
 
 
 def parsed(value: str) -> Any:
@@ -102,14 +130,12 @@ def show(rows: list[dict[str, Any]]) -> Shown:
     """The table."""
     lines = []
     for row in rows:
-        scored = [
-            f"{row['auc']:.4f}",
-            "" if row["auc_std"] is None else f"{row['auc_std']:.4f}",
-            f"{row['logloss']:.4f}",
-        ]
-        costs = [f"{row['steps']:.0f}", f"{row['seconds']:.2f}"]
-        lines.append([row["method"], row["setting"], "yes" if row["chosen"] else "", *scored, *costs])
-    return Shown(["method", "setting", "chosen", "warm-up AUC", "std", "LogLoss", "steps", "seconds"], lines)
+        scored = [figure(row[name], ".4f") for name in ("auc", "auc_std", "logloss")]
+        costs = [figure(row["steps"], ".0f"), figure(row["seconds"], ".2f")]
+        chosen = "yes" if row["chosen"] else "diverged" if row.get("note") else ""
+        lines.append([row["method"], row["setting"], chosen, *scored, *costs])
+    notes = [f"{row['method']} with {row['setting']}: {row['note']}" for row in rows if row.get("note")]
+    return Shown(["method", "setting", "chosen", "warm-up AUC", "std", "LogLoss", "steps", "seconds"], lines, notes)
 
 
 def main() -> None:
@@ -121,25 +147,28 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=1, help="how often the options are gone through")
     own, rest = own_and_rest(sys.argv[1:])
     options = parser.parse_args(own)
-    grid = yaml.safe_load(options.grid.read_text())
-
     study = Study(options, rest)
-    (options.folder / "tuned").mkdir(parents=True, exist_ok=True)
-    rows = []
-    for method in options.methods:
-        until = last_period(study, method)
-        results = search(study, method, values_for(method.stem, grid), until, options.rounds)
-        best = next(iter(results), None)
-        rows += [{"method": method.stem, "chosen": s == best, **result} for s, result in results.items()]
-        if best is not None:
-            comment = (
-                f"# {method.stem}: AUC {results[best]['auc']:.4f} over the warm-up periods to {until}, the best of "
-                f"{len(results)} settings, mean of the seeds {', '.join(map(str, options.seeds))}. Found by\n"
-                f"#   {shlex.join(['python', *sys.argv])}\n"
-            )
-            (options.folder / "tuned" / method.name).write_text(comment + overlay(best))
-    if rows:
-        publish(rows, show(rows), options.folder / "tuning")
+    with one_message():
+        grid = read_grid(options.grid)
+        (options.folder / "tuned").mkdir(parents=True, exist_ok=True)
+        rows = []
+        for method in options.methods:
+            until = last_period(study, method)
+            results = search(study, method, values_for(method.stem, grid), until, options.rounds)
+            best = next((setting for setting, result in results.items() if result["auc"] is not None), None)
+            rows += [{"method": method.stem, "chosen": s == best, **result} for s, result in results.items()]
+            if best is not None:
+                comment = terminal(
+                    f"# {method.stem}: AUC {results[best]['auc']:.4f} over the warm-up periods to {until}, the best of "
+                    f"{len(results)} settings, mean of the seeds {', '.join(map(str, options.seeds))}. Found by"
+                )
+                command = terminal(f"#   {shlex.join(['python', *sys.argv])}")
+                text = f"{comment}\n{command}\n{overlay(best)}"
+                (options.folder / "tuned" / method.name).write_text(text, encoding="utf-8")
+            elif results:
+                say(f"{method.stem}: no setting has a score, so that none is chosen")
+        if rows:
+            publish(rows, show(rows), options.folder / "tuning")
     study.exit()
 
 

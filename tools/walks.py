@@ -11,6 +11,11 @@ from dataclasses import dataclass
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
+from messages import passed_over, say
+from run_files import peak_of
+
+from asmg_pl.errors import DataError
+
 PEAK = "peak_memory_mib.txt"
 
 
@@ -27,7 +32,7 @@ def walk(folder: Path, seed: int, arguments: Sequence[str]) -> str | None:
     command = [sys.executable, "-m", "asmg_pl", "fit", *arguments, "--seed_everything", str(seed)]
     command += ["--trainer.default_root_dir", str(folder), "--ckpt_path", "last"]
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "log.txt").open("w+") as log:
+    with (folder / "log.txt").open("w+", encoding="utf-8", errors="replace") as log:
         process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
         _, status, used = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -35,7 +40,11 @@ def walk(folder: Path, seed: int, arguments: Sequence[str]) -> str | None:
             log.seek(0)
             return f"{folder} ended with status {process.returncode}; the end of {log.name}:\n{log.read()[-1000:]}"
     peak = folder / PEAK
-    before = float(peak.read_text()) if peak.exists() else 0.0
+    try:
+        before = peak_of(peak) if peak.exists() else 0.0
+    except DataError as error:
+        passed_over(error)
+        before = 0.0
     peak.write_text(f"{max(before, used.ru_maxrss / 1024):.0f}\n")
     return None
 
@@ -62,5 +71,5 @@ def walk_all(walks: Sequence[Walk], jobs: int) -> dict[Walk, str]:
             if failure:
                 failures[one] = failure
             how = "failed after" if failure else "done in"
-            print(f"[{ended}/{len(walks)}] {one.folder} {how} {seconds:.0f} s", file=sys.stderr, flush=True)
+            say(f"[{ended}/{len(walks)}] {one.folder} {how} {seconds:.0f} s")
     return failures

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import polars as pl
+from messages import passed_over
+from run_files import scored
 from run_folder import Run
 
 from asmg_pl.errors import DataError
@@ -31,8 +34,12 @@ def wandb_runs(project: str, experiment: str | None = None) -> list[Run]:
     for run in wandb.Api().runs(project, filters=filters):
         rows = [row for row in run.scan_history() if row.get("period") is not None]
         if rows:
-            method = run.job_type or run.name
-            found.append(from_history(rows, run.config, method, place=f"{project}/{run.id}"))
+            method, place = run.job_type or run.name, f"{project}/{run.id}"
+            stopped = "diverged" if run.summary.get("diverged") else ""
+            try:
+                found.append(replace(from_history(rows, run.config, method, place), stopped=stopped))
+            except (DataError, KeyError, TypeError, ValueError) as error:
+                passed_over(error if isinstance(error, DataError) else f"{place}: its history is not that of a walk")
     if not found:
         of_experiment = f" of experiment {experiment}" if experiment else ""
         raise DataError(f"{project} has no run{of_experiment} with a period scored: see --wandb.project of asmg fit")
@@ -55,12 +62,13 @@ def from_history(rows: Iterable[Mapping[str, Any]], config: Mapping[str, Any], m
         for row in rows
         if "cost/steps" in row
     ]
-    whole = pl.col("period", "rows", "positives").cast(pl.Int64)
+    table = pl.DataFrame(metrics, infer_schema_length=None)
+    counts = [name for name in ("period", "rows", "positives") if name in table.columns]
     return Run(
         method=method,
         seed=int(config.get("seed_everything", 0)),
         config={name: value for name, value in config.items() if name in ("data", "model", "seed_everything")},
-        metrics=pl.DataFrame(metrics, infer_schema_length=None).with_columns(whole).sort("period"),
+        metrics=scored(table.with_columns(pl.col(counts).cast(pl.Int64)), place),
         timings=pl.DataFrame(timings),
         peak_mib=max((row["cost/peak_mib"] for row in rows if "cost/peak_mib" in row), default=None),
         place=place,

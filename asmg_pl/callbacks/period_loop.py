@@ -86,6 +86,7 @@ class PeriodLoop(Callback):
                 f"loop.until is {self.until}, but pre-training takes {updater.pretrain_periods} periods: let the walk "
                 "go at least as far"
             )
+        _check_classes(data)
         if updater.pretrain_periods and not updater.pretrained_model:
             _check_pretraining(data, updater.pretrain_periods)
         data.until = self.until
@@ -117,14 +118,14 @@ class PeriodLoop(Callback):
         Raises:
             WalkInterruptedError: if something stopped the trainer within the phase, whose work is lost.
         """
-        data, _ = _parts(trainer)
+        data, updater = _parts(trainer)
         assert data.phase is not None
         if self._ahead:
             raise WalkInterruptedError(
                 f"stopped in period {data.phase.period} · {data.phase.name} (by trainer.max_time or a callback), "
                 f"{self._ahead} mini-batches before its end: go on from its beginning with --ckpt_path last"
             )
-        _end(data.phase, data)
+        _end(data.phase, data, updater)
         self._find_phase(trainer)
 
     def _find_phase(self, trainer: Trainer) -> None:
@@ -139,8 +140,25 @@ class PeriodLoop(Callback):
                 data.phase = phases[data.step]
                 return
             else:
-                _end(phases[data.step], data)
+                _end(phases[data.step], data, updater)
         trainer.should_stop = True
+
+
+def _check_classes(data: PeriodDataModule) -> None:
+    """Refuse a stream on which no period can ever have an AUC."""
+    rows = data.rows_of(1, len(data.boundaries) - 1)
+    if data.classes(1, len(data.boundaries) - 1) != 1:
+        return
+    positive = bool(data.log.between(rows.start, rows.start + 1).label)
+    mend = (
+        "draw negatives, afresh in each pass (--data.negatives Fresh) or once (asmg convert … --negatives 1)"
+        if positive
+        else "check what makes a row positive when you convert (--label, or --rating with --positive-from)"
+    )
+    raise ConfigError(
+        f"all {len(rows):,} rows of the stream's periods have label {int(positive)}, so that there is nothing to tell "
+        f"apart and no period has an AUC: {mend}"
+    )
 
 
 def _check_pretraining(data: PeriodDataModule, periods: int) -> None:
@@ -151,8 +169,8 @@ def _check_pretraining(data: PeriodDataModule, periods: int) -> None:
         raise ConfigError(f"period {periods + 1}, by which the epoch of pre-training is chosen, has no rows: {mend}")
 
 
-def _end(phase: Phase, data: PeriodDataModule) -> None:
-    phase.end()
+def _end(phase: Phase, data: PeriodDataModule, updater: Updater) -> None:
+    updater.end(phase)
     if phase.trains:
         data.seen = max(data.seen, *phase.reads)
     data.step += 1

@@ -8,18 +8,24 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from asmg_pl.escaping import mathtext
 from asmg_pl.results import PeriodResult
 
 
 def plot_results(results: Sequence[PeriodResult], path: Path) -> None:
-    """Draw a PNG; the test periods are shaded."""
+    """Draw a PNG; the test periods are shaded, and a cross marks the periods in which a model has diverged."""
     figure = Figure(figsize=(9, 6), layout="constrained")
     axes = figure.subplots(2, 1, sharex=True)
     tested = [r.period for r in results if r.split == "test"]
     for axis, (metric, title) in zip(axes, {"auc": "AUC", "logloss": "LogLoss"}.items(), strict=True):
         for model in results[-1].scores:
             points = [(r.period, r.scores[model][metric]) for r in results if model in r.scores]
-            axis.plot(*zip(*points, strict=True), marker="o", markersize=3.5, label=model)
+            (line,) = axis.plot(*zip(*points, strict=True), marker="o", markersize=3.5, label=mathtext(model))
+            diverged = [r.period for r in results if model in r.diverged]
+            if diverged:
+                at_bottom = {"transform": axis.get_xaxis_transform(), "clip_on": False}
+                cross = {"marker": "x", "linestyle": "none", "color": line.get_color()}
+                axis.plot(diverged, [0.0] * len(diverged), **cross, **at_bottom, label=f"{mathtext(model)}: diverged")
         if tested:
             axis.axvspan(tested[0] - 0.5, tested[-1] + 0.5, color="0.93", zorder=0, label="test periods")
         axis.set_ylabel(title)

@@ -72,8 +72,10 @@ class PeriodProgress(ProgressBar):
             self._bar.close()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Take the bar away."""
+        """Take the bar away; in a file, what is said next begins another line."""
         self.on_train_end(trainer, pl_module)
+        if self._bar is not None and self._enabled and not sys.stderr.isatty():
+            print(file=sys.stderr)
 
 
 def _ahead(data: PeriodDataModule, updater: Updater) -> int:

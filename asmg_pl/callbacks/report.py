@@ -4,6 +4,7 @@ metrics.csv   scores, a row per scored period
 timings.csv   steps, seconds and memory, a row per phase
 learned.csv   what a generator has learned, a row per period, table and quantity
 auc.png       the scores drawn
+diverged.txt  where and why the walk stopped, if it has diverged
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -21,11 +23,15 @@ from lightning.pytorch.callbacks import Callback
 from asmg_pl.callbacks.plot import plot_results
 from asmg_pl.callbacks.progress import say
 from asmg_pl.data.datamodule import PeriodDataModule
+from asmg_pl.errors import DivergedError
+from asmg_pl.escaping import terminal
 from asmg_pl.memory import described, parts_of, peak_memory
-from asmg_pl.results import HEADLINE, PeriodResult, mean_over
+from asmg_pl.results import HEADLINE, NOT_COUNTED, PeriodResult, mean_over
 from asmg_pl.updaters.base import Updater
 
 PLOT = "auc.png"
+DIVERGED = "diverged.txt"
+_YEAR_2100 = 4_102_444_800
 
 
 class PeriodReport(Callback):
@@ -44,9 +50,12 @@ class PeriodReport(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Bring the files to the checkpoint's state; say how time is cut and what memory is taken."""
-        self._write(trainer, cast(Updater, pl_module))
+        updater, data = cast(Updater, pl_module), cast(PeriodDataModule, trainer.datamodule)  # type: ignore[attr-defined]
+        self._write(trainer, updater)
         if trainer.is_global_zero:
-            say(_cut(cast(PeriodDataModule, trainer.datamodule)))  # type: ignore[attr-defined]
+            (Path(trainer.default_root_dir) / DIVERGED).unlink(missing_ok=True)
+            for line in opening(data, updater.test_from):
+                say(line)
             say(f"memory: {described(parts_of(pl_module))}")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -84,8 +93,9 @@ class PeriodReport(Callback):
                 self._show([result], walking=True)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the mean over the test periods and draw the plot."""
-        results = list(cast(Updater, pl_module).results.values())
+        """Show the mean over the test periods, or why there is none, and draw the plot."""
+        updater, data = cast(Updater, pl_module), cast(PeriodDataModule, trainer.datamodule)  # type: ignore[attr-defined]
+        results = list(updater.results.values())
         if not trainer.is_global_zero or not results:
             return
         folder = Path(trainer.default_root_dir)
@@ -93,15 +103,40 @@ class PeriodReport(Callback):
         if tested:
             span = f"{tested[0].period} to {tested[-1].period}"
             say(_means(f"mean over the test periods {span}", tested))
+        else:
+            say(no_test(data, updater.test_from))
         plot_results(results, folder / PLOT)
         say(f"metrics.csv, timings.csv, auc.png and checkpoints are in {folder}")
 
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Of a walk that has diverged, write and log what it has scored, and note where it stopped."""
+        if not isinstance(exception, DivergedError) or not trainer.is_global_zero:
+            return
+        updater, folder = cast(Updater, pl_module), Path(trainer.default_root_dir)
+        for result in updater.results.values():
+            if result.diverged:
+                for logger in trainer.loggers:
+                    logger.log_metrics(result.logged(), step=result.period)
+        self._write(trainer, updater)
+        (folder / DIVERGED).write_text(f"{exception}\n", encoding="utf-8")
+        results = list(updater.results.values())
+        if results:
+            plot_results(results, folder / PLOT)
+            if updater.phase is not None and updater.phase.period == results[-1].period:
+                self._show(results[-1:], walking=True)
+
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the scores of the evaluated periods."""
+        """Show the scores of the evaluated periods, and the mean over those that are prequential."""
         results = list(cast(Updater, pl_module).evaluation.values())
-        if trainer.is_global_zero:
-            self._show(results)
-            say(_means(f"mean over {len(results)} period{'s' * (len(results) > 1)}", results))
+        if not trainer.is_global_zero:
+            return
+        self._show(results)
+        counted = [result for result in results if result.split not in NOT_COUNTED]
+        if counted:
+            say(_means(f"mean over {len(counted)} period{'s' * (len(counted) > 1)}", counted))
+        for split, why in NOT_COUNTED.items():
+            if left := [result.period for result in results if result.split == split]:
+                say(f"in no mean: period {_listed(left)} ({split}: {why})")
 
     on_validation_end = on_test_end
 
@@ -133,7 +168,8 @@ class PeriodReport(Callback):
                 self._header_shown = True
             cells = "  ".join(f"{value:>{len(title)}.4f}" for title, value in shown.items())
             seconds = f" {self._seconds(result.period):>8.2f}" if walking else ""
-            say(f"{result.period:>6} {result.split:>9} {result.rows:>9,}  {cells}{seconds}")
+            diverged = f"  diverged: {', '.join(map(terminal, result.diverged))}" if result.diverged else ""
+            say(f"{result.period:>6} {result.split:>9} {result.rows:>9,}  {cells}{seconds}{diverged}")
 
     def state_dict(self) -> dict[str, Any]:
         """The timings so far."""
@@ -145,14 +181,60 @@ class PeriodReport(Callback):
 
 
 def _title(column: str) -> str:
-    return column.replace("_", " ")
+    return terminal(column.replace("_", " "))
 
 
 def _means(title: str, results: Sequence[PeriodResult]) -> str:
+    """The means in words, with the periods that are missing in them, or that spoil them."""
     means = mean_over(results)
     shown = f"{title}: " + ", ".join(f"{_title(name)} {means[name]:.4f}" for name in results[0].columns(HEADLINE))
-    undefined = [str(r.period) for r in results if any(map(math.isnan, r.columns(HEADLINE).values()))]
-    return shown + (f" (left out where not defined: period {', '.join(undefined)})" if undefined else "")
+    undefined = [
+        result.period
+        for result in results
+        if any(math.isnan(s[m]) for name, s in result.scores.items() if name not in result.diverged for m in HEADLINE)
+    ]
+    diverged = [result.period for result in results if result.diverged]
+    return (
+        shown
+        + (f" (left out where not defined: period {_listed(undefined)})" if undefined else "")
+        + (f" (diverged in period {_listed(diverged)})" if diverged else "")
+    )
+
+
+def _listed(periods: Sequence[int]) -> str:
+    return ", ".join(map(str, periods))
+
+
+def opening(data: PeriodDataModule, test_from: int) -> list[str]:
+    """The first lines of a walk: how time is cut, which rows are walked nowhere, and whether nothing will be a test."""
+    boundaries, rows = data.boundaries, len(data.log)
+    lines = [_cut(data)]
+    if boundaries[0]:
+        lines.append(f"{boundaries[0]:,} rows before the first period are in histories only")
+    if waiting := rows - boundaries[-1]:
+        since = _shown(int(data.log.between(boundaries[-1], boundaries[-1] + 1).time[0]))
+        lines.append(f"{waiting:,} rows from {since} on wait, since their period is not complete")
+    if test_from > len(boundaries) - 1:
+        lines.append(no_test(data, test_from))
+    return lines
+
+
+def no_test(data: PeriodDataModule, test_from: int) -> str:
+    """Why a walk has no test period, and what to set."""
+    newest, last = len(data.boundaries) - 1, data.last_period
+    if test_from <= newest:
+        return f"no test period yet: test_from is {test_from}, and the walk goes as far as period {last} (--loop.until)"
+    return (
+        f"no test period, and so no mean: test_from is {test_from}, the walk has {newest} periods. Set "
+        "--model.init_args.test_from to one of them, or cut time finer (data.periods)"
+    )
+
+
+def _shown(time: int) -> str:
+    """A time as a date if it can be one in seconds, and otherwise as it is."""
+    if not 0 <= time < _YEAR_2100:
+        return f"time {time}"
+    return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _cut(data: PeriodDataModule) -> str:
@@ -172,5 +254,5 @@ def _cut(data: PeriodDataModule) -> str:
 def _write_csv(rows: list[dict[str, Any]], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".partial")
-    pl.DataFrame(rows).write_csv(partial)
+    pl.DataFrame(rows, infer_schema_length=None).write_csv(partial)
     partial.replace(path)

@@ -15,6 +15,7 @@ from asmg_pl.callbacks.configuration import described
 from asmg_pl.callbacks.report import PLOT, PeriodReport
 from asmg_pl.checkpoint_io import newest_first
 from asmg_pl.data.datamodule import PeriodDataModule
+from asmg_pl.errors import DivergedError
 from asmg_pl.results import PeriodResult, mean_over
 from asmg_pl.updaters.base import Updater
 
@@ -26,10 +27,11 @@ class WandbRun(Callback):
     """Shows a walk on Weights & Biases, if a project is named.
 
     The run gets a row per period, when the period has ended: ``MODEL/METRIC`` for each model scored, side by side,
-    ``data/…`` and ``cost/…``, all with ``period`` as the x-axis. Its summary is the mean over the test periods so far,
-    and, as ``warm-up/…``, over the warm-up periods. At the end it gets the period table, the plot, and what
-    ``artifacts`` asks for. Its configuration is the whole resolved one, with the stream's fingerprint and the program's
-    version.
+    ``data/…`` and ``cost/…``, all with ``period`` as the x-axis, and as ``diverged`` the number of models whose scores
+    were not finite. Its summary is the mean over the test periods so far, and, as ``warm-up/…``, over the warm-up
+    periods; ``diverged`` is 1 in that of a walk that has stopped since something was not finite, and else 0. At the end
+    it gets the period table, the plot, and what ``artifacts`` asks for. Its configuration is the whole resolved one,
+    with the stream's fingerprint and the program's version.
 
     The run's id is kept in checkpoints, so that a resumed walk goes on with its run. Online, only the periods that the
     run lacks are added; offline, a new folder of the same run gets all periods again, so that it is whole by itself:
@@ -96,6 +98,7 @@ class WandbRun(Callback):
         self._models = set()
         self._run.config.update(described(trainer), allow_val_change=True)  # type: ignore[no-untyped-call]
         self._run.define_metric("period")
+        self._run.define_metric("diverged", step_metric="period", summary="none")
         for section in ("data", "cost"):
             self._run.define_metric(f"{section}/*", step_metric="period", summary="none")
         self._log(trainer, cast(Updater, pl_module))
@@ -120,7 +123,10 @@ class WandbRun(Callback):
         self._finish(0)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """End the run as a failed one; a resumed walk goes on with it."""
+        """End the run as a failed one; a resumed walk goes on with it. One that has diverged gets its last row."""
+        if self._run is not None and isinstance(exception, DivergedError):
+            self._log(trainer, cast(Updater, pl_module), whole=True)
+            self._run.summary.update({"diverged": 1})
         self._finish(1)
 
     def state_dict(self) -> dict[str, Any]:
@@ -131,11 +137,14 @@ class WandbRun(Callback):
         """Take it back."""
         self._id = state_dict["id"]
 
-    def _log(self, trainer: Trainer, updater: Updater) -> None:
-        """Add the rows of periods that have ended and that the run lacks, and bring the summary up to date."""
+    def _log(self, trainer: Trainer, updater: Updater, whole: bool = False) -> None:
+        """Add the rows of periods that have ended and that the run lacks, and bring the summary up to date.
+
+        With ``whole``, the period whose phases are running has a row too.
+        """
         if self._run is None:
             return
-        running = cast(PeriodDataModule, trainer.datamodule).phase  # type: ignore[attr-defined]
+        running = None if whole else cast(PeriodDataModule, trainer.datamodule).phase  # type: ignore[attr-defined]
         ended = [r for r in updater.results.values() if running is None or r.period < running.period]
         missing = [result for result in ended if result.period > self._logged]
         timings = _timings(trainer.callbacks)  # type: ignore[attr-defined]
@@ -189,4 +198,4 @@ def _summary(results: Sequence[PeriodResult], timings: Sequence[Mapping[str, Any
     if "cost/peak_mib" in means:
         means["cost/peak_mib"] = max(cost["cost/peak_mib"] for cost in costs)
     warm_up = {f"warm-up/{name}": mean for name, mean in mean_over(results, "warm-up", join="/").items()}
-    return mean_over(tested, join="/") | means | warm_up
+    return mean_over(tested, join="/") | means | warm_up | {"diverged": 0}

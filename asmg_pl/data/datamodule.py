@@ -150,7 +150,10 @@ class PeriodDataModule(LightningDataModule):
         return len(label.unique()) if self.negatives is None else 2 * bool(len(label))
 
     def known_before(self, period: int) -> tuple[int, int]:
-        """How many users and how many items have a row before a period: those with the lowest ids."""
+        """How many users and how many items have a row before a period: those with the lowest ids.
+
+        All earlier rows count, those before the first period too, so that it makes no difference how time is cut.
+        """
         return self.log.known(self.rows_of(period).start)
 
     # ---- loaders

@@ -59,7 +59,8 @@ class InteractionLog:
         sizes: the numbers of users, items, categories and values of context features.
         longest_history: the longest history that rows can be given; ``None`` if all is there.
         digests: digests of the first blocks of rows, as far as they are known already.
-        landmarks: for some numbers of rows, how many users and items these first rows have.
+        landmarks: for some numbers of rows, how many users and items these first rows have, those of ``before``
+            included.
         before: rows that came before the first one and belong to no period; ``None`` if there are none.
         updates: how the categories came to be what they are, where some arrived after their item; the oldest first.
         intact: for each part, what is called before its rows are used; it raises a ``DataError`` if they are damaged.
@@ -209,7 +210,7 @@ class InteractionLog:
         return found
 
     def known(self, rows: int) -> tuple[int, int]:
-        """How many users and how many items the first ``rows`` rows have: ids from there on are new after them."""
+        """How many users and items the first ``rows`` rows, and those before, have: ids from there on are new then."""
         last = max(mark for mark in self.landmarks if mark <= rows)
         users, items = self.landmarks[last]
         for part in self.between(last, rows).parts:

@@ -27,10 +27,12 @@ class Ranking:
 
         Args:
             scores: of any real type [N], the higher the likelier. Logits do better than probabilities, which tie at 1
-                where a model is confident.
+                where a model is confident. Rows one of which has no number for a score have no order: every AUC is
+                then ``nan``.
             labels: 0 or 1, of any type [N].
         """
         scores, self._order = scores.sort()
+        self._ordered = not bool(scores[-1:].isnan().any())  # NaN is sorted to the end
         distinct, self._level = scores.unique_consecutive(return_inverse=True)  # 0, 1, … by rising score
         self._levels = len(distinct)
         self._positive = (labels > 0)[self._order].long()
@@ -65,7 +67,8 @@ class Ranking:
         earlier = negatives.cumsum(0) - negatives  # [groups], in the groups before
         below = negative.cumsum(0) - negative - earlier[owner]  # [C]
         won_twice = by_group(positive * (2 * below + negative))
-        return won_twice.double() / (2 * positives * negatives).double()
+        auc = won_twice.double() / (2 * positives * negatives).double()
+        return auc if self._ordered else torch.full_like(auc, torch.nan)
 
     def gauc(self, user: Tensor) -> Tensor:
         """Mean of the users' own AUCs, weighted by their rows, float64 scalar: how well each user's rows are ordered.

@@ -22,7 +22,7 @@ class Scoreboard:
         """Start empty.
 
         Args:
-            known_before: how many users and how many items have appeared before a period.
+            known_before: how many users and how many items have a row before a period.
         """
         self._known_before = known_before
         self._rows: dict[int, ScoredRows] = {}
@@ -43,5 +43,5 @@ class Scoreboard:
         Raises:
             KeyError: if nothing has been added to the period.
         """
-        counts, scores = self._rows.pop(period).compute()
-        return PeriodResult(period, split, **counts, scores=scores)
+        counts, scores, diverged = self._rows.pop(period).compute()
+        return PeriodResult(period, split, **counts, scores=scores, diverged=diverged)

@@ -22,10 +22,12 @@ class Summary(NamedTuple):
         counts: ``rows``, how many of them are ``positives``, and how many are of new users and new items:
             ``new_user_rows`` and ``new_item_rows``.
         scores: by model, its metrics by name.
+        diverged: by model, how many rows got a score that is NaN or infinite; only models with such rows.
     """
 
     counts: dict[str, int]
     scores: dict[str, dict[str, float]]
+    diverged: dict[str, int]
 
 
 class ScoredRows(Metric):
@@ -76,7 +78,11 @@ class ScoredRows(Metric):
 
         ``auc``, ``logloss``, ``gauc``, ``calibration`` and ``normalized_entropy`` are of all rows;
         ``auc_known_users``, ``auc_new_users`` and likewise ``…_items`` and ``logloss_…`` of the rows whose user (item)
-        has appeared in an earlier period, or has not. All are ``nan`` where they are not defined.
+        has a row before the period, or has not. All are ``nan`` where they are not defined.
+
+        A model that has *diverged*, since the logit of even one row is NaN or infinite, has no order of its rows and
+        no loss: all its metrics are ``nan``, those of groups without such a row too. An infinite logit is a probability
+        of 0 or 1, which no sound model has; all such rows would tie, and one with the other label has an infinite loss.
         """
         label, user, item = dim_zero_cat(self.label), dim_zero_cat(self.user), dim_zero_cat(self.item)  # [N]
         logits = dim_zero_cat(self.logits)  # [N, models]
@@ -88,11 +94,15 @@ class ScoredRows(Metric):
             "new_user_rows": int(new["users"].sum()),
             "new_item_rows": int(new["items"].sum()),
         }
-        scores = {model: _scores(logits[:, m], label, user, new) for m, model in enumerate(self.models)}
-        return Summary(counts, scores)
+        broken = dict(zip(self.models, (~logits.isfinite()).sum(0).tolist(), strict=True))
+        scores = {}
+        for m, model in enumerate(self.models):
+            scores[model] = _scores(logits[:, m] if not broken[model] else logits[:, m] * torch.nan, label, user, new)
+        return Summary(counts, scores, {model: rows for model, rows in broken.items() if rows})
 
 
 def _scores(logits: Tensor, label: Tensor, user: Tensor, new: Mapping[str, Tensor]) -> dict[str, float]:
+    """The metrics of one model, whose logits [N] are all finite or all NaN."""
     ranking, losses = Ranking(logits, label), row_losses(logits, label)
     scores = {
         "auc": ranking.auc(),

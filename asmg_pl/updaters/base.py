@@ -11,12 +11,13 @@ from typing import Any
 
 import torch
 from lightning import LightningModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase, nothing
 from asmg_pl.errors import ConfigError
+from asmg_pl.finite import Watch, stop_if, trained, unsound
 from asmg_pl.growth import grow_moments, grow_state, table_growth
 from asmg_pl.learned import Learned
 from asmg_pl.memory import require, size_of
@@ -25,7 +26,7 @@ from asmg_pl.optim import Adam, RowAdam
 from asmg_pl.pretrained import load_pretrained
 from asmg_pl.processes import average_gradients, without_reduction
 from asmg_pl.recommenders import EmbeddingMLP, Recommender
-from asmg_pl.results import PeriodResult, mean_over
+from asmg_pl.results import NOT_COUNTED, PeriodResult, mean_over
 from asmg_pl.sharding import ShardedTables
 from asmg_pl.updaters.losses import cross_entropy
 
@@ -117,6 +118,8 @@ class Updater(LightningModule):
         self.learned: dict[int, Learned] = {}
         self.phase: Phase | None = None
         self._part, self._parts = 0, 1  # of a mini-batch, see PeriodDataModule
+        self._mini_batch = 0
+        self._watch = Watch()
         self._scoreboard = Scoreboard(self._known_before)
         self._best: dict[str, Any] = {}
 
@@ -142,10 +145,14 @@ class Updater(LightningModule):
         return self._pretraining() if period == self.pretrain_periods > 0 and not self.pretrained_model else []
 
     def scoring(self, period: int, end: Callable[[], None] = nothing) -> Phase:
-        """The first phase of a period: its rows are scored before anything is trained; ``end`` is called after it."""
+        """The first phase of a period: its rows are scored before anything is trained; ``end`` is called after it.
+
+        The result of models that have diverged is recorded too, before the walk stops.
+        """
 
         def record() -> None:
             self.results[period] = self._scoreboard.take(period, self.split_of(period))
+            self._stop_if_diverged(self.results[period])
             end()
 
         return Phase("score", period, (period,), lambda batch: self._score(batch, period), record, trains=False)
@@ -188,6 +195,7 @@ class Updater(LightningModule):
         """
         optimizers = self.optimizers()
         chosen = optimizers[optimizer] if isinstance(optimizers, list) else optimizers
+        self._watch.see("loss", loss, self._mini_batch)
         if self._part == 0:
             chosen.zero_grad()
         with without_reduction(self.trainer.model):
@@ -200,13 +208,33 @@ class Updater(LightningModule):
             by_rows = list(tables.values()) if self.recommender.row_wise else []
             average_gradients(chosen.param_groups[0]["params"], by_rows, own)
         if self.gradient_clip is not None:
-            self.clip_gradients(chosen.optimizer, self.gradient_clip, "norm")
+            moved = [parameter for group in chosen.param_groups for parameter in group["params"]]
+            norm = nn.utils.clip_grad_norm_(moved, self.gradient_clip)
+            self._watch.see("gradient", norm, self._mini_batch)
         chosen.step()
 
     @property
     def completes_step(self) -> bool:
         """Whether the part of a mini-batch at hand is its last one."""
         return self._part == self._parts - 1
+
+    def end(self, phase: Phase) -> None:
+        """Call a phase's end, with a look at what was trained before it and at what it has made after it.
+
+        So nothing that is not finite is pushed, saved, exported or served. All processes stop together.
+
+        Raises:
+            DivergedError: naming the period, the phase, and the loss, the gradient, the parameters or the scores that
+                are not finite.
+        """
+        if phase.trains:
+            parameters, moments = trained(self, self.trainer.optimizers)
+            stop_if(self._watch.take() + (unsound(parameters) or unsound(moments)), phase, self.device)
+        phase.end()
+        if phase.trains:
+            models = {name: model for name, model in self.scored_models().items() if model is not self.recommender}
+            made = {f"{name} {part}": v for name, model in models.items() for part, v in model.named_parameters()}
+            stop_if(unsound(made), phase, self.device)
 
     def split_of(self, period: int) -> str:
         """``"selection"``, ``"warm-up"`` or ``"test"``, see :class:`~asmg_pl.results.PeriodResult`."""
@@ -232,7 +260,9 @@ class Updater(LightningModule):
     def _keep_best(self) -> None:
         """Keep the best epoch's parameters and moments; after the last epoch, go back to them."""
         assert self.phase is not None
-        scores = self._scoreboard.take(self.pretrain_periods + 1, "selection").scores["serving"]
+        result = self._scoreboard.take(self.pretrain_periods + 1, "selection")
+        self._stop_if_diverged(result)
+        scores = result.scores["serving"]
         score = -scores["logloss"] if math.isnan(scores["auc"]) else scores["auc"]
         optimizer = self.trainer.optimizers[0]
         if not self._best or score > self._best["score"]:
@@ -253,6 +283,12 @@ class Updater(LightningModule):
         with self.full_precision():
             logits = {name: model(batch) for name, model in self.scored_models().items()}
         self._scoreboard.update(period, logits, batch)
+
+    def _stop_if_diverged(self, result: PeriodResult) -> None:
+        assert self.phase is not None
+        scores = "the scores of {!r} for {:,} of {:,} rows of period {}"
+        found = [scores.format(model, rows, result.rows, result.period) for model, rows in result.diverged.items()]
+        stop_if(found, self.phase, self.device)
 
     def full_precision(self) -> torch.autocast:
         """A context in which ``trainer.precision`` does not count: scores and generated parameters are float32."""
@@ -294,7 +330,7 @@ class Updater(LightningModule):
         """Hand the mini-batch, or a part of it, to the running phase."""
         assert self.phase is not None
         self._parts = self.trainer.datamodule.accumulate if self.phase.trains else 1  # type: ignore[attr-defined]
-        self._part = batch_idx % self._parts
+        self._mini_batch, self._part = divmod(batch_idx, self._parts)
         with torch.set_grad_enabled(self.phase.trains):
             self.phase.step(batch)
 
@@ -304,13 +340,14 @@ class Updater(LightningModule):
         self._score(rows, period)
 
     def on_validation_epoch_end(self) -> None:
-        """Collect the results of the evaluated periods and log their means."""
+        """Collect the results of the evaluated periods; log their means over those that are prequential."""
         self.evaluation = {}
         seen = self.trainer.datamodule.seen  # type: ignore[attr-defined]
         for period in self._scoreboard.periods():
             split = "seen" if period <= seen else self.split_of(period)
             self.evaluation[period] = self._scoreboard.take(period, split)
-        self.log_dict(mean_over(self.evaluation.values()), sync_dist=True)
+        counted = [result for result in self.evaluation.values() if result.split not in NOT_COUNTED]
+        self.log_dict(mean_over(counted), sync_dist=True)
 
     test_step = validation_step
     on_test_epoch_end = on_validation_epoch_end

@@ -5,18 +5,41 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 import torch
 from lightning import Callback, LightningModule, Trainer
 
 from asmg_pl.callbacks import PeriodLoop, PhaseCheckpoint
 from asmg_pl.checkpoint_io import AtomicCheckpointIO
-from asmg_pl.data import EqualCounts, PeriodDataModule
-from asmg_pl.data.sources import DriftingStream
+from asmg_pl.data import EqualCounts, InteractionLog, PeriodDataModule
+from asmg_pl.data.negatives import Fresh
+from asmg_pl.data.sources import DriftingStream, Source
 from asmg_pl.errors import ConfigError, WalkInterruptedError
 from asmg_pl.updaters import IncrementalUpdate, Updater
 
 pytestmark = pytest.mark.filterwarnings("ignore")
+
+
+STREAM = DriftingStream(users=10, items=12, rows=200, categories=3)
+
+
+class Labelled(Source):
+    """Rows with given labels."""
+
+    def __init__(self, labels: list[int]) -> None:
+        self.labels = labels
+
+    def read(self, root: Path | None) -> InteractionLog:
+        """The rows, of two users and four items."""
+        rows = range(len(self.labels))
+        columns = {
+            "user": [n % 2 for n in rows],
+            "item": [n % 8 // 2 for n in rows],
+            "label": self.labels,
+            "time": rows,
+        }
+        return InteractionLog.from_frame(pl.DataFrame(columns))
 
 
 class Diary(Callback):
@@ -43,12 +66,17 @@ class Diary(Callback):
 
 
 def parts(
-    folder: Path, until: int | None = None, settings: dict[str, Any] | None = None, **updater: Any
+    folder: Path,
+    until: int | None = None,
+    settings: dict[str, Any] | None = None,
+    source: Source | None = None,
+    negatives: Fresh | None = None,
+    **updater: Any,
 ) -> tuple[Trainer, IncrementalUpdate, PeriodDataModule, Diary]:
     """Five periods, two of which pre-train in two epochs."""
     torch.manual_seed(1)
-    stream = DriftingStream(users=10, items=12, rows=200, categories=3)
-    data = PeriodDataModule(stream, periods=EqualCounts(5), batch_size=16, scoring_batch_size=30, history_size=2)
+    cut: dict[str, Any] = {"periods": EqualCounts(5), "negatives": negatives}
+    data = PeriodDataModule(source or STREAM, batch_size=16, scoring_batch_size=30, history_size=2, **cut)
     defaults: dict[str, Any] = {"pretrain_periods": 2, "pretrain_epochs": 2}
     trainer_defaults: dict[str, Any] = {"max_epochs": -1, "reload_dataloaders_every_n_epochs": 1}
     diary = Diary()
@@ -197,3 +225,26 @@ def test_a_phase_that_is_cut_short_does_not_count(tmp_path: Path) -> None:
         trainer.fit(model, data)
     assert (data.period, data.step, data.seen) == (4, 1, 3)
     assert last(tmp_path).name == "period-000004-phase-000-score.ckpt"
+
+
+@pytest.mark.parametrize(
+    ("label", "mend"), [(1, "--data.negatives Fresh"), (0, "check what makes a row positive when you convert")]
+)
+def test_a_stream_of_one_class_is_refused_before_any_work(tmp_path: Path, label: int, mend: str) -> None:
+    with pytest.raises(ConfigError, match=f"all 200 rows .* have label {label}, .*{mend}"):
+        walk(tmp_path, source=Labelled([label] * 200))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("place", [0, 100, 199])
+def test_a_stream_with_one_row_of_the_other_class_is_walked(tmp_path: Path, place: int) -> None:
+    labels = [1] * 200
+    labels[place] = 0
+    model, _, _ = walk(tmp_path, source=Labelled(labels))
+    assert list(model.results) == [3, 4, 5]
+    assert all(result.diverged == {} for result in model.results.values())
+
+
+def test_a_stream_of_positives_is_walked_with_fresh_negatives(tmp_path: Path) -> None:
+    model, _, _ = walk(tmp_path, source=Labelled([1] * 200), negatives=Fresh())
+    assert list(model.results) == [3, 4, 5]

@@ -103,3 +103,15 @@ def test_a_model_that_joins_later_has_a_shorter_line(tmp_path: Path, monkeypatch
 def test_a_picture_replaces_the_older_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "auc.png").write_text("older")
     drawn(RUN, tmp_path / "auc.png", monkeypatch)
+
+
+def test_a_period_in_which_a_model_has_diverged_is_a_gap_with_a_cross(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = {"serving": {"auc": NAN, "logloss": NAN}, "incremental": {"auc": 0.5, "logloss": 0.5}}
+    broken = PeriodResult(7, "test", 10, 5, 2, 1, scores, {"serving": 10})
+    for panel in (0, 1):
+        found = lines(drawn([*RUN, broken], tmp_path / "auc.png", monkeypatch), panel)
+        assert math.isnan(found["serving"][1][-1])
+        assert found["serving: diverged"] == ([7], [0.0])
+        assert "incremental: diverged" not in found

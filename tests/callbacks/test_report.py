@@ -16,8 +16,10 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from asmg_pl.callbacks import PeriodLoop, PeriodReport, PhaseCheckpoint
 from asmg_pl.callbacks.configuration import described
+from asmg_pl.callbacks.report import opening
 from asmg_pl.checkpoint_io import AtomicCheckpointIO
 from asmg_pl.data import EqualCounts, InteractionLog, PeriodDataModule
+from asmg_pl.data.calendar import Boundaries, Calendar
 from asmg_pl.data.sources import DriftingStream, Source
 from asmg_pl.results import mean_over
 from asmg_pl.updaters import IncrementalUpdate
@@ -32,10 +34,10 @@ STREAM = DriftingStream(users=10, items=12, rows=200, categories=3)
 
 
 class OneClass(Source):
-    """Nobody likes anything."""
+    """Nobody likes anything, but for one row before the first period that is scored."""
 
     def read(self, root: Path | None) -> InteractionLog:
-        columns = {"user": [1, 2] * 20, "item": [1] * 40, "label": [0] * 40, "time": range(40)}
+        columns = {"user": [1, 2] * 20, "item": [1] * 40, "label": [1] + [0] * 39, "time": range(40)}
         return InteractionLog.from_frame(pl.DataFrame(columns))
 
 
@@ -77,7 +79,7 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, IncrementalU
 def test_metrics_have_a_row_per_scored_period(walked: tuple[Path, IncrementalUpdate]) -> None:
     folder, model = walked
     table = pl.read_csv(folder / "metrics.csv")
-    counts = ["period", "split", "rows", "positives", "new_user_rows", "new_item_rows"]
+    counts = ["period", "split", "rows", "positives", "new_user_rows", "new_item_rows", "diverged"]
     assert table.columns == counts + [f"serving_{metric}" for metric in METRICS]
     assert table["period"].to_list() == [3, 4, 5]
     assert table["split"].to_list() == ["selection", "warm-up", "test"]
@@ -210,3 +212,41 @@ def test_an_evaluation_shows_the_periods_after_the_checkpoint_and_their_mean(
     auc = math.fsum(r.scores["serving"]["auc"] for r in model.evaluation.values()) / count
     assert f"serving auc {auc:.4f}" in out.splitlines()[-1]
     assert (folder / "metrics.csv").read_bytes() == before
+
+
+def test_the_first_lines_say_which_rows_wait_and_that_nothing_will_be_a_test(tmp_path: Path) -> None:
+    day = 86_400
+    rows = 3 * day // 3600 + 5  # hourly rows of three days and a bit
+    columns = {"user": range(rows), "item": [1] * rows, "label": [n % 2 for n in range(rows)]}
+    times = {"time": [1_600_041_600 + 3600 * n for n in range(rows)]}  # from a midnight on
+    log = InteractionLog.from_frame(pl.DataFrame(columns | times))
+
+    class There(Source):
+        def read(self, root: Path | None) -> InteractionLog:
+            return log
+
+    data = PeriodDataModule(There(), periods=Calendar("1d"))
+    assert opening(data, test_from=4) == [
+        "3 periods of 24 rows",
+        "5 rows from 2020-09-17 00:00:00 UTC on wait, since their period is not complete",
+        "no test period, and so no mean: test_from is 4, the walk has 3 periods. Set --model.init_args.test_from to "
+        "one of them, or cut time finer (data.periods)",
+    ]
+    assert opening(data, test_from=3) == opening(data, test_from=4)[:2]
+    later = PeriodDataModule(There(), periods=Boundaries(["2020-09-15", "2020-09-16", "2020-09-17"]))
+    assert opening(later, test_from=2) == [
+        "2 periods of 24 rows",
+        "24 rows before the first period are in histories only",
+        "5 rows from 2020-09-17 00:00:00 UTC on wait, since their period is not complete",
+    ]
+    counted = PeriodDataModule(STREAM, periods=EqualCounts(6))
+    assert re.fullmatch(r"2 rows from .* on wait, since their period is not complete", opening(counted, 5)[1])
+
+
+def test_a_walk_without_a_test_period_says_why_it_has_no_mean(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    walk(tmp_path, until=4)
+    out = capsys.readouterr().out
+    assert "no test period yet: test_from is 5, and the walk goes as far as period 4 (--loop.until)" in out
+    assert "mean over" not in out

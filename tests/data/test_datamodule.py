@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,10 +13,12 @@ import pytest
 import torch
 
 from asmg_pl.data import Batch, EqualCounts, EqualRows, InteractionLog, PeriodDataModule, Phase
+from asmg_pl.data.calendar import Boundaries, Calendar
 from asmg_pl.data.loader import MiniBatches, SideBySide
 from asmg_pl.data.negatives import Fresh, Rule
 from asmg_pl.data.periods import Periods
 from asmg_pl.data.sources import DriftingStream, Source
+from asmg_pl.data.sources.clicks import days
 from asmg_pl.errors import CheckpointError, ConfigError, DataError
 
 
@@ -68,6 +71,59 @@ def test_what_a_period_itself_brings_is_not_known_before_it() -> None:
     """Each row has a new user, and all have one item."""
     data = module()
     assert [data.known_before(period) for period in (1, 2, 5)] == [(0, 0), (20, 1), (80, 1)]
+
+
+DAY = 86_400
+
+
+def stream_of_days(days: int = 6, rows: int = 20) -> pl.DataFrame:
+    """A stream with equally many rows on each day; users and items come back, and new ones come."""
+    draw = random.Random(5)
+    columns: dict[str, list[int]] = {"user": [], "item": [], "label": [], "time": []}
+    for day in range(days):
+        for row in range(rows):
+            columns["user"].append(draw.randrange(4 + 3 * day))
+            columns["item"].append(draw.randrange(6 + 2 * day))
+            columns["label"].append(row % 2)
+            columns["time"].append(1_600_000_000 // DAY * DAY + day * DAY + row)
+    return pl.DataFrame(columns)
+
+
+@pytest.mark.parametrize("first", [0, 2])
+def test_who_is_known_is_the_same_however_time_is_cut(first: int) -> None:
+    """The same rows as equal counts, days, times of one's own, or the days of a window of a longer stream."""
+    rows = stream_of_days()
+    log, start = InteractionLog.from_frame(rows), int(rows["time"][0])
+    times = [start + day * DAY for day in range(7)]
+    window = days(log, times[first], times[6])
+    cuts: list[tuple[InteractionLog, Periods, int]] = [
+        (log, EqualCounts(6), first),
+        (log, EqualRows(20), first),
+        (log, Calendar("1d", include_last=True), first),
+        (log, Boundaries(list(times[first:])), 0),
+        (window, EqualCounts(6 - first), 0),
+        (window, Calendar("1d", include_last=True), 0),
+        (window, Boundaries(list(times[first:])), 0),
+    ]
+    found = []
+    for stream, periods, left_out in cuts:
+        data = PeriodDataModule(Given(stream), periods=periods)
+        known = [data.known_before(period) for period in range(left_out + 1, data.last_period + 1)]
+        assert len(known) == 6 - first
+        found.append(known)
+    before = [rows.filter(pl.col("time") < time) for time in times[first:6]]
+    assert found[0] == [(part["user"].n_unique(), part["item"].n_unique()) for part in before]
+    assert all(known == found[0] for known in found)
+
+
+class Given(Source):
+    """A log that is there."""
+
+    def __init__(self, log: InteractionLog) -> None:
+        self.log = log
+
+    def read(self, root: Path | None) -> InteractionLog:
+        return self.log
 
 
 def test_the_stream_is_read_once_and_only_when_needed() -> None:

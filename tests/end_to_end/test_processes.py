@@ -123,6 +123,35 @@ def test_a_mini_batch_may_be_gone_over_in_parts(tmp_path: Path, walks: Walks, ra
     assert_same(tmp_path, walks.alone("residual"))
 
 
+STRATEGIES = {
+    "whole tables": ["--trainer.strategy=ddp"],
+    "sharded tables": ["--trainer.strategy=asmg_pl.sharding.ShardedTables", "--trainer.strategy.min_rows=9"],
+}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_what_one_process_finds_stops_all_of_them_at_the_same_place(
+    tmp_path: Path, walks: Walks, strategy: str
+) -> None:
+    asked = ["--model", "end_to_end.one_sided.OneSided", *WALK[:-2], *STRATEGIES[strategy]]
+    given = ["--config", walks.config, *asked, "--trainer.devices", 2, "--trainer.default_root_dir", tmp_path]
+    for code, errors in on_ranks(2, asmg, "fit", *given):
+        assert code == 2
+        assert "diverged in period 6 · update: NaN or infinite are the loss of mini-batch 1. Nothing" in errors
+    newest = newest_first(tmp_path / "checkpoints")[0]
+    assert newest.name.startswith("period-000006-phase-000-score")
+    assert (tmp_path / "diverged.txt").exists()
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_parameters_that_are_not_finite_stop_all_processes(tmp_path: Path, walks: Walks, strategy: str) -> None:
+    asked = [*METHODS["IU"], "--model.learning_rate", 1e30, *WALK[:-2], *STRATEGIES[strategy]]
+    given = ["--config", walks.config, *asked, "--trainer.devices", 2, "--trainer.default_root_dir", tmp_path]
+    for code, errors in on_ranks(2, asmg, "fit", *given):
+        assert code == 2
+        assert "diverged in epoch 1 of pre-training on periods 1 to 4 · pretrain" in errors
+
+
 def run(*command: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run a command that must end within two minutes, with the callbacks of the tests at hand."""
     return subprocess.run(command, capture_output=True, text=True, env=with_tests() | environ, check=False, timeout=120)

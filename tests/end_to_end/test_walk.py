@@ -59,13 +59,13 @@ def test_a_run_folder_has_configuration_scores_timings_plot_and_checkpoints(walk
 
 def test_there_is_a_row_for_each_period_after_pretraining(walk: Walk) -> None:
     table = pl.read_csv(walk[0] / "metrics.csv")
-    counts = ["period", "split", "rows", "positives", "new_user_rows", "new_item_rows"]
+    counts = ["period", "split", "rows", "positives", "new_user_rows", "new_item_rows", "diverged"]
     assert table.columns == counts + [f"{model}_{metric}" for model in ("incremental", "serving") for metric in METRICS]
     assert table["period"].to_list() == list(WALKED)
     assert table["split"].to_list() == ["selection"] + ["warm-up"] * 4 + ["test"] * 4
     assert (table["rows"] == 200).all()
     assert table["positives"].is_between(1, 199).all()
-    assert set(table.columns[6:]) == set(table.select(pl.col(pl.Float64)).columns)
+    assert set(table.columns[7:]) == set(table.select(pl.col(pl.Float64)).columns)
     assert table.select(pl.all_horizontal(pl.col("^.*_auc$").is_between(0, 1)).all()).item()
     assert table.select(pl.all_horizontal(pl.col("^.*auc.*$").fill_nan(0.5).is_between(0, 1)).all()).item()
     # The generated model serves from the first period after its first training on.
@@ -152,7 +152,7 @@ def test_the_incremental_model_of_asmg_is_that_of_plain_incremental_update(
     shipped = Path(__file__).parents[2] / "configs" / "methods" / "iu.yaml"
     assert fit(tmp_path, "--config", shipped, *PRETRAINING).code == 0
     plain, asmg = pl.read_csv(tmp_path / "metrics.csv"), pl.read_csv(walk[0] / "metrics.csv")
-    assert plain.columns[6:] == [f"serving_{name}" for name in METRICS]
+    assert plain.columns[7:] == [f"serving_{name}" for name in METRICS]
     for name in METRICS:
         assert plain[f"serving_{name}"].equals(asmg[f"incremental_{name}"])
 

@@ -132,3 +132,14 @@ def test_the_sum_of_many_pairs_does_not_overflow() -> None:
     rows = 1_000_000
     labels = (torch.arange(rows) % 2).float()
     assert Ranking(torch.arange(rows), labels).auc().item() == exactly(0.5 + 1 / rows)
+
+
+@pytest.mark.parametrize("place", [0, 1, 3])
+def test_rows_one_of_which_has_no_number_for_a_score_have_no_order(place: int) -> None:
+    scores, label, user = torch.tensor([0.1, 0.2, 0.3, 0.4]), torch.tensor([0, 1, 0, 1]), torch.tensor([0, 0, 1, 1])
+    assert not Ranking(scores, label).auc_by_group(user, 2).isnan().any()
+    scores[place] = torch.nan
+    ranking = Ranking(scores, label)
+    assert ranking.auc().isnan()
+    assert ranking.auc_by_group(user, 2).isnan().all()
+    assert ranking.gauc(user).isnan()

@@ -50,6 +50,7 @@ def tool(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
 
 
 def table(done: Finished) -> list[dict[str, str]]:
-    """The rows of a printed Markdown table."""
-    header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in done.out.splitlines()]
+    """The rows of a printed Markdown table, without the notes below it."""
+    lines = [line for line in done.out.splitlines() if line.startswith("|")]
+    header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return [dict(zip(header, row, strict=True)) for row in rows]

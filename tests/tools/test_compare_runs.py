@@ -23,11 +23,12 @@ Compare = Callable[..., Finished]
 
 
 def write(folder: Path, seed: int, auc: list[float], batch: int = 64, rows: int = 100) -> None:
-    """A run scored on the test periods from 25 on; the LogLoss is one less the AUC."""
+    """A run scored on the test periods from 25 on; the LogLoss is one less the AUC, or .5 where there is one class."""
     folder.mkdir(parents=True)
+    losses = [0.5 if math.isnan(a) else 1 - a for a in auc]
     scored = [
-        {"period": 25 + n, "split": "test", "rows": rows, "positives": 5, "serving_auc": a, "serving_logloss": 1 - a}
-        for n, a in enumerate(auc)
+        {"period": 25 + n, "split": "test", "rows": rows, "positives": 5, "serving_auc": a, "serving_logloss": loss}
+        for n, (a, loss) in enumerate(zip(auc, losses, strict=True))
     ]
     warm = {"period": 24, "split": "warm-up", "rows": rows, "positives": 5, "serving_auc": 0.1, "serving_logloss": 9.0}
     pl.DataFrame([warm, *scored]).write_csv(folder / "metrics.csv")
@@ -94,8 +95,94 @@ def test_of_a_loss_less_is_better(study: Path, compared: Compare) -> None:
 def test_a_run_with_fewer_periods_is_compared_on_those_it_has(study: Path, compared: Compare) -> None:
     write(study / "runs" / "cut" / "seed-3", 3, [0.51])
     write(study / "runs" / "cut" / "seed-4", 4, [0.71, math.nan])
-    (row,) = [row for row in table(compared("runs")) if row["method"] == "cut"]
+    done = compared("runs")
+    (row,) = [row for row in table(done) if row["method"] == "cut"]
     assert (row["AUC"], row["lift over iu"], row["cells"]) == ("0.6100", "+0.0100", "2")
+    assert row[""] == "stopped"
+    assert "cut: stopped at period 25 (seed 3), others go on to 26" in done.out
+
+
+def test_a_run_that_has_stopped_early_is_never_the_best(study: Path, compared: Compare) -> None:
+    for seed in (3, 4):
+        write(study / "runs" / "cut" / f"seed-{seed}", seed, [0.99])
+    rows = table(compared("runs"))
+    assert [(row["method"], row[""]) for row in rows] == [
+        ("new", "best"),
+        ("iu", ""),
+        ("alike", "≈"),
+        ("cut", "stopped"),
+    ]
+
+
+def diverge(folder: Path, period: int, column: bool) -> None:
+    """Let the serving model have diverged in a period, as this version writes it, or one without a column for that."""
+    metrics = pl.read_csv(folder / "metrics.csv")
+    there = pl.col("period") == period
+    broken = [pl.when(there).then(math.nan).otherwise(pl.col("serving_logloss")).alias("serving_logloss")]
+    if column:
+        broken += [
+            pl.when(there).then(math.nan).otherwise(pl.col("serving_auc")).alias("serving_auc"),
+            pl.when(there).then(pl.lit("serving")).alias("diverged"),
+        ]
+    else:
+        broken.append(pl.when(there).then(1.0).otherwise(pl.col("serving_auc")).alias("serving_auc"))
+    metrics.with_columns(broken).write_csv(folder / "metrics.csv")
+
+
+@pytest.mark.parametrize("column", [True, False])
+@pytest.mark.parametrize("baseline", ["iu", "new"])
+def test_a_run_that_has_diverged_has_no_mean_no_lift_and_is_never_the_best(
+    study: Path, compared: Compare, column: bool, baseline: str
+) -> None:
+    diverge(study / "runs" / "new" / "seed-4", 26, column)
+    done = compared("runs", "--baseline", baseline)
+    rows = {row["method"]: row for row in table(done)}
+    assert list(rows) == ["iu", "alike", "new"]
+    assert [row[""] for row in rows.values()] == ["best", "≈", "diverged"]
+    new = rows["new"]
+    assert (new["AUC"], new["LogLoss"], new[f"lift over {baseline}"], new["95 %"]) == ("", "", "", "")
+    assert [row[f"lift over {baseline}"] for row in rows.values()].count("") == (1 if baseline == "iu" else 3)
+    assert "new: diverged in period 26 (seed 4)" in done.out
+    assert pl.read_csv(study / "comparison.csv").filter(method="new")["auc"].null_count() == 1
+
+
+def test_a_run_that_stopped_in_training_has_diverged_though_all_its_scores_are_numbers(
+    study: Path, compared: Compare
+) -> None:
+    (study / "runs" / "new" / "seed-3" / "diverged.txt").write_text("the walk has diverged in period 26 · update: x\n")
+    done = compared("runs")
+    assert {row["method"]: row[""] for row in table(done)} == {"iu": "best", "alike": "≈", "new": "diverged"}
+    assert "new: diverged in period 26 · update (seed 3)" in done.out
+
+
+def test_a_run_that_diverged_in_pre_training_has_a_row_too(study: Path, compared: Compare) -> None:
+    folder = study / "runs" / "hasty" / "seed-3"
+    folder.mkdir(parents=True)
+    (folder / "metrics.csv").write_text("\n")
+    (folder / "config.yaml").write_text(CONFIG.format(seed=3, batch=64))
+    (folder / "diverged.txt").write_text("the walk has diverged in epoch 1 of pre-training on periods 1 to 2: x\n")
+    done = compared("runs", "--metric", "logloss")
+    assert {row["method"]: row[""] for row in table(done)}["hasty"] == "diverged"
+    assert "hasty: diverged in epoch 1 of pre-training on periods 1 to 2 (seed 3)" in done.out
+    assert table(compared("runs", "--baseline", "hasty"))[0][""] == "best"
+
+
+def test_methods_without_a_test_period_are_never_the_best(study: Path, compared: Compare) -> None:
+    for method in ("iu", "new", "alike"):
+        for seed in (3, 4):
+            folder = study / "runs" / method / f"seed-{seed}"
+            if method != "alike":
+                metrics = pl.read_csv(folder / "metrics.csv").filter(split="warm-up")
+                metrics.write_csv(folder / "metrics.csv")
+            text = (folder / "config.yaml").read_text().replace("init_args: {", "init_args: {test_from: 25, ")
+            (folder / "config.yaml").write_text(text)
+    done = compared("runs")
+    assert {row["method"]: row[""] for row in table(done)} == {
+        **{"alike": "best", "iu": "no test period", "new": "no test period"}
+    }
+    assert "iu: no test period: test_from is 25, the walk has 24 periods" in done.out
+    alone = table(compared("runs/iu", "runs/new"))
+    assert {row[""] for row in alone} == {"no test period"}
 
 
 def test_warm_up_periods_can_be_compared(study: Path, compared: Compare) -> None:

@@ -44,6 +44,7 @@ def test_a_summary_has_setting_scores_spread_and_costs_without_scoring(
     folders: dict[int, Path],
 ) -> None:
     found = summary(read_runs(folders))
+    assert found.pop("note") == ""
     assert found.pop("setting") == "batch 64, lr 0.001, passes 2, generator lr 1e-05"
     expected = {"auc": 0.65, "logloss": 0.7, "auc_std": 0.1 / 2**0.5, "steps": 7, "seconds": 7, "peak_mib": 200}
     assert found == pytest.approx(expected)
@@ -71,7 +72,7 @@ def test_memory_that_nobody_watched_is_that_of_the_timings(folders: dict[int, Pa
     (folders[1] / "peak_memory_mib.txt").unlink()
     lines = TIMINGS.splitlines()
     noted = [f"{lines[0]},peak_mib", *(f"{line},{200 + place}.5" for place, line in enumerate(lines[1:]))]
-    (folders[1] / "timings.csv").write_text("\n".join(noted))
+    (folders[1] / "timings.csv").write_text("\n".join(noted) + "\n")
     assert read_run(folders[1]).peak_mib == 204.5
 
 

@@ -83,9 +83,12 @@ class ClickSource(Source):
 
 
 def days(log: InteractionLog, first: int, last: int) -> InteractionLog:
-    """The rows from a time on and before another; earlier ones are still in histories, and not to be negatives."""
+    """The rows from a time on and before another.
+
+    Earlier ones are still in histories, their users and items are known, and none of them is to be a negative.
+    """
     begin, end = log.first_from(torch.tensor([first, last])).tolist()
-    return replace(log.between(begin, end), before=log.between(0, begin))
+    return replace(log.between(begin, end), before=log.between(0, begin), landmarks={0: log.known(begin)})
 
 
 def read_table(
