@@ -40,6 +40,10 @@ class Sizes(NamedTuple):
     categories: int = 0
     context: tuple[int, ...] = ()
 
+    def by(self, period: int) -> Sizes:
+        """Those of the rows up to the end of a period; all, where there are no periods."""
+        return self
+
 
 #: Rows whose digest is taken together, see :meth:`InteractionLog.fingerprint`.
 BLOCK = 2**20
@@ -199,6 +203,20 @@ class InteractionLog:
         self.landmarks[rows] = users, items
         return users, items
 
+    def sizes_by(self, rows: int) -> Sizes:
+        """The sizes that the first ``rows`` rows alone would have."""
+        last = max((mark for mark in self._sizes if mark <= rows), default=0)
+        known = self._sizes.get(last, Sizes(0, 0, 0, (0,) * len(self.sizes.context)))
+        users, items = self.known(rows)
+        categories, context = known.categories, known.context
+        if self.categories is not None and items > known.items:
+            categories = max(categories, int(self.categories[known.items : items].max()) + 1)
+        for part in self.between(last, rows).parts:
+            if part.rows:
+                context = tuple(max(n, int(c.max()) + 1) for n, c in zip(context, part.context, strict=True))
+        self._sizes[rows] = Sizes(users, items, categories, context)
+        return self._sizes[rows]
+
     def fingerprint(self, rows: int) -> str:
         """A digest of the first ``rows`` rows, to tell a stream that has grown from one that has changed.
 
@@ -211,7 +229,7 @@ class InteractionLog:
             block = begin // BLOCK
             whole = begin + BLOCK <= rows and block < len(self.digests)
             digest.update((self.digests[block] if whole else self.digest(begin, min(begin + BLOCK, rows))).encode())
-        if self.categories is not None:
+        if self.categories is not None and self.sizes_by(rows).categories:
             categories = self.categories[: self.known(rows)[1]]
             for column in ((categories >= 0).sum(1), categories[categories >= 0]):  # the table's width may grow
                 digest.update(column.cpu().numpy().tobytes())
@@ -224,6 +242,10 @@ class InteractionLog:
             for column in columns:
                 digest.update(column.cpu().numpy().tobytes())
         return digest.hexdigest()
+
+    @cached_property
+    def _sizes(self) -> dict[int, Sizes]:
+        return {}
 
     @cached_property
     def _starts(self) -> list[int]:
