@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import polars as pl
 import pytest
 import torch
 from lightning import Trainer
+from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from asmg_pl.callbacks import PeriodLoop
@@ -20,7 +21,7 @@ from asmg_pl.data.periods import Periods
 from asmg_pl.data.sources import Source
 from asmg_pl.generators import GRUGenerator
 from asmg_pl.recommenders import DeepFM, EmbeddingMLP, Hashed, MatrixFactorization, TwoTower
-from asmg_pl.updaters import ASMG, SML, EWC, IncrementalUpdate, Retrain, Updater
+from asmg_pl.updaters import ASMG, EWC, SML, IncrementalUpdate, Retrain, Updater
 
 ROWS, PERIODS, SHORT = 50, 9, 6
 
@@ -53,6 +54,8 @@ def walk(
     resume: bool = False,
     first_category: int = 0,
     periods: Periods | None = None,
+    until: int | None = None,
+    callbacks: Sequence[Callback] = (),
     **options: Any,
 ) -> Updater:
     """Walk so many rows of the stream, two periods of which pre-train."""
@@ -70,7 +73,7 @@ def walk(
         enable_checkpointing=False,
         enable_model_summary=False,
         enable_progress_bar=False,
-        callbacks=[PeriodLoop()],
+        callbacks=[*callbacks, PeriodLoop(until)],
     )
     trainer.fit(updater, data, ckpt_path=checkpoint if resume else None)
     if checkpoint is not None and not resume:
