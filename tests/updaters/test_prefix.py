@@ -14,6 +14,7 @@ import torch
 from lightning import Trainer
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
+from updaters.remembering import Remembering
 
 from asmg_pl.callbacks import PeriodLoop
 from asmg_pl.data import EqualCounts, EqualRows, InteractionLog, PeriodDataModule
@@ -90,6 +91,7 @@ METHODS: dict[str, Callable[..., Updater]] = {
     "row by row": partial(IncrementalUpdate, row_wise=True),
     "EWC": EWC,
     "Retrain": Retrain,
+    "histories by other names": Remembering,
     "without pre-training": partial(ASMG, window=2, pretrain_periods=0),
 }
 RECOMMENDERS = {
