@@ -26,7 +26,7 @@ def histories_in(module: nn.Module) -> Iterator[tuple[str, ParameterHistory]]:
 
 def table_entries(module: nn.Module) -> dict[str, tuple[str, int]]:
     """By name in the module's ``state_dict``, the table whose rows a tensor has, and along which axis they stand."""
-    entries = {}
+    entries: dict[str, tuple[str, int]] = {}
     for path, model in models_in(module):
         entries |= {f"{path}tables.{name}.weight": (name, 0) for name in model.tables}
     for path, history in histories_in(module):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from typing import cast
 
 import pytest
 import torch
@@ -24,11 +25,9 @@ RECOMMENDERS: dict[str, Callable[[Sizes], Recommender]] = {
 }
 
 
-class Seen(Sizes):
+def seen(sizes: Sizes) -> Sizes:
     """The sizes of a stream of which pre-training sees ``KNOWN``."""
-
-    def by(self, period: int) -> Sizes:
-        return KNOWN
+    return sizes._replace(past=lambda period: KNOWN)
 
 
 @pytest.mark.parametrize("name", RECOMMENDERS)
@@ -36,7 +35,7 @@ def test_the_initial_model_of_a_longer_stream_has_more_rows_and_no_other_numbers
     models = []
     for sizes in (SHORT, LONG):
         torch.manual_seed(4)
-        models.append(IncrementalUpdate(Seen(*sizes), recommender=RECOMMENDERS[name]).recommender)
+        models.append(IncrementalUpdate(seen(sizes), recommender=RECOMMENDERS[name]).recommender)
     short, long = models
     for table in short.tables:
         assert torch.equal(long.table(table)[: len(short.table(table))], short.table(table))
@@ -50,7 +49,7 @@ def test_the_generators_and_transfers_first_weights_do_not_depend_on_the_tables(
     drawn = []
     for sizes in (SHORT, LONG):
         torch.manual_seed(4)
-        learned = method(Seen(*sizes)).named_parameters()
+        learned = method(seen(sizes)).named_parameters()
         drawn.append({name: p for name, p in learned if name.startswith(("generator.", "transfer."))})
     assert drawn[0]
     assert all(torch.equal(drawn[1][name], value) for name, value in drawn[0].items())
@@ -58,7 +57,7 @@ def test_the_generators_and_transfers_first_weights_do_not_depend_on_the_tables(
 
 @pytest.mark.parametrize("name", RECOMMENDERS)
 def test_tables_are_uniform_up_to_glorots_limit_for_the_rows_that_pretraining_sees(name: str) -> None:
-    model = IncrementalUpdate(Seen(*LONG), recommender=RECOMMENDERS[name]).recommender
+    model = IncrementalUpdate(seen(LONG), recommender=RECOMMENDERS[name]).recommender
     known = table_rows(RECOMMENDERS[name], KNOWN)
     assert known["user"] == 70
     assert known["item"] == (17 if name == "Hashed" else 90)
@@ -74,7 +73,7 @@ def test_tables_are_uniform_up_to_glorots_limit_for_the_rows_that_pretraining_se
 
 
 def test_other_seeds_and_tables_start_elsewhere() -> None:
-    tables = []
+    tables: list[Tensor] = []
     for seed in (1, 2):
         torch.manual_seed(seed)
         tables += IncrementalUpdate(Sizes(30, 30)).recommender.table_parameters().values()
@@ -94,7 +93,7 @@ class Measuring(Recommender):
     def __init__(self, sizes: Sizes) -> None:
         super().__init__()
         self.tables = nn.ModuleDict({"user": nn.Embedding(sizes.users, 2), "item": nn.Embedding(sizes.items, 2)})
-        self.scale = nn.Parameter(torch.ones(1) / self.tables["user"].weight.std().item())
+        self.scale = nn.Parameter(torch.ones(1) / cast(nn.Embedding, self.tables["user"]).weight.std().item())
         if sizes.users == 13:
             raise ConfigError("13 users bring bad luck")
 

@@ -23,19 +23,6 @@ from asmg_pl.data.sources import Source
 from asmg_pl.errors import CheckpointError, ConfigError
 
 
-class StreamSizes(Sizes):
-    """The sizes of a stream, and of what it was at the end of each of its periods."""
-
-    data: PeriodDataModule | None = None
-
-    def by(self, period: int) -> Sizes:
-        """Those of the rows up to the end of a period, or of the last one."""
-        return self if self.data is None else self.data.sizes_by(period)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> StreamSizes:
-        return self
-
-
 class PeriodDataModule(LightningDataModule):
     """Yields the mini-batches of one phase at a time and keeps the walk's place in its state.
 
@@ -124,9 +111,7 @@ class PeriodDataModule(LightningDataModule):
     @property
     def sizes(self) -> Sizes:
         """The numbers of users, items and categories, from which the recommender is built; they know their past."""
-        sizes = StreamSizes(*self.log.sizes)
-        sizes.data = self
-        return sizes
+        return self.log.sizes._replace(past=self.sizes_by)
 
     def sizes_by(self, period: int) -> Sizes:
         """The sizes that the stream had at the end of a period, or of the last one."""

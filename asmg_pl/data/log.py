@@ -13,6 +13,7 @@ A log in memory is one such piece; a stream on disk has one for each time that r
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
@@ -33,16 +34,21 @@ from asmg_pl.errors import ConfigError
 
 
 class Sizes(NamedTuple):
-    """How many rows each embedding table of a stream needs; ``context`` has a number for each context feature."""
+    """How many rows each embedding table of a stream needs; ``context`` has a number for each context feature.
+
+    Attributes:
+        past: gives those of the rows up to the end of a period; ``None`` for what is not cut into periods.
+    """
 
     users: int
     items: int
     categories: int = 0
     context: tuple[int, ...] = ()
+    past: Callable[[int], Sizes] | None = None
 
     def by(self, period: int) -> Sizes:
         """Those of the rows up to the end of a period; all, where there are no periods."""
-        return self
+        return self if self.past is None else self.past(period)
 
 
 #: Rows whose digest is taken together, see :meth:`InteractionLog.fingerprint`.

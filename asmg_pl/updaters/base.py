@@ -115,7 +115,7 @@ class Updater(LightningModule):
         self.test_from = test_from
         self.pretrained_model = pretrained_model
         known = known_sizes(sizes, pretrain_periods)
-        sizes = Sizes(*sizes)._replace(categories=sizes.categories if known.categories else 0)
+        sizes = sizes._replace(categories=sizes.categories if known.categories else 0, past=None)
         shapes = on_meta(recommender, sizes)
         if shapes is not None:
             _require_room(shapes)

@@ -141,7 +141,9 @@ def test_no_mini_batch_side_by_side_is_larger_than_others_however_long_an_older_
     found = []
     for repeat in range(2):
         data.phase = phase(1, 2, 3, side_by_side=True, repeat=repeat)
-        steps = list(data.train_dataloader())
+        loader = data.train_dataloader()
+        assert isinstance(loader, SideBySide)
+        steps = list(loader)
         assert len(steps) == data.mini_batches(data.phase) == 1
         rows = [batch.label.count_nonzero() if negatives else batch.total for batch in steps[0]]
         assert rows == [6, 6, 3]
@@ -153,7 +155,9 @@ def test_no_mini_batch_side_by_side_is_larger_than_others_however_long_an_older_
 def test_rows_beside_a_short_period_are_no_more_than_a_mini_batch_holds() -> None:
     data = PeriodDataModule(Numbered(103), periods=Growing(), batch_size=6)
     data.phase = phase(3, beside=lambda: torch.arange(90))
-    ((own, others),) = data.train_dataloader()
+    loader = data.train_dataloader()
+    assert isinstance(loader, SideBySide)
+    ((own, others),) = loader
     assert sorted(own.user.tolist()) == [100, 101, 102]
     assert len(set(others.user.tolist())) == 6
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import torch
@@ -71,10 +71,11 @@ class Modes(Callback):
         self.asked: dict[str, set[bool]] = {}
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        phase = pl_module.phase.name  # type: ignore[union-attr]
-        trained = {name for name, part in pl_module.named_children() if any(m.training for m in part.modules())}
-        self.training[phase] = self.training.get(phase, set()) | trained
-        pl_module.recommender.modes = self.asked.setdefault(phase, set())  # type: ignore[union-attr, assignment]
+        updater = cast(Updater, pl_module)
+        assert updater.phase is not None
+        trained = {name for name, part in updater.named_children() if any(m.training for m in part.modules())}
+        self.training.setdefault(updater.phase.name, set()).update(trained)
+        cast(Noisy, updater.recommender).modes = self.asked.setdefault(updater.phase.name, set())
 
 
 @pytest.mark.parametrize("method", METHODS)
