@@ -92,6 +92,12 @@ class ParameterHistory(nn.Module):
         self.dense = self.dense.index_select(0, kept)
 
     @torch.no_grad()
+    def fill(self, recommender: Recommender) -> None:
+        """Let the tables of all snapshots be those of a recommender."""
+        for name, table in recommender.table_parameters().items():
+            self.tables.get_buffer(name).copy_(table)
+
+    @torch.no_grad()
     def push(self, recommender: Recommender) -> None:
         """Copy the recommender's parameters over the oldest snapshot, or behind the newest if the history grows."""
         if self.grows and self.pushes == self.window:
@@ -106,10 +112,10 @@ class ParameterHistory(nn.Module):
         """A table's rows in all snapshots, oldest first, float [k, n, D], and their state, float [n, D, H]."""
         snapshots = self.tables.get_buffer(name)
         first = torch.tensor(self._slots(), device=ids.device)[:, None] * snapshots.shape[1]
-        window = F.embedding((first + ids).flatten(), snapshots.flatten(0, 1))
+        window = F.embedding(first + ids, snapshots.flatten(0, 1))
         hidden = self.hidden.get_buffer(name)
         state = F.embedding(ids, hidden.flatten(1)).float()  # a row in one piece is copied much faster
-        return window.view(self.window, len(ids), -1), state.view(len(ids), *hidden.shape[1:])
+        return window, state.view(len(ids), *hidden.shape[1:])
 
     def keep_state(self, name: str, ids: Tensor, states: Tensor) -> None:
         """Set the state of a table's rows, float [n, D, H]."""

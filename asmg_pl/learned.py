@@ -31,15 +31,16 @@ def learned_quantities(
     """Quantities by name, for each table and, as ``"dense"``, for all dense parameters together.
 
     ``"moved"`` is how far the serving model's parameters lie from the base model's, ‖Θ*_t − Θ_t‖ / ‖Θ_t‖; the others
-    are those of :meth:`asmg_pl.generators.Generator.learned`. Where a table's rows are shared out among ranks, those of
-    the first rank stand for all.
+    are those of :meth:`asmg_pl.generators.Generator.learned`. Only rows that have appeared count. Where a table's rows
+    are shared out among ranks, those of the first rank stand for all.
     """
     found: Learned = {}
     served = serving.table_parameters()
     for name, table in base.table_parameters().items():
-        rows = torch.arange(0, len(table), max(1, math.ceil(len(table) / SAMPLE)), device=table.device)
+        known = base.rows_known(name)
+        rows = torch.arange(0, known, max(1, math.ceil(known / SAMPLE)), device=table.device)
         found[name] = {
-            "moved": _moved(served[name], table),
+            "moved": _moved(served[name][:known], table[:known]),
             **generator.learned(name, *history.rows(name, rows)),
         }
     dense = history.flat(base)

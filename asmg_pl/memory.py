@@ -73,10 +73,11 @@ def parts_of(module: LightningModule) -> dict[str, int]:
     """Bytes of each part of an updater, and of two moments for each of its parameters that an optimiser has."""
     trained = {id(p): p for each in module.trainer.optimizers for group in each.param_groups for p in group["params"]}
     parts = {name: size_of(child) for name, child in module.named_children()}
-    for child in module.children():
+    for name, child in list(module.named_children()):
         if isinstance(child, ParameterHistory):
-            parts["hidden state"] = size_of(child.hidden) + child.dense_hidden.nbytes
-            parts["history"] -= parts["hidden state"]
+            state = size_of(child.hidden) + child.dense_hidden.nbytes
+            parts["hidden state"] = parts.get("hidden state", 0) + state
+            parts[name] -= state
     parts = {name: size for name, size in parts.items() if size}
     return parts | {"moments": 2 * sum(p.numel() * p.element_size() for p in trained.values())}
 

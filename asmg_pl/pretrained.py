@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.errors import CheckpointError
 from asmg_pl.growth import grow_moments, grow_state, table_growth
-from asmg_pl.recommenders import Recommender
+
+if TYPE_CHECKING:
+    from asmg_pl.updaters import Updater
 
 PREFIX = "recommender."
 
@@ -19,25 +21,25 @@ PREFIX = "recommender."
 def load_pretrained(
     path: Path,
     checkpoint: Mapping[str, Any],
-    recommender: Recommender,
+    updater: Updater,
     optimizer: torch.optim.Optimizer,
     data: PeriodDataModule,
-    periods: int,
 ) -> None:
     """Take the base model and its moments from a checkpoint; whatever else the checkpoint has is left.
 
     Args:
         path: where the checkpoint comes from, for messages.
         checkpoint: of any method, tables sharded as those of the recommender.
-        recommender: where the weights go; users, items and categories that are new since then keep their rows.
+        updater: whose base model gets the weights; users, items and categories that are new since then get the rows
+            that they would have had there.
         optimizer: of ``recommender.parameters()``, where the moments and pre-training's learning rate go.
         data: the stream of this walk.
-        periods: how many periods pre-train.
 
     Raises:
         CheckpointError: if the checkpoint was not made just after pre-training on the same periods of the same stream,
             or belongs to another base model.
     """
+    recommender, periods = updater.recommender, updater.pretrain_periods
     walk = checkpoint[type(data).__qualname__]
     data.check_same_stream(walk)
     if checkpoint["best_pretraining_epoch"] or walk["seen"] != periods:
@@ -50,6 +52,7 @@ def load_pretrained(
     weights = {k.removeprefix(PREFIX): v for k, v in checkpoint["state_dict"].items() if k.startswith(PREFIX)}
     moments = checkpoint["optimizer_states"][0]
     growth = table_growth(weights, recommender.state_dict())
+    updater.begin_as(checkpoint, growth)
     grow_state(weights, recommender.state_dict(), growth)
     grow_moments(moments, recommender, growth)
     recommender.load_state_dict(weights)

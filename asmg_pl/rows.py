@@ -29,6 +29,6 @@ def touched_rows(ids: list[Tensor], table_rows: int, elsewhere: int = 0) -> tupl
     return touched, [part.view_as(i) for part, i in zip(parts, ids, strict=True)]
 
 
-def chunks(table: Tensor, size: int) -> tuple[Tensor, ...]:
-    """All row numbers of a table, at most ``size`` at a time, int64 on its device."""
-    return torch.arange(len(table), device=table.device).split(size)
+def chunks(begin: int, end: int, size: int, device: torch.device) -> tuple[Tensor, ...]:
+    """The row numbers ``begin … end - 1``, at most ``size`` at a time, int64 on a device."""
+    return torch.arange(begin, end, device=device).split(size) if begin < end else ()

@@ -151,3 +151,12 @@ def test_a_saved_window_of_another_length_is_refused_where_the_window_is_fixed()
     history, _ = pushed(2, 2)
     with pytest.raises(RuntimeError, match="size mismatch for dense"):
         ParameterHistory(random_model(), 3, hidden_size=3).load_state_dict(history.state_dict())
+
+
+@pytest.mark.parametrize("hidden_size", [0, 3])
+def test_no_row_may_be_asked_for(hidden_size: int) -> None:
+    history = ParameterHistory(random_model(), 2, hidden_size)
+    window, state = history.rows("user", torch.arange(0))
+    assert window.shape == (2, 0, 2)
+    assert state.shape == (0, 2, hidden_size)
+    history.keep_state("user", torch.arange(0), state)

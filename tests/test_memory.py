@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from updaters.remembering import Remembering
 
 from asmg_pl.data.log import Sizes
 from asmg_pl.errors import ConfigError
@@ -58,6 +59,12 @@ def test_the_parts_of_a_walk_are_what_it_holds(short_walk: Any, half: bool) -> N
     assert parts["history"] == 3 * model
     assert parts["hidden state"] == 4 * 4 * dense + 4 * (2 if half else 4) * (coordinates - dense)
     assert parts["moments"] == 2 * (model + size_of(updater.generator))
+
+
+def test_a_history_by_another_name_is_named_by_it(short_walk: Any) -> None:
+    parts = parts_of(short_walk(Remembering))
+    assert {"recommender", "snapshots", "all_so_far", "hidden state", "moments"} == set(parts)
+    assert parts["snapshots"] == 3 * parts["recommender"]
 
 
 def test_other_parts_are_named_too(short_walk: Any) -> None:

@@ -133,6 +133,7 @@ class PeriodLoop(Callback):
         data, updater = _parts(trainer)
         data.phase = None
         while data.period <= data.last_period:
+            updater.stand_at(data.period)
             phases = updater.plan(data.period)
             if data.step == len(phases):
                 data.period, data.step = data.period + 1, 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ class PeriodDataModule(LightningDataModule):
         seen: the latest period that any training has read; scoring it would no longer be honest.
         phase: the phase whose rows :meth:`train_dataloader` yields; set by the period loop.
         until: the last period to walk, ``None`` for all; set by the period loop.
+        categories: whether batches have the items' categories; set by an updater whose model goes without.
     """
 
     def __init__(
@@ -93,6 +95,7 @@ class PeriodDataModule(LightningDataModule):
         self.seen = 0
         self.phase: Phase | None = None
         self.until: int | None = None
+        self.categories = True
         self._known: list[int] = []  # boundaries of the walk that is resumed, and how many rows the stream had then
         self._known_rows = 0
         self._boundaries: list[int] = []
@@ -121,8 +124,12 @@ class PeriodDataModule(LightningDataModule):
 
     @property
     def sizes(self) -> Sizes:
-        """The numbers of users, items and categories, from which the recommender is built."""
-        return self.log.sizes
+        """The numbers of users, items and categories, from which the recommender is built; they know their past."""
+        return self.log.sizes._replace(past=self.sizes_by)
+
+    def sizes_by(self, period: int) -> Sizes:
+        """The sizes that the stream had at the end of a period, or of the last one."""
+        return self.log.sizes_by(self.boundaries[min(period, len(self.boundaries) - 1)])
 
     @property
     def boundaries(self) -> list[int]:
@@ -168,21 +175,22 @@ class PeriodDataModule(LightningDataModule):
             return self._batches(phase, phase.rows(), lambda rows: rows.split(size))
         if not phase.side_by_side:
             batches = self._batches(phase, self._positions(*phase.reads), lambda rows: rows.split(size), phase.reads)
-            return batches if phase.beside is None else SideBySide([batches, self._beside(phase, self._cuts(phase))])
-        # Each stream is shuffled by itself and cut into as many mini-batches as the newest period needs.
-        count = self._cuts(phase)
+            return batches if phase.beside is None else SideBySide([batches, self._beside(phase, phase.beside())])
         return SideBySide(
             [
-                self._batches(phase, self._positions(period), lambda rows: rows.tensor_split(count), (period,), period)
+                self._batches(phase, self._positions(period), self._abreast(phase), (period,), period)
                 for period in phase.reads
             ]
         )
 
-    def _beside(self, phase: Phase, count: int) -> MiniBatches:
-        assert phase.beside is not None
-        rows = phase.beside()
-        rows = rows.repeat(-(-count // len(rows)))  # none of the mini-batches may be empty
-        return self._batches(phase, rows, lambda rows: rows.tensor_split(count), (), "beside")
+    def _beside(self, phase: Phase, rows: Tensor) -> MiniBatches:
+        rows = rows.repeat(-(-self._cuts(phase) // len(rows)))  # none of the mini-batches may be empty
+        return self._batches(phase, rows, self._abreast(phase), (), "beside")
+
+    def _abreast(self, phase: Phase) -> Cut:
+        """Cuts shuffled rows into as many mini-batches as the phase has; what they cannot hold is left out."""
+        count, size = self._cuts(phase), self._size(phase)
+        return lambda rows: rows[: count * size].tensor_split(count)
 
     def _batches(
         self, phase: Phase, rows: Tensor, cut: Cut, periods: tuple[int, ...] = (), *key: int | str
@@ -197,20 +205,21 @@ class PeriodDataModule(LightningDataModule):
         shares = processes * len(numbers)
         order = permutation(len(rows), self.seed, *phase.key, *key) if phase.trains and phase.rows is None else None
         sizes = [len(part) for part in cut(torch.arange(len(rows)))]
+        drawing = self.negatives if phase.negatives else None
 
         def own(rows: Tensor) -> tuple[Tensor, ...]:
             return tuple(Share.take(part, number, shares) for part in cut(rows) for number in numbers)
 
         newest = max(phase.reads, default=phase.period)
         batches = self._feed.mini_batches(rows, own, order, periods, phase.period, self._known_at(newest))
-        if self.negatives is None:
+        if drawing is None:
             totals = [size for size in sizes for _ in numbers]
             return Shares(batches, totals, shares) if shares > 1 else batches
         random = randomness(
             self.seed, "negatives", *((*phase.key, *key) if phase.trains else phase.reads), device=self._feed.device
         )
-        read = (rows if order is None else rows[order]).to(self._feed.device)
-        drawn = self.negatives.draw(self._interactions, read, random)
+        read = (rows if order is None else rows[order])[: sum(sizes)].to(self._feed.device)
+        drawn = drawing.draw(self._interactions, read, random)
         parts = drawn.split(sizes)
         batches = WithNegatives(batches, [Share.take(part, number, shares) for part in parts for number in numbers])
         if shares == 1:
@@ -303,7 +312,8 @@ class PeriodDataModule(LightningDataModule):
     @cached_property
     def _feed(self) -> Feed:
         device = torch.device("cpu") if self.trainer is None else self.trainer.strategy.root_device
-        return Feed(self.log, device, self.history_size, self.device_rows)
+        log = self.log if self.categories else replace(self.log, categories=None)
+        return Feed(log, device, self.history_size, self.device_rows)
 
     @cached_property
     def _interactions(self) -> Interactions:

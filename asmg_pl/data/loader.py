@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch, Share
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.negatives import beside
+from asmg_pl.keyed import seed_of
 
 
 def randomness(*key: int | str, device: torch.device | str = "cpu") -> torch.Generator:
@@ -19,9 +18,7 @@ def randomness(*key: int | str, device: torch.device | str = "cpu") -> torch.Gen
 
     Being stateless, it is the same after a resume, however often it was asked for.
     """
-    words = [zlib.crc32(k.encode()) if isinstance(k, str) else k for k in key]
-    seed = int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> np.uint64(1))
-    return torch.Generator(device).manual_seed(seed)
+    return torch.Generator(device).manual_seed(seed_of(*key))
 
 
 def permutation(rows: int, *key: int | str) -> Tensor:

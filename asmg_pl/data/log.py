@@ -34,12 +34,21 @@ from asmg_pl.errors import ConfigError
 
 
 class Sizes(NamedTuple):
-    """How many rows each embedding table of a stream needs; ``context`` has a number for each context feature."""
+    """How many rows each embedding table of a stream needs; ``context`` has a number for each context feature.
+
+    Attributes:
+        past: gives those of the rows up to the end of a period; ``None`` for what is not cut into periods.
+    """
 
     users: int
     items: int
     categories: int = 0
     context: tuple[int, ...] = ()
+    past: Callable[[int], Sizes] | None = None
+
+    def by(self, period: int) -> Sizes:
+        """Those of the rows up to the end of a period; all, where there are no periods."""
+        return self if self.past is None else self.past(period)
 
 
 #: Rows whose digest is taken together, see :meth:`InteractionLog.fingerprint`.
@@ -219,6 +228,22 @@ class InteractionLog:
         self.landmarks[rows] = users, items
         return users, items
 
+    def sizes_by(self, rows: int) -> Sizes:
+        """The sizes that the first ``rows`` rows alone would have."""
+        last = max((mark for mark in self._sizes if mark <= rows), default=0)
+        known = self._sizes.get(last, Sizes(0, 0, 0, (0,) * len(self.sizes.context)))
+        users, items = self.known(rows)
+        categories, context = known.categories, known.context
+        if self.categories is not None:
+            there = as_of(rows - 1, self.categories, self.updates)[known.items : items]
+            arrived = [update.after for update in self.updates if last <= update.row < rows]
+            categories = max([categories, *(int(table.max()) + 1 for table in (there, *arrived) if table.numel())])
+        for part in self.between(last, rows).parts:
+            if part.rows:
+                context = tuple(max(n, int(c.max()) + 1) for n, c in zip(context, part.context, strict=True))
+        self._sizes[rows] = Sizes(users, items, categories, context)
+        return self._sizes[rows]
+
     def fingerprint(self, rows: int) -> str:
         """A digest of the first ``rows`` rows, to tell a stream that has grown from one that has changed.
 
@@ -232,7 +257,7 @@ class InteractionLog:
             block = begin // BLOCK
             whole = begin + BLOCK <= rows and block < len(self.digests)
             digest.update((self.digests[block] if whole else self.digest(begin, min(begin + BLOCK, rows))).encode())
-        if self.categories is not None:
+        if self.categories is not None and self.sizes_by(rows).categories:
             first = as_of(0, self.categories, self.updates)[: self.known(rows)[1]]
             arrived = [update for update in self.updates if update.row < rows]
             for table in (first, *(table for update in arrived for table in (update.items[:, None], update.after))):
@@ -247,6 +272,10 @@ class InteractionLog:
             for column in columns:
                 digest.update(column.cpu().numpy().tobytes())
         return digest.hexdigest()
+
+    @cached_property
+    def _sizes(self) -> dict[int, Sizes]:
+        return {}
 
     @cached_property
     def _starts(self) -> list[int]:

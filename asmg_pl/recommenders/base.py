@@ -9,19 +9,23 @@ whole tables.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
+from asmg_pl.keyed import uniform
 from asmg_pl.rows import touched_rows
+
+#: A table with at most so many rows is multiplied whole where vectors are summed.
+SMALL = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +35,12 @@ class Lookup:
     Attributes:
         weight: float [U, D], at least the rows asked for.
         index: where in ``weight`` each asked-for row stands, int64, of the shape of the ids.
+        known: no row from here on is asked for; ``None`` if all may be.
     """
 
     weight: Tensor
     index: Tensor
+    known: int | None = None
 
     def vectors(self) -> Tensor:
         """One vector for each id, float [*ids.shape, D]."""
@@ -42,7 +48,7 @@ class Lookup:
 
     def columns(self, columns: int | slice) -> Lookup:
         """The lookup of some columns of ids [B, L, …]."""
-        return Lookup(self.weight, self.index[:, columns])
+        return Lookup(self.weight, self.index[:, columns], self.known)
 
     def weighted_sum(self, weights: Tensor) -> Tensor:
         """For each of B rows, the sum over its ids, float [B, D]; ids and ``weights`` have one shape [B, …].
@@ -52,9 +58,9 @@ class Lookup:
         ids, weights = self.index.flatten(1), weights.flatten(1)
         if not ids.shape[1]:
             return self.weight.new_zeros(len(ids), self.weight.shape[1])
-        if len(self.weight) <= ids.shape[1]:  # a small table: how much of each of its rows goes into each sum
-            shares = weights.new_zeros(len(ids), len(self.weight)).scatter_add_(1, ids, weights)
-            return shares @ self.weight
+        table = self.weight if self.known is None or self.known >= len(self.weight) else self.weight[: self.known]
+        if len(table) <= SMALL:  # how much of each of its rows goes into each sum
+            return weights.new_zeros(len(ids), len(table)).scatter_add_(1, ids, weights) @ table
         return _WeightedSum.apply(self.weight, ids, weights)  # type: ignore[no-untyped-call]
 
 
@@ -65,10 +71,12 @@ class Request:
     Attributes:
         rows: which rows of the table at hand are needed, int64 of any shape.
         elsewhere: rows of the mini-batch that other processes ask their own copy of the table for.
+        known: no row of the table from here on is asked for; ``None`` if all may be.
     """
 
     rows: Tensor
     elsewhere: int = field(default=0, kw_only=True)
+    known: int | None = field(default=None, kw_only=True)
 
     def answer(self, weight: Tensor, index: Tensor) -> Lookup:
         """The asked-for vectors, given those of the rows that are needed.
@@ -77,7 +85,20 @@ class Request:
             weight: float [U, D], at least the rows that are needed, looked up or generated.
             index: where in ``weight`` each of ``rows`` stands, int64 of their shape.
         """
-        return Lookup(weight, index)
+        return Lookup(weight, index, self.known)
+
+
+class Owners(Protocol):
+    """Whom to ask for rows of a table of which not all rows are at hand."""
+
+    def __call__(self, ids: Tensor) -> Request:
+        """Ask for ids, int64 of any shape."""
+
+    def ids_at(self, places: Tensor) -> Tensor:
+        """Which rows stand at these places of what is at hand, int64 like the places."""
+
+    def held(self, rows: int) -> int:
+        """How many of the table's first rows are at hand; they stand before all others."""
 
 
 class _WeightedSum(torch.autograd.Function):
@@ -113,11 +134,14 @@ class Recommender(nn.Module, ABC):
         row_wise: whether a table's gradient is sparse, of the rows that the batch touches; a table much smaller than
             the number of ids that a batch asks for keeps its dense one.
         owners: by name, whom to ask for rows of the tables of which not all rows are at hand.
+        known: by name, how many rows of a table at hand have appeared by now; those after them wait for their first
+            interaction, and nothing may depend on how many they are. Tables that are not named have no such rows.
     """
 
     tables: nn.ModuleDict
     row_wise: bool = False
-    owners: Mapping[str, Callable[[Tensor], Request]] = MappingProxyType({})
+    owners: Mapping[str, Owners] = MappingProxyType({})
+    known: Mapping[str, int] = MappingProxyType({})
 
     @abstractmethod
     def lookups(self, batch: Batch) -> dict[str, Tensor]:
@@ -130,20 +154,49 @@ class Recommender(nn.Module, ABC):
     def forward(self, batch: Batch, lookups: Mapping[str, Lookup] | None = None) -> Tensor:
         """Logits [B]; vectors are looked up in the recommender's own tables unless others are given."""
         if lookups is None:
-            lookups = {n: self._look_up(self.table(n), request) for n, request in self.requests(batch).items()}
+            lookups = {n: self._look_up(n, request) for n, request in self.requests(batch).items()}
         return self.score(batch, lookups)
 
     def requests(self, batch: Batch) -> dict[str, Request]:
         """What the batch asks each table for; see :attr:`owners`."""
         here = partial(Request, elsewhere=batch.total - len(batch.label))
-        return {name: self.owners.get(name, here)(ids) for name, ids in self.lookups(batch).items()}
+        asked = self.lookups(batch)
+        return {n: self.owners.get(n, partial(here, known=self.rows_known(n)))(ids) for n, ids in asked.items()}
 
-    def _look_up(self, table: nn.Parameter, request: Request) -> Lookup:
+    def _look_up(self, name: str, request: Request) -> Lookup:
+        table, known = self.table(name), self.rows_known(name)
         if self.row_wise and table.requires_grad and torch.is_grad_enabled():
-            touched, (places,) = touched_rows([request.rows], len(table), request.elsewhere)
-            if len(touched) < len(table):
+            touched, (places,) = touched_rows([request.rows], known, request.elsewhere)
+            if len(touched) < known:
                 return request.answer(F.embedding(touched, table, sparse=True), places)
         return request.answer(table, request.rows)
+
+    def rows_known(self, name: str) -> int:
+        """How many rows of a table at hand have appeared by now, see :attr:`known`."""
+        return min(self.known.get(name, len(self.table(name))), len(self.table(name)))
+
+    def ids_at(self, name: str, places: Tensor) -> Tensor:
+        """Which rows of a table stand at these places of what is at hand, int64 [n]."""
+        return self.owners[name].ids_at(places) if name in self.owners else places
+
+    def initial_rows(self, name: str, rows: Tensor, width: int, known: int, seed: int) -> Tensor:
+        """The vectors that rows of a table start from, whoever asks for them, alone or with others.
+
+        By default Glorot uniform, for a table of the rows that are known when the first ones are drawn. A subclass
+        whose tables start otherwise overrides this; what its ``__init__`` puts into tables is not kept. A row must
+        depend on its arguments alone: rows that appear later are drawn later, or by other processes.
+
+        Args:
+            name: the table.
+            rows: which rows, int64 [n].
+            width: numbers of a row, D.
+            known: rows of the table that pre-training has seen, at least 1.
+            seed: of the walk; see :func:`asmg_pl.keyed.uniform`.
+
+        Returns:
+            float [n, D] on the device of ``rows``.
+        """
+        return uniform(rows, width, seed, "table", name) * glorot_limit(known, width)
 
     def table(self, name: str) -> nn.Parameter:
         """The weight of a table, float [N, D]."""
@@ -161,8 +214,13 @@ class Recommender(nn.Module, ABC):
 def glorot_uniform_(tensor: Tensor) -> Tensor:
     """Fill with the Glorot uniform law in place; a vector [n] counts as fan-in = fan-out = n (method's base models)."""
     rows, columns = tensor.shape if tensor.ndim == 2 else (len(tensor), len(tensor))
-    limit = (6.0 / (rows + columns)) ** 0.5
+    limit = glorot_limit(rows, columns)
     return nn.init.uniform_(tensor, -limit, limit)
+
+
+def glorot_limit(fan_in: int, fan_out: int) -> float:
+    """The largest number of the Glorot uniform law."""
+    return (6.0 / (fan_in + fan_out)) ** 0.5
 
 
 def relu_mlp(widths: Sequence[int]) -> nn.Sequential:

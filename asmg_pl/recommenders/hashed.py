@@ -14,6 +14,7 @@ from torch import Tensor
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.errors import ConfigError
+from asmg_pl.keyed import mix
 from asmg_pl.recommenders.base import Lookup, Recommender
 from asmg_pl.recommenders.embedding_mlp import EmbeddingMLP
 
@@ -87,18 +88,11 @@ class Hashed(Recommender):
         """Logits [B] of the model."""
         return self.model.score(batch, lookups)
 
+    def initial_rows(self, name: str, rows: Tensor, width: int, known: int, seed: int) -> Tensor:
+        """The rows that the model would have, of buckets."""
+        return self.model.initial_rows(name, rows, width, known, seed)
+
 
 def bucket_of(ids: Tensor, buckets: int, seed: int = 0) -> Tensor:
-    """The bucket of each id, int64 like the ids and of their shape: SplitMix64's finaliser, modulo ``buckets``.
-
-    Source: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014.
-    """
-    mixed = ids + (1 + seed * 0x9E3779B9) % 2**63
-    for shift, factor in ((30, -0x40A7B892E31B1A47), (27, -0x6B2FB644ECCEEE15)):
-        mixed = (mixed ^ _shifted(mixed, shift)) * factor
-    return ((mixed ^ _shifted(mixed, 31)) & (2**63 - 1)).remainder(buckets)
-
-
-def _shifted(values: Tensor, by: int) -> Tensor:
-    """The bits of int64 values moved to the right, with zeros before them."""
-    return (values >> by) & ((1 << (64 - by)) - 1)
+    """The bucket of each id, int64 like the ids and of their shape: :func:`~asmg_pl.keyed.mix`, modulo ``buckets``."""
+    return (mix(ids + (1 + seed * 0x9E3779B9) % 2**63) & (2**63 - 1)).remainder(buckets)

@@ -33,6 +33,11 @@ class MatrixFactorization(Recommender):
             glorot_uniform_(table.data[:, :-1])
             table.data[:, -1] = 0
 
+    def initial_rows(self, name: str, rows: Tensor, width: int, known: int, seed: int) -> Tensor:
+        """Vectors Glorot uniform, biases 0."""
+        vectors = super().initial_rows(name, rows, width - 1, known, seed)
+        return torch.cat([vectors, vectors.new_zeros(len(rows), 1)], dim=1)
+
     def lookups(self, batch: Batch) -> dict[str, Tensor]:
         """Ids: user [B], item [B]."""
         return {"user": batch.user, "item": batch.item}

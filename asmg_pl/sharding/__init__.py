@@ -3,6 +3,6 @@
 from asmg_pl.sharding.exchange import Owners, Traffic
 from asmg_pl.sharding.layout import Layout
 from asmg_pl.sharding.strategy import ShardedTables
-from asmg_pl.sharding.tables import shard, table_of
+from asmg_pl.sharding.tables import shard
 
-__all__ = ["Layout", "Owners", "ShardedTables", "Traffic", "shard", "table_of"]
+__all__ = ["Layout", "Owners", "ShardedTables", "Traffic", "shard"]

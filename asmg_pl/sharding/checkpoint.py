@@ -31,7 +31,6 @@ from asmg_pl.checkpoint_io import WALK, AtomicCheckpointIO, read_checkpoint
 from asmg_pl.errors import CheckpointError
 from asmg_pl.sharding.layout import Layout
 from asmg_pl.sharding.reader import Reader, tensors_in
-from asmg_pl.sharding.tables import table_of
 
 Place = tuple[Any, ...]  # the keys that lead to a value in a nested checkpoint
 
@@ -39,23 +38,30 @@ Place = tuple[Any, ...]  # the keys that lead to a value in a nested checkpoint
 class ShardedEntries:
     """Which tensors of a walk's checkpoint have the rows of a sharded table."""
 
-    def __init__(self, layouts: Mapping[str, Layout], parameters: Sequence[str]) -> None:
+    def __init__(
+        self, layouts: Mapping[str, Layout], parameters: Sequence[str], entries: Mapping[str, tuple[str, int]]
+    ) -> None:
         """Say what is sharded.
 
         Args:
             layouts: by table, who owns which rows.
             parameters: the names of the base model's parameters, in the order of its optimiser.
+            entries: what of the updater has the rows of which table, see
+                :func:`~asmg_pl.table_entries.table_entries`.
         """
         self.layouts = layouts
         self._parameters = parameters
+        self._entries = entries
 
     def find(self, place: Place) -> tuple[str, int] | None:
         """The table whose rows stand at a place, sharded or not, and along which axis; ``None`` if there is none."""
         match place:
-            case ("state_dict", name) | ("best_pretraining_epoch", "weights", name):
-                return table_of(name)
+            case ("state_dict", name):
+                return self._entries.get(name)
+            case ("best_pretraining_epoch", "weights", name):
+                return self._entries.get(f"recommender.{name}")
             case ("optimizer_states", 0, "state", number, _) | ("best_pretraining_epoch", _, "state", number, _):
-                return table_of(self._parameters[number])
+                return self._entries.get(f"recommender.{self._parameters[number]}")
         return None
 
     def layout(self, place: Place, value: Any) -> tuple[Layout, int] | None:

@@ -10,7 +10,7 @@ Each arrow ═ is one all-to-all. What is sent depends on the ids of the mini-ba
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -80,6 +80,14 @@ class Owners:
         to, of = torch.stack([wanted, given]).tolist()
         asked = self.exchange(distinct, to, of)
         return _RemoteRequest(layout.local(asked), self, places, to, of)
+
+    def ids_at(self, places: Tensor) -> Tensor:
+        """See :meth:`Layout.ids_at`."""
+        return self.layout.ids_at(places)
+
+    def held(self, rows: int) -> int:
+        """How many of the table's first rows this rank holds."""
+        return replace(self.layout, rows=rows).held
 
     def exchange(self, outgoing: Tensor, to: list[int], of: list[int]) -> Tensor:
         """Send the next ``to[r]`` rows to each rank r and get ``of[r]`` of it."""

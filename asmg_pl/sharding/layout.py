@@ -76,10 +76,13 @@ class Layout:
         """Where each of this rank's ids stands among the rows that it holds, int64 like the ids."""
         return ids // self.shards * self.own + ids % self.shards - self.first
 
+    def ids_at(self, places: Tensor) -> Tensor:
+        """Which id stands at each of these places among the rows that this rank holds, int64 like the places."""
+        return places // self.own * self.shards + self.first + places % self.own
+
     def ids(self) -> Tensor:
         """The id of each row that this rank holds, int64 [held]."""
-        places = torch.arange(self.full + 1)[:, None]
-        return (places * self.shards + self.first + torch.arange(self.own)).flatten()[: self.held]
+        return self.ids_at(torch.arange(self.held)) if self.own else torch.arange(0)
 
     def cut(self, whole: Tensor, axis: int = 0) -> Tensor:
         """This rank's rows of a whole table, or of what has a table's rows along an axis."""

@@ -17,6 +17,7 @@ from asmg_pl.sharding import checkpoint as sharded
 from asmg_pl.sharding.exchange import Traffic
 from asmg_pl.sharding.layout import Layout
 from asmg_pl.sharding.tables import shard
+from asmg_pl.table_entries import table_entries
 
 
 class ShardedTables(ModelParallelStrategy):
@@ -54,7 +55,7 @@ class ShardedTables(ModelParallelStrategy):
         self.shards = shards
         self.min_rows = min_rows
         self.traffic = Traffic()
-        self._entries = sharded.ShardedEntries({}, [])
+        self._entries = sharded.ShardedEntries({}, [], {})
 
     @property
     def restore_checkpoint_after_setup(self) -> bool:
@@ -86,7 +87,8 @@ class ShardedTables(ModelParallelStrategy):
             if len(table) >= self.min_rows
         }
         self.traffic = shard(module, layouts)
-        self._entries = sharded.ShardedEntries(layouts, [name for name, _ in recommender.named_parameters()])
+        parameters = [name for name, _ in recommender.named_parameters()]
+        self._entries = sharded.ShardedEntries(layouts, parameters, table_entries(module))
 
     # ---- checkpoints: what the module and the optimisers hold are this rank's rows
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 import torch
@@ -11,18 +10,7 @@ from torch import nn
 from asmg_pl.recommenders import Recommender
 from asmg_pl.sharding.exchange import Owners, Traffic
 from asmg_pl.sharding.layout import Layout
-
-_TABLE = re.compile(r"(?:^|\.)(?:tables\.(\w+)\.weight|history\.hidden\.(\w+)|(history)\.tables\.(\w+))$")
-
-
-def table_of(name: str) -> tuple[str, int] | None:
-    """The table whose rows an entry of a module's ``state_dict`` has, and along which axis; ``None`` if there is none.
-
-    That of a history's snapshots [k, N, D] is 1.
-    """
-    if (found := _TABLE.search(name)) is None:
-        return None
-    return found[1] or found[2] or found[4], int(found[3] is not None)
+from asmg_pl.table_entries import table_entries
 
 
 @torch.no_grad()
@@ -36,8 +24,9 @@ def shard(module: nn.Module, layouts: Mapping[str, Layout]) -> Traffic:
     Returns:
         Where the messages of all tables will be counted.
     """
+    entries = table_entries(module)
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
-        table, axis = table_of(name) or ("", 0)
+        table, axis = entries.get(name, ("", 0))
         if table in layouts:
             rows = layouts[table].cut(tensor, axis)
             path, _, leaf = name.rpartition(".")

@@ -80,6 +80,7 @@ class ADER(Updater):
             *("herd", period, (period - 1,), self.collect, lambda: self.choose(period)),
             trains=False,
             rows=lambda: self.candidates(period),
+            negatives=False,
         )
         updates = [
             Phase("update", period, (period,), self.replay, repeat=n, beside=lambda: self.exemplars)

@@ -27,6 +27,7 @@ from asmg_pl.data.phase import Phase, nothing
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import Generator, ParameterShapes, ResidualGRU
 from asmg_pl.history import ParameterHistory
+from asmg_pl.keyed import seeded
 from asmg_pl.learned import learned_quantities
 from asmg_pl.memory import require, size_of
 from asmg_pl.optim import Adam
@@ -125,7 +126,8 @@ class ASMG(Updater):
         self.stop_at_test = stop_at_test
         self.chunk_rows = chunk_rows
         self.compile_generator = compile_generator
-        self.generator = generator(ParameterHistory.shapes_of(self.recommender, window))
+        with seeded(self.initial_draw.seed, "generator"):
+            self.generator = generator(ParameterHistory.shapes_of(self.recommender, window))
         size = size_of(self.recommender)
         state_dtype = torch.bfloat16 if bfloat16_state else torch.float32
         states = size * self.generator.hidden_size // (2 if bfloat16_state else 1)
@@ -172,8 +174,8 @@ class ASMG(Updater):
         first = self.history.window - len(batches)
         tables, places = {}, {}
         with self.full_precision():
-            for name, table in self.recommender.table_parameters().items():
-                touched, places[name] = touched_rows([r[name].rows for r in asked], len(table))
+            for name in self.recommender.tables:
+                touched, places[name] = touched_rows([r[name].rows for r in asked], self.recommender.rows_known(name))
                 generated = self.generator.generate(name, *self.history.rows(name, touched))  # [k, n, D]
                 tables[name] = generated[first:].unbind(0)  # whose backward is one stack
             dense = self.generator.generate_dense(*self.history.dense_window())  # [k, P]
@@ -200,9 +202,12 @@ class ASMG(Updater):
 
     @torch.no_grad()
     def carry_state(self) -> None:
-        """Keep the state after the window's first snapshot, under the new ω: the next window starts from it."""
-        for name, table in self.recommender.table_parameters().items():
-            for ids in chunks(table, self.chunk_rows):
+        """Keep the state after the window's first snapshot, under the new ω: the next window starts from it.
+
+        A row has state 0 until it appears.
+        """
+        for name in self.recommender.tables:
+            for ids in chunks(0, self.recommender.rows_known(name), self.chunk_rows, self.device):
                 window, hidden = self.history.rows(name, ids)
                 self.history.keep_state(name, ids, self.generator.advance(name, window[:1], hidden))
         window, hidden = self.history.dense_window()
@@ -225,17 +230,28 @@ class ASMG(Updater):
 
     @torch.no_grad()
     def make_serving(self) -> None:
-        """Generate the serving model from the history, a chunk of rows at a time."""
+        """Generate the serving model from the history; rows that have not appeared keep their initial values."""
         self.serving.load_state_dict(self.recommender.state_dict())
         if not self.trained:
             return
-        for name, table in self.recommender.table_parameters().items():
-            for ids in chunks(table, self.chunk_rows):
-                self.serving.table(name)[ids] = self.generator.generate(name, *self.history.rows(name, ids))[-1]
+        for name in self.recommender.tables:
+            self._serve(name, 0, self.recommender.rows_known(name))
         dense = self.generator.generate_dense(*self.history.dense_window())
         parameters = self.serving.dense_parameters()
         for name, values in self.history.split_dense(dense[-1]).items():
             parameters[name].copy_(values)
+
+    @torch.no_grad()
+    def welcome(self, new: Mapping[str, tuple[int, int]]) -> None:
+        """Generate the rows that appear, as all others have been."""
+        if self.trained:
+            for name, (begin, end) in new.items():
+                self._serve(name, begin, end)
+
+    def _serve(self, name: str, begin: int, end: int) -> None:
+        """Generate rows of a table, a chunk at a time."""
+        for ids in chunks(begin, end, self.chunk_rows, self.device):
+            self.serving.table(name)[ids] = self.generator.generate(name, *self.history.rows(name, ids))[-1]
 
     # ---- Lightning's hooks
 
@@ -257,10 +273,3 @@ class ASMG(Updater):
         """The base model's Adam and the generator's."""
         generator = Adam(self.generator.parameters(), lr=self.generator_learning_rate)
         return [*super().configure_optimizers(), generator]
-
-    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Let a growing history have as many snapshots as the checkpoint; then as for every updater."""
-        snapshots = checkpoint["state_dict"].get("history.dense")
-        if self.history.grows and snapshots is not None:
-            self.history.resize(len(snapshots))
-        super().on_load_checkpoint(checkpoint)

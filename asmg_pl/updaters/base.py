@@ -7,10 +7,11 @@ import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import torch
 from lightning import LightningModule
+from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
@@ -19,6 +20,8 @@ from asmg_pl.data.phase import Phase, nothing
 from asmg_pl.errors import ConfigError
 from asmg_pl.finite import Watch, stop_if, trained, unsound
 from asmg_pl.growth import grow_moments, grow_state, table_growth
+from asmg_pl.initial import Draw, known_sizes, on_meta, table_rows
+from asmg_pl.keyed import seed_of
 from asmg_pl.learned import Learned
 from asmg_pl.memory import require, size_of
 from asmg_pl.metrics import Scoreboard
@@ -28,6 +31,7 @@ from asmg_pl.processes import average_gradients, without_reduction
 from asmg_pl.recommenders import EmbeddingMLP, Recommender
 from asmg_pl.results import NOT_COUNTED, PeriodResult, mean_over
 from asmg_pl.sharding import ShardedTables
+from asmg_pl.table_entries import histories_in, models_in
 from asmg_pl.updaters.losses import cross_entropy
 
 
@@ -45,6 +49,7 @@ class Updater(LightningModule):
         evaluation: what the latest ``validate`` or ``test`` has scored, by period.
         learned: what a method's generator has learned, by period, see :mod:`asmg_pl.learned`.
         phase: the phase that is running or has just ended.
+        initial_draw: what the models started from.
         needs_whole_tables: why the method does not work with tables of which a rank holds some rows only.
     """
 
@@ -67,8 +72,10 @@ class Updater(LightningModule):
         """Build the base model.
 
         Args:
-            sizes: numbers of users, items and categories; the command line takes them from the data.
-            recommender: class of the base model Θ, called with ``sizes``.
+            sizes: ``data.sizes``, the numbers of users, items and categories; the command line takes them from the
+                data. The initial model is drawn for those that pre-training sees. If it sees no categories, there is no
+                table of them.
+            recommender: class of the base model Θ, called with the sizes.
             learning_rate: of the base model's Adam, whose moments are carried from period to period.
             passes: how often each new period is gone over.
             pretrain_periods: the first periods, which pre-train the base model together.
@@ -108,11 +115,17 @@ class Updater(LightningModule):
         self.pretrain_learning_rate = pretrain_learning_rate or learning_rate
         self.test_from = test_from
         self.pretrained_model = pretrained_model
-        with torch.device("meta"):  # which has shapes and no memory
-            size = size_of(recommender(sizes))
-        require({"recommender": size, "moments": 2 * size})
-        self.recommender = recommender(sizes)
+        known = known_sizes(sizes, pretrain_periods)
+        sizes = sizes._replace(categories=sizes.categories if known.categories else 0, past=None)
+        shapes = on_meta(recommender, sizes)
+        if shapes is not None:
+            _require_room(shapes)
+        self.initial_draw = Draw(torch.initial_seed(), table_rows(recommender, known))
+        self.recommender = self.initial_draw.build(recommender, sizes, known)
+        if shapes is None:
+            _require_room(self.recommender)
         self.recommender.row_wise = row_wise
+        self._build, self._sizes = recommender, sizes
         self.results: dict[int, PeriodResult] = {}
         self.evaluation: dict[int, PeriodResult] = {}
         self.learned: dict[int, Learned] = {}
@@ -120,6 +133,7 @@ class Updater(LightningModule):
         self._part, self._parts = 0, 1  # of a mini-batch, see PeriodDataModule
         self._mini_batch = 0
         self._watch = Watch()
+        self._stands_at = 0
         self._scoreboard = Scoreboard(self._known_before)
         self._best: dict[str, Any] = {}
 
@@ -135,6 +149,19 @@ class Updater(LightningModule):
 
     def pretrained(self) -> None:
         """Called once, when Θ_0 is ready."""
+
+    def welcome(self, new: Mapping[str, tuple[int, int]]) -> None:
+        """Called before a period is scored, if models that serve have other rows than the initial ones.
+
+        Args:
+            new: by table, the first place of the rows at hand that appear with the period, and the place after the
+                last.
+        """
+
+    def redraw(self, draw: Draw) -> None:
+        """Draw the tables of all models and snapshots anew, as those of another walk."""
+        self.initial_draw = draw
+        draw.fill_all(self, self.recommender)
 
     # ---- phases that every updater has
 
@@ -155,7 +182,11 @@ class Updater(LightningModule):
             self._stop_if_diverged(self.results[period])
             end()
 
-        return Phase("score", period, (period,), lambda batch: self._score(batch, period), record, trains=False)
+        return Phase(
+            *("score", period, (period,), lambda batch: self._score(batch, period), record),
+            trains=False,
+            begin=lambda: self.welcome(self._appearing(period)),
+        )
 
     def updating(
         self, period: int, end: Callable[[], None] = nothing, reads: Sequence[int] | None = None
@@ -294,10 +325,51 @@ class Updater(LightningModule):
         """A context in which ``trainer.precision`` does not count: scores and generated parameters are float32."""
         return torch.autocast(self.device.type, enabled=False)
 
+    # ---- what has appeared by now
+
+    def stand_at(self, period: int) -> None:
+        """Let all models know which of their rows have appeared by the end of a period; nothing depends on others."""
+        if period != self._stands_at:
+            self._stands_at = period
+            # The epochs of pre-training are compared on the next period.
+            known = self._rows_by(period + (period == self.pretrain_periods))
+            for _, model in models_in(self):
+                model.known = known
+
+    def _rows_by(self, period: int) -> dict[str, int]:
+        """How many rows of each table at hand have appeared by the end of a period."""
+        sizes = self.trainer.datamodule.sizes_by(period)  # type: ignore[attr-defined]
+        if not self._sizes.categories:
+            sizes = sizes._replace(categories=0)
+        rows, owners = table_rows(self._build, sizes), self.recommender.owners
+        return {name: owners[name].held(count) if name in owners else count for name, count in rows.items()}
+
+    def _appearing(self, period: int) -> dict[str, tuple[int, int]]:
+        before, now = self._rows_by(period - 1) if period > 1 else {}, self._rows_by(period)
+        return {name: (before.get(name, 0), count) for name, count in now.items()}
+
     def _known_before(self, period: int) -> tuple[int, int]:
         return self.trainer.datamodule.known_before(period)  # type: ignore[attr-defined]
 
     # ---- Lightning's hooks
+
+    def train(self, mode: bool = True) -> Self:
+        """Put what is trained into training mode; what only teaches, serves or remembers stays in evaluation mode."""
+        super().train(mode)
+        for part in self.children():
+            if not any(parameter.requires_grad for parameter in part.parameters()):
+                part.eval()
+        return self
+
+    def setup(self, stage: str) -> None:
+        """Go without categories if pre-training has seen none, as a walk would that ends before the first of them."""
+        data = self.trainer.datamodule  # type: ignore[attr-defined]
+        if data.sizes.categories and not self._sizes.categories:
+            data.categories = False
+            rank_zero_only(print)(
+                f"the first categories appear after the {self.pretrain_periods} periods that pre-train: the walk goes "
+                "without any. To use them, raise model.pretrain_periods"
+            )
 
     def configure_model(self) -> None:
         """Share the tables out among ranks, if that is the strategy.
@@ -323,8 +395,15 @@ class Updater(LightningModule):
             path = Path(self.pretrained_model)
             checkpoint = self.trainer.strategy.load_checkpoint(path, weights_only=True)
             optimizer = self.trainer.optimizers[0]
-            load_pretrained(path, checkpoint, self.recommender, optimizer, data, self.pretrain_periods)
+            load_pretrained(path, checkpoint, self, optimizer, data)
             self._begin_updates()
+
+    def on_train_epoch_start(self) -> None:
+        """Begin the phase; what is random in it depends on its key and the process alone, so it can begin again."""
+        assert self.phase is not None
+        seed = self.trainer.datamodule.seed  # type: ignore[attr-defined]
+        torch.manual_seed(seed_of(seed, "phase", *self.phase.key, self.trainer.global_rank))
+        self.phase.begin()
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
         """Hand the mini-batch, or a part of it, to the running phase."""
@@ -334,10 +413,25 @@ class Updater(LightningModule):
         with torch.set_grad_enabled(self.phase.trains):
             self.phase.step(batch)
 
+    def on_validation_start(self) -> None:
+        """Stand where training has ended."""
+        self._evaluated = self.trainer.datamodule.seen  # type: ignore[attr-defined]
+
     def validation_step(self, batch: tuple[int, Batch], batch_idx: int) -> None:
         """Score a mini-batch of one of the evaluated periods, given with the period's number."""
         period, rows = batch
+        for following in range(self._evaluated + 1, period + 1):
+            self.welcome(self._appearing(following))
+            self._evaluated = following
+        self.stand_at(period)
         self._score(rows, period)
+
+    def begin_as(self, checkpoint: Mapping[str, Any], growth: Mapping[str, tuple[int, int]]) -> None:
+        """Take a checkpoint's initial numbers over, from which the rows come that its tables lack."""
+        draw = Draw(**checkpoint["initial"]) if "initial" in checkpoint else self.initial_draw
+        if draw != self.initial_draw and any(saved != now for saved, now in growth.values()):
+            self.redraw(draw)
+        self.initial_draw = draw
 
     def on_validation_epoch_end(self) -> None:
         """Collect the results of the evaluated periods; log their means over those that are prequential."""
@@ -349,6 +443,7 @@ class Updater(LightningModule):
         counted = [result for result in self.evaluation.values() if result.split not in NOT_COUNTED]
         self.log_dict(mean_over(counted), sync_dist=True)
 
+    on_test_start = on_validation_start
     test_step = validation_step
     on_test_epoch_end = on_validation_epoch_end
 
@@ -362,6 +457,7 @@ class Updater(LightningModule):
         checkpoint["results"] = {period: vars(result) for period, result in self.results.items()}
         checkpoint["learned"] = self.learned
         checkpoint["best_pretraining_epoch"] = self._best
+        checkpoint["initial"] = {"seed": self.initial_draw.seed, "known": dict(self.initial_draw.known)}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take them back; extend tables and moments if the stream has new users, items or categories.
@@ -372,11 +468,21 @@ class Updater(LightningModule):
         self.results = {period: PeriodResult(**result) for period, result in checkpoint["results"].items()}
         self.learned = checkpoint.get("learned", {})
         self._best = checkpoint["best_pretraining_epoch"]
+        for path, history in histories_in(self):
+            snapshots = checkpoint["state_dict"].get(f"{path}dense")
+            if history.grows and snapshots is not None:
+                history.resize(len(snapshots))
         fresh = self.recommender.state_dict()
         saved = {k.removeprefix("recommender."): v for k, v in checkpoint["state_dict"].items()}
         growth = table_growth(saved, fresh)
+        self.begin_as(checkpoint, growth)
         grow_state(checkpoint["state_dict"], self.state_dict(), growth)
         grow_moments(checkpoint["optimizer_states"][0], self.recommender, growth)
         if self._best:
             grow_state(self._best["weights"], fresh, growth)
             grow_moments(self._best["optimizer"], self.recommender, growth)
+
+
+def _require_room(recommender: Recommender) -> None:
+    size = size_of(recommender)
+    require({"recommender": size, "moments": 2 * size})

@@ -12,6 +12,7 @@ from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase
 from asmg_pl.errors import ConfigError
+from asmg_pl.initial import Draw
 from asmg_pl.processes import averaged
 from asmg_pl.updaters.base import Updater
 
@@ -48,8 +49,7 @@ class EWC(Updater):
         self.decay = decay
         self.anchor = copy.deepcopy(self.recommender).requires_grad_(False)
         self.importance = copy.deepcopy(self.anchor)
-        for parameter in self.importance.parameters():
-            parameter.zero_()
+        self._clear_importance()
         self._squares: list[Tensor] = []
         self._gradients: list[Tensor] = []
         self._batches = 0
@@ -101,3 +101,13 @@ class EWC(Updater):
             importance.add_(square, alpha=1 / self._batches)  # of an empty period there are none
         self._squares, self._batches = [], 0
         self.anchor.load_state_dict(self.recommender.state_dict())
+
+    def redraw(self, draw: Draw) -> None:
+        """Draw anew; nothing is important then."""
+        super().redraw(draw)
+        self._clear_importance()
+
+    @torch.no_grad()
+    def _clear_importance(self) -> None:
+        for parameter in self.importance.parameters():
+            parameter.zero_()

@@ -22,6 +22,7 @@ from asmg_pl.data.phase import Phase, nothing
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import ParameterShapes, Transfer
 from asmg_pl.history import ParameterHistory
+from asmg_pl.keyed import seeded
 from asmg_pl.optim import Adam
 from asmg_pl.recommenders import Recommender
 from asmg_pl.rows import chunks, touched_rows
@@ -71,7 +72,8 @@ class SML(Updater):
         self.chunk_rows = chunk_rows
         self.before = copy.deepcopy(self.recommender).requires_grad_(False)
         self.serving = copy.deepcopy(self.before)
-        self.transfer = transfer(ParameterHistory.shapes_of(self.recommender, window=2))
+        with seeded(self.initial_draw.seed, "transfer"):
+            self.transfer = transfer(ParameterHistory.shapes_of(self.recommender, window=2))
 
     def phases(self, period: int) -> list[Phase]:
         """Score, train the transfer as soon as there is something to transfer, update."""
@@ -98,7 +100,8 @@ class SML(Updater):
         lookups = {}
         with self.full_precision():
             for name, now in self.recommender.table_parameters().items():
-                touched, (places,) = touched_rows([asked[name].rows], len(now), asked[name].elsewhere)
+                known = self.recommender.rows_known(name)
+                touched, (places,) = touched_rows([asked[name].rows], known, asked[name].elsewhere)
                 before = self.before.table(name).index_select(0, touched)
                 rows = self.transfer.table(name, before, F.embedding(touched, now, sparse=self.recommender.row_wise))
                 lookups[name] = asked[name].answer(rows, places)
@@ -126,13 +129,25 @@ class SML(Updater):
 
     @torch.no_grad()
     def make_serving(self) -> None:
-        """Transfer the whole model, a chunk of rows at a time."""
-        for name, now in self.recommender.table_parameters().items():
-            for rows in chunks(now, self.chunk_rows):
-                self.serving.table(name)[rows] = self.transfer.table(name, self.before.table(name)[rows], now[rows])
+        """Transfer the whole model; rows that have not appeared keep their initial values."""
+        for name in self.recommender.tables:
+            self._serve(name, 0, self.recommender.rows_known(name))
         parameters = self.serving.dense_parameters()
         for name, values in self._transferred_dense().items():
             parameters[name].copy_(values)
+
+    @torch.no_grad()
+    def welcome(self, new: Mapping[str, tuple[int, int]]) -> None:
+        """Transfer the rows that appear, as all others have been unless Θ_0 serves."""
+        if self.trainer.datamodule.seen > self.pretrain_periods:  # type: ignore[attr-defined]
+            for name, (begin, end) in new.items():
+                self._serve(name, begin, end)
+
+    def _serve(self, name: str, begin: int, end: int) -> None:
+        """Transfer rows of a table, a chunk at a time."""
+        now, before, serving = (model.table(name) for model in (self.recommender, self.before, self.serving))
+        for rows in chunks(begin, end, self.chunk_rows, self.device):
+            serving[rows] = self.transfer.table(name, before[rows], now[rows])
 
     def _transferred_dense(self) -> dict[str, Tensor]:
         before = self.before.dense_parameters()

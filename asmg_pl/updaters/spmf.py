@@ -62,7 +62,10 @@ class SPMF(Updater):
         """Score, rank, update."""
         fill = self.fill if period == self.pretrain_periods + 1 else nothing
         rank = Phase(
-            "rank", period, (), self.rank, lambda: self.draw(period), trains=False, rows=lambda: self.reservoir[1]
+            *("rank", period, (), self.rank, lambda: self.draw(period)),
+            trains=False,
+            rows=lambda: self.reservoir[1],
+            negatives=False,
         )
         updates = [
             Phase("update", period, (period,), self.update, repeat=n, rows=lambda: self.training_rows)

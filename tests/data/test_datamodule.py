@@ -182,6 +182,43 @@ def test_side_by_side_gives_one_batch_of_each_period_and_every_row_once() -> Non
     assert len({*orders, tuple(range(20))}) == 4
 
 
+class Growing(Periods):
+    """Ever shorter periods, of 60, 40 and 3 rows."""
+
+    def cut(self, log: InteractionLog, known: Sequence[int] = ()) -> list[int]:
+        return [0, 60, 100, 103]
+
+
+@pytest.mark.parametrize("negatives", [None, Fresh(2)])
+def test_no_mini_batch_side_by_side_is_larger_than_others_however_long_an_older_period_is(
+    negatives: Fresh | None,
+) -> None:
+    source = Clicks(103) if negatives else Numbered(103)
+    data = PeriodDataModule(source, periods=Growing(), batch_size=6, negatives=negatives)
+    found = []
+    for repeat in range(2):
+        data.phase = phase(1, 2, 3, side_by_side=True, repeat=repeat)
+        loader = data.train_dataloader()
+        assert isinstance(loader, SideBySide)
+        steps = list(loader)
+        assert len(steps) == data.mini_batches(data.phase) == 1
+        rows = [batch.label.count_nonzero() if negatives else batch.total for batch in steps[0]]
+        assert rows == [6, 6, 3]
+        assert [batch.total for batch in steps[0]] == ([18, 18, 9] if negatives else rows)
+        found.append([batch.item.tolist() if negatives else batch.user.tolist() for batch in steps[0]])
+    assert found[0][:2] != found[1][:2], "each pass reads others of the older periods' rows"
+
+
+def test_rows_beside_a_short_period_are_no_more_than_a_mini_batch_holds() -> None:
+    data = PeriodDataModule(Numbered(103), periods=Growing(), batch_size=6)
+    data.phase = phase(3, beside=lambda: torch.arange(90))
+    loader = data.train_dataloader()
+    assert isinstance(loader, SideBySide)
+    ((own, others),) = loader
+    assert sorted(own.user.tolist()) == [100, 101, 102]
+    assert len(set(others.user.tolist())) == 6
+
+
 @pytest.mark.parametrize("beside", [13, 9, 4, 3, 1])
 def test_rows_beside_a_period_are_read_equally_often_and_change_nothing_of_its_own(beside: int) -> None:
     data = module()
@@ -349,8 +386,11 @@ def test_processes_that_opened_the_stream_in_different_states_do_not_walk(append
 class Clicks(Source):
     """Positives only: 60 rows of 5 users in 3 periods, items appearing one after the other."""
 
+    def __init__(self, rows: int = 60) -> None:
+        self.rows = rows
+
     def read(self, root: Path | None) -> InteractionLog:
-        rows = pl.DataFrame({"user": [row % 5 for row in range(60)], "time": range(60)})
+        rows = pl.DataFrame({"user": [row % 5 for row in range(self.rows)], "time": range(self.rows)})
         return InteractionLog.from_frame(rows.with_columns(item=pl.col("time") // 3, label=1))
 
 

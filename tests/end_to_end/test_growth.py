@@ -130,7 +130,7 @@ def test_rows_of_new_users_and_items_are_counted_and_scored_apart(
     assert seen_new["user", PERIODS + 2] == 0 == seen_new["item", PERIODS + 2]
 
 
-def test_growth_in_the_middle_of_a_walk_is_the_same_to_the_base_model_as_at_its_end(
+def test_growth_in_the_middle_of_a_walk_is_the_same_as_at_its_end(
     fit: Asmg, write_stream: Callable[[pl.DataFrame, pl.DataFrame], Path], tmp_path: Path
 ) -> None:
     small = write_stream(ratings(), movies())
@@ -139,9 +139,26 @@ def test_growth_in_the_middle_of_a_walk_is_the_same_to_the_base_model_as_at_its_
     for name, until in [("middle", ["--loop.until", 8]), ("end", [])]:
         assert fit(tmp_path / name, *until, root=small).code == 0
         assert fit(tmp_path / name, "--ckpt_path", "last", root=grown).code == 0
-        tables.append(pl.read_csv(tmp_path / name / "metrics.csv").select(pl.exclude("^serving_.*$")))
-    assert len(tables[0]) == PERIODS + 2 - 4
-    assert tables[0].equals(tables[1])
+        tables.append(metrics(tmp_path / name))
+    assert len(tables[0].splitlines()) == 1 + PERIODS + 2 - 4
+    assert tables[0] == tables[1]
+
+
+def test_the_metrics_of_a_walk_along_the_beginning_are_the_first_of_one_along_the_whole_stream(
+    fit: Asmg, write_stream: Callable[[pl.DataFrame, pl.DataFrame], Path], tmp_path: Path
+) -> None:
+    """As a daily job that has always gone on from the day before, and a back-test of all days at once."""
+    by_rows = ["--data.periods", "asmg_pl.data.EqualRows", "--data.periods.init_args.rows", ROWS // PERIODS]
+    small = write_stream(ratings(), movies())
+    grown = write_stream(pl.concat([ratings(), newer_ratings()]), grown_movies())
+    for name, root in (("small", small), ("grown", grown)):
+        finished = fit(tmp_path / name, *by_rows, root=root)
+        assert finished.code == 0, finished.err
+    whole = metrics(tmp_path / "grown")
+    assert whole.startswith(metrics(tmp_path / "small"))
+    assert len(whole.splitlines()) == 1 + PERIODS + 2 - 4
+    assert fit(tmp_path / "small", *by_rows, "--ckpt_path", "last", root=grown).code == 0
+    assert metrics(tmp_path / "small") == whole
 
 
 def test_rows_that_filled_no_period_wait_for_the_next_ones(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable
 
 import torch
@@ -9,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
+from asmg_pl.data.log import Sizes
 from asmg_pl.recommenders import EmbeddingMLP
 from asmg_pl.updaters import IncrementalUpdate
 
@@ -33,7 +35,9 @@ def test_losses_are_the_published_ones(
 
 def updater_on(model: EmbeddingMLP, seen: list[Tensor]) -> IncrementalUpdate:
     """The updater of this model with its optimiser, outside of a trainer, noting each loss."""
-    updater = IncrementalUpdate(sizes=None, recommender=lambda _: model, learning_rate=1e-3)  # type: ignore[arg-type]
+    published = copy.deepcopy(model.state_dict())
+    updater = IncrementalUpdate(Sizes(13, 17, 5), recommender=lambda _: model, learning_rate=1e-3)
+    model.load_state_dict(published)  # which the updater has drawn anew
     (optimizer,) = updater.configure_optimizers()
 
     def take_step(which: int, loss: Tensor) -> None:

@@ -21,6 +21,11 @@ from asmg_pl.sharding.reader import tensors_in
 SHARDS = 5
 TABLES = {"user": 13, "item": 10, "context_0": 3}  # one place that is not full; all full; none full
 PARAMETERS = [f"tables.{name}.weight" for name in TABLES]
+ENTRIES = {
+    **{f"recommender.tables.{name}.weight": (name, 0) for name in TABLES},
+    **{f"history.tables.{name}": (name, 1) for name in TABLES},
+    **{f"history.hidden.{name}": (name, 0) for name in TABLES},
+}
 
 
 def whole() -> dict[str, Any]:
@@ -45,7 +50,8 @@ def whole() -> dict[str, Any]:
 def entries() -> ShardedEntries:
     """What is sharded on this rank."""
     rank, ranks = dist.get_rank(), dist.get_world_size()
-    return ShardedEntries({name: Layout(rows, SHARDS, rank, ranks) for name, rows in TABLES.items()}, PARAMETERS)
+    layouts = {name: Layout(rows, SHARDS, rank, ranks) for name, rows in TABLES.items()}
+    return ShardedEntries(layouts, PARAMETERS, ENTRIES)
 
 
 def own(value: Any, place: tuple[Any, ...] = ()) -> Any:

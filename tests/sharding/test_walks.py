@@ -14,9 +14,12 @@ import torch.distributed as dist
 from sharding.ranks import asmg, on_ranks
 
 from asmg_pl.checkpoint_io import newest_first, read_checkpoint
+from asmg_pl.data import Sizes
 from asmg_pl.sharding.checkpoint import ShardedEntries, read
 from asmg_pl.sharding.layout import Layout
 from asmg_pl.sharding.reader import tensors_in
+from asmg_pl.table_entries import table_entries
+from asmg_pl.updaters import ASMG
 
 STREAM = "--data.source=DriftingStream --data.source.rows=420 --data.source.categories=3"
 CUT = "--data.source.users=31 --data.source.items=26"
@@ -65,7 +68,8 @@ def differing(path: Path, alone: Path) -> list[str]:
     assert path.is_dir()
     layouts = {name: Layout(rows, 8, dist.get_rank(), 1) for name, rows in TABLES.items()}
     names = ["tables.user.weight", "tables.item.weight", "tables.category.weight", *[""] * 6]
-    found, expected = read(path, ShardedEntries(layouts, names)), read_checkpoint(alone)
+    entries = table_entries(ASMG(Sizes(31, 26, 3), window=2))
+    found, expected = read(path, ShardedEntries(layouts, names, entries)), read_checkpoint(alone)
     pairs = [(name, found["state_dict"][name], value) for name, value in expected["state_dict"].items()]
     for state, wanted in zip(found["optimizer_states"], expected["optimizer_states"], strict=True):
         for number, moments in wanted["state"].items():

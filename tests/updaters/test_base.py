@@ -147,7 +147,7 @@ def test_a_setting_that_cannot_work_is_refused_by_its_name(settings: dict[str, A
 
 @pytest.fixture(scope="module")
 def walked() -> tuple[IncrementalUpdate, PeriodDataModule, Diary]:
-    return walk(pretrain_periods=3, pretrain_epochs=5, learning_rate=0.1)
+    return walk(pretrain_periods=3, pretrain_epochs=5, learning_rate=0.07)
 
 
 def test_pretraining_goes_back_to_its_best_epoch(walked: tuple[IncrementalUpdate, PeriodDataModule, Diary]) -> None:

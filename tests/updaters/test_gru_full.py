@@ -14,6 +14,7 @@ from updaters.test_asmg import BIG, parameters_of, random_batches, random_model
 from asmg_pl.data.log import Sizes
 from asmg_pl.errors import CheckpointError
 from asmg_pl.generators import Cells, GRUCells, GRUGenerator, ResidualGRU, VanillaCells
+from asmg_pl.recommenders import EmbeddingMLP
 from asmg_pl.updaters import ASMG, Updater
 from asmg_pl.updaters.asmg import StepWeights, step_weights
 
@@ -97,7 +98,9 @@ def test_the_window_grows_by_one_each_period_and_starts_from_state_zero(
     # Two of seven periods pre-train; the first snapshot is Θ_3, and Θ*_4 is the first that serves.
     trained = {("generate", period): {(period - 3, False)} for period in range(4, 8)}
     served = {("update", period): {(period - 2, False)} for period in range(4, 8)}
-    assert generator.seen == trained | served
+    # New users and items appear with these two periods: they are generated just before they are scored.
+    welcomed = {("score", period): {(period - 3, False)} for period in (5, 6)}
+    assert generator.seen == trained | served | welcomed
 
 
 def test_all_periods_since_the_first_snapshot_are_read_side_by_side() -> None:
@@ -149,16 +152,19 @@ def grown_checkpoint(sizes: Sizes, pushes: int) -> tuple[ASMG, dict[str, Any]]:
 @pytest.mark.parametrize("pushes", [0, 1, 4])
 def test_a_checkpoint_with_any_number_of_snapshots_loads_into_grown_tables(pushes: int) -> None:
     saved, checkpoint = grown_checkpoint(BIG, pushes)
+    sizes = Sizes(65, 81, 30)
     torch.manual_seed(7)
-    fresh = ASMG(Sizes(65, 81, 30), generator=GRUGenerator, window=None)
-    initial = {name: table.detach().clone() for name, table in fresh.recommender.table_parameters().items()}
+    fresh = ASMG(sizes, generator=GRUGenerator, window=None)
+    there_from_the_start = EmbeddingMLP(sizes)
+    saved.initial_draw.fill(there_from_the_start)
+    initial = there_from_the_start.table_parameters()
     fresh.on_load_checkpoint(checkpoint)
     fresh.load_state_dict(checkpoint["state_dict"])
     assert fresh.history.pushes == pushes
     for name, rows in [("user", 60), ("item", 80), ("category", 30)]:
         found, expected = (h.tables.get_buffer(name) for h in (fresh.history, saved.history))
         assert torch.equal(found[:, :rows], expected)
-        for snapshot in found:  # a row that was not there has a fresh model's values throughout
+        for snapshot in found:  # a row that was not there has its initial values throughout
             assert torch.equal(snapshot[rows:], initial[name][rows:])
     assert torch.equal(fresh.history.dense, saved.history.dense)
     fresh.push()

@@ -1,0 +1,107 @@
+"""What a recommender starts from: numbers that do not depend on how far its stream goes on.
+
+    tables             row i from (seed, table, i), with a limit from the rows that pre-training has seen
+    everything else    as in a recommender that is built for just these rows
+
+So the same rows give the same scores whether the stream ends after them or goes on, and a row that is added to a table
+later is the one that would have been there from the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from itertools import chain
+
+import torch
+from torch import Tensor, nn
+
+from asmg_pl.data.log import Sizes
+from asmg_pl.keyed import seeded
+from asmg_pl.recommenders import Recommender
+from asmg_pl.table_entries import histories_in, models_in
+
+#: Rows that each table is drawn for where there is no pre-training to see any.
+NOMINAL = 1024
+
+#: Rows that are drawn at a time.
+CHUNK = 65536
+
+Build = Callable[[Sizes], Recommender]
+
+
+def known_sizes(sizes: Sizes, pretrain_periods: int) -> Sizes:
+    """What is known of a stream when the initial model is drawn: what pre-training will have seen of it.
+
+    Without pre-training it is :data:`NOMINAL` of each kind that the stream has.
+    """
+    if not pretrain_periods:
+        return Sizes(NOMINAL, NOMINAL, NOMINAL if sizes.categories else 0, (NOMINAL,) * len(sizes.context))
+    known = sizes.by(pretrain_periods)
+    return Sizes(max(1, known.users), max(1, known.items), known.categories, tuple(max(1, n) for n in known.context))
+
+
+def on_meta(build: Build, sizes: Sizes) -> Recommender | None:
+    """A recommender that has shapes and no memory; ``None`` if it needs numbers to be built."""
+    try:
+        with torch.device("meta"):
+            return build(sizes)
+    except Exception:  # whatever else is wrong with it shows again where it is built with memory
+        return None
+
+
+def table_rows(build: Build, sizes: Sizes) -> dict[str, int]:
+    """How many rows each table of a recommender has for these sizes."""
+    with seeded("unused"):
+        recommender = on_meta(build, sizes) or build(sizes)
+    return {name: max(1, len(table)) for name, table in recommender.table_parameters().items()}
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The initial numbers of a walk.
+
+    Attributes:
+        seed: of all of them.
+        known: the rows of each table that pre-training has seen.
+    """
+
+    seed: int
+    known: Mapping[str, int]
+
+    @torch.no_grad()
+    def build(self, build: Build, sizes: Sizes, known: Sizes) -> Recommender:
+        """A recommender for these sizes, of which some are known when it is drawn."""
+        with seeded(self.seed, "recommender"):
+            recommender = build(known)
+        if sizes != known:
+            small = beside_tables(recommender)
+            with seeded(self.seed, "recommender"):
+                recommender = build(sizes)
+            for name, tensor in beside_tables(recommender).items():
+                if name in small and small[name].shape == tensor.shape:
+                    tensor.copy_(small[name])
+        self.fill(recommender)
+        return recommender
+
+    @torch.no_grad()
+    def fill(self, recommender: Recommender) -> None:
+        """Draw all rows of its tables that are at hand."""
+        for name, table in recommender.table_parameters().items():
+            for places in torch.arange(len(table), device=table.device).split(CHUNK):
+                rows = recommender.ids_at(name, places)
+                drawn = recommender.initial_rows(name, rows, table.shape[1], self.known[name], self.seed)
+                table[places] = drawn.to(table.dtype)
+
+    def fill_all(self, module: nn.Module, recommender: Recommender) -> None:
+        """Draw the tables of all models within a module, and give all snapshots those of one of them."""
+        for _, model in models_in(module):
+            self.fill(model)
+        for _, history in histories_in(module):
+            history.fill(recommender)
+
+
+def beside_tables(recommender: Recommender) -> dict[str, Tensor]:
+    """A recommender's parameters and buffers that belong to no table, by name."""
+    named = chain(recommender.named_parameters(), recommender.named_buffers())
+    return {name: tensor for name, tensor in named if not name.startswith("tables.")}
