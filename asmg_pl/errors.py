@@ -21,3 +21,7 @@ class CheckpointError(UserError, RuntimeError):
 
 class WalkInterruptedError(UserError, RuntimeError):
     """Something stopped the walk within a phase; it can go on from the last checkpoint."""
+
+
+class StorageError(UserError, OSError):
+    """A disk takes no more, or does not work."""

@@ -21,6 +21,7 @@ from lightning.pytorch.callbacks import Callback
 from asmg_pl.callbacks.plot import plot_results
 from asmg_pl.callbacks.progress import say
 from asmg_pl.data.datamodule import PeriodDataModule
+from asmg_pl.files import written_whole
 from asmg_pl.memory import described, parts_of, peak_memory
 from asmg_pl.results import HEADLINE, PeriodResult, mean_over
 from asmg_pl.updaters.base import Updater
@@ -43,8 +44,7 @@ class PeriodReport(Callback):
         self._header_shown = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Bring the files to the checkpoint's state; say how time is cut and what memory is taken."""
-        self._write(trainer, cast(Updater, pl_module))
+        """Say how time is cut and what memory is taken; the files stay as they are until a phase has ended."""
         if trainer.is_global_zero:
             say(_cut(cast(PeriodDataModule, trainer.datamodule)))  # type: ignore[attr-defined]
             say(f"memory: {described(parts_of(pl_module))}")
@@ -170,7 +170,5 @@ def _cut(data: PeriodDataModule) -> str:
 
 
 def _write_csv(rows: list[dict[str, Any]], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    pl.DataFrame(rows).write_csv(partial)
-    partial.replace(path)
+    with written_whole(path) as partial:
+        pl.DataFrame(rows).write_csv(partial)

@@ -16,7 +16,7 @@ from torch import Tensor
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase, nothing
-from asmg_pl.errors import ConfigError
+from asmg_pl.errors import CheckpointError, ConfigError
 from asmg_pl.growth import grow_moments, grow_state, table_growth
 from asmg_pl.learned import Learned
 from asmg_pl.memory import require, size_of
@@ -325,6 +325,7 @@ class Updater(LightningModule):
         checkpoint["results"] = {period: vars(result) for period, result in self.results.items()}
         checkpoint["learned"] = self.learned
         checkpoint["best_pretraining_epoch"] = self._best
+        checkpoint["method"] = type(self).__qualname__
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take them back; extend tables and moments if the stream has new users, items or categories.
@@ -333,13 +334,19 @@ class Updater(LightningModule):
             CheckpointError: if the checkpoint belongs to another configuration.
         """
         self.results = {period: PeriodResult(**result) for period, result in checkpoint["results"].items()}
-        self.learned = checkpoint.get("learned", {})
+        self.learned = checkpoint["learned"]
         self._best = checkpoint["best_pretraining_epoch"]
         fresh = self.recommender.state_dict()
         saved = {k.removeprefix("recommender."): v for k, v in checkpoint["state_dict"].items()}
         growth = table_growth(saved, fresh)
         grow_state(checkpoint["state_dict"], self.state_dict(), growth)
-        grow_moments(checkpoint["optimizer_states"][0], self.recommender, growth)
+        for optimizer in checkpoint["optimizer_states"][:1]:
+            grow_moments(optimizer, self.recommender, growth)
         if self._best:
             grow_state(self._best["weights"], fresh, growth)
             grow_moments(self._best["optimizer"], self.recommender, growth)
+        if (method := checkpoint["method"]) != type(self).__qualname__:
+            raise CheckpointError(
+                f"the checkpoint is one of {method}, not of {type(self).__qualname__}: resume with the updater and "
+                "recommender that wrote the checkpoint"
+            )
