@@ -113,7 +113,7 @@ class PhaseCheckpoint(Checkpoint):
         if resumed := self._resumed:
             self._resumed = {}
             try:
-                check_optimizers(resumed["optimizer_states"], trainer.optimizers, cast(Updater, pl_module))
+                check_optimizers(resumed, trainer.optimizers, cast(Updater, pl_module))
             except Flaw as flaw:
                 raise _unfit(trainer, flaw) from flaw
         folder = Path(trainer.default_root_dir)

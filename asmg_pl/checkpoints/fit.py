@@ -68,19 +68,26 @@ def check_loops(saved: Any, fresh: Any, entry: str = "loops") -> None:
         raise Flaw(entry, f"must be true or false, not {saved!r}")
 
 
-def check_optimizers(states: Sequence[Mapping[str, Any]], optimizers: Sequence[Optimizer], updater: Updater) -> None:
+def check_optimizers(checkpoint: Mapping[str, Any], optimizers: Sequence[Optimizer], updater: Updater) -> None:
     """Check that there is a state for each optimiser, with moments for its parameters and the rate of the settings.
+
+    The rate is known if the checkpoint has the settings, which have been compared by now, and the updater is one of
+    this package: another may have a schedule.
 
     Raises:
         Flaw: naming the entry.
     """
+    states = checkpoint["optimizer_states"]
+    rates_known = "settings" in checkpoint and type(updater).__module__.startswith("asmg_pl.")
     if len(states) != len(optimizers):
         raise Flaw("optimizer_states", f"has {len(states)} optimisers, the method has {len(optimizers)}")
     for position, (state, optimizer) in enumerate(zip(states, optimizers, strict=True)):
-        _check_optimizer(f"optimizer_states[{position}]", state, optimizer, updater)
+        rate = optimizer.param_groups[0]["lr"]
+        rates = {rate, updater.learning_rate} if position == 0 else {rate}
+        _check_optimizer(f"optimizer_states[{position}]", state, optimizer, rates if rates_known else None)
 
 
-def _check_optimizer(entry: str, state: Mapping[str, Any], optimizer: Optimizer, updater: Updater) -> None:
+def _check_optimizer(entry: str, state: Mapping[str, Any], optimizer: Optimizer, rates: set[float] | None) -> None:
     groups, fresh = state["param_groups"], optimizer.state_dict()["param_groups"]
     if [group["params"] for group in groups] != [group["params"] for group in fresh]:
         raise Flaw(f"{entry}.param_groups", "has other parameters than the model")
@@ -101,6 +108,5 @@ def _check_optimizer(entry: str, state: Mapping[str, Any], optimizer: Optimizer,
         for name in wanted.keys() - changing:
             if group.get(name) != wanted[name]:
                 raise Flaw(f"{entry}.param_groups.{name}", f"is {group.get(name)!r}, the method has {wanted[name]!r}")
-        rates = {wanted["lr"], updater.learning_rate}
-        if type(updater).__module__.startswith("asmg_pl.") and group["lr"] not in rates:  # another may have a schedule
+        if rates is not None and group["lr"] not in rates:
             raise Flaw(f"{entry}.param_groups.lr", f"is {group['lr']}, the settings have {wanted['lr']}")
