@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-
 from small_checkpoint import small_checkpoint
 
 from asmg_pl.checkpoint_io import AtomicCheckpointIO, newest_first, read_checkpoint

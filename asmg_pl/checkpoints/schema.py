@@ -76,7 +76,10 @@ def _state_dict(entry: str, value: Any) -> None:
     if not mapping(entry, value):
         raise Flaw(entry, "is empty")
     for name, inner in value.items():
-        plain(f"{entry}.{name}", inner)
+        if isinstance(inner, Tensor) or name.endswith("_extra_state"):  # the rows of sharded tables stand elsewhere
+            plain(f"{entry}.{name}", inner)
+        elif inner is not None:
+            raise Flaw(f"{entry}.{name}", f"must be a tensor, not {shown(inner)}")
 
 
 def _optimizer_states(entry: str, value: Any) -> None:
