@@ -212,6 +212,6 @@ def _say_what_is_dropped(folder: Path, resumed: Path, results: list[int]) -> Non
         dropped.append(f"the results of periods {lost[0]} to {lost[-1]}")
     if dropped:
         say(
-            f"the walk goes on from {resumed.name}: {' and '.join(dropped)} are dropped when its first new one is "
+            f"the walk goes on from {resumed.name}: {', and '.join(dropped)} are dropped when its first new one is "
             "written"
         )

@@ -64,7 +64,5 @@ def walked(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def checkpoint(walked: Path) -> Path:
     """The checkpoint in the middle of the walk's period 3; not to be changed."""
-    (found,) = (
-        path for path in newest_first(walked / "checkpoints") if path.name.startswith("period-000003-phase-001")
-    )
-    return found
+    found = {path.stem: path for path in newest_first(walked / "checkpoints")}
+    return found["period-000003-phase-001-rank"]

@@ -191,7 +191,7 @@ def test_a_checkpoint_from_the_middle_of_a_phase_is_refused(checkpoint: Path, tm
     content = dict(read_checkpoint(checkpoint)) | {"within_a_phase": True}
     del content["digests"]
     AtomicCheckpointIO().save_checkpoint(content, tmp_path / "hpc_ckpt_1.ckpt")
-    with pytest.raises(CheckpointError, match="in the middle of a phase.*--ckpt_path last"):
+    with pytest.raises(CheckpointError, match=r"in the middle of a phase.*--ckpt_path last"):
         read_checkpoint(tmp_path / "hpc_ckpt_1.ckpt")
 
 
