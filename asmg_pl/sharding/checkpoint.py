@@ -147,6 +147,7 @@ def read(path: Path, entries: ShardedEntries) -> dict[str, Any]:
     del checkpoint["sharded"], checkpoint["files"]
     tables: dict[str, Any] = {}
     rows: dict[Place, Tensor] = {}
+    held: dict[Place, Tensor] = {}  # of them, without the padding
     for key, entry in tensors_in(path).items():
         kind, *keys = key.split("/")
         place = tuple(int(part) if part.isdigit() else part for part in keys)
@@ -155,7 +156,8 @@ def read(path: Path, entries: ShardedEntries) -> dict[str, Any]:
         if place not in rows:
             padded = (layout.full + 1) * layout.own
             rows[place] = torch.empty(*entry.size[:axis], padded, *entry.size[axis + 2 :], dtype=entry.properties.dtype)
-            _put(checkpoint, place, rows[place].narrow(axis, 0, layout.held))
+            held[place] = rows[place].narrow(axis, 0, layout.held)
+            _put(checkpoint, place, held[place])
         full, rest = rows[place].split([layout.full * layout.own, layout.own], axis)
         tables[key] = _part(full, layout.full, layout, axis) if kind == "full" else _part(rest, 1, layout, axis)
     try:
@@ -163,7 +165,7 @@ def read(path: Path, entries: ShardedEntries) -> dict[str, Any]:
     except (Exception, CheckpointException) as error:  # torch raises many kinds
         raise CheckpointError(f"{path} is damaged: give an earlier one with --ckpt_path") from error
     try:
-        for place, values in rows.items():
+        for place, values in held.items():
             tensor(".".join(map(str, place)), values, least=0 if place[-1] == "exp_avg_sq" else -math.inf)
     except Flaw as flaw:
         raise CheckpointError(f"{path} cannot be used: {flaw}: give an earlier one with --ckpt_path") from flaw
