@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import os
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
+from lightning import LightningDataModule, LightningModule
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from asmg_pl.checkpoints.digest import digests_of
+from asmg_pl.checkpoints.schema import check
+from asmg_pl.checkpoints.values import Flaw
 from asmg_pl.errors import CheckpointError
+from asmg_pl.files import written_whole
 
 #: What a checkpoint holds, and how; raised when a change makes earlier files unreadable.
-FORMAT = 2
+FORMAT = 3
 
 #: Where in a checkpoint that is a folder the parts are that belong to no table.
 WALK = "walk.pt"
@@ -21,20 +25,47 @@ WALK = "walk.pt"
 #: Some of what a walk's checkpoint has.
 WRITTEN = {"state_dict", "optimizer_states", "results", "best_pretraining_epoch"}
 
+#: Entries of Lightning that name classes, for it to import. A walk's classes come from its configuration alone.
+NAMES_OF_CODE = {
+    key
+    for kind in (LightningModule, LightningDataModule)
+    for key in (kind.CHECKPOINT_HYPER_PARAMS_KEY, kind.CHECKPOINT_HYPER_PARAMS_NAME, kind.CHECKPOINT_HYPER_PARAMS_TYPE)
+}
+
+
+class Entries(dict[str, Any]):
+    """What a checkpoint holds, by name. To ask for an entry that it lacks is an error of the file."""
+
+    def __init__(self, path: Path, entries: dict[str, Any]) -> None:
+        """Remember the path, for the message."""
+        super().__init__(entries)
+        self.path = path
+
+    def __missing__(self, key: str) -> NoReturn:
+        """Say what is missing."""
+        raise CheckpointError(
+            f"{self.path} has no entry {key}: resume with the method that wrote it{_previous(self.path)}"
+        )
+
 
 class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes beside the target, flushes to disk, then renames; reads tensors and plain values only."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Write a checkpoint file in one atomic step."""
-        path = Path(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".partial")
-        with partial.open("wb") as file:
-            torch.save({**checkpoint, "format": FORMAT}, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
+        """Write a checkpoint file in one atomic step.
+
+        Raises:
+            StorageError: if the disk takes no more; nothing of the file is left then.
+            CheckpointError: if something is to be kept that could not be read without running code.
+        """
+        content = {name: entry for name, entry in checkpoint.items() if name not in NAMES_OF_CODE}
+        content["format"] = FORMAT
+        try:
+            content["digests"] = digests_of(content)
+        except Flaw as flaw:
+            raise CheckpointError(f"{path} is not written, as it could not be read: {flaw}") from flaw
+        with written_whole(Path(path)) as partial, partial.open("wb") as file:
+            torch.save(content, file)
 
     def load_checkpoint(
         self, path: str | Path, map_location: Any = "cpu", weights_only: bool | None = True
@@ -63,16 +94,19 @@ def check_file(path: Path) -> None:
     try:
         with zipfile.ZipFile(_file(path)) as parts:
             whole = parts.testzip() is None
-    except (zipfile.BadZipFile, OSError):
+    except Exception:  # a damaged archive raises many kinds
         whole = False
     if not whole:
         raise CheckpointError(f"{path} is damaged, or no checkpoint of this program{_previous(path)}")
 
 
-def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
-    """Load a checkpoint's tensors and plain values; see :meth:`AtomicCheckpointIO.load_checkpoint`.
+def read_checkpoint(path: Path, map_location: Any = "cpu") -> Entries:
+    """Load a checkpoint's tensors and plain values, and check them; see :meth:`AtomicCheckpointIO.load_checkpoint`.
 
     Of one that is a folder, what belongs to no table; see :mod:`asmg_pl.sharding.checkpoint`.
+
+    Raises:
+        CheckpointError: naming the file, what is wrong with it, and the one before it, if there is one.
     """
     check_file(path)
     try:
@@ -86,12 +120,38 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> dict[str, Any]:
             f"{path} was written by another version of asmg_pl, which this one cannot read: go on with that "
             "version, or start a walk anew in another folder (--trainer.default_root_dir)"
         )
-    return checkpoint
+    if named := sorted(NAMES_OF_CODE & checkpoint.keys()):
+        raise CheckpointError(f"{path} names classes to import ({', '.join(named)}), which no walk's checkpoint does")
+    if checkpoint.get("within_a_phase"):
+        raise CheckpointError(
+            f"{path} was written in the middle of a phase, by Lightning or another callback, and a walk goes on from "
+            f"the end of one{_previous(path) or ': give --ckpt_path last'}"
+        )
+    if "sharded" in checkpoint and not path.is_dir():
+        raise CheckpointError(f"{path} is one file of a checkpoint with sharded tables: give its folder, {path.parent}")
+    try:
+        check(checkpoint)
+        _check_digests(checkpoint)
+    except Flaw as flaw:
+        raise CheckpointError(f"{path} cannot be used: {flaw}{_previous(path)}") from flaw
+    return Entries(path, checkpoint)
 
 
 def newest_first(folder: Path) -> list[Path]:
     """The walk's checkpoints in a folder; their names sort by the place in the walk."""
     return sorted(folder.glob("period-*.ckpt"), reverse=True)
+
+
+def _check_digests(checkpoint: dict[str, Any]) -> None:
+    written = checkpoint.get("digests")
+    found = digests_of({name: entry for name, entry in checkpoint.items() if name != "digests"})
+    if not isinstance(written, dict):
+        raise Flaw("digests", "is missing")
+    if changed := sorted(map(str, written.keys() ^ found.keys())):
+        raise Flaw(changed[0], "was added or taken away after it was written")
+    for name, digest in found.items():
+        if written[name] != digest:
+            raise Flaw(name, "is not what was written")
 
 
 def _file(path: Path) -> Path:

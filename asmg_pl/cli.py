@@ -78,6 +78,9 @@ class AsmgCLI(LightningCLI):
             if path.is_dir():
                 tensors_in(path)
 
+    def _parse_ckpt_path(self) -> None:
+        """Take no settings from the checkpoint: LightningCLI would import the classes that the file names."""
+
 
 #: Warnings of Lightning that tell the user of a walk nothing: about its own dependencies, and about short phases and
 #: fitting without validation, which are meant.
@@ -119,6 +122,7 @@ def main() -> None:
             auto_configure_optimizers=False,
             seed_everything_default=1234,
             save_config_callback=RunConfig,
+            load_from_checkpoint_support=False,  # nor do checkpoints name classes
             trainer_defaults={
                 "max_epochs": -1,
                 "reload_dataloaders_every_n_epochs": 1,
@@ -127,7 +131,6 @@ def main() -> None:
                 "logger": False,
                 "enable_model_summary": False,
                 "default_root_dir": "runs/default",
-                "plugins": {"class_path": "asmg_pl.checkpoint_io.AtomicCheckpointIO"},
             },
         )
     except SIGTERMException:

@@ -29,3 +29,7 @@ class BusyError(UserError, RuntimeError):
 
 class DivergedError(UserError, RuntimeError):
     """A loss, a gradient, a parameter or a score of a walk is not finite; what was saved before is sound."""
+
+
+class StorageError(UserError, OSError):
+    """A disk takes no more, or does not work."""

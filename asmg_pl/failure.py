@@ -47,7 +47,7 @@ def leave_if_mendable(error: Exception) -> None:
     while cause is not None and not isinstance(cause, (UserError, MisconfigurationException, OSError)):
         cause = cause.__cause__  # building a class from the configuration wraps what its __init__ raises
     if cause is not None:
-        leave(str(cause))
+        leave("\n".join([str(cause), *getattr(error, "__notes__", [])]))
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
     if frame.f_globals.get("__name__", "").startswith("torch.distributed"):
         leave(

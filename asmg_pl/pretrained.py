@@ -50,10 +50,14 @@ def load_pretrained(
     if walk["boundaries"][: periods + 1] != data.boundaries[: periods + 1]:
         raise CheckpointError(f"{path} was pre-trained on periods that end elsewhere: give it the same data.periods")
     weights = {k.removeprefix(PREFIX): v for k, v in checkpoint["state_dict"].items() if k.startswith(PREFIX)}
-    moments = checkpoint["optimizer_states"][0]
+    moments = next(iter(checkpoint["optimizer_states"]), {"state": {}, "param_groups": []})
     growth = table_growth(weights, recommender.state_dict())
     updater.begin_as(checkpoint, growth)
     grow_state(weights, recommender.state_dict(), growth)
+    if [group["params"] for group in moments["param_groups"]] != [
+        group["params"] for group in optimizer.state_dict()["param_groups"]
+    ]:
+        raise CheckpointError(f"{path} has no moments for the parameters of this base model: pre-train it again")
     grow_moments(moments, recommender, growth)
     recommender.load_state_dict(weights)
     optimizer.load_state_dict(moments)

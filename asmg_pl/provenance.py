@@ -1,10 +1,15 @@
-"""What a run was made of, beside its configuration: the program's version and the stream."""
+"""What a run was made of, beside its configuration: the program's version, the stream, and the machine."""
 
 from __future__ import annotations
 
+import platform
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+import torch
+from lightning import Trainer
 
 from asmg_pl import __version__
 from asmg_pl.data.datamodule import PeriodDataModule
@@ -35,6 +40,44 @@ def commit() -> str | None:
         return _git("describe", "--always", "--abbrev=40", "--exclude=*", "--dirty")
     except OSError:
         return None
+
+
+def machine(trainer: Trainer) -> dict[str, Any]:
+    """What decides how a walk's numbers are rounded, as plain values: they are the same byte for byte where it is.
+
+    Returns:
+        the ``processor``, or the GPU; the number of CPU ``threads`` and of ``processes``; the version of ``torch``;
+        and what computes the generator, if there is one, as ``kernel``.
+    """
+    device = trainer.strategy.root_device
+    found = {
+        "processor": torch.cuda.get_device_name(device) if device.type == "cuda" else _processor(),
+        "threads": torch.get_num_threads(),
+        "processes": trainer.world_size,
+        "torch": str(torch.__version__),
+    }
+    generator = getattr(trainer.lightning_module, "generator", None)
+    return found if generator is None else {**found, "kernel": str(getattr(generator, "computed_by", "plain"))}
+
+
+def changed_machine(before: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
+    """One line that says in what two machines differ; ``None`` if in nothing."""
+    differing = [f"{key} {before.get(key)} (now {now.get(key)})" for key in now if before.get(key) != now.get(key)]
+    if not differing:
+        return None
+    return (
+        f"the checkpoint was written with other {', '.join(differing)}: rounding differs, which can change scores from "
+        "here on in the third digit"
+    )
+
+
+def _processor() -> str:
+    """The processor's name, as far as the system says it, and the vector instructions that torch uses."""
+    described = Path("/proc/cpuinfo")
+    lines = described.read_text().splitlines() if described.exists() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    name = names[0] if names else platform.processor() or platform.machine()
+    return f"{name}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def _git(*arguments: str) -> str | None:

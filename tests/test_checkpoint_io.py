@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 import torch
+from small_checkpoint import small_checkpoint
 
-from asmg_pl.checkpoint_io import WRITTEN, AtomicCheckpointIO, newest_first, read_checkpoint
+from asmg_pl.checkpoint_io import AtomicCheckpointIO, newest_first, read_checkpoint
 from asmg_pl.errors import CheckpointError
 
 
@@ -20,12 +21,7 @@ class Surprise:
 
 
 def content(value: float = 1.0) -> dict[str, Any]:
-    return {
-        "results": {"period": 3},
-        **dict.fromkeys(WRITTEN - {"results"}),
-        "weight": torch.full((64,), value),
-        "epoch": 2,
-    }
+    return small_checkpoint(value)
 
 
 def write(path: Path, value: float = 1.0) -> Path:
@@ -40,15 +36,15 @@ def name(period: int, phase: int = 0, pass_: str = "update") -> str:
 def test_what_was_written_is_read(tmp_path: Path) -> None:
     path = write(tmp_path / "new" / "folder" / name(1))
     read = AtomicCheckpointIO().load_checkpoint(path)
-    assert read["results"] == {"period": 3}
-    assert torch.equal(read["weight"], torch.ones(64))
+    assert read["results"] == content()["results"]
+    assert torch.equal(read["state_dict"]["recommender.weight"], torch.ones(64))
     assert [file.name for file in path.parent.iterdir()] == [path.name]
 
 
 def test_a_checkpoint_replaces_an_older_one_of_its_name(tmp_path: Path) -> None:
     write(tmp_path / name(1), 1.0)
     write(tmp_path / name(1), 2.0)
-    assert read_checkpoint(tmp_path / name(1))["weight"][0] == 2.0
+    assert read_checkpoint(tmp_path / name(1))["state_dict"]["recommender.weight"][0] == 2.0
 
 
 def test_a_failure_while_writing_leaves_the_older_file_as_it_was(
@@ -70,15 +66,17 @@ def test_a_failure_while_writing_leaves_the_older_file_as_it_was(
     assert path.read_bytes() == before
     assert newest_first(tmp_path) == [path]
     write(tmp_path / name(2), 3.0)
-    assert read_checkpoint(tmp_path / name(2))["weight"][0] == 3.0
+    assert read_checkpoint(tmp_path / name(2))["state_dict"]["recommender.weight"][0] == 3.0
 
 
 def test_the_target_changes_only_after_all_bytes_are_on_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write(tmp_path / name(1), 1.0)
     seen = []
-    monkeypatch.setattr("os.fsync", lambda descriptor: seen.append(read_checkpoint(path)["weight"][0].item()))
+    monkeypatch.setattr(
+        "os.fsync", lambda descriptor: seen.append(read_checkpoint(path)["state_dict"]["recommender.weight"][0].item())
+    )
     write(path, 2.0)
-    assert seen == [1.0]
+    assert seen == [1.0, 2.0]  # of the file, and then, once it has its name, of the folder
 
 
 def test_a_missing_file_is_said_to_be_missing(tmp_path: Path) -> None:

@@ -1,20 +1,28 @@
-"""Checkpoints along the walk: one after each phase, the newest few kept."""
+"""Checkpoints along the walk: one after each phase, the newest few kept; and one walk to a run folder."""
 
 from __future__ import annotations
 
-import shutil
+import uuid
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 
-from asmg_pl.checkpoint_io import newest_first
-from asmg_pl.errors import ConfigError
+from asmg_pl.callbacks.progress import say
+from asmg_pl.checkpoint_io import AtomicCheckpointIO, newest_first
+from asmg_pl.checkpoints.fit import check_loops, check_optimizers, check_place, check_types
+from asmg_pl.checkpoints.values import Flaw
+from asmg_pl.data.datamodule import PeriodDataModule
+from asmg_pl.errors import CheckpointError, ConfigError, StorageError
+from asmg_pl.files import PARTIAL, remove
+from asmg_pl.ownership import Ownership
+from asmg_pl.run_folder import CHECKPOINTS, IDENTITY, last_period, scored_periods, walk_in, write_identity
 from asmg_pl.updaters.base import Updater
 
-FOLDER = "checkpoints"
+FOLDER = CHECKPOINTS
 
 
 class PhaseCheckpoint(Checkpoint):
@@ -24,6 +32,9 @@ class PhaseCheckpoint(Checkpoint):
     earlier place abandons the later checkpoints: they are removed when its first one is written.
 
     With sharded tables a checkpoint is a folder (:mod:`asmg_pl.sharding.checkpoint`).
+
+    A run folder holds one walk, which is known by a random number (:mod:`asmg_pl.run_folder`), and one process at a
+    time walks there (:mod:`asmg_pl.ownership`). Both are checked before anything is written or removed.
 
     It is a :class:`lightning.pytorch.callbacks.Checkpoint`, so that Lightning calls it after all other callbacks.
     """
@@ -39,46 +50,168 @@ class PhaseCheckpoint(Checkpoint):
             raise ConfigError(f"checkpoint.keep must be -1 or at least 1, got {keep}")
         self.keep = keep
         self.overwrite = overwrite
+        self._walk = uuid.uuid4().hex
+        self._noted: str | None = None  # the walk that the run folder says that it holds
+        self._ownership: Ownership | None = None
+        self._resumed: dict[str, Any] = {}  # the checkpoint, until it has been checked
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Have checkpoints read and written by this program; take the run folder.
+
+        Raises:
+            ConfigError: if another plugin writes checkpoints, or another process walks in the run folder.
+        """
+        plugin = trainer.strategy.checkpoint_io
+        if type(plugin) is TorchCheckpointIO:
+            trainer.strategy.checkpoint_io = AtomicCheckpointIO()
+        elif not isinstance(plugin, AtomicCheckpointIO):
+            raise ConfigError(
+                f"trainer.plugins has {type(plugin).__name__}, and a walk can go on only from checkpoints that "
+                "asmg_pl.checkpoint_io.AtomicCheckpointIO writes: leave the plugin out"
+            )
+        if stage != "fit":
+            return
+        refused = None
+        if trainer.is_global_zero:
+            self._ownership = Ownership(Path(trainer.default_root_dir))
+            try:
+                self._ownership.take()
+                self._clear(Path(trainer.default_root_dir) / FOLDER)
+            except ConfigError as error:
+                refused = str(error)
+        if refused := trainer.strategy.broadcast(refused):
+            raise ConfigError(refused)
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Check that the checkpoint fits the walk, which is its walk from now on.
+
+        Raises:
+            CheckpointError: naming what does not fit.
+        """
+        updater, data = cast(Updater, pl_module), cast(PeriodDataModule, trainer.datamodule)  # type: ignore[attr-defined]
+        self._walk, self._resumed = checkpoint.get("walk", self._walk), checkpoint
+        try:
+            check_place(checkpoint, updater, data)
+            check_types(checkpoint, updater)
+            check_loops(checkpoint["loops"]["fit_loop"], trainer.fit_loop.state_dict(), "loops.fit_loop")
+        except Flaw as flaw:
+            raise _unfit(trainer, flaw) from flaw
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Add which walk it is, and whether it is in the middle of a phase."""
+        running = cast(PeriodDataModule, trainer.datamodule).phase  # type: ignore[attr-defined]
+        checkpoint["walk"] = self._walk
+        checkpoint["within_a_phase"] = running is not None and running is cast(Updater, pl_module).phase
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Protect an earlier walk; only now the trainer knows whether it resumes.
 
         Raises:
-            ConfigError: if the run folder has checkpoints, and this run neither resumes nor may overwrite them.
+            ConfigError: if the run folder holds another walk, which this run neither resumes nor may overwrite.
+            CheckpointError: if the checkpoint's optimisers do not fit the method's.
         """
-        if trainer.ckpt_path is not None:
+        if resumed := self._resumed:
+            self._resumed = {}
+            try:
+                check_optimizers(resumed, trainer.optimizers, cast(Updater, pl_module))
+            except Flaw as flaw:
+                raise _unfit(trainer, flaw) from flaw
+        folder = Path(trainer.default_root_dir)
+        self._noted = trainer.strategy.broadcast(walk_in(folder) if trainer.is_global_zero else None)
+        if self._noted in (None, self._walk) or self.overwrite:
             return
-        folder = Path(trainer.default_root_dir) / FOLDER
-        old = newest_first(folder)
-        if old and not self.overwrite:
+        if trainer.ckpt_path is not None:
             raise ConfigError(
-                f"{folder} holds an earlier walk: go on with it (--ckpt_path last), choose another run folder "
-                "(--trainer.default_root_dir FOLDER), or replace it (--checkpoint.overwrite true)"
+                f"{folder} holds another walk than {trainer.ckpt_path} is of: choose another run folder "
+                "(--trainer.default_root_dir FOLDER), or replace what is there (--checkpoint.overwrite true)"
             )
-        self._remove(old)
+        if not newest_first(folder / FOLDER):
+            raise ConfigError(
+                f"{folder} holds the results of an earlier walk, whose checkpoints are gone: choose another run folder "
+                "(--trainer.default_root_dir FOLDER), or replace them (--checkpoint.overwrite true)"
+            )
+        raise ConfigError(
+            f"{folder / FOLDER} holds an earlier walk: go on with it (--ckpt_path last), choose another run folder "
+            "(--trainer.default_root_dir FOLDER), or replace it (--checkpoint.overwrite true)"
+        )
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Remove a walk that is to be overwritten, now that the new one begins; say what a resumed one will drop."""
+        if not trainer.is_global_zero:
+            return
+        folder = Path(trainer.default_root_dir)
+        if self._noted not in (None, self._walk):
+            for path in [folder / IDENTITY, *newest_first(folder / FOLDER)]:
+                remove(path)
+            self._noted = None
+        elif trainer.ckpt_path is not None:
+            _say_what_is_dropped(folder, Path(trainer.ckpt_path), list(cast(Updater, pl_module).results))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save, then remove what is no longer kept."""
         updater = cast(Updater, pl_module)
         phase = updater.phase
         assert phase is not None
-        folder = Path(trainer.default_root_dir) / FOLDER
+        run_folder = Path(trainer.default_root_dir)
+        folder = run_folder / FOLDER
         place = [(p.name, p.repeat) for p in updater.plan(phase.period)].index((phase.name, phase.repeat))
         path = folder / f"period-{phase.period:06d}-phase-{place:03d}-{phase.name}.ckpt"
         trainer.save_checkpoint(path, weights_only=False)
+        if not trainer.is_global_zero:
+            return
+        if self._noted != self._walk or not (run_folder / IDENTITY).exists():
+            write_identity(run_folder, self._walk)
+            self._noted = self._walk
         checkpoints = newest_first(folder)
-        self._remove(checkpoints[: checkpoints.index(path)])
-        checkpoints = checkpoints[checkpoints.index(path) :]
+        later = [c for c in checkpoints if c.name > path.name]
+        checkpoints = [c for c in checkpoints if c.name <= path.name]
         if self.keep > 0:
-            self._remove(checkpoints[self.keep :])
+            outdated = checkpoints[self.keep :]
         else:
-            of_this_period = [c for c in checkpoints if c.name.startswith(f"period-{phase.period:06d}")]
-            self._remove(of_this_period[1:])
+            outdated = [c for c in checkpoints if last_period(c) == phase.period][1:]
+        for checkpoint in [*later, *outdated]:
+            remove(checkpoint)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Give the run folder back; if a disk is the reason, say what is kept and how to go on."""
+        if isinstance(exception, StorageError):
+            kept = newest_first(Path(trainer.default_root_dir) / FOLDER)
+            exception.add_note(
+                f"The walk is kept up to {kept[0].name}: go on with --ckpt_path last"
+                if kept
+                else "The walk has no checkpoint yet: begin again"
+            )
+        self.teardown(trainer, pl_module, "fit")
+
+    def teardown(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Give the run folder back."""
+        self._resumed = {}
+        if self._ownership is not None:
+            self._ownership.release()
+            self._ownership = None
 
     @rank_zero_only
-    def _remove(self, checkpoints: list[Path]) -> None:
-        for checkpoint in checkpoints:
-            if checkpoint.is_dir():
-                shutil.rmtree(checkpoint)
-            else:
-                checkpoint.unlink(missing_ok=True)
+    def _clear(self, folder: Path) -> None:
+        """Remove what a walk that was killed while it wrote has left unfinished."""
+        if folder.exists() and not folder.is_dir():
+            raise ConfigError(f"{folder} is no folder, and the walk's checkpoints go there: move it away")
+        for partial in folder.glob(f"period-*.ckpt{PARTIAL}"):
+            remove(partial)
+
+
+def _unfit(trainer: Trainer, flaw: Flaw) -> CheckpointError:
+    return CheckpointError(f"{trainer.ckpt_path} does not fit this walk: {flaw}. Give an earlier one with --ckpt_path")
+
+
+def _say_what_is_dropped(folder: Path, resumed: Path, results: list[int]) -> None:
+    """Say which periods' results a walk drops that goes on from an earlier checkpoint than the folder's newest one."""
+    beyond = [last_period(path) for path in newest_first(folder / FOLDER) if path.name > resumed.name]
+    lost = sorted(set(scored_periods(folder)) - set(results))
+    dropped = [f"its later checkpoints, up to period {max(beyond)}"] if beyond else []
+    if len(lost) > (not beyond):  # one that was scored just before a kill comes again
+        dropped.append(f"the results of periods {lost[0]} to {lost[-1]}")
+    if dropped:
+        say(
+            f"the walk goes on from {resumed.name}: {', and '.join(dropped)} are dropped when its first new one is "
+            "written"
+        )

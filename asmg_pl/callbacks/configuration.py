@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,26 +9,27 @@ import yaml
 from lightning import LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 
+from asmg_pl.callbacks.progress import say
 from asmg_pl.errors import CheckpointError
-from asmg_pl.provenance import provenance
-
-#: Settings that change no result beyond rounding, and the seed, which the data module compares itself.
-FREE = {
-    "data.root",
-    "data.seed",
-    "data.scoring_batch_size",
-    "data.evaluate",
-    "data.accumulate",
-    "model.init_args.chunk_rows",
-    "model.init_args.pretrained_model",
-}
+from asmg_pl.files import written_whole
+from asmg_pl.provenance import changed_machine, machine, provenance
+from asmg_pl.settings import differences
+from asmg_pl.settings import settings_in as settings_in
 
 
 class RunConfig(SaveConfigCallback):
     """Writes ``config.yaml`` when a walk begins, and refuses to resume with other settings than it began with.
 
+    Which settings those are, :mod:`asmg_pl.settings` says. Another machine is no reason to refuse, see
+    :func:`asmg_pl.provenance.machine`.
+
     Loggers get the configuration too, see :func:`described`.
     """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Take the parser and the configuration, see :class:`lightning.pytorch.cli.SaveConfigCallback`."""
+        super().__init__(*args, **options)
+        self._machine: dict[str, Any] = {}  # of the checkpoint that the walk goes on from
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -40,55 +40,40 @@ class RunConfig(SaveConfigCallback):
         """Write nothing yet: the run may still be refused."""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the file."""
-        if trainer.is_global_zero:
-            folder = Path(trainer.default_root_dir)
-            folder.mkdir(parents=True, exist_ok=True)
-            path = folder / self.config_filename
-            self.parser.save(self.config, str(path), skip_unset=False, overwrite=True, multifile=self.multifile)
-            for logger in trainer.loggers:
-                logger.log_hyperparams(described(trainer))
+        """Write the file; say it if the machine is another one than that of the checkpoint."""
+        if not trainer.is_global_zero:
+            return
+        if self._machine and (line := changed_machine(self._machine, machine(trainer))):
+            say(line)
+        with written_whole(Path(trainer.default_root_dir) / self.config_filename) as partial:
+            self.parser.save(self.config, str(partial), skip_unset=False, overwrite=True, multifile=self.multifile)
+        for logger in trainer.loggers:
+            logger.log_hyperparams(described(trainer))
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Add the settings of model and data."""
-        checkpoint["settings"] = settings_in(self.config.as_dict())
+        """Add the settings that a resumed walk must share, and the machine."""
+        checkpoint["settings"] = self._settings(trainer)
+        checkpoint["machine"] = machine(trainer)
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Compare them.
+        """Compare the settings.
 
         Raises:
             CheckpointError: naming the settings that differ.
         """
-        saved, now = checkpoint.get("settings", {}), settings_in(self.config.as_dict())
-        changed = [key for key in sorted(saved.keys() & now.keys()) if saved[key] != now[key]]
-        if changed:
-            listed = "; ".join(f"{key} was {saved[key]} and is now {now[key]}" for key in changed)
+        self._machine = checkpoint.get("machine", {})
+        if changed := differences(checkpoint.get("settings", {}), self._settings(trainer)):
             raise CheckpointError(
-                f"the walk began with other settings: {listed}. Resume with those that it began with (config.yaml in "
-                "its folder), or start another walk in another folder (--trainer.default_root_dir)"
+                f"the walk began with other settings: {'; '.join(changed)}. Resume with those that it began with "
+                "(config.yaml in its folder), or start another walk in another folder (--trainer.default_root_dir)"
             )
+
+    def _settings(self, trainer: Trainer) -> dict[str, Any]:
+        """The settings that bear on results; the precision is the one in force, which a plugin may have set."""
+        return settings_in(self.config.as_dict()) | {"trainer.precision": str(trainer.precision)}
 
 
 def described(trainer: Trainer) -> dict[str, Any]:
     """The configuration that the trainer's run began with, if it is known, and its provenance, for loggers."""
     configs = (callback.plain for callback in trainer.callbacks if isinstance(callback, RunConfig))  # type: ignore[attr-defined]
     return next(configs, {}) | provenance(trainer.datamodule)  # type: ignore[attr-defined]
-
-
-def settings_in(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a run's configuration bears on its results, the seed left out: plain values by path.
-
-    Args:
-        config: the whole configuration, nested, as in ``config.yaml``.
-    """
-    parts = {name: config[name] for name in ("model", "data") if name in config}
-    return {key: value for key, value in _flat(parts) if key not in FREE}
-
-
-def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """All plain values of a nested configuration by their path, in a form that a checkpoint can hold."""
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _flat(inner, f"{path}.{key}" if path else key)
-    else:
-        yield path, value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

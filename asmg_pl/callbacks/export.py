@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.errors import ConfigError
+from asmg_pl.files import remove, written_whole
 from asmg_pl.sharding import ShardedTables
 from asmg_pl.updaters.base import Updater
 
@@ -61,23 +61,24 @@ class ServingExport(Callback):
 
     @rank_zero_only
     def _write(self, parameters: dict[str, Tensor], target: Path) -> None:
-        partial = target.with_name(target.name + ".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        for name, values in parameters.items():
-            write_array(values, partial / f"{name}.npy")
-        shutil.rmtree(target, ignore_errors=True)
-        partial.rename(target)
+        with written_whole(target) as partial:
+            partial.mkdir()
+            for name, values in parameters.items():
+                write_array(values, partial / f"{name}.npy")
         there = sorted(target.parent.glob("after-period-*"), reverse=True)
         later = there.index(target)  # of a walk that has gone back to an earlier checkpoint
         for old in [*there[:later], *(there[later + self.keep :] if self.keep > 0 else [])]:
-            shutil.rmtree(old)
+            remove(old)
 
 
 def write_array(values: Tensor, path: Path) -> None:
-    """Write a tensor as a ``.npy`` file, a chunk of rows at a time."""
+    """Write a tensor as a ``.npy`` file, a chunk of rows at a time.
+
+    Not through mapped memory: where the disk is full, writing to that ends the process without a word.
+    """
     dtype = np.dtype(str(values.dtype).removeprefix("torch."))
-    file = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=tuple(values.shape))
-    for begin in range(0, len(values), CHUNK):
-        file[begin : begin + CHUNK] = values[begin : begin + CHUNK].cpu().numpy()
-    file.flush()
+    header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": tuple(values.shape)}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for rows in values.reshape(values.shape or (1,)).split(CHUNK):
+            file.write(rows.cpu().contiguous().numpy().tobytes())

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from asmg_pl.escaping import mathtext
+from asmg_pl.files import written_whole
 from asmg_pl.results import PeriodResult
 
 
@@ -34,4 +35,5 @@ def plot_results(results: Sequence[PeriodResult], path: Path) -> None:
     axes[0].legend(frameon=False, loc="best")
     axes[-1].set_xlabel("period, scored before anything was trained on it")
     axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.savefig(path, dpi=130)
+    with written_whole(path) as partial:
+        figure.savefig(partial, dpi=130, format="png")

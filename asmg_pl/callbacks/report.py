@@ -25,6 +25,7 @@ from asmg_pl.callbacks.progress import say
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.errors import DivergedError
 from asmg_pl.escaping import terminal
+from asmg_pl.files import written_whole
 from asmg_pl.memory import described, parts_of, peak_memory
 from asmg_pl.results import HEADLINE, NOT_COUNTED, PeriodResult, mean_over
 from asmg_pl.updaters.base import Updater
@@ -49,12 +50,11 @@ class PeriodReport(Callback):
         self._header_shown = False
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Bring the files to the checkpoint's state; say how time is cut and what memory is taken."""
-        updater, data = cast(Updater, pl_module), cast(PeriodDataModule, trainer.datamodule)  # type: ignore[attr-defined]
-        self._write(trainer, updater)
+        """Say how time is cut and what memory is taken; the files stay as they are until a phase has ended."""
+        data = cast(PeriodDataModule, trainer.datamodule)  # type: ignore[attr-defined]
         if trainer.is_global_zero:
             (Path(trainer.default_root_dir) / DIVERGED).unlink(missing_ok=True)
-            for line in opening(data, updater.test_from):
+            for line in opening(data, cast(Updater, pl_module).test_from):
                 say(line)
             say(f"memory: {described(parts_of(pl_module))}")
 
@@ -252,7 +252,5 @@ def _cut(data: PeriodDataModule) -> str:
 
 
 def _write_csv(rows: list[dict[str, Any]], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
-    pl.DataFrame(rows, infer_schema_length=None).write_csv(partial)
-    partial.replace(path)
+    with written_whole(path) as partial:
+        pl.DataFrame(rows, infer_schema_length=None).write_csv(partial)

@@ -41,6 +41,11 @@ class Generator(nn.Module, ABC):
 
     hidden_size: int
 
+    @property
+    def computed_by(self) -> str:
+        """What computes it, the plain cells or a compiled kernel: numbers are equal up to rounding."""
+        return "plain"
+
     @abstractmethod
     def table(self, name: str, window: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """Generate rows of a table.

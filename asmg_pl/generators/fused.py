@@ -38,6 +38,7 @@ def _window(cells: Any, output: Any, window: Tensor, hidden: Tensor) -> Tensor:
 class FusedWindow(Kernel):
     """Cells and outputs of any table, compiled when first called; tables of one width share it, large or small."""
 
+    name = "torch.compile"
     fewest_rows = 4097  # a kernel for fewer would be compiled apart
 
     def __init__(self, device: torch.device) -> None:

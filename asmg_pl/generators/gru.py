@@ -100,6 +100,11 @@ class GRUGenerator(Generator):
         self._window = shapes.window
         self._kernel: Kernel | None = None
 
+    @property
+    def computed_by(self) -> str:
+        """See :attr:`Generator.computed_by`."""
+        return "plain" if self._kernel is None else self._kernel.name
+
     def _run(self, key: str, window: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
         states = self.cells[key](window, hidden)
         return self.outputs[key](window, states), states

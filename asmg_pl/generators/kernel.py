@@ -13,9 +13,11 @@ class Kernel(ABC):
 
     Attributes:
         fewest_rows: for fewer, the plain cells do as well.
+        name: what compiles it.
     """
 
     fewest_rows: int = 1
+    name: str = "compiled"
 
     @abstractmethod
     def __call__(self, cells: Any, output: Any, window: Tensor, hidden: Tensor) -> Tensor:

@@ -98,6 +98,8 @@ def _run(part: _Part, rows: int) -> int:
 class NativeWindow(Kernel):
     """GRU cells on the CPU, for tables of any size and windows of any length."""
 
+    name = "C++"
+
     def __init__(self, hidden_size: int) -> None:
         """Compile the kernels, or take them from the cache folder.
 

@@ -12,8 +12,9 @@ padded with zeros.
 
 from __future__ import annotations
 
-import shutil
+import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,16 +22,20 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.checkpoint import CheckpointException
 from torch.distributed.checkpoint.filesystem import FileSystemWriter
 from torch.distributed.checkpoint.state_dict_loader import load
 from torch.distributed.checkpoint.state_dict_saver import save
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor, Shard
 
-from asmg_pl.checkpoint_io import WALK, AtomicCheckpointIO, read_checkpoint
+from asmg_pl.checkpoint_io import WALK, AtomicCheckpointIO, Entries, read_checkpoint
+from asmg_pl.checkpoints.digest import digest_of_file
+from asmg_pl.checkpoints.values import Flaw, tensor
 from asmg_pl.errors import CheckpointError
+from asmg_pl.files import PARTIAL, not_written, storage_reason, written_whole
 from asmg_pl.sharding.layout import Layout
-from asmg_pl.sharding.reader import Reader, tensors_in
+from asmg_pl.sharding.reader import Reader, part_names, tensors_in
 
 Place = tuple[Any, ...]  # the keys that lead to a value in a nested checkpoint
 
@@ -91,19 +96,36 @@ def write(checkpoint: dict[str, Any], folder: Path, entries: ShardedEntries) -> 
 
     plain = _mapped(checkpoint, take)
     plain["sharded"] = {name: (layout.rows, layout.shards) for name, layout in entries.layouts.items()}
-    partial = folder.with_name(folder.name + ".partial")
     first = dist.get_rank() == 0
-    if first:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
+    with written_whole(folder) if first else nullcontext(folder.with_name(folder.name + PARTIAL)) as partial:
+        if first:
+            partial.mkdir()
+        dist.barrier()
+        _save(tables, partial)
+        plain["files"] = _merged(
+            {name: digest_of_file(partial / name) for name in part_names(partial, dist.get_rank())}
+        )
+        if first:
+            AtomicCheckpointIO().save_checkpoint(plain, partial / WALK)
     dist.barrier()
-    save(tables, storage_writer=FileSystemWriter(partial))
-    if first:
-        AtomicCheckpointIO().save_checkpoint(plain, partial / WALK)
-        if folder.exists():
-            shutil.rmtree(folder)
-        partial.replace(folder)
-    dist.barrier()
+
+
+def _save(tables: dict[str, Any], folder: Path) -> None:
+    """Write the tables' rows, every rank its own. What goes wrong on one rank is raised on all."""
+    try:
+        save(tables, storage_writer=FileSystemWriter(folder))
+    except CheckpointException as failed:
+        reasons = [storage_reason(error) for error, _ in failed.failures.values()]
+        if reason := next(filter(None, reasons), None):
+            raise not_written(folder.with_name(folder.name.removesuffix(PARTIAL)), reason) from failed
+        raise
+
+
+def _merged(found: dict[str, str]) -> dict[str, str]:
+    """What each rank has found, of all of them."""
+    of_all: list[dict[str, str]] = [{} for _ in range(dist.get_world_size())]
+    dist.all_gather_object(of_all, found)
+    return {name: value for each in of_all for name, value in each.items()}
 
 
 def read(path: Path, entries: ShardedEntries) -> dict[str, Any]:
@@ -123,12 +145,15 @@ def read(path: Path, entries: ShardedEntries) -> dict[str, Any]:
         layout, axis = found
         return replace(layout, rows=value.shape[axis]).cut(value, axis)
 
-    checkpoint = _mapped(read_checkpoint(path), own)
+    checkpoint = Entries(path, _mapped(read_checkpoint(path), own))
     if not path.is_dir():
         return checkpoint
-    saved = checkpoint.pop("sharded")
+    saved = checkpoint["sharded"]
+    _check_files(path, checkpoint["files"])
+    del checkpoint["sharded"], checkpoint["files"]
     tables: dict[str, Any] = {}
     rows: dict[Place, Tensor] = {}
+    held: dict[Place, Tensor] = {}  # of them, without the padding
     for key, entry in tensors_in(path).items():
         kind, *keys = key.split("/")
         place = tuple(int(part) if part.isdigit() else part for part in keys)
@@ -137,14 +162,28 @@ def read(path: Path, entries: ShardedEntries) -> dict[str, Any]:
         if place not in rows:
             padded = (layout.full + 1) * layout.own
             rows[place] = torch.empty(*entry.size[:axis], padded, *entry.size[axis + 2 :], dtype=entry.properties.dtype)
-            _put(checkpoint, place, rows[place].narrow(axis, 0, layout.held))
+            held[place] = rows[place].narrow(axis, 0, layout.held)
+            _put(checkpoint, place, held[place])
         full, rest = rows[place].split([layout.full * layout.own, layout.own], axis)
         tables[key] = _part(full, layout.full, layout, axis) if kind == "full" else _part(rest, 1, layout, axis)
     try:
         load(tables, storage_reader=Reader(path))
-    except Exception as error:  # torch raises many kinds
+    except (Exception, CheckpointException) as error:  # torch raises many kinds
         raise CheckpointError(f"{path} is damaged: give an earlier one with --ckpt_path") from error
+    try:
+        for place, values in held.items():
+            tensor(".".join(map(str, place)), values, least=0 if place[-1] == "exp_avg_sq" else -math.inf)
+    except Flaw as flaw:
+        raise CheckpointError(f"{path} cannot be used: {flaw}: give an earlier one with --ckpt_path") from flaw
     return checkpoint
+
+
+def _check_files(path: Path, written: Mapping[str, str]) -> None:
+    """Check that the files are those that were written, the ranks taking turns; all of them raise what one finds."""
+    own = sorted(written)[dist.get_rank() :: dist.get_world_size()]
+    there = {name: digest_of_file(path / name) if (path / name).is_file() else "" for name in own}
+    if damaged := sorted(name for name, digest in _merged(there).items() if digest != written[name]):
+        raise CheckpointError(f"{path} is damaged, in {damaged[0]}: give an earlier one with --ckpt_path")
 
 
 def _layout_then(path: Path, table: str, entries: ShardedEntries, saved: Mapping[str, Any]) -> Layout:
@@ -154,7 +193,7 @@ def _layout_then(path: Path, table: str, entries: ShardedEntries, saved: Mapping
             f"{path} has the rows of {table!r} shared out, which this walk has not, or with fewer rows than "
             "trainer.strategy.min_rows: resume with the settings of the walk that wrote it"
         )
-    rows, shards = saved[table]
+    rows, shards = saved.get(table, (0, 0))
     if shards != entries.layouts[table].shards:
         raise CheckpointError(
             f"{path} has the rows of {table!r} in {shards} shards, not {entries.layouts[table].shards}: give "

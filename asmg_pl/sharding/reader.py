@@ -16,6 +16,8 @@ from torch.distributed.checkpoint.metadata import Metadata, TensorStorageMetadat
 
 from asmg_pl.errors import CheckpointError
 
+METADATA = ".metadata"
+
 _HARMLESS = {
     "torch.distributed.checkpoint.metadata": {
         *("Metadata", "TensorStorageMetadata", "TensorProperties", "ChunkStorageMetadata", "MetadataIndex"),
@@ -50,11 +52,21 @@ def tensors_in(folder: Path) -> Mapping[str, TensorStorageMetadata]:
         CheckpointError: if a file is missing or shorter than it was, or the folder is no checkpoint of this program.
     """
     metadata = read_metadata(folder)
-    tensors = {name: e for name, e in metadata.state_dict_metadata.items() if isinstance(e, TensorStorageMetadata)}
-    parts = (metadata.storage_data or {}).values()
-    if len(tensors) < len(metadata.state_dict_metadata) or not all(_there(folder, part) for part in parts):
+    try:
+        tensors = {name: e for name, e in metadata.state_dict_metadata.items() if isinstance(e, TensorStorageMetadata)}
+        parts = (metadata.storage_data or {}).values()
+        whole = len(tensors) == len(metadata.state_dict_metadata) and all(_there(folder, part) for part in parts)
+    except (AttributeError, TypeError, ValueError):  # its classes are as written, what they hold is not
+        whole = False
+    if not whole:
         raise CheckpointError(_damaged(folder))
     return tensors
+
+
+def part_names(folder: Path, rank: int) -> list[str]:
+    """The files that a rank has written of a checkpoint; the first one, the metadata as well."""
+    own = [path.name for path in folder.glob(f"__{rank}_*.distcp")]
+    return sorted([*own, METADATA] if rank == 0 else own)
 
 
 def read_metadata(folder: Path) -> Metadata:
@@ -64,7 +76,7 @@ def read_metadata(folder: Path) -> Metadata:
         CheckpointError: if they are missing, damaged, or would make classes that they never have.
     """
     try:
-        with (folder / ".metadata").open("rb") as file:
+        with (folder / METADATA).open("rb") as file:
             metadata = _Unpickler(file).load()
     except Exception as error:  # a damaged pickle raises many kinds
         raise CheckpointError(_damaged(folder)) from error
@@ -75,7 +87,7 @@ def read_metadata(folder: Path) -> Metadata:
 
 def _there(folder: Path, part: Any) -> bool:
     file = folder / part.relative_path
-    return file.is_file() and file.stat().st_size >= part.offset + part.length
+    return file.parent == folder and file.is_file() and file.stat().st_size >= part.offset + part.length
 
 
 def _damaged(folder: Path) -> str:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase, nothing
-from asmg_pl.errors import ConfigError
+from asmg_pl.errors import CheckpointError, ConfigError
 from asmg_pl.finite import Watch, stop_if, trained, unsound
 from asmg_pl.growth import grow_moments, grow_state, table_growth
 from asmg_pl.initial import Draw, known_sizes, on_meta, table_rows
@@ -458,6 +458,7 @@ class Updater(LightningModule):
         checkpoint["learned"] = self.learned
         checkpoint["best_pretraining_epoch"] = self._best
         checkpoint["initial"] = {"seed": self.initial_draw.seed, "known": dict(self.initial_draw.known)}
+        checkpoint["method"] = type(self).__qualname__
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take them back; extend tables and moments if the stream has new users, items or categories.
@@ -466,7 +467,7 @@ class Updater(LightningModule):
             CheckpointError: if the checkpoint belongs to another configuration.
         """
         self.results = {period: PeriodResult(**result) for period, result in checkpoint["results"].items()}
-        self.learned = checkpoint.get("learned", {})
+        self.learned = checkpoint["learned"]
         self._best = checkpoint["best_pretraining_epoch"]
         for path, history in histories_in(self):
             snapshots = checkpoint["state_dict"].get(f"{path}dense")
@@ -477,10 +478,16 @@ class Updater(LightningModule):
         growth = table_growth(saved, fresh)
         self.begin_as(checkpoint, growth)
         grow_state(checkpoint["state_dict"], self.state_dict(), growth)
-        grow_moments(checkpoint["optimizer_states"][0], self.recommender, growth)
+        for optimizer in checkpoint["optimizer_states"][:1]:
+            grow_moments(optimizer, self.recommender, growth)
         if self._best:
             grow_state(self._best["weights"], fresh, growth)
             grow_moments(self._best["optimizer"], self.recommender, growth)
+        if (method := checkpoint["method"]) != type(self).__qualname__:
+            raise CheckpointError(
+                f"the checkpoint is one of {method}, not of {type(self).__qualname__}: resume with the updater and "
+                "recommender that wrote the checkpoint"
+            )
 
 
 def _require_room(recommender: Recommender) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from lightning import Trainer
+from lightning.pytorch.callbacks import Callback
 
 from asmg_pl.callbacks import PeriodLoop, PhaseCheckpoint
 from asmg_pl.checkpoint_io import AtomicCheckpointIO, newest_first, read_checkpoint
@@ -33,7 +35,13 @@ class Noting(AtomicCheckpointIO):
 
 
 def walk(
-    folder: Path, checkpoint: PhaseCheckpoint, until: int | None = None, ckpt_path: Path | None = None, **updater: Any
+    folder: Path,
+    checkpoint: PhaseCheckpoint,
+    until: int | None = None,
+    ckpt_path: Path | None = None,
+    plugins: Any = ...,
+    callbacks: Sequence[Callback] = (),
+    **updater: Any,
 ) -> Noting:
     """Five periods, two of which pre-train in one epoch."""
     data = PeriodDataModule(
@@ -50,8 +58,8 @@ def walk(
         enable_model_summary=False,
         enable_progress_bar=False,
         default_root_dir=folder,
-        plugins=[noting],
-        callbacks=[checkpoint, PeriodLoop(until)],
+        plugins=[noting] if plugins is ... else plugins,
+        callbacks=[checkpoint, PeriodLoop(until), *callbacks],
     )
     trainer.fit(model, datamodule=data, ckpt_path=ckpt_path)
     return noting

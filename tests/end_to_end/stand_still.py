@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Any, cast
@@ -10,21 +9,25 @@ from typing import Any, cast
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
+from asmg_pl import files
 from asmg_pl.updaters import Updater
 
 
 class StandStill(Callback):
-    """Leaves a sign and sleeps: after a mini-batch of a phase, or while the phase's checkpoint is being written."""
+    """Leaves a sign and sleeps: after a mini-batch of a phase, or while a file is being written after the phase."""
 
-    def __init__(self, sign: str, period: int, phase: str, repeat: int = 0, batch: int | None = None) -> None:
-        """Name the place; without ``batch`` it lies between a checkpoint's last byte and its renaming."""
+    def __init__(
+        self, sign: str, period: int, phase: str, repeat: int = 0, batch: int | None = None, file: str = ".ckpt"
+    ) -> None:
+        """Name the place; without ``batch`` it lies between the last byte of a file and its renaming."""
         self.sign = Path(sign)
         self.place = (period, phase, repeat)
         self.batch = batch
+        self.file = file
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         if self.batch is None and self._there(pl_module):
-            setattr(os, "fsync", self._halt)  # noqa: B010 - to mypy a function cannot be assigned to
+            setattr(files, "sync", self._halt_at)  # noqa: B010 - to mypy a function cannot be assigned to
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -36,6 +39,10 @@ class StandStill(Callback):
         phase = cast(Updater, pl_module).phase
         return phase is not None and (phase.period, phase.name, phase.repeat) == self.place
 
-    def _halt(self, *_: Any) -> None:
+    def _halt_at(self, path: Path) -> None:
+        if self.file in path.name:
+            self._halt()
+
+    def _halt(self) -> None:
         self.sign.touch()
         time.sleep(600)

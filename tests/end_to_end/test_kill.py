@@ -69,8 +69,21 @@ def kill_at(place: dict[str, Any], arguments: list[object], folder: Path) -> Non
             "period-000009-phase-001-generate",
             ["period-000009-phase-002-update.ckpt.partial"],
         ),
+        (
+            {"period": 9, "phase": "update", "file": "metrics.csv"},
+            "period-000009-phase-001-generate",
+            ["metrics.csv.partial"],
+        ),
+        (
+            {"period": 4, "phase": "pretrain", "file": "walk.json"},
+            "period-000004-phase-000-pretrain",
+            ["walk.json.partial"],
+        ),
     ],
-    ids=["in pre-training", "between two steps of the generator", "while a checkpoint is written"],
+    ids=[
+        *("in pre-training", "between two steps of the generator", "while a checkpoint is written"),
+        *("while the scores are written", "between the first checkpoint and the walk's identity"),
+    ],
 )
 def test_a_killed_walk_goes_on_with_bit_equal_results(
     walk: tuple[Path, Finished],

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import pickle
+import random
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,10 +12,13 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
+from checkpoints.damage import damaged
 from sharding.ranks import on_ranks
+from small_checkpoint import small_checkpoint
 
-from asmg_pl.checkpoint_io import WALK
-from asmg_pl.errors import CheckpointError
+from asmg_pl.checkpoint_io import WALK, read_checkpoint
+from asmg_pl.checkpoints.digest import digests_of
+from asmg_pl.errors import CheckpointError, StorageError
 from asmg_pl.sharding.checkpoint import ShardedEntries, read, write
 from asmg_pl.sharding.layout import Layout
 from asmg_pl.sharding.reader import tensors_in
@@ -42,9 +47,11 @@ def whole() -> dict[str, Any]:
         i: {"step": torch.tensor(7.0), "exp_avg": torch.randn(rows, 2, generator=draw)}
         for i, rows in enumerate(TABLES.values())
     }
-    optimizers = [{"state": moments, "param_groups": [{"lr": 0.1, "params": [0, 1, 2]}]}, {"state": {}}]
+    groups = [{"lr": 0.1, "params": [0, 1, 2]}]
+    optimizers = [{"state": moments, "param_groups": groups}, {"state": {}, "param_groups": []}]
     best = {"score": 0.5, "weights": {PARAMETERS[0]: torch.randn(13, 2, generator=draw)}, "optimizer": optimizers[0]}
-    return {"state_dict": state, "optimizer_states": optimizers, "best_pretraining_epoch": best, "results": {}}
+    mine = {"state_dict": state, "optimizer_states": optimizers, "best_pretraining_epoch": best, "results": {}}
+    return small_checkpoint() | mine
 
 
 def entries() -> ShardedEntries:
@@ -72,9 +79,9 @@ def write_to(path: Path) -> None:
 def read_from(path: Path) -> bool:
     """Whether what is read is this rank's part of what was written."""
     found = read(path, entries())
-    found.pop("format")
-    torch.testing.assert_close(found, own(whole()), rtol=0, atol=0)
-    return True
+    for added in ("format", "digests"):
+        found.pop(added)
+    return digests_of(found) == digests_of(own(whole()))
 
 
 @pytest.mark.parametrize(("writers", "readers"), [(1, 4), (4, 1), (3, 2)])
@@ -128,3 +135,83 @@ def test_metadata_run_no_code(folder: Path, tmp_path: Path, content: bytes | Non
     with pytest.raises(CheckpointError, match="damaged"):
         tensors_in(folder)
     assert not (tmp_path / "sign").exists()
+
+
+def refused_when_damaged(folder: Path, seed: int, tries: int) -> list[str]:
+    """Damage the files of a checkpoint one after the other; what was neither refused nor read as it was written."""
+    draw, wrong = random.Random(seed), []
+    contents = {path: path.read_bytes() for path in folder.iterdir()}
+    for number in range(tries):
+        path = draw.choice(sorted(contents))
+        path.write_bytes(damaged(contents[path], draw))
+        try:
+            found = read(folder, entries())
+        except CheckpointError as error:
+            if str(folder) not in str(error):
+                wrong.append(f"{number}: {error}")
+        except BaseException as error:
+            wrong.append(f"{number}: {path.name}: {error!r}")
+        else:
+            for added in ("format", "digests"):
+                found.pop(added)
+            if digests_of(found) != digests_of(own(whole())):
+                wrong.append(f"{number}: {path.name} was read otherwise")
+        path.write_bytes(contents[path])
+    return wrong
+
+
+def test_a_damaged_part_is_refused_or_read_as_it_was_written(folder: Path) -> None:
+    assert on_ranks(1, refused_when_damaged, folder, 0, 120) == [[]]
+
+
+def test_all_ranks_refuse_a_part_that_one_of_them_finds_damaged(folder: Path) -> None:
+    (part,) = folder.glob("*.distcp")
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2] ^= 1
+    part.write_bytes(content)
+    told = on_ranks(2, message_of, folder)
+    assert told == [f"{folder} is damaged, in {part.name}: give an earlier one with --ckpt_path"] * 2
+
+
+def message_of(folder: Path) -> str:
+    """What is said when a checkpoint is refused."""
+    with pytest.raises(CheckpointError) as caught:
+        read(folder, entries())
+    return str(caught.value)
+
+
+def test_one_file_of_a_folder_is_no_checkpoint(folder: Path) -> None:
+    with pytest.raises(CheckpointError, match=rf"one file of a checkpoint.*give its folder, {folder}"):
+        read_checkpoint(folder / WALK)
+
+
+def test_parts_outside_of_the_folder_are_not_read(folder: Path) -> None:
+    metadata = (folder / ".metadata").read_bytes()
+    (part,) = folder.glob("*.distcp")
+    (folder.parent / part.name[1:]).write_bytes(part.read_bytes())
+    outside = b"../" + part.name[3:].encode()
+    (folder / ".metadata").write_bytes(metadata.replace(part.name.encode(), outside))
+    with pytest.raises(CheckpointError, match="damaged"):
+        tensors_in(folder)
+
+
+def write_on_full_disk(path: Path, failing: int) -> str:
+    """Write this rank's part where one rank's disk is full; what is raised."""
+    if dist.get_rank() == failing:
+
+        def full(*_: Any) -> None:
+            raise OSError(28, "No space left on device")
+
+        os.fsync = full  # type: ignore[assignment]
+    with pytest.raises(StorageError) as caught:
+        write_to(path)
+    return str(caught.value)
+
+
+def test_a_full_disk_of_one_rank_is_said_by_all_and_leaves_the_checkpoint_before(folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    told = on_ranks(2, write_on_full_disk, folder, 1)
+    assert len(set(told)) == 1
+    assert told[0].startswith(f"{folder} could not be written (No space left on device)")
+    assert [path.name for path in folder.parent.iterdir()] == [folder.name]
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before

@@ -1,0 +1,117 @@
+"""Which settings a resumed walk must share with the one that it goes on from, and which are free.
+
+Settings of model and data are shared, but for those of ``FREE``: what is not known to change no number is taken to
+change some. Of the trainer's, those of ``SHARED_TRAINER`` are shared, and those of ``FREE_TRAINER`` free; the others
+have one value that a walk needs. What else there is (``loop``, ``checkpoint``, ``export``, ``wandb``, …) is free.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from asmg_pl.data.periods import EqualCounts
+
+#: Settings that change no result beyond rounding, and the seed, which the data module compares itself.
+FREE = {
+    "data.root",
+    "data.seed",
+    "data.scoring_batch_size",
+    "data.evaluate",
+    "data.accumulate",
+    "data.device_rows",
+    "model.init_args.chunk_rows",
+    "model.init_args.compile_generator",
+    "model.init_args.pretrained_model",
+}
+
+#: Options of the trainer that change numbers.
+SHARED_TRAINER = {"precision", "sync_batchnorm"}
+
+#: Those that change none, or only how they are rounded. Callbacks can change anything, which nobody can tell from here.
+FREE_TRAINER = {
+    *("accelerator", "strategy", "devices", "num_nodes", "plugins", "deterministic", "benchmark", "inference_mode"),
+    *("logger", "callbacks", "profiler", "log_every_n_steps", "enable_checkpointing", "enable_progress_bar"),
+    *("enable_model_summary", "enable_autolog_hparams", "model_registry", "default_root_dir", "detect_anomaly"),
+    *("barebones", "max_time", "val_check_interval", "check_val_every_n_epoch", "num_sanity_val_steps"),
+    *("limit_val_batches", "limit_test_batches", "limit_predict_batches"),
+}
+
+PACKAGE = "asmg_pl."
+
+_PRECISIONS = {"None": "32-true", "32": "32-true", "bf16": "bf16-mixed"}
+
+
+def settings_in(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a run's configuration bears on its results, the seed left out: plain values by path.
+
+    Args:
+        config: the whole configuration, nested, as in ``config.yaml``.
+    """
+    parts = {name: config[name] for name in ("model", "data") if name in config}
+    if "data" in parts and parts["data"].get("periods", ...) is None:
+        parts["data"] = {**parts["data"], "periods": _default_periods()}
+    settings = {key: value for key, value in _flat(parts) if key not in FREE}
+    if trainer := config.get("trainer"):
+        settings["trainer.precision"] = _PRECISIONS.get(str(trainer.get("precision")), trainer.get("precision"))
+        settings["trainer.sync_batchnorm"] = bool(trainer.get("sync_batchnorm"))
+    return settings
+
+
+def differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """In words, how settings differ that are not free.
+
+    An option that only one of the two has is a difference if the other has something else in its class's place. If it
+    has the same class, one of the two versions of that class lacks the option, and its default is what the class did.
+
+    Args:
+        saved: the settings that a walk began with, see :func:`settings_in`.
+        now: those of this run.
+    """
+    found: dict[str, str] = {}
+    for key in sorted(saved.keys() | now.keys()):
+        if key in FREE:
+            continue
+        if key in saved and key in now:
+            if _canonical(saved[key]) != _canonical(now[key]):
+                found[key] = f"{key} was {saved[key]} and is now {now[key]}"
+        elif (place := _place(key, now if key in saved else saved)) is not None:
+            found[place] = f"{place} was {_shown(place, saved)} and is now {_shown(place, now)}"
+    return list(found.values())
+
+
+def _place(key: str, other: Mapping[str, Any]) -> str | None:
+    """Where settings that lack a key have something of another kind; ``None`` if they only lack the option."""
+    parts = key.split(".")
+    for length in range(1, len(parts)):
+        place = ".".join(parts[:length])
+        if place in other:  # a plain value, or nothing, where the key's settings have a class
+            return place
+    owner = ".".join(parts[:-1]).removesuffix(".init_args")
+    return None if any(name.startswith(f"{owner}.") for name in other) else owner
+
+
+def _shown(place: str, settings: Mapping[str, Any]) -> str:
+    return str(settings.get(place, settings.get(f"{place}.class_path", "not set")))
+
+
+def _canonical(value: Any) -> Any:
+    """A class of this package is the same by whatever path it was imported."""
+    if isinstance(value, str) and value.startswith(PACKAGE):
+        return PACKAGE + value.rpartition(".")[2]
+    return value
+
+
+def _default_periods() -> dict[str, Any]:
+    defaults = {p.name: p.default for p in inspect.signature(EqualCounts).parameters.values()}
+    return {"class_path": "asmg_pl.data.EqualCounts", "init_args": defaults}
+
+
+def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """All plain values of a nested configuration by their path, in a form that a checkpoint can hold."""
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _flat(inner, f"{path}.{key}" if path else key)
+    else:
+        yield path, value if value is None or isinstance(value, (bool, int, float, str)) else str(value)

@@ -1,0 +1,139 @@
+"""Which settings a resumed walk shares with the one that it goes on from."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+import pytest
+from lightning import Trainer
+
+from asmg_pl import data, generators, recommenders, updaters
+from asmg_pl.callbacks.period_loop import REQUIRED
+from asmg_pl.cli import REPLACED
+from asmg_pl.data import PeriodDataModule, sources
+from asmg_pl.settings import FREE, FREE_TRAINER, SHARED_TRAINER, differences, settings_in
+from asmg_pl.updaters import Updater
+
+#: Options of the trainer that work in no walk but with one value, checked elsewhere or linked to another option.
+ELSEWHERE = {"gradient_clip_algorithm", "use_distributed_sampler", *(flag for flag, *_ in REPLACED)}
+
+#: What else there is to give: the options that change numbers, written out so that a new one is thought about.
+SHARED_DATA = {"source", "periods", "batch_size", "history_size", "negatives"}
+SHARED_MODEL = {
+    *("sizes", "recommender", "learning_rate", "passes", "pretrain_periods", "pretrain_epochs", "test_from"),
+    *("pretrain_learning_rate", "row_wise", "gradient_clip"),
+    *("generator", "window", "weights", "generator_learning_rate", "generator_passes", "zero_state", "stop_at_test"),
+    *("bfloat16_state", "strength", "decay", "distillation", "exemplar_share", "reservoir_share", "replay"),
+    *("transfer", "transfer_learning_rate", "transfer_passes"),
+}
+
+
+def options(kind: Any) -> set[str]:
+    """The names of what a class is made with."""
+    return {name for name in inspect.signature(kind).parameters if name not in ("self", "base")}
+
+
+def test_each_option_of_the_trainer_is_in_one_class() -> None:
+    fixed = (set(REQUIRED) | ELSEWHERE) - FREE_TRAINER
+    classes = [SHARED_TRAINER, FREE_TRAINER, fixed]
+    assert sum(map(len, classes)) == len(set().union(*classes))
+    assert options(Trainer) == set().union(*classes)
+
+
+def test_each_option_of_the_data_is_in_one_class() -> None:
+    free = {key.removeprefix("data.") for key in FREE if key.startswith("data.")}
+    assert not free & SHARED_DATA
+    assert options(PeriodDataModule) == free | SHARED_DATA
+
+
+def test_each_option_of_the_methods_is_in_one_class() -> None:
+    free = {key.removeprefix("model.init_args.") for key in FREE if key.startswith("model.")}
+    kinds = [kind for kind in vars(updaters).values() if inspect.isclass(kind) and issubclass(kind, Updater)]
+    assert not free & SHARED_MODEL
+    assert set().union(*map(options, kinds)) == free | SHARED_MODEL
+
+
+def test_no_two_classes_of_the_package_have_one_name() -> None:
+    kinds = {
+        kind
+        for module in (data, sources, generators, recommenders, updaters)
+        for kind in vars(module).values()
+        if inspect.isclass(kind) and kind.__module__.startswith("asmg_pl.")
+    }
+    assert len({kind.__name__ for kind in kinds}) == len(kinds)
+
+
+CONFIG: dict[str, Any] = {
+    "trainer": {"precision": None, "devices": 1, "sync_batchnorm": False},
+    "model": {
+        "class_path": "asmg_pl.updaters.ASMG",
+        "init_args": {"window": 3, "compile_generator": None, "gradient_clip": None},
+    },
+    "data": {"batch_size": 64, "device_rows": None, "negatives": None, "periods": None},
+    "loop": {"until": None},
+}
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    """The configuration with another value at a path."""
+    config = {key: {**section} for key, section in CONFIG.items()}
+    config["model"]["init_args"] = {**CONFIG["model"]["init_args"]}
+    *way, last = path.split(".")
+    inner: Any = config
+    for key in way:
+        inner = inner[key]
+    inner[last] = value
+    return config
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("data.device_rows", 100),
+        ("model.init_args.compile_generator", False),
+        ("model.init_args.chunk_rows", 7),
+        ("trainer.devices", 2),
+        ("trainer.deterministic", True),
+        ("trainer.precision", 32),
+        ("trainer.precision", "32-true"),
+        ("trainer.precision", "32"),
+        ("loop.until", 5),
+        ("model.class_path", "asmg_pl.updaters.asmg.ASMG"),
+        ("data.periods", {"class_path": "asmg_pl.data.periods.EqualCounts", "init_args": {"count": 31}}),
+    ],
+)
+def test_what_changes_no_number_may_change(path: str, value: Any) -> None:
+    assert differences(settings_in(CONFIG), settings_in(changed(path, value))) == []
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("trainer.precision", "bf16-mixed", "trainer.precision was 32-true and is now bf16-mixed"),
+        ("trainer.sync_batchnorm", True, "trainer.sync_batchnorm was False and is now True"),
+        ("data.batch_size", 8, "data.batch_size was 64 and is now 8"),
+        ("model.init_args.window", None, "model.init_args.window was 3 and is now None"),
+        (
+            *("data.negatives", {"class_path": "asmg_pl.data.Fresh", "init_args": {"count": 2}}),
+            "data.negatives was None and is now asmg_pl.data.Fresh",
+        ),
+        (
+            *("data.periods", {"class_path": "asmg_pl.data.EqualRows", "init_args": {"rows": 9}}),
+            "data.periods.class_path was asmg_pl.data.EqualCounts and is now asmg_pl.data.EqualRows",
+        ),
+        (
+            *("model.class_path", "other.ASMG"),
+            "model.class_path was asmg_pl.updaters.ASMG and is now other.ASMG",
+        ),
+    ],
+)
+def test_what_changes_numbers_is_told_in_both_directions(path: str, value: Any, message: str) -> None:
+    saved, now = settings_in(CONFIG), settings_in(changed(path, value))
+    assert differences(saved, now) == [message]
+    assert len(differences(now, saved)) == 1
+
+
+def test_an_option_that_one_version_of_a_class_lacks_is_no_difference() -> None:
+    newer = settings_in(changed("model.init_args.momentum", 0.9))
+    assert differences(settings_in(CONFIG), newer) == differences(newer, settings_in(CONFIG)) == []
