@@ -193,7 +193,7 @@ def _walk() -> None:
         auto_configure_optimizers=False,
         seed_everything_default=1234,
         save_config_callback=RunConfig,
-        parser_kwargs={"description": DESCRIPTION},
+        parser_kwargs={"prog": "asmg", "description": DESCRIPTION},
         trainer_defaults={
             "max_epochs": -1,
             "reload_dataloaders_every_n_epochs": 1,

@@ -77,6 +77,8 @@ def _mendable(error: BaseException) -> bool:
     """
     if isinstance(error, (UserError, MisconfigurationException)):
         return True
+    if type(error).__module__.startswith("wandb.errors"):  # of Lightning's logger
+        return True
     modules = [f.f_globals.get("__name__", "").partition(".")[0] for f, _ in traceback.walk_tb(error.__traceback__)]
     if isinstance(error, ImportError):
         return modules[-1:] == ["lightning"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any, cast
 
 from lightning import LightningModule, Trainer
@@ -14,7 +15,7 @@ from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.data.phase import Phase
 from asmg_pl.errors import ConfigError, WalkInterruptedError
 from asmg_pl.sharding import ShardedTables
-from asmg_pl.signals import Stopped, catch_again
+from asmg_pl.signals import catch_again, is_stopping
 from asmg_pl.updaters.base import Updater
 
 #: Trainer settings without which a walk would go wrong, and why.
@@ -108,9 +109,9 @@ class PeriodLoop(Callback):
         catch_again()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Pass a signal on to the processes that this one has launched."""
-        if isinstance(exception, Stopped) and trainer.strategy.launcher is not None:
-            trainer.strategy.launcher.kill(exception.signum)
+        """End the processes that this one has launched, if it was asked to stop."""
+        if is_stopping() and trainer.strategy.launcher is not None:
+            trainer.strategy.launcher.kill(signal.SIGKILL)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin the phase."""
