@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
@@ -95,6 +96,8 @@ def stop_on_signals() -> Iterator[None]:
     os.set_blocking(write, False)
     woken = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
     threading.Thread(target=catcher.watch, args=(read,), daemon=True).start()
+    if _is_launched():
+        threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     try:
         catch_again()
         yield
@@ -115,15 +118,27 @@ def stop_on_signals() -> Iterator[None]:
 
 def catch_again() -> None:
     """Within :func:`stop_on_signals`, take back the signals for which a library has put its own handler in front."""
-    launched = os.environ.get("LOCAL_RANK", "0") != "0" and "RANK" not in os.environ
     for signum in STOPPING:
         if _catcher is not None and signal.getsignal(signum) != signal.SIG_IGN:
-            _set(signum, signal.SIG_IGN if launched else _catcher)
+            _set(signum, signal.SIG_IGN if _is_launched() else _catcher)
 
 
 def is_stopping() -> bool:
     """Whether a signal has asked to stop; what is raised then may be an error that it has caused in a library."""
     return _catcher is not None and _catcher.caught is not None
+
+
+def _is_launched() -> bool:
+    """Whether Lightning has launched this process from the walk's first one."""
+    return os.environ.get("LOCAL_RANK", "0") != "0" and "RANK" not in os.environ
+
+
+def _end_with_parent(parent: int) -> None:
+    """End a launched process that has outlived the first one, but may be waiting for it, in a thread."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    time.sleep(PATIENCE)  # in which it says itself that there is no answer
+    os._exit(2)
 
 
 def _set(signum: int, handler: object) -> None:

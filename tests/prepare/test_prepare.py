@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import io
 import stat
@@ -188,7 +189,7 @@ def test_without_the_publishers_checksum_the_users_counts(
 def test_a_file_that_is_no_archive_is_kept_as_it_is(
     server: Server, tmp_path: Path, asmg: Callable[..., Finished]
 ) -> None:
-    server.files = {"Sobazaar-hashID.csv.gz": b"x"}
+    server.files = {"Sobazaar-hashID.csv.gz": gzip.compress(b"x")}
     done = asmg("prepare", "sobazaar", "--folder", tmp_path, "--url", server.url("Sobazaar-hashID.csv.gz"))
     assert done.code == 0, done.err
     assert [path.name for path in (tmp_path / "sobazaar").iterdir()] == ["Sobazaar-hashID.csv.gz"]
@@ -196,7 +197,7 @@ def test_a_file_that_is_no_archive_is_kept_as_it_is(
 
 def test_a_mirror_may_call_the_file_otherwise(server: Server, tmp_path: Path, asmg: Callable[..., Finished]) -> None:
     content = good()
-    server.files = {"copy?id=7": content, "copy.md5?id=7": hashlib.md5(content).hexdigest().encode(), "log": b"x"}
+    server.files = {"copy?id=7": content, "copy.md5?id=7": hashlib.md5(content).hexdigest().encode(), "log": gzip.compress(b"x")}
     done = asmg("prepare", "ml-latest-small", "--folder", tmp_path, "--url", server.url("copy?id=7"))
     assert done.code == 0, done.err
     assert "its MD5 checksum is the publisher's" in done.out
