@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import lzma
 import stat
 import struct
@@ -15,7 +16,8 @@ from asmg_pl.errors import DataError
 _PIECE = 1 << 20
 
 #: What reading a damaged archive raises. zipfile tells an unknown compression by NotImplementedError, a password by
-#: RuntimeError, and a name that is not the UTF-8 it claims to be by a ValueError; bz2 a broken stream by OSError.
+#: RuntimeError, and a name that is not the UTF-8 it claims to be by a ValueError; bz2 a broken stream by
+#: an OSError, and a place before the beginning is EINVAL.
 _DAMAGED = (
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError, RuntimeError),
     *(ValueError, OverflowError, IndexError, OSError),
@@ -43,7 +45,7 @@ def unpack(archive: Path, folder: Path, files: tuple[str, ...], limit: int) -> N
         except DataError:
             raise
         except _DAMAGED as error:
-            if isinstance(error, OSError) and error.errno is not None:  # the disk, not the archive
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # of the disk
                 raise
             raise DataError(
                 f"{archive} is damaged or no zip archive ({error}): remove it, and fetch it again"
