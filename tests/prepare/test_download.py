@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections import namedtuple
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from prepare.server import Server
@@ -132,7 +132,7 @@ def test_an_endless_body_is_stopped_at_the_bound(tmp_path: Path) -> None:
 
 
 def test_an_endless_body_is_stopped_before_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shutil.disk_usage", lambda _: namedtuple("Usage", "free")((64 << 20) + 2_000_000))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=(64 << 20) + 2_000_000))
     with pytest.raises(DataError, match=r"the disk has room for 2,000,000 bytes: free some, or give another --folder"):
         download(Odd(answer(body=ZIP), endless=bytes(1 << 16)).url, tmp_path / "small.zip", 1 << 40)
     assert list(tmp_path.iterdir()) == []
