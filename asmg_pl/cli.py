@@ -71,6 +71,9 @@ class AsmgCLI(LightningCLI):
         for flag, unset, instead in REPLACED:
             if config.trainer.get(flag, unset) not in (unset, None):
                 raise ConfigError(f"trainer.{flag} cannot be used, as updaters take their own steps: {instead}")
+        strategy = config.trainer.strategy
+        if isinstance(strategy, str) and strategy.endswith(("_spawn", "_fork", "_notebook")):
+            raise ConfigError(f"trainer.strategy cannot be {strategy}, whose processes cannot be given a walk: use ddp")
         self._name_classes(parser)
         named = config.trainer.callbacks or []
         for callback in named if isinstance(named, list) else [named]:

@@ -85,6 +85,7 @@ def test_later_configurations_override_earlier_ones(asmg: Asmg, stream: Path, tm
         (["--config", "demoo"], ["there is no file demoo", "did you mean configs/demo.yaml?"]),
         (["--trainer.strategy", "dpp"], ["trainer.strategy cannot be dpp: did you mean ddp?"]),
         (["--trainer.strategy", "asmg_pl.sharding.Nothing"], ["trainer.strategy", "has no attribute 'Nothing'"]),
+        (["--trainer.strategy", "ddp_spawn", "--trainer.devices", 2], ["trainer.strategy cannot be ddp_spawn", "ddp"]),
         (["--trainer.accelerator", "gpus"], ["did you mean gpu?"]),
         (["--trainer.devices", "many"], ["the trainer cannot be made", "devices"]),
         (
