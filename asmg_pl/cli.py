@@ -3,51 +3,62 @@
 from __future__ import annotations
 
 import logging
-import signal
 import sys
 import warnings
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
+from jsonargparse import ActionConfigFile
+from lightning.pytorch import Trainer
+from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.strategies import StrategyRegistry
 from lightning.pytorch.utilities import rank_zero_only
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 
-from asmg_pl.callbacks import (
-    PeriodLoop,
-    PeriodProgress,
-    PeriodReport,
-    PhaseCheckpoint,
-    RunConfig,
-    ServingExport,
-    WandbRun,
-)
+from asmg_pl.callbacks import RunConfig
 from asmg_pl.callbacks.checkpoint import FOLDER
+from asmg_pl.callbacks.others import refuse_callback
 from asmg_pl.checkpoint_io import newest_first, read_checkpoint
+from asmg_pl.config_files import ConfigFile
 from asmg_pl.convert.command import run as convert
 from asmg_pl.data import PeriodDataModule
+from asmg_pl.environment import have_home, import_from_working_folder, lasting_streams
 from asmg_pl.errors import CheckpointError, ConfigError
 from asmg_pl.failure import OneMessage, leave_if_mendable
+from asmg_pl.options import CALLBACKS, explained, refuse_word
 from asmg_pl.prepare.command import run as prepare
 from asmg_pl.sharding.reader import tensors_in
+from asmg_pl.signals import stop_on_signals
 from asmg_pl.updaters import Updater
 
 
 class Parser(OneMessage, LightningArgumentParser):
-    """LightningCLI's argument parser, with brief errors."""
+    """LightningCLI's argument parser, with brief errors, and configuration files that are read strictly."""
+
+    def add_argument(self, *names: Any, **options: Any) -> Any:
+        """Add an option."""
+        if options.get("action") is ActionConfigFile:
+            options["action"] = ConfigFile
+        return super().add_argument(*names, **options)
+
+    def explain(self, message: str) -> str:
+        """The message, with what a misspelt name may have meant."""
+        return explained(message)
 
 
 class AsmgCLI(LightningCLI):
     """LightningCLI with the period walk's callbacks, sizes linked from the data to the model, and one seed."""
 
+    @staticmethod
+    def subcommands() -> dict[str, set[str]]:
+        """Lightning's, without ``predict``: a walk scores what it is about to train on."""
+        return {name: skipped for name, skipped in LightningCLI.subcommands().items() if name != "predict"}
+
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Add the walk's callbacks and links."""
-        parser.add_lightning_class_args(PeriodLoop, "loop")
-        parser.add_lightning_class_args(PeriodReport, "report")
-        parser.add_lightning_class_args(PeriodProgress, "progress")
-        parser.add_lightning_class_args(WandbRun, "wandb")
-        parser.add_lightning_class_args(PhaseCheckpoint, "checkpoint")
-        parser.add_lightning_class_args(ServingExport, "export")
+        for name, callback in CALLBACKS.items():
+            parser.add_lightning_class_args(callback, name)
         parser.link_arguments("data.sizes", "model.init_args.sizes", apply_on="instantiate")
         parser.link_arguments("seed_everything", "data.seed", compute_fn=int)
 
@@ -60,6 +71,18 @@ class AsmgCLI(LightningCLI):
         for flag, unset, instead in REPLACED:
             if config.trainer.get(flag, unset) not in (unset, None):
                 raise ConfigError(f"trainer.{flag} cannot be used, as updaters take their own steps: {instead}")
+        strategy = config.trainer.strategy
+        if isinstance(strategy, str) and strategy.endswith(("_spawn", "_fork", "_notebook")):
+            raise ConfigError(f"trainer.strategy cannot be {strategy}, whose processes cannot be given a walk: use ddp")
+        self._name_classes(parser)
+        named = config.trainer.callbacks or []
+        for callback in named if isinstance(named, list) else [named]:
+            refuse_callback([callback.class_path.rpartition(".")[2]])
+        for flag, unfit, reason in UNFIT:
+            if config.trainer.get(flag) is unfit:
+                raise ConfigError(f"trainer.{flag} cannot be {str(unfit).lower()}: {reason}")
+        if config.trainer.enable_progress_bar is False:  # Lightning would refuse to have one among the callbacks
+            config.trainer.enable_progress_bar, config.progress.enable = None, False
         if config.get("ckpt_path") is None:
             if self.config.subcommand in ("validate", "test"):
                 raise ConfigError("there is no model to score: name a checkpoint with --ckpt_path, or give 'last'")
@@ -81,6 +104,37 @@ class AsmgCLI(LightningCLI):
     def _parse_ckpt_path(self) -> None:
         """Take no settings from the checkpoint: LightningCLI would import the classes that the file names."""
 
+    def _name_classes(self, parser: LightningArgumentParser) -> None:
+        """Have a class where an option of the trainer takes a class or a word, and its name has been given.
+
+        The parser takes a bare class path for a word.
+        """
+        name = self.config.subcommand
+        for option, words in WORDS.items():
+            given = self.config[name].trainer.get(option)
+            if isinstance(given, str) and given.lower() not in words():
+                refuse_word(option, given, words())
+                settings = {name: {"trainer": {option: {"class_path": given}}}}
+                self.config = parser.parse_object(settings, self.config)
+
+    def instantiate_trainer(self, **settings: Any) -> Trainer:
+        """Make the trainer.
+
+        Raises:
+            ConfigError: if it refuses its settings.
+        """
+        try:
+            return super().instantiate_trainer(**settings)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ConfigError(f"the trainer cannot be made: {error}") from error
+
+
+#: Options of the trainer that take a class or a word, and the words that Lightning knows.
+WORDS: dict[str, Callable[[], Collection[str]]] = {
+    "strategy": lambda: ("auto", *StrategyRegistry.available_strategies()),
+    "accelerator": lambda: ("auto", "gpu", *AcceleratorRegistry.available_accelerators()),
+    "profiler": lambda: ("simple", "advanced", "pytorch", "xla"),
+}
 
 #: Warnings of Lightning that tell the user of a walk nothing: about its own dependencies, and about short phases and
 #: fitting without validation, which are meant.
@@ -97,6 +151,17 @@ REPLACED = [
 ]
 
 
+DESCRIPTION = (
+    "Keep recommender models fresh along a stream. The subcommands below walk a stream or score a checkpoint on it. "
+    "asmg convert makes a stream of tables, and asmg prepare fetches a published one; each of both has a --help."
+)
+
+#: Switches of the trainer that a walk cannot have so, and why.
+UNFIT = [
+    ("enable_checkpointing", False, "a walk keeps at least its newest checkpoint, see --checkpoint.keep"),
+    ("barebones", True, "it takes the checkpoints away; --progress.enable false takes the bar away"),
+]
+
 #: What the program does beside LightningCLI's subcommands.
 COMMANDS = {"convert": convert, "prepare": prepare}
 
@@ -104,37 +169,45 @@ COMMANDS = {"convert": convert, "prepare": prepare}
 def main() -> None:
     """Run the command line.
 
-    An error that the user can mend is one message and exit status 2; a walk that was asked to terminate exits with 143.
+    An error that the user can mend is one message and exit status 2; a signal that asks to stop is one line and exit
+    status 128 + its number.
     """
-    for message in IDLE_WARNINGS:
-        warnings.filterwarnings("ignore", message)
-    for logger in ("pytorch.utilities.rank_zero", "fabric.utilities.seed", "fabric.utilities.distributed"):
-        logging.getLogger(f"lightning.{logger}").setLevel(logging.WARNING)
-    try:
-        if sys.argv[1:2] and (command := COMMANDS.get(sys.argv[1])):
-            command(sys.argv[2:])
-            return
-        AsmgCLI(
-            Updater,
-            PeriodDataModule,
-            subclass_mode_model=True,
-            parser_class=Parser,
-            auto_configure_optimizers=False,
-            seed_everything_default=1234,
-            save_config_callback=RunConfig,
-            load_from_checkpoint_support=False,  # nor do checkpoints name classes
-            trainer_defaults={
-                "max_epochs": -1,
-                "reload_dataloaders_every_n_epochs": 1,
-                "num_sanity_val_steps": 0,
-                "use_distributed_sampler": False,
-                "logger": False,
-                "enable_model_summary": False,
-                "default_root_dir": "runs/default",
-            },
-        )
-    except SIGTERMException:
-        sys.exit(128 + signal.SIGTERM)
-    except Exception as error:
-        leave_if_mendable(error)
-        raise
+    with lasting_streams(), stop_on_signals():
+        for message in IDLE_WARNINGS:
+            warnings.filterwarnings("ignore", message)
+        for logger in ("pytorch.utilities.rank_zero", "fabric.utilities.seed", "fabric.utilities.distributed"):
+            logging.getLogger(f"lightning.{logger}").setLevel(logging.WARNING)
+        have_home()
+        try:
+            if sys.argv[1:2] and (command := COMMANDS.get(sys.argv[1])):
+                command(sys.argv[2:])
+            else:
+                import_from_working_folder()
+                _walk()
+        except Exception as error:
+            leave_if_mendable(error)
+            raise
+
+
+def _walk() -> None:
+    """Run LightningCLI."""
+    AsmgCLI(
+        Updater,
+        PeriodDataModule,
+        subclass_mode_model=True,
+        parser_class=Parser,
+        auto_configure_optimizers=False,
+        seed_everything_default=1234,
+        save_config_callback=RunConfig,
+        load_from_checkpoint_support=False,  # nor do checkpoints name classes
+        parser_kwargs={"prog": "asmg", "description": DESCRIPTION},
+        trainer_defaults={
+            "max_epochs": -1,
+            "reload_dataloaders_every_n_epochs": 1,
+            "num_sanity_val_steps": 0,
+            "use_distributed_sampler": False,
+            "logger": False,
+            "enable_model_summary": False,
+            "default_root_dir": "runs/default",
+        },
+    )

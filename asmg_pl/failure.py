@@ -1,4 +1,8 @@
-"""How the program ends when something is wrong: one message, however many processes there are, and exit status 2."""
+"""How the program ends when something is wrong: one message, however many processes there are, and exit status 2.
+
+What the user can mend is one message; of all else the traceback is shown. With ``ASMG_TRACEBACK=1`` in the environment
+the traceback behind a message is shown too.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +19,12 @@ from asmg_pl.errors import UserError
 
 #: Seconds for which a process waits to be ended with the first one.
 PATIENCE = 10.0
+
+#: Libraries that open the files which the user names, beside Python's own.
+LIBRARIES = frozenset(
+    {"asmg_pl", "lightning", "lightning_utilities", "jsonargparse", "fsspec", "yaml", "numpy", "polars", "pyarrow"}
+    | {"matplotlib", "PIL", "torch", "tqdm", "wandb", "tensorboard"}
+)
 
 _PARENT = os.getppid()
 
@@ -37,6 +47,8 @@ def leave(message: str, wait: bool = True) -> NoReturn:
                 sys.exit(2)
             time.sleep(0.05)
         message = f"process {rank}: {message}"
+    if os.environ.get("ASMG_TRACEBACK", "0") not in ("", "0") and sys.exc_info()[0] is not None:
+        traceback.print_exc()
     sys.stderr.write(f"asmg: {message}\n")
     sys.exit(2)
 
@@ -44,7 +56,7 @@ def leave(message: str, wait: bool = True) -> NoReturn:
 def leave_if_mendable(error: Exception) -> None:
     """Exit with one message if the user can mend what was raised, or if it was raised because another process ended."""
     cause: BaseException | None = error
-    while cause is not None and not isinstance(cause, (UserError, MisconfigurationException, OSError)):
+    while cause is not None and not _mendable(cause):
         cause = cause.__cause__  # building a class from the configuration wraps what its __init__ raises
     if cause is not None:
         leave("\n".join([str(cause), *getattr(error, "__notes__", [])]))
@@ -57,6 +69,25 @@ def leave_if_mendable(error: Exception) -> None:
         )
 
 
+def _mendable(error: BaseException) -> bool:
+    """Whether an error is about what the user has given, and not about the user's own code or a fault of the program.
+
+    An :class:`OSError` is about a file that the user has named, if the program or one of its libraries met it; an
+    :class:`ImportError` of Lightning's names the package that one of its classes needs.
+    """
+    if isinstance(error, (UserError, MisconfigurationException)):
+        return True
+    if type(error).__module__.startswith("wandb.errors"):  # of Lightning's logger
+        return True
+    modules = [f.f_globals.get("__name__", "").partition(".")[0] for f, _ in traceback.walk_tb(error.__traceback__)]
+    if isinstance(error, ImportError):
+        return modules[-1:] == ["lightning"]
+    if not isinstance(error, OSError):
+        return False
+    last = max((place for place, module in enumerate(modules) if module == "asmg_pl"), default=-1)
+    return all(module in LIBRARIES or module in sys.stdlib_module_names for module in modules[last + 1 :])
+
+
 class OneMessage:
     """Mixed into an argument parser: an error is one message and exit status 2, without a page of usage before it."""
 
@@ -64,4 +95,8 @@ class OneMessage:
 
     def error(self, message: str, ex: Exception | None = None) -> NoReturn:
         """Print the message and exit."""
-        leave(f"{message}\n(the accepted options: {self.help_command})")
+        leave(f"{self.explain(message)}\n(the accepted options: {self.help_command})")
+
+    def explain(self, message: str) -> str:
+        """The message as it is shown."""
+        return message

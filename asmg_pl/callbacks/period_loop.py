@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import signal
 from typing import Any, cast
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.strategies import DDPStrategy
 
+from asmg_pl.callbacks.others import refuse_callback
 from asmg_pl.callbacks.progress import say
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.data.phase import Phase
 from asmg_pl.errors import ConfigError, WalkInterruptedError
 from asmg_pl.sharding import ShardedTables
+from asmg_pl.signals import catch_again, is_stopping
 from asmg_pl.updaters.base import Updater
 
 #: Trainer settings without which a walk would go wrong, and why.
@@ -25,6 +28,7 @@ REQUIRED = {
     "min_epochs": (None, "the walk ends with the stream"),
     "reload_dataloaders_every_n_epochs": (1, "each phase reads other rows"),
     "limit_train_batches": (1.0, "a phase reads all rows of its periods; for a shorter run, use --loop.until"),
+    "val_check_interval": (1.0, "a walk has no validation: each period is scored before anything is trained on it"),
 }
 
 #: Precisions under which parameters stay float32.
@@ -65,7 +69,7 @@ class PeriodLoop(Callback):
                 raise ConfigError(f"trainer.{name} must be {needed}, not {value}: {reason}")
         if trainer.world_size > 1 and not isinstance(trainer.strategy, (DDPStrategy, ShardedTables)):
             raise ConfigError(
-                "trainer.strategy must be ddp or asmg_pl.sharding.ShardedTables on several devices, not "
+                "trainer.strategy must be ddp or sharded (asmg_pl.sharding.ShardedTables) on several devices, not "
                 f"{type(trainer.strategy).__name__}: each of them holds the whole model, or its rows of the tables"
             )
         if trainer.precision not in PRECISIONS:
@@ -75,6 +79,9 @@ class PeriodLoop(Callback):
             )
         if stage != "fit":
             return
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if not type(callback).__module__.startswith("asmg_pl."):
+                refuse_callback([kind.__name__ for kind in type(callback).__mro__])
         data, updater = _parts(trainer)
         if data.last_period <= updater.pretrain_periods:
             raise ConfigError(
@@ -97,6 +104,15 @@ class PeriodLoop(Callback):
         self._find_phase(trainer)
         if data.phase is None and trainer.is_global_zero:
             say(f"nothing new: the walk has been through period {data.last_period}, the last one")
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Take back the signals: Lightning's handler would have the walk go on for a while, and wait for others."""
+        catch_again()
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """End the processes that this one has launched, if it was asked to stop."""
+        if is_stopping() and trainer.strategy.launcher is not None:
+            trainer.strategy.launcher.kill(signal.SIGKILL)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin the phase."""

@@ -24,10 +24,15 @@ def say(line: str) -> None:
 class PeriodProgress(ProgressBar):
     """One bar for the walk, counted in mini-batches: ``period 14/31 · generate``."""
 
-    def __init__(self) -> None:
-        """Create the bar; it appears when the walk starts."""
+    def __init__(self, enable: bool = True) -> None:
+        """Create the bar; it appears when the walk starts.
+
+        Args:
+            enable: whether it is shown; ``--trainer.enable_progress_bar false`` says the same.
+        """
         super().__init__()
         self._bar: tqdm[Any] | None = None
+        self._wanted = enable
         self._enabled = True
 
     def disable(self) -> None:
@@ -44,7 +49,7 @@ class PeriodProgress(ProgressBar):
         self._bar = tqdm(
             total=_ahead(data, updater),
             desc=f"period {data.period}/{data.last_period}",
-            disable=not self._enabled,
+            disable=not (self._wanted and self._enabled),
             dynamic_ncols=True,
             mininterval=0.2 if sys.stderr.isatty() else 5.0,  # a log file gets a line now and then
             leave=False,

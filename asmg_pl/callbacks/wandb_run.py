@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import traceback
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -12,15 +14,20 @@ from lightning.pytorch.callbacks import Callback
 
 from asmg_pl.callbacks.checkpoint import FOLDER
 from asmg_pl.callbacks.configuration import described
+from asmg_pl.callbacks.progress import say
 from asmg_pl.callbacks.report import PLOT, PeriodReport
 from asmg_pl.checkpoint_io import newest_first
 from asmg_pl.data.datamodule import PeriodDataModule
-from asmg_pl.errors import DivergedError
+from asmg_pl.errors import ConfigError, DivergedError
 from asmg_pl.results import PeriodResult, mean_over
 from asmg_pl.updaters.base import Updater
 
 if TYPE_CHECKING:
     from wandb import Run
+
+
+#: Characters that names of projects and entities cannot have.
+FORBIDDEN = r"/\#?%:"
 
 
 class WandbRun(Callback):
@@ -60,7 +67,13 @@ class WandbRun(Callback):
             tags: of the run.
             artifacts: what is uploaded as an artifact when the walk ends: ``serving``, the parameters of the model that
                 serves; ``all``, the newest checkpoint as well.
+
+        Raises:
+            ConfigError: if Weights & Biases would not take a name or a tag.
         """
+        _check_name("project", project)
+        _check_name("entity", entity)
+        _check_tags(tags or [])
         self.project = project
         self.entity = entity
         self.mode = mode
@@ -81,18 +94,23 @@ class WandbRun(Callback):
 
         data = cast(PeriodDataModule, trainer.datamodule)  # type: ignore[attr-defined]
         method = self.method or type(pl_module).__name__
-        self._run = wandb.init(
-            project=self.project,
-            entity=self.entity,
-            mode=self.mode,
-            dir=trainer.default_root_dir,
-            id=self._id,
-            resume="allow",
-            name=f"{method}-seed-{data.seed}",
-            group=self.experiment or type(data.source).__name__,
-            job_type=method,
-            tags=self.tags,
-        )
+        try:
+            self._run = wandb.init(
+                project=self.project,
+                entity=self.entity,
+                mode=self.mode,
+                dir=trainer.default_root_dir,
+                id=self._id,
+                resume="allow",
+                name=f"{method}-seed-{data.seed}",
+                group=self.experiment or type(data.source).__name__,
+                job_type=method,
+                tags=self.tags,
+            )
+        except Exception as error:  # of the account, the network, or a variable WANDB_… of the environment
+            said = " ".join(str(error).split()).rstrip(".")
+            offline = "" if self.mode == "offline" else ". Or walk with --wandb.mode offline, and wandb sync later"
+            raise ConfigError(f"Weights & Biases does not begin the run: {said}{offline}") from error
         self._id = self._run.id
         self._logged = int(self._run.summary.get("period", 0))  # type: ignore[no-untyped-call]
         self._models = set()
@@ -101,14 +119,20 @@ class WandbRun(Callback):
         self._run.define_metric("diverged", step_metric="period", summary="none")
         for section in ("data", "cost"):
             self._run.define_metric(f"{section}/*", step_metric="period", summary="none")
-        self._log(trainer, cast(Updater, pl_module))
+        with self._outlived():
+            self._log(trainer, cast(Updater, pl_module))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add the row of a period that has ended."""
-        self._log(trainer, cast(Updater, pl_module))
+        with self._outlived():
+            self._log(trainer, cast(Updater, pl_module))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Add table, plot and artifacts, and end the run."""
+        with self._outlived():
+            self._end(trainer, pl_module)
+
+    def _end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._run is None:
             return
         results = list(cast(Updater, pl_module).results.values())
@@ -124,10 +148,11 @@ class WandbRun(Callback):
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """End the run as a failed one; a resumed walk goes on with it. One that has diverged gets its last row."""
-        if self._run is not None and isinstance(exception, DivergedError):
-            self._log(trainer, cast(Updater, pl_module), whole=True)
-            self._run.summary.update({"diverged": 1})
-        self._finish(1)
+        with self._outlived():
+            if self._run is not None and isinstance(exception, DivergedError):
+                self._log(trainer, cast(Updater, pl_module), whole=True)
+                self._run.summary.update({"diverged": 1})
+            self._finish(1)
 
     def state_dict(self) -> dict[str, Any]:
         """The run's id."""
@@ -136,6 +161,21 @@ class WandbRun(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take it back."""
         self._id = state_dict["id"]
+
+    @contextmanager
+    def _outlived(self) -> Iterator[None]:
+        """A context in which the walk goes on without Weights & Biases if its client fails."""
+        try:
+            yield
+        except Exception as error:
+            *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+            if frame.f_globals.get("__name__", "").partition(".")[0] != "wandb" and not isinstance(error, OSError):
+                raise
+            self._run = None
+            say(
+                f"Weights & Biases takes no more rows ({type(error).__name__}: {error}). The walk goes on, and its "
+                "files have everything; wandb sync uploads what the run's folder has"
+            )
 
     def _log(self, trainer: Trainer, updater: Updater, whole: bool = False) -> None:
         """Add the rows of periods that have ended and that the run lacks, and bring the summary up to date.
@@ -175,6 +215,31 @@ class WandbRun(Callback):
         if self._run is not None:
             self._run.finish(exit_code=status)
             self._run = None
+
+
+def _check_name(option: str, name: str | None) -> None:
+    """Refuse what the client or the server would refuse."""
+    if name is None:
+        return
+    entity, slash, project = name.partition("/")
+    if option == "project" and slash and entity and project and not set(project) & set(FORBIDDEN):
+        raise ConfigError(
+            f"wandb.project is {name}, which names the entity too: give --wandb.entity {entity} "
+            f"--wandb.project {project}"
+        )
+    if not name.strip() or len(name) > 128 or set(name) & set(FORBIDDEN) or not name.isprintable():
+        none_of = " ".join(FORBIDDEN)
+        raise ConfigError(f"wandb.{option} must have 1 to 128 characters and none of {none_of}, got {name!r}")
+
+
+def _check_tags(tags: Sequence[str]) -> None:
+    for tag in tags:
+        if not tag.strip() or len(tag) > 64 or "," in tag:
+            raise ConfigError(
+                f"wandb.tags must have 1 to 64 characters each and no comma, got {tag!r}: give a list like [small, new]"
+            )
+        if tags.count(tag) > 1:
+            raise ConfigError(f"wandb.tags has {tag!r} twice")
 
 
 def _timings(callbacks: Iterable[Callback]) -> Sequence[Mapping[str, Any]]:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from asmg_pl.errors import DataError
 from asmg_pl.failure import OneMessage
-from asmg_pl.prepare.download import digest, download, read_text
+from asmg_pl.prepare.download import check_address, digest, download, read_text
 from asmg_pl.prepare.published import PUBLISHED
 from asmg_pl.prepare.unpack import unpack
 
@@ -36,7 +36,7 @@ def prepare(name: str, folder: Path, url: str | None, sha256: str | None, max_by
         folder: where its files go.
         url: another address than the publisher's.
         sha256: the checksum that the downloaded file must have.
-        max_bytes: the most bytes that the files may have when unpacked.
+        max_bytes: the most bytes that the download may have, and the files when unpacked.
 
     Returns:
         What has been done, line by line.
@@ -53,12 +53,13 @@ def prepare(name: str, folder: Path, url: str | None, sha256: str | None, max_by
         raise DataError(
             f"{name} cannot be downloaded without a login: {published.by_hand}, and put {files} in {folder}"
         )
+    check_address(address)
     file = PurePosixPath(urlsplit(published.url or address).path).name  # a mirror may call it otherwise
-    if not file or not urlsplit(address).path.strip("/"):
+    if file in ("", "..") or not urlsplit(address).path.strip("/"):
         raise DataError(f"{address} names no file: give --url the address of the file itself")
     folder.mkdir(parents=True, exist_ok=True)
     fetched = folder / file
-    download(address, fetched)
+    download(address, fetched, max_bytes)
     told = _verify(fetched, address, published.md5, sha256)
     if fetched.name not in published.files:
         unpack(fetched, folder, published.files, max_bytes)
@@ -88,6 +89,13 @@ class _Parser(OneMessage, argparse.ArgumentParser):
     help_command = "asmg prepare --help"
 
 
+def _count(text: str) -> int:
+    """A number of bytes."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is no number of bytes")
+    return int(text)
+
+
 def _parser() -> _Parser:
     parser = _Parser(
         prog="asmg prepare",
@@ -100,6 +108,9 @@ def _parser() -> _Parser:
     parser.add_argument("--url", help="another address than the publisher's, a mirror for example")
     parser.add_argument("--sha256", help="the checksum that the downloaded file must have")
     parser.add_argument(
-        "--max-bytes", type=int, default=8 * 2**30, help="most bytes when unpacked (default: 8589934592)"
+        "--max-bytes",
+        type=_count,
+        default=8 * 2**30,
+        help="most bytes of the download, and when unpacked (default: 8589934592)",
     )
     return parser

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import http.client
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from tqdm import tqdm
 
@@ -18,9 +19,47 @@ from asmg_pl.errors import DataError
 _PIECE = 1 << 20
 _TIMEOUT = 60.0  # seconds without a byte
 _TRIES = 3
+_RESERVE = 64 << 20  # bytes of the disk that are left free
+
+#: What the bytes of a file that is packed begin with, by the end of its name.
+_MAGIC = {".zip": (b"PK\3\4", b"PK\5\6"), ".gz": (b"\x1f\x8b",), ".bz2": (b"BZh",), ".xz": (b"\xfd7zXZ\0",)}
+
+#: What a server's answer may be wrong in. UnicodeError: a host's name that cannot be written.
+_BROKEN = (URLError, OSError, http.client.HTTPException, ValueError)
 
 
-def download(url: str, path: Path) -> None:
+class _OnlyWeb(HTTPRedirectHandler):
+    """Follows redirections to the web alone, not to files or FTP."""
+
+    def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Request | None:
+        """Check where it leads."""
+        check_address(newurl)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+_OPENER = build_opener(_OnlyWeb)
+
+
+def check_address(url: str) -> None:
+    """Refuse what is no address of a file on the web.
+
+    Raises:
+        DataError: with the reason.
+    """
+    try:
+        parts = urlsplit(url)
+        host, _ = (parts.hostname or "").encode("idna"), parts.port
+    except ValueError as error:  # a port out of range, a bracket that is not closed, a name that cannot be encoded
+        raise DataError(f"{url} is no address ({error})") from None
+    if parts.scheme not in ("http", "https"):
+        raise DataError(f"{url} is not an address that begins with https:// or http://")
+    if not host:
+        raise DataError(f"{url} names no server")
+    if any(letter.isspace() or not letter.isprintable() for letter in url) or not (parts.path + parts.query).isascii():
+        raise DataError(f"{url!r} has blanks or letters that addresses cannot have: write them as %20 and the like")
+
+
+def download(url: str, path: Path, limit: int | None = None) -> None:
     """Fetch a file; one that is there already is left as it is.
 
     While it comes, it is ``NAME.part``, with the server's mark of its version beside it, so that a later call goes on
@@ -29,21 +68,25 @@ def download(url: str, path: Path) -> None:
     Args:
         url: where it is, ``https://`` or ``http://``.
         path: where it goes.
+        limit: the most bytes that it may have; never more than the disk has free.
 
     Raises:
-        DataError: if the address is of another kind, or the server cannot be reached, refuses, or goes away.
+        DataError: if the address is of another kind, or the server cannot be reached, refuses, or goes away; if the
+            file is too large, or a web page where it should be an archive.
     """
     if path.is_file():
         return
-    if urlsplit(url).scheme not in ("http", "https"):
-        raise DataError(f"{url} is not an address that begins with https:// or http://")
+    check_address(url)
     for attempt in range(1, _TRIES + 1):
         try:
-            _fetch(url, path)
+            _fetch(url, path, limit)
             return
+        except DataError:
+            raise
         except HTTPError as error:
-            raise DataError(f"{url}: the server answers {error.code} {error.reason}; give another --url") from None
-        except (URLError, OSError, http.client.HTTPException) as error:
+            said = " ".join(str(error.reason).split())
+            raise DataError(f"{url}: the server answers {error.code} {said}; give another --url") from None
+        except _BROKEN as error:
             if attempt == _TRIES:
                 kept = f"; {_part(path)} keeps what has come, call again to go on" if _part(path).exists() else ""
                 raise DataError(f"{url} cannot be fetched ({error}){kept}") from None
@@ -55,15 +98,18 @@ def read_text(url: str) -> str | None:
     Raises:
         DataError: if the server cannot be reached.
     """
+    check_address(url)
     try:
-        with urlopen(url, timeout=_TIMEOUT) as answer:
+        with _OPENER.open(url, timeout=_TIMEOUT) as answer:
             content: bytes = answer.read(_PIECE)
             return content.decode(errors="replace")
+    except DataError:
+        raise
     except HTTPError as error:
         if error.code in (403, 404, 410):
             return None
         raise DataError(f"{url}: the server answers {error.code} {error.reason}") from None
-    except (URLError, OSError, http.client.HTTPException) as error:
+    except _BROKEN as error:
         raise DataError(f"{url} cannot be fetched ({error})") from None
 
 
@@ -77,40 +123,96 @@ def _part(path: Path) -> Path:
     return path.with_name(path.name + ".part")
 
 
-def _fetch(url: str, path: Path) -> None:
+def _fetch(url: str, path: Path, limit: int | None) -> None:
     """One connection's worth; raises :class:`OSError` if it was cut."""
     part, mark = _part(path), path.with_name(path.name + ".version")
     done = part.stat().st_size if part.exists() and mark.exists() else 0
-    request = Request(url)
+    request = Request(url, headers={"Accept-Encoding": "identity"})
     if done:
         request.add_header("Range", f"bytes={done}-")
         request.add_header("If-Range", mark.read_text())
     try:
-        answer = urlopen(request, timeout=_TIMEOUT)
+        answer = _OPENER.open(request, timeout=_TIMEOUT)
     except HTTPError as error:
         if error.code != 416:  # the part is as long as the file, or longer
             raise
         part.unlink()
         raise OSError("what had come is no part of the file") from None
     with answer:
-        if answer.status != 206:  # the whole file, because nothing has come, or it is another version
-            done = 0
+        done = _begin(answer, done, part)
         version = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
-        if version and not version.startswith("W/"):  # a weak one does not say that bytes are the same
+        if version and version.isprintable() and not version.startswith("W/"):  # a weak one may be of other bytes
             mark.write_text(version)
         else:
             mark.unlink(missing_ok=True)
-        length = answer.headers.get("Content-Length")
-        whole = None if length is None else done + int(length)
-        with part.open("ab" if done else "wb") as file, _bar(path.name, done, whole) as bar:
-            while piece := answer.read(_PIECE):
-                file.write(piece)
-                bar.update(len(piece))
-            size = file.tell()
+        in_chunks = "chunked" in answer.headers.get("Transfer-Encoding", "").lower()
+        length = None if in_chunks else answer.headers.get("Content-Length")
+        whole = None if length is None else done + _number(length)
+        try:
+            size = _receive(answer, path, done, whole, limit)
+        except DataError:
+            part.unlink(missing_ok=True)
+            mark.unlink(missing_ok=True)
+            raise
     if whole is not None and size != whole:
         raise OSError(f"cut off after {size:,} of {whole:,} bytes")
     part.replace(path)
     mark.unlink(missing_ok=True)
+
+
+def _begin(answer: Any, done: int, part: Path) -> int:
+    """The byte at which an answer begins: that which was asked for, or 0."""
+    if (packing := answer.headers.get("Content-Encoding", "identity")) != "identity":
+        raise DataError(f"{answer.url}: the server packs the file once more ({packing}); give another --url")
+    if answer.status != 206:  # the whole file, because nothing has come, or it is another version
+        return 0
+    begins = answer.headers.get("Content-Range", f"bytes {done}-").removeprefix("bytes").strip().partition("-")[0]
+    if not done or begins != str(done):
+        part.unlink(missing_ok=True)
+        raise OSError(f"the server gives another part than was asked for, from byte {begins or '?'}, not {done}")
+    return done
+
+
+def _number(length: str) -> int:
+    """A length that a server gives."""
+    if not length.strip().isdecimal():
+        raise OSError(f"the server gives the length {length!r}, which is no number of bytes")
+    return int(length)
+
+
+def _receive(answer: Any, path: Path, done: int, whole: int | None, limit: int | None) -> int:
+    """Append to the part what comes, within the limit and the disk's free space; the part's bytes then."""
+    part = _part(path)
+    free = done + shutil.disk_usage(part.parent).free - _RESERVE
+    most = free if limit is None else min(limit, free)
+    full = f"the disk has room for {max(0, free):,} bytes: free some, or give another --folder"
+    beyond = full if most == free else "raise --max-bytes if it should have them"
+    if whole is not None and whole > most:
+        raise DataError(f"{answer.url} has {whole:,} bytes, more than {max(0, most):,}: {beyond}")
+    with part.open("ab" if done else "wb") as file, _bar(path.name, done, whole) as bar:
+        buffer = bytearray(_PIECE)  # a wrong length of a chunk cannot make more come at once
+        while count := answer.readinto(buffer):
+            piece = bytes(memoryview(buffer)[:count])
+            if not file.tell():
+                _check_kind(answer, path.name, piece)
+            if file.tell() + len(piece) > most:
+                raise DataError(f"{answer.url} has more than {max(0, most):,} bytes: {beyond}")
+            file.write(piece)
+            bar.update(len(piece))
+        if not file.tell():
+            raise DataError(f"{answer.url} is empty: give another --url")
+        return file.tell()
+
+
+def _check_kind(answer: Any, name: str, begin: bytes) -> None:
+    """Refuse a file that should be packed and does not begin as such: a page that asks for a login, mostly."""
+    magic = next((magic for end, magic in _MAGIC.items() if name.endswith(end)), None)
+    if magic is None or begin.startswith(magic):
+        return
+    text = begin.lstrip(b"\xef\xbb\xbf \t\r\n")[:200].lower()
+    page = text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<body"))
+    found = "a web page" if page or "html" in answer.headers.get("Content-Type", "") else "no such archive"
+    raise DataError(f"{answer.url} is {found}, not {name}: give --url the address of the file itself")
 
 
 def _bar(name: str, done: int, whole: int | None) -> tqdm[Any]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import lzma
 import stat
+import struct
 import tempfile
 import zipfile
 import zlib
@@ -11,6 +14,14 @@ from pathlib import Path, PurePosixPath
 from asmg_pl.errors import DataError
 
 _PIECE = 1 << 20
+
+#: What reading a damaged archive raises. zipfile tells an unknown compression by NotImplementedError, a password by
+#: RuntimeError, and a name that is not the UTF-8 it claims to be by a ValueError; bz2 a broken stream by
+#: an OSError, and a place before the beginning is EINVAL.
+_DAMAGED = (
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError, RuntimeError),
+    *(ValueError, OverflowError, IndexError, OSError),
+)
 
 
 def unpack(archive: Path, folder: Path, files: tuple[str, ...], limit: int) -> None:
@@ -31,8 +42,11 @@ def unpack(archive: Path, folder: Path, files: tuple[str, ...], limit: int) -> N
         try:
             with zipfile.ZipFile(archive) as content:
                 _extract(content, archive, Path(aside), files, limit)
-        # zipfile tells an unknown compression by NotImplementedError, and a password by RuntimeError.
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        except DataError:
+            raise
+        except _DAMAGED as error:
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # of the disk
+                raise
             raise DataError(
                 f"{archive} is damaged or no zip archive ({error}): remove it, and fetch it again"
             ) from None
@@ -43,11 +57,21 @@ def unpack(archive: Path, folder: Path, files: tuple[str, ...], limit: int) -> N
 def _extract(content: zipfile.ZipFile, archive: Path, folder: Path, files: tuple[str, ...], limit: int) -> None:
     for member in content.infolist():
         path = PurePosixPath(member.filename.replace("\\", "/"))
+        if not path.parts:
+            raise DataError(f"{archive} has a file without a name, {member.filename!r}: do not trust it")
         if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
             raise DataError(f"{archive} has {member.filename!r}, which leads out of its folder: do not trust it")
         if stat.S_ISLNK(member.external_attr >> 16):
             raise DataError(f"{archive} has a link, {member.filename!r}: do not trust it")
-    found = {PurePosixPath(m.filename).name: m for m in reversed(content.infolist()) if not m.is_dir()}
+    found: dict[str, zipfile.ZipInfo] = {}
+    for member in content.infolist():
+        name = PurePosixPath(member.filename).name
+        if member.is_dir() or name not in files:
+            continue
+        if name in found:
+            twice = f"{found[name].filename} and {member.filename}"
+            raise DataError(f"{archive} has {name} twice, {twice}: unpack the right one by hand into {folder.parent}")
+        found[name] = member
     if missing := [name for name in files if name not in found]:
         raise DataError(f"{archive} has no {', '.join(missing)}: is it the right file?")
     left = limit

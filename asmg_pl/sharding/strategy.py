@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from lightning import LightningModule
-from lightning.pytorch.strategies import ModelParallelStrategy
+from lightning.pytorch.strategies import ModelParallelStrategy, StrategyRegistry
 from torch.optim import Optimizer
 
 from asmg_pl.errors import ConfigError
@@ -119,3 +119,7 @@ class ShardedTables(ModelParallelStrategy):
         """Read a folder, or a file of a walk with whole tables."""
         torch.cuda.empty_cache()
         return sharded.read(Path(self.broadcast(checkpoint_path)), self._entries)
+
+
+#: ``--trainer.strategy sharded`` and ``Trainer(strategy="sharded")``.
+StrategyRegistry.register("sharded", ShardedTables, description="Tables shared out among ranks", override=True)

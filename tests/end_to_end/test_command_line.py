@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
+import traceback
 from pathlib import Path
 
 import pytest
 import yaml
 from end_to_end.program import Asmg, movies, ratings
+
+from asmg_pl.errors import UserError
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 
@@ -75,6 +79,42 @@ def test_later_configurations_override_earlier_ones(asmg: Asmg, stream: Path, tm
         (["--trainer.fast_dev_run", "true"], ["trainer.fast_dev_run must be False", "--loop.until"]),
         (["--trainer.accumulate_grad_batches", 2], ["accumulate_grad_batches"]),
         (["--seed_everything", -3], ["seed_everything must be from 0"]),
+        (["--data.batchsize", 5], ["did you mean --data.batch_size?"]),
+        (["--modle", "ASMG"], ["did you mean --model?"]),
+        (["--model", "ASGM"], ["there is no class ASGM", "Did you mean ASMG?", "IncrementalUpdate"]),
+        (["--config", "demoo"], ["there is no file demoo", "did you mean configs/demo.yaml?"]),
+        (["--trainer.strategy", "dpp"], ["trainer.strategy cannot be dpp: did you mean ddp?"]),
+        (["--trainer.strategy", "asmg_pl.sharding.Nothing"], ["trainer.strategy", "has no attribute 'Nothing'"]),
+        (["--trainer.strategy", "ddp_spawn", "--trainer.devices", 2], ["trainer.strategy cannot be ddp_spawn", "ddp"]),
+        (["--trainer.accelerator", "gpus"], ["did you mean gpu?"]),
+        (["--trainer.devices", "many"], ["the trainer cannot be made", "devices"]),
+        (
+            ["--trainer.enable_checkpointing", "false"],
+            ["trainer.enable_checkpointing cannot be false", "checkpoint.keep"],
+        ),
+        (["--trainer.barebones", "true"], ["trainer.barebones cannot be true", "--progress.enable false"]),
+        (["--trainer.val_check_interval", 5], ["trainer.val_check_interval must be 1.0", "no validation"]),
+        (["--trainer.max_time", "never"], ["never", "DD:HH:MM:SS"]),
+        (["--trainer.logger", "MLFlowLogger"], ["mlflow", "pip install"]),
+        (["--trainer.logger", "WandbLogger", "--trainer.logger.project", "a/b"], ["Invalid project name 'a/b'"]),
+        (["--trainer.callbacks", "LearningRateMonitor"], ["LearningRateMonitor", "no logger"]),
+        *(
+            (["--trainer.callbacks", name], [f"trainer.callbacks has {name}, which a walk cannot have: "])
+            for name in ("ModelCheckpoint", "TQDMProgressBar", "RichProgressBar", "BackboneFinetuning", "PeriodReport")
+        ),
+        (
+            ["--trainer.callbacks", "EarlyStopping", "--trainer.callbacks.monitor", "x"],
+            ["EarlyStopping", "--loop.until"],
+        ),
+        (["--trainer.callbacks", "Timer"], ["Timer", "--trainer.max_time"]),
+        (["--trainer.callbacks", "BatchSizeFinder"], ["BatchSizeFinder", "tools/tune_methods.py"]),
+        (["--wandb.project", "team/fresh"], ["--wandb.entity team --wandb.project fresh"]),
+        (["--wandb.project", ""], ["wandb.project must have 1 to 128 characters"]),
+        (["--wandb.project", "a?b"], ["none of / \\ # ? % :"]),
+        (["--wandb.project", "x", "--wandb.entity", "a/b"], ["wandb.entity must have 1 to 128 characters"]),
+        (["--wandb.project", "x", "--wandb.tags", "[a, a]"], ["wandb.tags has 'a' twice"]),
+        (["--wandb.project", "x", "--wandb.tags", '["a,b"]'], ["wandb.tags", "no comma, got 'a,b'"]),
+        (["--wandb.project", "x", "--wandb.tags", "['']"], ["wandb.tags must have 1 to 64 characters"]),
         (["--trainer.default_root_dir", "/proc/nowhere"], ["/proc/nowhere"]),
     ],
 )
@@ -165,3 +205,89 @@ def test_every_shipped_configuration_can_be_read(asmg: Asmg, path: Path) -> None
     found = yaml.safe_load(printed.out)
     assert found["model"]["class_path"] in ("asmg_pl.updaters.ASMG", "asmg_pl.updaters.IncrementalUpdate")
     assert path.read_text().startswith("# ")
+
+
+def test_an_option_that_a_later_file_overrides_is_told(asmg: Asmg, stream: Path) -> None:
+    config = stream / "config.yaml"
+    printed = asmg("fit", "--data.batch_size", 3, "--data.history_size", 5, "--config", config, "--print_config")
+    assert yaml.safe_load(printed.out)["data"]["batch_size"] == 64
+    assert f"--data.batch_size 3 is overridden by {config}, which has 64: give options after the files" in printed.err
+    assert "history_size" not in printed.err, "the same value is overridden by nothing"
+
+
+def test_predict_is_no_command(asmg: Asmg) -> None:
+    finished = asmg("predict")
+    assert finished.code == 2
+    assert finished.err.startswith("asmg: there is no command predict: asmg test scores a checkpoint's model")
+    assert "predict" not in asmg("--help").out
+    assert "asmg prepare" in " ".join(asmg("--help").out.split())
+
+
+@pytest.mark.parametrize(
+    "name", ["sharded", "ShardedTables", "asmg_pl.sharding.ShardedTables", "ddp", "DDPStrategy", "auto"]
+)
+def test_a_strategy_is_given_by_its_name_or_its_class(fit: Asmg, tmp_path: Path, name: str) -> None:
+    options = ("--model.init_args.pretrain_epochs", 1, "--loop.until", 5, "--trainer.accelerator", "cpu")
+    finished = fit(tmp_path / "run", "--trainer.strategy", name, *options)
+    assert finished.code == 0, finished.err
+    (tmp_path / "strategy.yaml").write_text(f"trainer:\n  strategy: {name}\n")
+    again = fit(tmp_path / "run", "--config", tmp_path / "strategy.yaml", *options, "--ckpt_path", "last")
+    assert again.code == 0, again.err
+    assert "nothing new" in again.out
+
+
+@pytest.mark.parametrize("option", ["--progress.enable", "--trainer.enable_progress_bar"])
+def test_the_bar_can_be_silenced(fit: Asmg, tmp_path: Path, option: str) -> None:
+    finished = fit(tmp_path, option, "false", "--model.init_args.pretrain_epochs", 1, "--loop.until", 5)
+    assert finished.code == 0, finished.err
+    assert "period 4/5" not in finished.err
+
+
+OWN = """
+from asmg_pl.recommenders import MatrixFactorization
+from asmg_pl.data.sources import MovieLens
+
+class Mine(MatrixFactorization):
+    pass
+
+class InInit(MatrixFactorization):
+    def __init__(self, sizes):
+        super().__init__(sizes)
+        open("/no/weights.bin")
+
+class InScore(MatrixFactorization):
+    def score(self, batch, lookups):
+        open("/no/weights.bin")
+
+class Source(MovieLens):
+    def read(self, *given):
+        open("/no/rows.csv")
+"""
+
+
+@pytest.mark.parametrize(
+    ("option", "name"),
+    [
+        ("--model.init_args.recommender", "of_mine.InInit"),
+        ("--model.init_args.recommender", "of_mine.InScore"),
+        ("--data.source", "of_mine.Source"),
+    ],
+)
+def test_an_error_in_a_class_of_the_users_own_keeps_its_traceback(
+    fit: Asmg, tmp_path: Path, option: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "of_mine.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    with pytest.raises(Exception, match=r"/no/|validate") as raised:
+        fit(tmp_path / "run", option, name)
+    assert not isinstance(raised.value, UserError)
+    assert 'open("/no/' in "".join(traceback.format_exception(raised.value))
+
+
+def test_a_class_of_the_working_folder_is_found(fit: Asmg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "of_mine.py").write_text(OWN)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    finished = fit(tmp_path / "run", "--model.init_args.recommender", "of_mine.Mine", "--print_config")
+    assert finished.code == 0, finished.err

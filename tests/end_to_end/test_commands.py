@@ -1,4 +1,7 @@
-"""Every shell command that README and docs show is run, on small data, or stands in a list that says why not."""
+"""Every shell command that README and docs show is run, on small data, or stands in a list that says why not.
+
+The program is run from an installed wheel, in a folder that has nothing of the repository; tools from the repository.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +9,10 @@ import importlib
 import os
 import re
 import shlex
+import socket
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from glob import glob
 from pathlib import Path
@@ -15,9 +20,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from end_to_end.program import environment, last_checkpoint, movies, ratings
-
-from asmg_pl.cli import main
+from end_to_end.installed import Installed, Program, install
+from end_to_end.program import last_checkpoint, movies, ratings
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -32,11 +36,7 @@ ELSEWHERE = {
     "python tools/sweep_option.py": "walks for many minutes; tests/tools/test_sweep_option.py has a small one",
     "python tools/sweep.py": "walks for many minutes; tests/tools/test_sweep.py has a small one",
     "python tools/reproduce_paper.py": "walks for hours; tests/tools/test_reproduce_paper.py has a small one",
-    "asmg fit --config configs/demo.yaml --trainer.strategy ddp": "ends the process that it runs in with the others; "
-    "tests/end_to_end/test_processes.py walks on two and four",
-    "torchrun --nnodes": "takes two machines; tests/end_to_end/test_processes.py has torchrun on one",
     "srun ": "takes two machines with SLURM",
-    "torchrun --nproc-per-node 8": "takes eight processes; tests/sharding/test_walks.py walks on two and four",
     "wandb sync": "needs an account and the network",
     "python tools/compare_methods.py runs/all --methods configs/methods/*.yaml --tuned": "needs what tuning found; "
     "tests/tools/test_compare_methods.py has a small one",
@@ -54,15 +54,23 @@ HERE = {
     "configs/methods/*.yaml": "configs/methods/iu.yaml",
     "--loop.until 20": "--loop.until 12",
     " -- ": " --seeds 1 -- ",
+    "--nproc-per-node 8": "--standalone --nproc-per-node 2",
+    "--trainer.devices 8": "--trainer.devices 2",
+    "--nnodes 2 --standalone --nproc-per-node 2 --rdzv-backend c10d --rdzv-endpoint FIRST_MACHINE:29500": "--nnodes 2 "
+    "--nproc-per-node 1 --rdzv-backend c10d --rdzv-endpoint 127.0.0.1:{port}",
+    "--trainer.num_nodes 2 --trainer.devices 2": "--trainer.num_nodes 2 --trainer.devices 1",
 }
 
 #: What makes a command short: options that are added to those which match.
 SHORTER = {
-    r"asmg \w+ .*configs/demo.yaml": "--data.source.init_args.rows 1240 --data.source.init_args.users 40 "
+    r".*-m asmg_pl fit ": "--trainer.accelerator cpu",
+    r".*-m asmg_pl fit .*configs/asmg.yaml": "--data.source DriftingStream --data.source.init_args.rows 1240 "
+    "--data.source.init_args.users 40 --data.source.init_args.items 30 --model.init_args.pretrain_epochs 1",
+    r"(asmg|.* asmg_pl) \w+ .*configs/demo.yaml": "--data.source.init_args.rows 1240 --data.source.init_args.users 40 "
     "--data.source.init_args.items 30",
-    r"asmg (fit|test|validate) ": "--model.init_args.pretrain_epochs 1",
-    r"asmg fit (?!.*--loop\.until)": "--loop.until 13",
-    r"asmg fit (?!.*--ckpt_path)": "--checkpoint.overwrite true",
+    r".*asmg(_pl)? (fit|test|validate) ": "--model.init_args.pretrain_epochs 1",
+    r".*asmg(_pl)? fit (?!.*--loop\.until)": "--loop.until 13",
+    r".*asmg(_pl)? fit (?!.*--ckpt_path)": "--checkpoint.overwrite true",
     r"python .* -- ": "--model.init_args.pretrain_epochs 1 --model.init_args.test_from 12 --loop.until 12",
 }
 
@@ -86,11 +94,17 @@ def small(command: str) -> str:
     return command if "--help" in command else " ".join([command, *extra])
 
 
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """The package as a user has it."""
+    return install(tmp_path_factory.mktemp("installed"))
+
+
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder as a reader's checkout: configurations, tools, and the files that the commands name."""
-    for name in ("configs", "tools"):
-        (tmp_path / name).symlink_to(ROOT / name)
+    """A folder as a reader's, with the files that the commands name."""
+    tmp_path /= "place"
+    tmp_path.mkdir()
     for name in ("ml-latest-small", "ratings", "movietweetings"):
         (tmp_path / name).mkdir()
     rows, catalogue = ratings(), movies()
@@ -108,9 +122,16 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     clicks(0, 15).write_csv(tmp_path / "clicks.csv")
     clicks(15, 16).write_csv(tmp_path / "clicks-of-today.csv")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     return tmp_path
+
+
+@pytest.fixture
+def asmg(installed: Installed, place: Path) -> Iterator[Program]:
+    """The installed program in that folder."""
+    program = Program(installed, place)
+    yield program
+    program.close()
 
 
 def clicks(first: int, last: int) -> pl.DataFrame:
@@ -125,20 +146,51 @@ def clicks(first: int, last: int) -> pl.DataFrame:
     )
 
 
-def run(command: str, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Run a command within this process, or, if it leaves others running, as one of its own; its exit status."""
+def run(command: str, asmg: Program, installed: Installed, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
+    """Run a command; its exit status, and what the program has said."""
     if "{checkpoint}" in command:
         command = command.replace("{checkpoint}", str(last_checkpoint(Path("runs/demo"))))
     program, *arguments = [word for part in shlex.split(command) for word in (glob(part) if "*" in part else [part])]
-    if "--wandb." in command:  # it keeps a service running in its process
-        called = [sys.executable, "-m", "asmg_pl", *arguments]
-        return subprocess.run(called, env=environment() | {"WANDB_MODE": "offline"}, check=False).returncode
-    monkeypatch.setattr(sys, "argv", [program, *arguments] if program == "asmg" else arguments)
-    called_main = main if program == "asmg" else importlib.import_module(Path(arguments[0]).stem).main
+    if program == "torchrun" or "--trainer.devices" in arguments:  # with processes of its own
+        return together(command, installed)
+    if program == "asmg":
+        return asmg(*arguments)
+    assert program == "python"
+    return from_the_repository(arguments, monkeypatch), ""
+
+
+def together(command: str, installed: Installed) -> tuple[int, str]:
+    """Run a command that starts processes; once for each machine that it names, on this one."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    program, *arguments = shlex.split(command.replace("{port}", str(port)))
+    started = [
+        subprocess.Popen(
+            [installed.bin / program, *arguments],
+            env=installed.environ(Path.cwd().parent),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for _ in range(2 if "--nnodes" in arguments else 1)
+    ]
+    said = [process.communicate()[0] for process in started]
+    return max(abs(process.returncode) for process in started), "".join(said)
+
+
+def from_the_repository(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
+    """Run a tool within this process, in a folder that has the repository's files; its exit status."""
+    for name in ("configs", "tools"):
+        Path(name).symlink_to(ROOT / name)
+    monkeypatch.setattr(sys, "argv", arguments)
     try:
-        called_main()
+        importlib.import_module(Path(arguments[0]).stem).main()
     except SystemExit as stop:
         return int(stop.code or 0)
+    finally:
+        for name in ("configs", "tools"):
+            Path(name).unlink()
     return 0
 
 
@@ -154,15 +206,28 @@ def run_in_order(document: Path) -> Iterator[str]:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.usefixtures("place")
 @pytest.mark.parametrize(
     "document",
     [document for document in DOCUMENTS if document.name not in HOURS and "```sh" in document.read_text()],
     ids=lambda document: document.stem,
 )
-def test_the_commands_of_a_document_work_in_their_order(document: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_commands_of_a_document_work_in_their_order(
+    document: Path, asmg: Program, installed: Installed, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for command in run_in_order(document):
-        assert run(command, monkeypatch) == 0, command
+        code, said = run(command, asmg, installed, monkeypatch)
+        assert code == 0, f"{command}\n{said}"
+
+
+def test_the_wheel_has_the_configurations_and_no_other_files_than_the_package(installed: Installed) -> None:
+    with zipfile.ZipFile(installed.wheel) as wheel:
+        names = {name for name in wheel.namelist() if ".dist-info/" not in name}
+    shipped = {f"asmg_pl/{path.relative_to(ROOT)}" for path in (ROOT / "configs").rglob("*.yaml")}
+    assert {name for name in names if name.startswith("asmg_pl/configs/")} == shipped
+    assert all(name.startswith("asmg_pl/") for name in names)
+    assert {name for name in names if name.endswith(".py")} == {
+        str(path.relative_to(ROOT)) for path in (ROOT / "asmg_pl").rglob("*.py")
+    }
 
 
 def test_each_reason_not_to_run_a_command_is_needed() -> None:

@@ -115,7 +115,7 @@ def test_a_walk_that_is_asked_to_terminate_does_not_pass_for_finished(
     folder = tmp_path / "run"
     given = ["--config", stream / "config.yaml", "--data.root", stream, "--trainer.default_root_dir", folder]
     process = subprocess.Popen(
-        command("fit", *given), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment()
+        command("fit", *given), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(), text=True
     )
     deadline = time.monotonic() + 120
     while not (folder / "checkpoints" / "period-000006-phase-000-score.ckpt").exists():
@@ -123,7 +123,10 @@ def test_a_walk_that_is_asked_to_terminate_does_not_pass_for_finished(
         assert time.monotonic() < deadline
         time.sleep(0.001)
     process.terminate()
-    assert process.wait(60) == 128 + signal.SIGTERM
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 128 + signal.SIGTERM
+    assert said.splitlines().count("asmg: stopped by SIGTERM: go on with --ckpt_path last") == 1
+    assert "Traceback" not in said
     assert metrics(folder) != metrics(walk[0])
 
     assert fit(folder, "--ckpt_path", "last").code == 0

@@ -1,0 +1,154 @@
+"""Configuration files: found by name where the program is installed, read strictly, laid over earlier options."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonargparse import ActionConfigFile
+from lightning.pytorch.utilities import rank_zero_only
+
+from asmg_pl.errors import ConfigError
+
+#: The folder ``configs/`` of the repository, which is installed with the package.
+INSTALLED = Path(__file__).parent / "configs"
+
+
+class ConfigFile(ActionConfigFile):
+    """The option ``--config``: a file, or the name of an installed one (``demo`` or ``configs/methods/iu.yaml``)."""
+
+    def __call__(self, parser: Any, cfg: Any, values: str, option_string: str | None = None) -> None:
+        """Lay the file's settings over what has been given before it, and say so where that was an option.
+
+        Raises:
+            ConfigError: if the file is missing or cannot be read.
+        """
+        if "://" not in values and not values.lstrip().startswith("{"):
+            path = find(values)
+            settings = dict(_flat(read(path)))
+            for option, given in options_before(sys.argv, values):
+                found = settings.get(_plain(option))
+                if found is not None and str(found) != given:
+                    rank_zero_only(sys.stderr.write)(
+                        f"asmg: warning: --{option} {given} is overridden by {values}, which has {found}: "
+                        "give options after the files\n"
+                    )
+            values = str(path)
+        super().__call__(parser, cfg, values, option_string)
+
+
+def find(name: str) -> Path:
+    """The file of this name, or the installed one.
+
+    Args:
+        name: a path, ``configs/demo.yaml`` for example, or only ``demo``.
+
+    Raises:
+        ConfigError: if there is neither.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise ConfigError(f"--config {name} is a folder: name a file in it")
+    short = name.removeprefix("configs/").removesuffix(".yaml")
+    installed = {found.relative_to(INSTALLED).with_suffix("").as_posix(): found for found in _yaml_in(INSTALLED)}
+    if short in installed:
+        return installed[short]
+    near = get_close_matches(short, installed, 1, 0.7)
+    there = ", ".join(sorted(name for name in installed if "/" not in name))
+    meant = f": did you mean configs/{near[0]}.yaml?" if near else f": there are {there}, and more in folders"
+    raise ConfigError(f"--config: there is no file {name}, and no installed configuration of that name{meant}")
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A file's settings.
+
+    Raises:
+        ConfigError: naming file and line, if it is no YAML, has a key twice, or no settings by name.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        _refuse_twins(yaml.compose(text, yaml.SafeLoader), path)
+        found = yaml.safe_load(text)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is no text in UTF-8 (byte {error.start}): save it as UTF-8") from None
+    except yaml.MarkedYAMLError as error:
+        line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
+        tab = ": indent with blanks, not with tabs" if "'\\t'" in str(error.problem) else ""
+        raise ConfigError(f"the configuration {path}{line} is no YAML: {error.problem}{tab}") from None
+    except (yaml.YAMLError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"the configuration {path} is no YAML: {' '.join(str(error).split())}") from None
+    except RecursionError:
+        raise ConfigError(f"the configuration {path} is nested too deeply") from None
+    if found is None:
+        raise ConfigError(f"the configuration {path} is empty")
+    if not isinstance(found, dict):
+        raise ConfigError(f"the configuration {path} is a {type(found).__name__}, not settings by name, like data:")
+    if strange := [key for key in found if not isinstance(key, str)]:
+        raise ConfigError(f"the configuration {path} has the key {strange[0]!r}, which is no name")
+    return found
+
+
+def options_before(arguments: Sequence[str], config: str) -> list[tuple[str, str]]:
+    """The options that stand on a command line before a configuration file, with their values."""
+    found: list[tuple[str, str]] = []
+    words = list(arguments)
+    while words:
+        option, equals, value = words.pop(0).partition("=")
+        if option[:1] != "-":
+            continue
+        if not equals and words and words[0][:2] != "--":
+            value = words.pop(0)
+        if option in ("--config", "-c"):
+            if value == config:
+                return found
+        else:
+            found.append((option.lstrip("-"), value))
+    return []
+
+
+def _yaml_in(folder: Path) -> list[Path]:
+    return [path for place in (folder, *(p for p in folder.rglob("*") if p.is_dir())) for path in place.glob("*.yaml")]
+
+
+def _plain(key: str) -> str:
+    """A setting's path without the words that only say how a class is given."""
+    return ".".join(part for part in key.split(".") if part not in ("init_args", "class_path"))
+
+
+def _flat(value: Any, key: str = "") -> Iterator[tuple[str, Any]]:
+    """All plain values of nested settings, by path."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _flat(inner, f"{key}.{name}" if key else str(name))
+    else:
+        yield _plain(key), value
+
+
+def _refuse_twins(root: yaml.Node | None, path: Path) -> None:
+    """Refuse a mapping that has a key twice, of which YAML would take the last."""
+    nodes, seen = [root], set()
+    while nodes:
+        node = nodes.pop()
+        if id(node) in seen:  # an alias
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+        elif isinstance(node, yaml.MappingNode):
+            lines: dict[str, int] = {}
+            for key, value in node.value:
+                nodes.append(value)
+                line = key.start_mark.line + 1
+                if isinstance(key, yaml.ScalarNode) and lines.setdefault(key.value, line) != line:
+                    raise ConfigError(
+                        f"the configuration {path} has {key.value}: twice, in lines {lines[key.value]} and {line}, of "
+                        "which only one would count: put them together"
+                    )

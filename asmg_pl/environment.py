@@ -1,0 +1,119 @@
+"""What the program takes from its surroundings: standard streams, a home folder, the working folder's modules."""
+
+from __future__ import annotations
+
+import atexit
+import errno
+import io
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+class LastingStream:
+    """A text stream that goes on when it cannot be written.
+
+    A reader that has gone (``| head -1``), a full disk behind ``2> log`` or a closed terminal does not end a walk.
+
+    Attributes:
+        lost: why the first text that was lost could not be written. A reader that has gone loses nothing.
+    """
+
+    def __init__(self, stream: Any) -> None:
+        """Wrap a stream."""
+        self._stream = stream
+        self.lost: OSError | None = None
+
+    def write(self, text: str) -> int:
+        """Write if possible."""
+        self._try(self._stream.write, text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Flush if possible."""
+        self._try(self._stream.flush)
+
+    def _try(self, call: Any, *arguments: Any) -> None:
+        try:
+            call(*arguments)
+        except OSError as error:
+            if error.errno != errno.EPIPE:
+                self.lost = self.lost or error
+        except ValueError:  # closed
+            pass
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextmanager
+def lasting_streams() -> Iterator[None]:
+    """A context in which standard output and error can fail without ending the program.
+
+    Where they are closed, ``/dev/null`` takes their place, so that no file which is opened later does.
+
+    Raises:
+        SystemExit: with 2, if the program ends well after it has only shown something, and that was lost.
+    """
+    for descriptor in (0, 1, 2):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # gets the lowest free descriptor, which is this one
+    before = sys.stdout, sys.stderr  # None where they are closed
+    out = sys.stdout = LastingStream(before[0] or io.StringIO())
+    err = sys.stderr = LastingStream(before[1] or io.StringIO())
+    only_shown = False
+    try:
+        yield
+    except SystemExit as end:  # of --help and --print_config
+        only_shown = not end.code
+        raise
+    finally:
+        out.flush()
+        if out.lost is not None:
+            err.write(f"asmg: not all of standard output could be written ({out.lost.strerror})\n")
+        err.flush()
+        sys.stdout, sys.stderr = before
+        _drop_what_is_left(1, before[0])
+        _drop_what_is_left(2, before[1])
+        if only_shown and out.lost is not None:
+            sys.exit(2)
+
+
+def _drop_what_is_left(descriptor: int, stream: Any) -> None:
+    """Let the interpreter's own last flush succeed."""
+    try:
+        if stream is not None:
+            stream.flush()
+    except (OSError, ValueError):
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, descriptor)
+        os.close(null)
+
+
+def have_home() -> None:
+    """Have a home folder, in which libraries keep their caches: a temporary one where there is none."""
+    try:
+        found = Path.home().is_dir()
+    except (RuntimeError, OSError):  # HOME is not set, and the system does not know the user
+        found = False
+    if not found:
+        folder = tempfile.mkdtemp(prefix="asmg-home-")
+        os.environ["HOME"] = folder
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+
+
+def import_from_working_folder() -> None:
+    """Let class paths name modules of the working folder, after all that are installed."""
+    try:
+        folder = os.getcwd()
+    except FileNotFoundError:  # it has been removed
+        return
+    if folder not in sys.path:
+        sys.path.append(folder)

@@ -1,0 +1,146 @@
+"""Signals that ask the program to stop: one line that says how to go on, and exit status 128 + the signal's number.
+
+They stop the program wherever it is. Whatever it was writing is written aside until it is whole, so that nothing is
+lost but the phase, or the part of a stream, that was under way.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+
+#: SIGUSR1 is how SLURM can announce the end of a job's time.
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
+
+#: What to do after a stop, by the program's first argument.
+GOING_ON = {"fit": "go on with --ckpt_path last", "prepare": "call it again to go on"}
+
+#: Seconds after which a process ends that is held up in a library, where Python's handlers do not run.
+PATIENCE = 10.0
+
+
+class Stopped(BaseException):
+    """The program was asked to stop.
+
+    It is no :class:`Exception`, so that no code takes it for an error that it can handle.
+    """
+
+    def __init__(self, signum: int) -> None:
+        """Say by which signal."""
+        super().__init__(signum)
+        self.signum = signum
+
+
+class _Catcher:
+    """Says that the program stops, raises :class:`Stopped` at the first signal, and ends the process at the second."""
+
+    def __init__(self) -> None:
+        self.caught: int | None = None
+        self._said = threading.Lock()
+
+    def __call__(self, signum: int, frame: FrameType | None) -> None:
+        if self.caught is not None:
+            os._exit(128 + signum)
+        self.caught = signum
+        self.say(signum)
+        raise Stopped(signum)
+
+    def say(self, signum: int) -> None:
+        """Write the line, once, past Python's own buffers, which the signal may have interrupted."""
+        if not self._said.acquire(blocking=False):
+            return
+        if any(os.environ.get(name, "0") != "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID")):
+            return  # the first process speaks for all
+        going_on = GOING_ON.get(sys.argv[1] if len(sys.argv) > 1 else "", "")
+        line = f"\nasmg: stopped by {signal.Signals(signum).name}" + (f": {going_on}" if going_on else "") + "\n"
+        with suppress(OSError):
+            os.write(2, line.encode())
+
+    def watch(self, pipe: int) -> None:
+        """Wait for signals, whose numbers come through a pipe, in a thread that runs while the main one is held up."""
+        while number := os.read(pipe, 1):
+            if number[0] in STOPPING:
+                self.say(number[0])
+                threading.Event().wait(PATIENCE)
+                if self.caught is None:
+                    os._exit(128 + number[0])
+        os.close(pipe)
+
+
+_catcher: _Catcher | None = None
+
+
+@contextmanager
+def stop_on_signals() -> Iterator[None]:
+    """A context in which signals end the program: Ctrl-C (SIGINT), SIGTERM, SIGHUP and SIGUSR1.
+
+    Signals that are ignored, as by ``nohup``, stay so. A second signal ends the process at once. Of the processes that
+    Lightning has launched only the first one listens: it ends the others.
+
+    Raises:
+        SystemExit: with 128 + the signal's number.
+    """
+    global _catcher
+    if _catcher is not None or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {signum: signal.getsignal(signum) for signum in STOPPING}
+    _catcher = catcher = _Catcher()
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    woken = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+    threading.Thread(target=catcher.watch, args=(read,), daemon=True).start()
+    if _is_launched():
+        threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
+    try:
+        catch_again()
+        yield
+    except KeyboardInterrupt:  # of a library that has a handler of its own for a while
+        catcher.say(signal.SIGINT)
+        sys.exit(128 + signal.SIGINT)
+    except BaseException:  # Stopped, or what another process caused that was stopped first
+        if catcher.caught is not None:
+            sys.exit(128 + catcher.caught)
+        raise
+    finally:
+        _catcher = None
+        for signum, handler in before.items():
+            _set(signum, handler)
+        signal.set_wakeup_fd(woken)
+        os.close(write)
+
+
+def catch_again() -> None:
+    """Within :func:`stop_on_signals`, take back the signals for which a library has put its own handler in front."""
+    for signum in STOPPING:
+        if _catcher is not None and signal.getsignal(signum) != signal.SIG_IGN:
+            _set(signum, signal.SIG_IGN if _is_launched() else _catcher)
+
+
+def is_stopping() -> bool:
+    """Whether a signal has asked to stop; what is raised then may be an error that it has caused in a library."""
+    return _catcher is not None and _catcher.caught is not None
+
+
+def _is_launched() -> bool:
+    """Whether Lightning has launched this process from the walk's first one."""
+    return os.environ.get("LOCAL_RANK", "0") != "0" and "RANK" not in os.environ
+
+
+def _end_with_parent(parent: int) -> None:
+    """End a launched process that has outlived the first one, but may be waiting for it, in a thread."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    time.sleep(PATIENCE)  # in which it says itself that there is no answer
+    os._exit(2)
+
+
+def _set(signum: int, handler: object) -> None:
+    with suppress(TypeError):  # a handler that was not set from Python
+        signal.signal(signum, handler)  # type: ignore[arg-type]

@@ -1,0 +1,55 @@
+"""Misspelt options and classes."""
+
+from __future__ import annotations
+
+import pytest
+
+from asmg_pl.errors import ConfigError
+from asmg_pl.options import explained, near_options, refuse_word
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("modle", ["model"]),
+        ("configs", ["config"]),
+        ("batch_size", ["data.batch_size"]),
+        ("data.batchsize", ["data.batch_size"]),
+        ("loop.untill", ["loop.until"]),
+        ("checkpoint.keeep", ["checkpoint.keep"]),
+        ("trainer.default_rot_dir", ["trainer.default_root_dir"]),
+        ("dta.batch_size", ["data.batch_size"]),
+        ("model.init_args.windw", ["model.init_args.window"]),
+        ("data.source.init_args.user", ["data.source.init_args.users"]),
+        ("qqqqqqqq", []),
+    ],
+)
+def test_the_option_that_is_spelt_most_alike_is_named(given: str, meant: list[str]) -> None:
+    assert near_options(given) == meant
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        ("unrecognized arguments: --data.batchsize 3", ["did you mean --data.batch_size?"]),
+        ("Option 'windows' is not accepted", ["did you mean window?"]),
+        ("Option 'window' is not accepted", ["give it after the class, or the --config, that has it"]),
+        ("Subcommand 'fit' does not accept option 'data.batchsize'", ["did you mean data.batch_size?"]),
+        ('Parser key "model":\n  Given value: ASGM', ["no class ASGM", "Did you mean ASMG?", "IncrementalUpdate"]),
+        ('Parser key "recommender":\n  import path string: DeepFn', ["Did you mean DeepFM?", "TwoTower"]),
+        ("argument subcommand: invalid choice: 'ft' (choose from …)", ["Did you mean asmg fit?", "prepare"]),
+        ("argument subcommand: invalid choice: 'predict' (choose from …)", ["asmg test scores"]),
+        ("No module named 'x'", ["No module named 'x'"]),
+    ],
+)
+def test_a_message_says_what_was_meant(message: str, words: list[str]) -> None:
+    found = explained(message)
+    assert all(word in found for word in words), found
+
+
+@pytest.mark.parametrize(("given", "meant"), [("dpp", "did you mean ddp"), ("zzz", "there are ddp, sharded")])
+def test_a_word_that_the_trainer_does_not_know_is_refused(given: str, meant: str) -> None:
+    with pytest.raises(ConfigError, match=rf"trainer\.strategy cannot be {given}: {meant}"):
+        refuse_word("strategy", given, ["sharded", "ddp"])
+    refuse_word("strategy", "ShardedTables", ["ddp"])
+    refuse_word("strategy", "mine.Strategy", ["ddp"])

@@ -1,0 +1,106 @@
+"""Signals that ask the program to stop, in small programs of their own."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from asmg_pl.signals import catch_again, is_stopping, stop_on_signals
+
+BUSY = """
+import signal, sys, time
+from asmg_pl.signals import stop_on_signals
+with stop_on_signals():
+    print("ready", flush=True)
+    try:
+        while True:
+            time.sleep(0.01)
+    except Exception:
+        print("caught")
+    finally:
+        {finally_}
+"""
+
+
+def started(code: str, *arguments: str, **environ: str) -> Iterator[subprocess.Popen[str]]:
+    """A program that has said that it is ready."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | environ,
+        cwd=Path(__file__).parents[1],
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    yield process
+    process.kill()
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"])
+def test_a_signal_is_one_line_and_an_exit_status(name: str) -> None:
+    for process in started(BUSY.format(finally_="pass"), "fit"):
+        process.send_signal(signal.Signals[name])
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 128 + signal.Signals[name]
+        assert err == f"\nasmg: stopped by {name}: go on with --ckpt_path last\n"
+        assert out == "", "it is no Exception"
+
+
+def test_other_processes_of_a_walk_are_quiet() -> None:
+    for process in started(BUSY.format(finally_="pass"), "fit", RANK="1", LOCAL_RANK="1"):
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=60) == ("", "")
+        assert process.returncode == 130
+
+
+def test_a_second_signal_ends_at_once() -> None:
+    for process in started(BUSY.format(finally_="print('ready', flush=True); time.sleep(600)"), "fit"):
+        process.send_signal(signal.SIGINT)
+        assert process.stdout is not None
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        assert process.returncode == 130
+
+
+def test_a_process_that_is_held_up_in_a_library_ends_after_a_while() -> None:
+    held = (
+        "import ctypes, signal, asmg_pl.signals; asmg_pl.signals.PATIENCE = 0.2\n"
+        "with asmg_pl.signals.stop_on_signals():\n"
+        "    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})\n"  # another thread gets it: no call is cut
+        "    print('ready', flush=True)\n"
+        "    ctypes.CDLL(None).sleep(600)\n"
+    )
+    for process in started(held, "fit"):
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=60)
+        assert process.returncode == 143
+
+
+def test_signals_that_are_ignored_stay_so() -> None:
+    ignored = BUSY.replace("with stop", "signal.signal(signal.SIGHUP, signal.SIG_IGN)\nwith stop")
+    for process in started(ignored.format(finally_="pass"), "fit"):
+        process.send_signal(signal.SIGHUP)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.3)
+
+
+def test_handlers_are_taken_back_and_given_back() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with stop_on_signals():
+        own = signal.getsignal(signal.SIGTERM)
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        catch_again()
+        assert signal.getsignal(signal.SIGTERM) is own is not before
+        assert not is_stopping()
+    assert signal.getsignal(signal.SIGTERM) is before
+    catch_again()
+    assert signal.getsignal(signal.SIGTERM) is before
