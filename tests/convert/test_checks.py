@@ -227,7 +227,13 @@ def test_items_of_the_catalogue_are_spelled_as_in_the_rows(write: Write, tmp_pat
 
 
 def test_the_same_ids_in_text_and_parquet_are_the_same(write: Write, tmp_path: Path) -> None:
-    kinds = {"int": pl.Int32, "uint": pl.UInt64, "cat": pl.Categorical, "text": pl.String, "decimal": pl.Decimal(38, 0)}
+    kinds: dict[str, Any] = {
+        "int": pl.Int32,
+        "uint": pl.UInt64,
+        "cat": pl.Categorical,
+        "text": pl.String,
+        "decimal": pl.Decimal(38, 0),
+    }
     paths = [
         write(
             rows(["12", "7"], begin=BEGIN + 1000 * n).with_columns(
@@ -255,7 +261,7 @@ def test_ids_beyond_64_bits_are_text(write: Write, tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["\\N", "NA", "null", "undefined", "None", "nan", "?"])
 @pytest.mark.parametrize("column", ["user", "item"])
 def test_a_giant_user_without_a_name_is_refused(write: Write, tmp_path: Path, text: str, column: str) -> None:
-    ids = {"user": ["a", "b", "c", "d"]} | {column: ["a", text, "b", text]}
+    ids: dict[str, Any] = {"user": ["a", "b", "c", "d"]} | {column: ["a", text, "b", text]}
     path = write(rows(**ids))
     message = refused(tmp_path / "out", path)
     assert f"2 of 4 rows (50.0%) have the {column} '{text}' (the first at {path}:3)" in message
@@ -303,8 +309,8 @@ def test_two_files_with_the_same_rows_are_refused(write: Write, tmp_path: Path) 
         message = refused(tmp_path / "out", one, path)
         assert message.startswith("files overlap: nothing was written")
         assert f"{path} repeats 3 rows of {one}" in message
-    other = write(table.with_columns(item=pl.col("item") + 1), "b/other.csv")
-    assert convert([one, other], tmp_path / "out", SETTINGS).rows == 6
+    another = write(table.with_columns(item=pl.col("item") + 1), "b/other.csv")
+    assert convert([one, another], tmp_path / "out", SETTINGS).rows == 6
 
 
 def test_partitions_of_hive_are_read_with_their_keys(write: Write, tmp_path: Path) -> None:
