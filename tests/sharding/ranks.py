@@ -36,7 +36,7 @@ def on_ranks(ranks: int, function: Callable[..., Any], *arguments: Any) -> list[
         try:
             for _, sender in pipes:
                 sender.close()
-            results = [receiver.recv() if receiver.poll(120) else None for receiver, _ in pipes]
+            results = [receiver.recv() if receiver.poll(600) else None for receiver, _ in pipes]
             for process in processes:
                 process.join(30)
             assert [process.exitcode for process in processes] == [0] * ranks
