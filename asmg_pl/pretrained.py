@@ -48,7 +48,7 @@ def load_pretrained(
     if walk["boundaries"][: periods + 1] != data.boundaries[: periods + 1]:
         raise CheckpointError(f"{path} was pre-trained on periods that end elsewhere: give it the same data.periods")
     weights = {k.removeprefix(PREFIX): v for k, v in checkpoint["state_dict"].items() if k.startswith(PREFIX)}
-    moments = next(iter(checkpoint["optimizer_states"]), {"state": {}, "param_groups": []})
+    moments: dict[str, Any] = next(iter(checkpoint["optimizer_states"]), {"state": {}, "param_groups": []})
     growth = table_growth(weights, recommender.state_dict())
     grow_state(weights, recommender.state_dict(), growth)
     if [group["params"] for group in moments["param_groups"]] != [
