@@ -13,6 +13,7 @@ import torch
 from lightning import LightningModule
 from torch import Tensor
 
+from asmg_pl.checkpoints.values import Flaw, check_infinite
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase, nothing
@@ -340,6 +341,10 @@ class Updater(LightningModule):
         saved = {k.removeprefix("recommender."): v for k, v in checkpoint["state_dict"].items()}
         growth = table_growth(saved, fresh)
         grow_state(checkpoint["state_dict"], self.state_dict(), growth)
+        try:
+            check_infinite(checkpoint["state_dict"], self.state_dict())
+        except Flaw as flaw:
+            raise CheckpointError(f"{self.trainer.ckpt_path} cannot be used: {flaw}: give an earlier one") from flaw
         for optimizer in checkpoint["optimizer_states"][:1]:
             grow_moments(optimizer, self.recommender, growth)
         if self._best:
