@@ -20,7 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from asmg_pl.checkpoints.values import Flaw, integer, mapping, number, plain, sequence, shown, tensor, text
+from asmg_pl.checkpoints.values import Flaw, integer, mapping, number, sequence, shown, tensor, text
 from asmg_pl.results import PeriodResult
 
 #: What the state of a data module has at least: the walk's place.
@@ -76,9 +76,12 @@ def _state_dict(entry: str, value: Any) -> None:
     if not mapping(entry, value):
         raise Flaw(entry, "is empty")
     for name, inner in value.items():
-        if isinstance(inner, Tensor) or name.endswith("_extra_state"):  # the rows of sharded tables stand elsewhere
-            plain(f"{entry}.{name}", inner)
-        elif inner is not None:
+        if isinstance(inner, Tensor):
+            tensor(f"{entry}.{name}", inner, finite=False)  # a mask may be infinite
+        elif name.endswith("_extra_state"):
+            if isinstance(inner, dict) and "pushes" in inner:
+                integer(f"{entry}.{name}.pushes", inner["pushes"])
+        elif inner is not None:  # the rows of sharded tables stand elsewhere
             raise Flaw(f"{entry}.{name}", f"must be a tensor, not {shown(inner)}")
 
 
@@ -103,8 +106,8 @@ def optimizer_state(entry: str, value: Any) -> None:
         for name, inner in mapping(here, state).items():
             if name in ("step", "exp_avg_sq", "max_exp_avg_sq") and inner is not None:
                 tensor(f"{here}.{name}", torch.as_tensor(inner), least=0)
-            else:
-                plain(f"{here}.{name}", inner)
+            elif isinstance(inner, Tensor):
+                tensor(f"{here}.{name}", inner)
 
 
 def _param_group(entry: str, value: Any) -> Sequence[int]:
@@ -112,8 +115,6 @@ def _param_group(entry: str, value: Any) -> Sequence[int]:
     number(f"{entry}.lr", group.get("lr"))
     if group["lr"] <= 0:
         raise Flaw(f"{entry}.lr", f"must be above 0, not {group['lr']}")
-    for name, inner in group.items():
-        plain(f"{entry}.{name}", inner)
     if "steps" in group:
         integer(f"{entry}.steps", group["steps"])
     if "eps" in group:
@@ -138,7 +139,6 @@ def _callbacks(entry: str, value: Any) -> None:
     for name, state in mapping(entry, value).items():
         here = f"{entry}.{name}"
         mapping(here, state)
-        plain(here, state)
         if name == "PeriodReport":
             _timings(f"{here}.timings", state.get("timings"))
         if name == "WandbRun" and state.get("id") is not None:
@@ -158,7 +158,6 @@ def _timings(entry: str, value: Any) -> None:
 
 def _mapping(entry: str, value: Any) -> None:
     mapping(entry, value)
-    plain(entry, value)
 
 
 def _shared_out(entry: str, value: Any) -> None:
@@ -189,7 +188,6 @@ def _by_period(entry: str, value: Any) -> None:
 
 def _list(entry: str, value: Any) -> None:
     sequence(entry, value)
-    plain(entry, value)
 
 
 def _identity(entry: str, value: Any) -> None:

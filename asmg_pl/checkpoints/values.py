@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -51,30 +51,27 @@ def sequence(entry: str, value: Any) -> Sequence[Any]:
     return value
 
 
-def plain(entry: str, value: Any) -> None:
-    """Check a value that may be nested, of texts, numbers and tensors, all finite."""
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            plain(f"{entry}.{key}", inner)
-    elif isinstance(value, (list, tuple)):
-        for place, inner in enumerate(value):
-            plain(f"{entry}[{place}]", inner)
-    elif isinstance(value, Tensor):
-        tensor(entry, value)
-    elif value is not None and not isinstance(value, (bool, int, float, str)):
-        raise Flaw(entry, f"must be a plain value, not {shown(value)}")
-
-
-def tensor(entry: str, value: Any, least: float = -math.inf) -> None:
-    """Check a tensor, all of whose numbers are finite and not below a bound."""
+def tensor(entry: str, value: Any, least: float = -math.inf, finite: bool = True) -> None:
+    """Check a tensor, all of whose numbers are numbers, not below a bound, and not infinite if they are ``finite``."""
     if not isinstance(value, Tensor):
         raise Flaw(entry, f"must be a tensor, not {shown(value)}")
     if value.is_floating_point():
-        finite = value.isfinite()
-        if not finite.all():
-            raise Flaw(entry, f"has {int((~finite).sum()):,} of {value.numel():,} numbers that are not finite")
+        wrong = ~value.isfinite() if finite else value.isnan()
+        if wrong.any():
+            raise Flaw(entry, f"has {int(wrong.sum()):,} of {value.numel():,} numbers that are not finite")
     if value.numel() and least > -math.inf and float(value.min()) < least:
         raise Flaw(entry, f"has a number below {least:g}")
+
+
+def check_infinite(saved: Mapping[str, Any], fresh: Mapping[str, Any], entry: str = "state_dict") -> None:
+    """Check that tensors have no infinite number, unless a fresh module has some there too, as a mask may.
+
+    Raises:
+        Flaw: naming the entry.
+    """
+    for name, now in fresh.items():
+        if isinstance(now, Tensor) and name in saved and (not now.is_floating_point() or now.isfinite().all()):
+            tensor(f"{entry}.{name}", saved[name])
 
 
 def shown(value: Any) -> str:

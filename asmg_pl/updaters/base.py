@@ -14,6 +14,7 @@ from lightning import LightningModule
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 
+from asmg_pl.checkpoints.values import Flaw, check_infinite
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase, nothing
@@ -478,6 +479,10 @@ class Updater(LightningModule):
         growth = table_growth(saved, fresh)
         self.begin_as(checkpoint, growth)
         grow_state(checkpoint["state_dict"], self.state_dict(), growth)
+        try:
+            check_infinite(checkpoint["state_dict"], self.state_dict())
+        except Flaw as flaw:
+            raise CheckpointError(f"{self.trainer.ckpt_path} cannot be used: {flaw}: give an earlier one") from flaw
         for optimizer in checkpoint["optimizer_states"][:1]:
             grow_moments(optimizer, self.recommender, growth)
         if self._best:

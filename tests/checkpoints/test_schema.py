@@ -66,9 +66,9 @@ WRONG: dict[str, tuple[Callable[[Content], None], str]] = {
     "a fingerprint that is none": (put(PLACE, "fingerprint", "?"), f"{PLACE}.fingerprint"),
     "no place": (take(PLACE), PLACE),
     "weights that are not numbers": (put("state_dict", TABLE, lambda t: t.mul(math.nan)), f"state_dict.{TABLE}"),
-    "one infinite weight": (put("state_dict", TABLE, lambda t: t.clone().fill_(math.inf)), f"state_dict.{TABLE}"),
     "a weight that is a text": (put("state_dict", TABLE, "weight"), f"state_dict.{TABLE}"),
     "a weight that is nothing": (put("state_dict", TABLE, None), f"state_dict.{TABLE}"),
+    "pushes below 0": (put("state_dict", "history._extra_state", {"pushes": -1}), "_extra_state.pushes"),
     "no weights": (put("state_dict", {}), "state_dict"),
     "weights in a list": (put("state_dict", [1]), "state_dict"),
     "optimisers in a mapping": (put("optimizer_states", {}), "optimizer_states"),
@@ -155,6 +155,7 @@ FOREIGN: dict[str, tuple[Callable[[Content], None], str]] = {
     "moments of another shape": (put(*MOMENTS, "exp_avg", torch.zeros(3)), "exp_avg|optimiser state"),
     "another weight decay": (put(*GROUP, "weight_decay", 0.5), "weight_decay"),
     "a weight of another type": (put("state_dict", TABLE, lambda t: t.double()), TABLE),
+    "infinite weights": (put("state_dict", TABLE, lambda t: t.clone().fill_(math.inf)), f"state_dict.{TABLE}"),
     "loops without epochs": (put("loops", "fit_loop", {}), "loops.fit_loop"),
     "a count of Lightning's below 0": (
         put("loops", "fit_loop", "epoch_progress", "total", "ready", -1),
@@ -200,3 +201,10 @@ def test_what_could_not_be_read_is_not_written(checkpoint: Path, tmp_path: Path)
     with pytest.raises(CheckpointError, match=r"settings\.root has a pathlib.*Path, where a plain value must stand"):
         AtomicCheckpointIO().save_checkpoint(content, tmp_path / "new.ckpt")
     assert not list(tmp_path.iterdir())
+
+
+def test_what_other_callbacks_keep_may_be_infinite(checkpoint: Path) -> None:
+    content = dict(read_checkpoint(checkpoint))
+    content["callbacks"] = {**content["callbacks"], "EarlyStopping": {"best_score": torch.tensor(math.inf)}}
+    content["state_dict"] = {**content["state_dict"], "recommender.mask": torch.tensor([0.0, -math.inf])}
+    check(content)
