@@ -65,16 +65,13 @@ class AsmgCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse, then find the checkpoint that ``--ckpt_path last`` means, and check that it can be read."""
         super().parse_arguments(parser, args)
+        self._name_classes(parser)
         config = self.config[self.config.subcommand]
         if isinstance(config.seed_everything, int) and not 0 <= config.seed_everything < 2**32:
             raise ConfigError(f"seed_everything must be from 0 to 2**32 - 1, got {config.seed_everything}")
         for flag, unset, instead in REPLACED:
             if config.trainer.get(flag, unset) not in (unset, None):
                 raise ConfigError(f"trainer.{flag} cannot be used, as updaters take their own steps: {instead}")
-        strategy = config.trainer.strategy
-        if isinstance(strategy, str) and strategy.endswith(("_spawn", "_fork", "_notebook")):
-            raise ConfigError(f"trainer.strategy cannot be {strategy}, whose processes cannot be given a walk: use ddp")
-        self._name_classes(parser)
         named = config.trainer.callbacks or []
         for callback in named if isinstance(named, list) else [named]:
             refuse_callback([callback.class_path.rpartition(".")[2]])
@@ -110,6 +107,9 @@ class AsmgCLI(LightningCLI):
         The parser takes a bare class path for a word.
         """
         name = self.config.subcommand
+        strategy = self.config[name].trainer.strategy
+        if isinstance(strategy, str) and strategy.endswith(("_spawn", "_fork", "_notebook")):
+            raise ConfigError(f"trainer.strategy cannot be {strategy}, whose processes cannot be given a walk: use ddp")
         for option, words in WORDS.items():
             given = self.config[name].trainer.get(option)
             if isinstance(given, str) and given.lower() not in words():

@@ -37,6 +37,9 @@ REFUSED = {
     "WandbRun": _THERE,
 }
 
+#: Those which Lightning adds by itself to a trainer that is made in Python, or for ``max_time``.
+ADDED = ("ModelCheckpoint", "Timer", "TQDMProgressBar", "RichProgressBar")
+
 
 def refuse_callback(names: Sequence[str]) -> None:
     """Refuse a callback that a walk cannot have.

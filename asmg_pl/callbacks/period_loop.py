@@ -9,7 +9,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.strategies import DDPStrategy
 
-from asmg_pl.callbacks.others import refuse_callback
+from asmg_pl.callbacks.others import ADDED, refuse_callback
 from asmg_pl.callbacks.progress import say
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.data.phase import Phase
@@ -80,7 +80,7 @@ class PeriodLoop(Callback):
         if stage != "fit":
             return
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
-            if not type(callback).__module__.startswith("asmg_pl."):
+            if type(callback).__name__ not in ADDED and not type(callback).__module__.startswith("asmg_pl."):
                 refuse_callback([kind.__name__ for kind in type(callback).__mro__])
         data, updater = _parts(trainer)
         if data.last_period <= updater.pretrain_periods:
