@@ -53,7 +53,14 @@ def read(
         DataError: if a file is missing or damaged, columns are not what they should be, too many rows are malformed,
             ids or times contradict each other or the stream, or there is no row.
     """
-    ended = Manifest.read(stream).parts[-1].last_time if stream.exists() else None
+    ended = None
+    if stream.exists():
+        manifest = Manifest.read(stream)
+        ended, had = manifest.parts[-1].last_time, list(manifest.context)
+        if had != list(settings.context):
+            raise DataError(
+                f"the stream in {stream} has the context features {had}, these rows have {list(settings.context)}"
+            )
     plausible = settings.plausible()
     columns, item_columns = settings.row_columns(plausible), settings.item_columns()
     tables = open_tables(files, *settings.dialect, settings.columns)

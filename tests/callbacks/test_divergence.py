@@ -149,11 +149,14 @@ def test_a_serving_model_that_a_phase_makes_is_looked_at_too(tmp_path: Path) -> 
 
 
 class Late(IncrementalUpdate):
-    """Its recommender breaks when period 6 arrives."""
+    """Its recommender breaks when period 6 arrives, until that is mended."""
+
+    mended = False
 
     def scored_models(self) -> Mapping[str, Recommender]:
         assert isinstance(self.recommender, Broken)
-        self.recommender.value = math.nan if self.phase is not None and self.phase.period == 6 else 0.0
+        arrived = self.phase is not None and self.phase.period == 6
+        self.recommender.value = math.nan if arrived and not self.mended else 0.0
         return super().scored_models()
 
 
@@ -186,11 +189,14 @@ def test_pre_training_keeps_no_epoch_whose_scores_are_not_finite(tmp_path: Path)
     assert "epoch 1 of pre-training" in message
 
 
-def test_a_walk_whose_cause_is_mended_goes_on_where_it_was_sound(tmp_path: Path) -> None:
+def test_a_walk_whose_cause_is_mended_goes_on_where_it_was_sound(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     stopped(tmp_path / "a", Late, recommender=Broken)
-    trainer, model, data = parts(tmp_path / "a", IncrementalUpdate, recommender=Broken)
+    monkeypatch.setattr(Late, "mended", True)
+    trainer, model, data = parts(tmp_path / "a", Late, recommender=Broken)
     trainer.fit(model, datamodule=data, ckpt_path=newest_first(tmp_path / "a" / "checkpoints")[0])
-    whole, expected, stream = parts(tmp_path / "b", IncrementalUpdate, recommender=Broken)
+    whole, expected, stream = parts(tmp_path / "b", Late, recommender=Broken)
     whole.fit(expected, datamodule=stream)
     assert str(model.results) == str(expected.results)  # by their repr, nan is nan
     assert (tmp_path / "a" / "metrics.csv").read_bytes() == (tmp_path / "b" / "metrics.csv").read_bytes()
