@@ -44,7 +44,7 @@ _PRECISIONS = {"None": "32-true", "32": "32-true", "bf16": "bf16-mixed"}
 
 
 def settings_in(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a run's configuration bears on its results, the seed left out: plain values by path.
+    """What of a run's model and data bears on its results, the seed left out: plain values by path.
 
     Args:
         config: the whole configuration, nested, as in ``config.yaml``.
@@ -52,11 +52,17 @@ def settings_in(config: Mapping[str, Any]) -> dict[str, Any]:
     parts = {name: config[name] for name in ("model", "data") if name in config}
     if "data" in parts and parts["data"].get("periods", ...) is None:
         parts["data"] = {**parts["data"], "periods": _default_periods()}
-    settings = {key: value for key, value in _flat(parts) if key not in FREE}
-    if trainer := config.get("trainer"):
-        settings["trainer.precision"] = _PRECISIONS.get(str(trainer.get("precision")), trainer.get("precision"))
-        settings["trainer.sync_batchnorm"] = bool(trainer.get("sync_batchnorm"))
-    return settings
+    return {key: value for key, value in _flat(parts) if key not in FREE}
+
+
+def shared_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of :func:`settings_in`, and the trainer's that change numbers: what a resumed walk shares."""
+    trainer = config.get("trainer", {})
+    precision = trainer.get("precision")
+    return settings_in(config) | {
+        "trainer.precision": _PRECISIONS.get(str(precision), precision),
+        "trainer.sync_batchnorm": bool(trainer.get("sync_batchnorm")),
+    }
 
 
 def differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
@@ -66,7 +72,7 @@ def differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     has the same class, one of the two versions of that class lacks the option, and its default is what the class did.
 
     Args:
-        saved: the settings that a walk began with, see :func:`settings_in`.
+        saved: the settings that a walk began with, see :func:`shared_settings`.
         now: those of this run.
     """
     found: dict[str, str] = {}

@@ -12,7 +12,7 @@ from asmg_pl import data, generators, recommenders, updaters
 from asmg_pl.callbacks.period_loop import REQUIRED
 from asmg_pl.cli import REPLACED
 from asmg_pl.data import PeriodDataModule, sources
-from asmg_pl.settings import FREE, FREE_TRAINER, SHARED_TRAINER, differences, settings_in
+from asmg_pl.settings import FREE, FREE_TRAINER, SHARED_TRAINER, differences, shared_settings
 from asmg_pl.updaters import Updater
 
 #: Options of the trainer that work in no walk but with one value, checked elsewhere or linked to another option.
@@ -104,7 +104,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
     ],
 )
 def test_what_changes_no_number_may_change(path: str, value: Any) -> None:
-    assert differences(settings_in(CONFIG), settings_in(changed(path, value))) == []
+    assert differences(shared_settings(CONFIG), shared_settings(changed(path, value))) == []
 
 
 @pytest.mark.parametrize(
@@ -129,11 +129,11 @@ def test_what_changes_no_number_may_change(path: str, value: Any) -> None:
     ],
 )
 def test_what_changes_numbers_is_told_in_both_directions(path: str, value: Any, message: str) -> None:
-    saved, now = settings_in(CONFIG), settings_in(changed(path, value))
+    saved, now = shared_settings(CONFIG), shared_settings(changed(path, value))
     assert differences(saved, now) == [message]
     assert len(differences(now, saved)) == 1
 
 
 def test_an_option_that_one_version_of_a_class_lacks_is_no_difference() -> None:
-    newer = settings_in(changed("model.init_args.momentum", 0.9))
-    assert differences(settings_in(CONFIG), newer) == differences(newer, settings_in(CONFIG)) == []
+    newer = shared_settings(changed("model.init_args.momentum", 0.9))
+    assert differences(shared_settings(CONFIG), newer) == differences(newer, shared_settings(CONFIG)) == []

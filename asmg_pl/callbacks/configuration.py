@@ -13,7 +13,7 @@ from asmg_pl.callbacks.progress import say
 from asmg_pl.errors import CheckpointError
 from asmg_pl.files import written_whole
 from asmg_pl.provenance import changed_machine, machine, provenance
-from asmg_pl.settings import differences
+from asmg_pl.settings import differences, shared_settings
 from asmg_pl.settings import settings_in as settings_in
 
 
@@ -70,7 +70,7 @@ class RunConfig(SaveConfigCallback):
 
     def _settings(self, trainer: Trainer) -> dict[str, Any]:
         """The settings that bear on results; the precision is the one in force, which a plugin may have set."""
-        return settings_in(self.config.as_dict()) | {"trainer.precision": str(trainer.precision)}
+        return shared_settings(self.config.as_dict()) | {"trainer.precision": str(trainer.precision)}
 
 
 def described(trainer: Trainer) -> dict[str, Any]:
