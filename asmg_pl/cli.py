@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ActionConfigFile
 from lightning.pytorch import Trainer
 from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -38,7 +37,7 @@ class Parser(OneMessage, LightningArgumentParser):
 
     def add_argument(self, *names: Any, **options: Any) -> Any:
         """Add an option."""
-        if options.get("action") is ActionConfigFile:
+        if "--config" in names:
             options["action"] = ConfigFile
         return super().add_argument(*names, **options)
 

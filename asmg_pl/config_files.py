@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonargparse import ActionConfigFile
+from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]  # public, but imported without a name
 from lightning.pytorch.utilities import rank_zero_only
 
 from asmg_pl.errors import ConfigError
@@ -21,7 +21,7 @@ INSTALLED = Path(__file__).parent / "configs"
 class ConfigFile(ActionConfigFile):
     """The option ``--config``: a file, or the name of an installed one (``demo`` or ``configs/methods/iu.yaml``)."""
 
-    def __call__(self, parser: Any, cfg: Any, values: str, option_string: str | None = None) -> None:
+    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
         """Lay the file's settings over what has been given before it, and say so where that was an option.
 
         Raises:
@@ -38,7 +38,7 @@ class ConfigFile(ActionConfigFile):
                         "give options after the files\n"
                     )
             values = str(path)
-        super().__call__(parser, cfg, values, option_string)
+        super().__call__(parser, cfg, values, option_string)  # type: ignore[no-untyped-call]
 
 
 def find(name: str) -> Path:

@@ -176,5 +176,6 @@ def _with_classes(option: str, message: str) -> str:
 
 def _subclasses(kind: type) -> Iterator[type]:
     yield kind
+    below: type
     for below in kind.__subclasses__():
         yield from _subclasses(below)
