@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]
 from lightning.pytorch import Trainer
 from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
@@ -38,7 +37,7 @@ class Parser(OneMessage, LightningArgumentParser):
 
     def add_argument(self, *names: Any, **options: Any) -> Any:
         """Add an option."""
-        if options.get("action") is ActionConfigFile:
+        if "--config" in names:
             options["action"] = ConfigFile
         return super().add_argument(*names, **options)
 
@@ -97,9 +96,6 @@ class AsmgCLI(LightningCLI):
             read_checkpoint(path)
             if path.is_dir():
                 tensors_in(path)
-
-    def _parse_ckpt_path(self) -> None:
-        """Take no settings from the checkpoint: LightningCLI would import the classes that the file names."""
 
     def _name_classes(self, parser: LightningArgumentParser) -> None:
         """Have a class where an option of the trainer takes a class or a word, and its name has been given.
@@ -199,7 +195,6 @@ def _walk() -> None:
         auto_configure_optimizers=False,
         seed_everything_default=1234,
         save_config_callback=RunConfig,
-        load_from_checkpoint_support=False,  # nor do checkpoints name classes
         parser_kwargs={"prog": "asmg", "description": DESCRIPTION},
         trainer_defaults={
             "max_epochs": -1,
@@ -209,5 +204,6 @@ def _walk() -> None:
             "logger": False,
             "enable_model_summary": False,
             "default_root_dir": "runs/default",
+            "plugins": {"class_path": "asmg_pl.checkpoint_io.AtomicCheckpointIO"},
         },
     )

@@ -25,6 +25,7 @@ def small_checkpoint(value: float = 1.0) -> dict[str, Any]:
         "learned": {},
         "best_pretraining_epoch": {},
         "method": "IncrementalUpdate",
+        "initial": {"seed": 1, "known": {"user": 1}},
         "PeriodDataModule": {
             **{"period": 4, "step": 0, "seen": 3, "seed": 1234, "rows": 100},
             **{"boundaries": [0, 20, 40, 60, 80, 100], "fingerprint": "0" * 64},
