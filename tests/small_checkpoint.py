@@ -21,7 +21,7 @@ def small_checkpoint(value: float = 1.0) -> dict[str, Any]:
         "state_dict": {"recommender.weight": torch.full((64,), value)},
         "optimizer_states": [{"state": {0: moments}, "param_groups": [{"lr": 0.1, "params": [0]}]}],
         "lr_schedulers": [],
-        "results": {3: {"period": 3, "split": "test", **counts, "scores": scores}},
+        "results": {3: {"period": 3, "split": "test", **counts, "diverged": {}, "scores": scores}},
         "learned": {},
         "best_pretraining_epoch": {},
         "method": "IncrementalUpdate",

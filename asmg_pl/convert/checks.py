@@ -124,7 +124,10 @@ def as_in_stream(rows: pl.DataFrame, given: Given) -> pl.DataFrame:
         if known is None:
             continue
         if known.dtype.is_integer() and rows[column.role].dtype == pl.String:
-            raise DataError(_no_numbers(column, rows[column.role], given))
+            number = rows[column.role].cast(pl.Int64, strict=False)
+            if number.null_count() or (number.cast(pl.String) != rows[column.role]).any():
+                raise DataError(_no_numbers(column, rows[column.role], given))
+            rows = rows.with_columns(number)
         if known.dtype == pl.String:
             # An earlier version kept such words of context features as they were written.
             words = {} if column.is_id else {BOOLEANS[word]: word for word in known if word in BOOLEANS}
