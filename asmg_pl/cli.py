@@ -37,7 +37,7 @@ class Parser(OneMessage, LightningArgumentParser):
 
     def add_argument(self, *names: Any, **options: Any) -> Any:
         """Add an option."""
-        if "--config" in names:
+        if names == ("-c", "--config"):  # an argument of a class may have the longer name too
             options["action"] = ConfigFile
         return super().add_argument(*names, **options)
 
