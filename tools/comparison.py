@@ -162,7 +162,7 @@ def show(rows: Sequence[Mapping[str, Any]], baseline: str, metric: str = "auc") 
 
 def notes_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """A sentence on each method that has diverged, has stopped early, or has no test period."""
-    return [f"{row['method']}: {row['note']}" for row in rows if row["note"]]
+    return [f"{row['method']}: {row['note']}" for row in rows if row.get("note")]
 
 
 def draw(
