@@ -16,8 +16,8 @@ from asmg_pl.errors import BusyError
 
 
 @contextmanager
-def locked(path: Path, what: str, mend: str, wait: float = 0.0) -> Iterator[None]:
-    """Hold a lock; who holds it already may ask for it again.
+def locked(path: Path, what: str, mend: str, wait: float = 0.0, again: bool = True) -> Iterator[None]:
+    """Hold a lock.
 
     Args:
         path: the file that is locked. It stays there, empty; beside it, with ``.holder`` at its end, stands who holds
@@ -25,15 +25,16 @@ def locked(path: Path, what: str, mend: str, wait: float = 0.0) -> Iterator[None
         what: what the lock is for, as in "the stream streams/clicks is being written".
         mend: what the other program's user can do beside waiting.
         wait: seconds to wait for another program to end.
+        again: whether the process that holds it already may ask for it again.
 
     Raises:
         BusyError: if another program holds it; the message says which.
     """
-    lock = FileLock(path.resolve(), is_singleton=True)
+    lock = FileLock(path.resolve(), is_singleton=again)
     try:
         lock.acquire(timeout=wait, poll_interval=0.05)
     except Timeout:
-        raise BusyError(f"{what} by another program, {_holder(path)}: {mend}") from None
+        raise BusyError(f"{what} by another program{_holder(path)}: {mend}") from None
     holder = _beside(path)
     try:
         if lock.lock_counter == 1:
@@ -53,6 +54,6 @@ def _beside(path: Path) -> Path:
 def _holder(path: Path) -> str:
     try:
         found = json.loads(_beside(path).read_bytes())
-        return f"process {found['process']} on {found['host']} since {found['since']}"
+        return f", process {int(found['process'])} on {found['host']!s:.80} since {found['since']!s:.40}"
     except (OSError, ValueError, KeyError, TypeError):  # it has just begun, or is just ending
-        return "which has not said its name yet"
+        return ""

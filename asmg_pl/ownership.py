@@ -2,51 +2,37 @@
 
 from __future__ import annotations
 
-import json
-import os
-import socket
-from datetime import datetime
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
-
-from filelock import FileLock, Timeout
 
 from asmg_pl.errors import ConfigError
-from asmg_pl.files import written_whole
+from asmg_pl.lock import locked
 
-LOCK, OWNER = ".run.lock", ".run.owner"
+LOCK = ".run.lock"
 
 
 class Ownership:
-    """The right to write to a run folder.
-
-    The lock is one of the operating system on ``.run.lock``, so that it goes with its process, however that ends.
-    ``.run.owner`` says who holds it, for people.
-    """
+    """The right to write to a run folder."""
 
     def __init__(self, folder: Path) -> None:
         """Hold nothing yet."""
         self.folder = folder
-        self._lock = FileLock(folder / LOCK)
+        self._held = ExitStack()
+        self._made = False
 
     def take(self) -> None:
         """Take the folder, which is made if it is not there.
 
         Raises:
-            ConfigError: if another process has it, or it cannot be written to.
+            BusyError: if another process has it.
+            ConfigError: if it cannot be written to.
         """
+        mend = "wait for its end, stop it, or choose another run folder (--trainer.default_root_dir FOLDER)"
         try:
+            self._made = not self.folder.exists()
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(blocking=False)
-            with written_whole(self.folder / OWNER) as partial:
-                partial.write_text(json.dumps(_self()) + "\n")
-        except Timeout:
-            raise ConfigError(
-                f"{self.folder} belongs to another walk that is running{_described(self.folder / OWNER)}: wait for its "
-                "end, stop it, or choose another run folder (--trainer.default_root_dir FOLDER)"
-            ) from None
+            self._held.enter_context(locked(self.folder / LOCK, f"{self.folder} is walked in", mend, again=False))
         except (OSError, NotImplementedError) as error:
-            self.release()
             reason = getattr(error, "strerror", None) or str(error)
             raise ConfigError(
                 f"{self.folder} cannot be the run folder ({reason}): give a folder that can be written to "
@@ -54,20 +40,11 @@ class Ownership:
             ) from error
 
     def release(self) -> None:
-        """Give the folder back, if it is held."""
-        if self._lock.is_locked:
-            (self.folder / OWNER).unlink(missing_ok=True)
-            self._lock.release(force=True)
-
-
-def _self() -> dict[str, Any]:
-    now = datetime.now().astimezone().isoformat(timespec="seconds")
-    return {"process": os.getpid(), "host": socket.gethostname(), "since": now}
-
-
-def _described(path: Path) -> str:
-    try:
-        owner = json.loads(path.read_text())
-        return f", process {int(owner['process'])} on {owner['host']!s:.80} since {owner['since']!s:.40}"
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
+        """Give the folder back, if it is held; one that was made for nothing goes."""
+        lock = self.folder / LOCK
+        if self._made and lock.exists() and {path.name for path in self.folder.iterdir()} <= {LOCK, f"{LOCK}.holder"}:
+            lock.unlink()
+        self._held.close()
+        if self._made and not any(self.folder.iterdir()):
+            self.folder.rmdir()
+        self._made = False

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from asmg_pl.errors import ConfigError
-from asmg_pl.ownership import OWNER, Ownership
+from asmg_pl.errors import BusyError, ConfigError
+from asmg_pl.ownership import LOCK, Ownership
 
+HOLDER = f"{LOCK}.holder"
 HOLD = """
 import sys, time
 from pathlib import Path
@@ -27,22 +28,22 @@ time.sleep(600)
 def test_a_second_owner_is_refused_and_told_who_the_first_one_is(tmp_path: Path) -> None:
     first, second = Ownership(tmp_path / "run"), Ownership(tmp_path / "run")
     first.take()
-    with pytest.raises(ConfigError, match=rf"another walk that is running, process {os.getpid()} on .+ since 2"):
+    with pytest.raises(BusyError, match=rf"is walked in by another program, process {os.getpid()} on .+ since 2"):
         second.take()
     first.release()
     second.take()
     second.release()
-    assert not (tmp_path / "run" / OWNER).exists()
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_refused_owner_leaves_the_first_one_its_folder(tmp_path: Path) -> None:
     first, second = Ownership(tmp_path), Ownership(tmp_path)
     first.take()
     for _ in range(2):
-        with pytest.raises(ConfigError):
+        with pytest.raises(BusyError):
             second.take()
         second.release()
-    assert (tmp_path / OWNER).exists()
+    assert (tmp_path / HOLDER).exists()
     first.release()
 
 
@@ -51,7 +52,7 @@ def test_a_process_that_is_killed_leaves_its_folder_free(tmp_path: Path) -> None
         assert process.stdout is not None
         assert process.stdout.readline() == "taken\n"
         owner = Ownership(tmp_path)
-        with pytest.raises(ConfigError, match=f"process {process.pid} on"):
+        with pytest.raises(BusyError, match=f"process {process.pid} on"):
             owner.take()
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -63,8 +64,8 @@ def test_a_process_that_is_killed_leaves_its_folder_free(tmp_path: Path) -> None
 def test_a_damaged_note_of_the_owner_is_left_out_of_the_message(tmp_path: Path, content: bytes) -> None:
     first = Ownership(tmp_path)
     first.take()
-    (tmp_path / OWNER).write_bytes(content)
-    with pytest.raises(ConfigError, match="another walk that is running: wait"):
+    (tmp_path / HOLDER).write_bytes(content)
+    with pytest.raises(BusyError, match="is walked in by another program: wait"):
         Ownership(tmp_path).take()
     first.release()
 
@@ -84,7 +85,7 @@ def test_a_link_to_nowhere_is_refused_and_one_to_a_folder_is_that_folder(tmp_pat
     (tmp_path / "link").symlink_to(tmp_path / "run")
     first = Ownership(tmp_path / "link")
     first.take()
-    with pytest.raises(ConfigError, match="another walk"):
+    with pytest.raises(BusyError, match="another program"):
         Ownership(tmp_path / "run").take()
     first.release()
 

@@ -16,7 +16,7 @@ from asmg_pl.checkpoint_io import AtomicCheckpointIO, newest_first
 from asmg_pl.checkpoints.fit import check_loops, check_optimizers, check_place, check_types
 from asmg_pl.checkpoints.values import Flaw
 from asmg_pl.data.datamodule import PeriodDataModule
-from asmg_pl.errors import CheckpointError, ConfigError, StorageError
+from asmg_pl.errors import CheckpointError, ConfigError, StorageError, UserError
 from asmg_pl.files import PARTIAL, remove
 from asmg_pl.ownership import Ownership
 from asmg_pl.run_folder import CHECKPOINTS, IDENTITY, last_period, scored_periods, walk_in, write_identity
@@ -77,7 +77,7 @@ class PhaseCheckpoint(Checkpoint):
             try:
                 self._ownership.take()
                 self._clear(Path(trainer.default_root_dir) / FOLDER)
-            except ConfigError as error:
+            except UserError as error:
                 refused = str(error)
         if refused := trainer.strategy.broadcast(refused):
             raise ConfigError(refused)
