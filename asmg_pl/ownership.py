@@ -41,10 +41,10 @@ class Ownership:
 
     def release(self) -> None:
         """Give the folder back, if it is held; one that was made for nothing goes."""
-        lock = self.folder / LOCK
-        if self._made and lock.exists() and {path.name for path in self.folder.iterdir()} <= {LOCK, f"{LOCK}.holder"}:
-            lock.unlink()
+        empty = self._made and {path.name for path in self.folder.glob("*")} <= {LOCK, f"{LOCK}.holder"}
+        if empty:
+            (self.folder / LOCK).unlink(missing_ok=True)
         self._held.close()
-        if self._made and not any(self.folder.iterdir()):
+        if empty:
             self.folder.rmdir()
         self._made = False

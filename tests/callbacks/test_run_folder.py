@@ -162,7 +162,7 @@ def test_going_on_from_the_newest_place_says_nothing(
 def test_two_walks_cannot_run_in_one_folder(other: Path) -> None:
     running, before = Ownership(other), content(other)
     running.take()
-    with pytest.raises(ConfigError, match=rf"another walk that is running, process {os.getpid()}"):
+    with pytest.raises(ConfigError, match=rf"is walked in by another program, process {os.getpid()}"):
         walk(other, PhaseCheckpoint(overwrite=True))
     assert content(other) == before
     running.release()

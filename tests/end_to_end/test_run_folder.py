@@ -49,7 +49,7 @@ def test_a_second_walk_in_a_folder_is_told_who_is_there(fit: Asmg, tmp_path: Pat
     for more in ([], ["--ckpt_path", "last"], ["--checkpoint.overwrite", "true"]):
         refused = fit(tmp_path, *more)
         assert refused.code == 2
-        assert f"another walk that is running, process {os.getpid()} on" in refused.err
+        assert f"is walked in by another program, process {os.getpid()} on" in refused.err
     running.release()
     assert not (tmp_path / "metrics.csv").exists()
 
