@@ -29,8 +29,9 @@ class Ownership:
         """
         mend = "wait for its end, stop it, or choose another run folder (--trainer.default_root_dir FOLDER)"
         try:
-            self._made = not self.folder.exists()
+            missing = not self.folder.exists()
             self.folder.mkdir(parents=True, exist_ok=True)
+            self._made = missing
             self._held.enter_context(locked(self.folder / LOCK, f"{self.folder} is walked in", mend, again=False))
         except (OSError, NotImplementedError) as error:
             reason = getattr(error, "strerror", None) or str(error)
