@@ -14,6 +14,7 @@ from asmg_pl.tables.columns import Column
 
 _MANY, _LONG = 30, 50  # columns, and characters of their names, that a message shows
 _FEW = 3
+_NEAR = 1000  # names among which the likely one is sought
 _DELIMITING = (";", "\t", "|", ",")  # what is often used, the likeliest first
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
 #: Seconds from 1990 to 2100, the same in smaller units, and dates.
@@ -92,7 +93,7 @@ def _unfit(column: Column, kind: pl.DataType) -> str | None:
 
 def _near(name: str, header: Sequence[str]) -> str | None:
     """The column whose name is like this one."""
-    plain = {other.strip().lower(): other for other in reversed(header[:10_000])}
+    plain = {other.strip().lower(): other for other in reversed(header[:_NEAR])}
     near = get_close_matches(name.strip().lower(), plain, n=1, cutoff=0.7)
     return plain[near[0]] if near else None
 

@@ -102,8 +102,9 @@ def test_a_type_that_can_be_is_accepted(name: str, kind: pl.DataType) -> None:
     assert not problems(COLUMNS, list(types), types.__getitem__)
 
 
-def test_whole_numbers_with_a_point_are_ids_where_the_user_says_so() -> None:
-    for kind in (pl.Float64(), pl.Decimal(10, 2)):
-        assert "give --ids unified" in problems(COLUMNS[:1], ["user"], lambda _, kind=kind: kind)[0]
-        unified = [identifier("user", "--user", "user", Spelling("unified"))]
-        assert not problems(unified, ["user"], lambda _, kind=kind: kind)
+@pytest.mark.parametrize("kind", [pl.Float64(), pl.Decimal(10, 2)])
+def test_whole_numbers_with_a_point_are_ids_where_the_user_says_so(kind: pl.DataType) -> None:
+    types = {"user": kind}
+    assert "give --ids unified" in problems(COLUMNS[:1], ["user"], types.__getitem__)[0]
+    unified = [identifier("user", "--user", "user", Spelling("unified"))]
+    assert not problems(unified, ["user"], types.__getitem__)
