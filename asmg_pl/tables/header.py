@@ -87,7 +87,7 @@ def _unfit(column: Column, kind: pl.DataType) -> str | None:
             never |= not column.unified
             instead = "" if kind == pl.Float32 else ": if they are whole numbers, give --ids unified"
     if column.role == "time":
-        never |= kind in (pl.Boolean, pl.Time)
+        never |= kind in (pl.Boolean, pl.Time, pl.Float32)  # which has seven digits
     return f"which are not {column.meaning}{instead}" if never or kind == pl.Null else None
 
 

@@ -101,9 +101,9 @@ def read_rows(
                 left_out += len(sound) - len(kept)
                 frames.append(kept.with_columns(_as_integers(kept[c.role]) for c in columns if c.is_id))
                 bar.update(size)
-            if rows > 1 and (twin := prints.setdefault((rows, digest), table)) is not table:
+            if rows and (twin := prints.setdefault((rows, digest), table)) is not table:
                 raise DataError(
-                    f"{twin.path} and {table.path} have the same {rows:,} rows, which would count twice: give one"
+                    f"{twin.path} and {table.path} have the same rows, {rows:,}, which would count twice: give one"
                 )
     quarantine.check()
     if not frames:

@@ -293,7 +293,9 @@ def test_two_files_with_the_same_rows_are_refused(write: Write, tmp_path: Path) 
         "b/copy.parquet": table.select("time", "item", "label", "user"),
     }.items():
         path = write(same, name)
-        assert f"{one} and {path} have the same 3 rows, which would count twice" in refused(tmp_path / "out", one, path)
+        assert f"{one} and {path} have the same rows, 3, which would count twice" in refused(
+            tmp_path / "out", one, path
+        )
     other = write(table.with_columns(item=pl.col("item") + 1), "b/other.csv")
     assert convert([one, other], tmp_path / "out", SETTINGS).rows == 6
 

@@ -77,7 +77,7 @@ UNFIT = {
         *(pl.Float32(), pl.Float64(), pl.Decimal(10, 2), pl.Boolean(), pl.Date(), pl.Datetime(), pl.Time()),
     ],
     "click": [pl.List(pl.Int64), pl.Binary(), pl.Null(), pl.Duration()],
-    "time": [pl.List(pl.Int64), pl.Binary(), pl.Null(), pl.Duration(), pl.Boolean(), pl.Time()],
+    "time": [pl.List(pl.Int64), pl.Binary(), pl.Null(), pl.Duration(), pl.Boolean(), pl.Time(), pl.Float32()],
     "device": [pl.List(pl.Int64), pl.Binary(), pl.Duration()],
 }
 FIT = {
