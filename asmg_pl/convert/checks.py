@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import polars as pl
@@ -35,14 +35,17 @@ class Given:
     catalogue: Sequence[TableFile]
     item_columns: Sequence[Column]
     stream: Path | None
+    _known: dict[str, pl.Series] = field(default_factory=dict)
 
     def known(self, role: str) -> pl.Series | None:
         """The stream's names of users, items, or values of a context feature; ``None`` if there is no stream."""
         if self.stream is None:
             return None
-        context = [column.role for column in self.columns if column.role.startswith("context ")]
-        file = f"context-{context.index(role)}" if role in context else f"{role}s"
-        return read_names(self.stream, file)
+        if role not in self._known:
+            context = [column.role for column in self.columns if column.role.startswith("context ")]
+            file = f"context-{context.index(role)}" if role in context else f"{role}s"
+            self._known[role] = read_names(self.stream, file)
+        return self._known[role]
 
     @property
     def in_stream(self) -> str:

@@ -75,6 +75,8 @@ class TextFile(TableFile):
         if problem := unlike_a_header(self.columns):
             raise DataError(f"{path}: {problem}")
         if names:
+            if self.columns == list(names):
+                raise DataError(f"{path}: its first line has the names of --columns: leave --columns out")
             if len(names) != len(self.columns):
                 raise DataError(
                     f"{path}: its first line has {len(self.columns)} fields, but --columns names {len(names)}: give a "

@@ -14,6 +14,7 @@ from asmg_pl.tables.columns import Column
 
 _MANY, _LONG = 30, 50  # columns, and characters of their names, that a message shows
 _FEW = 3
+_NEAR = 1000  # names among which the likely one is sought
 _DELIMITING = (";", "\t", "|", ",")  # what is often used, the likeliest first
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
 #: Seconds from 1990 to 2100, the same in smaller units, and dates.
@@ -86,13 +87,13 @@ def _unfit(column: Column, kind: pl.DataType) -> str | None:
             never |= not column.unified
             instead = "" if kind == pl.Float32 else ": if they are whole numbers, give --ids unified"
     if column.role == "time":
-        never |= kind in (pl.Boolean, pl.Time)
+        never |= kind in (pl.Boolean, pl.Time, pl.Float32)  # which has seven digits
     return f"which are not {column.meaning}{instead}" if never or kind == pl.Null else None
 
 
 def _near(name: str, header: Sequence[str]) -> str | None:
     """The column whose name is like this one."""
-    plain = {other.strip().lower(): other for other in reversed(header[:10_000])}
+    plain = {other.strip().lower(): other for other in reversed(header[:_NEAR])}
     near = get_close_matches(name.strip().lower(), plain, n=1, cutoff=0.7)
     return plain[near[0]] if near else None
 

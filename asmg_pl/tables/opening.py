@@ -80,12 +80,14 @@ def open_tables(
 
 
 def _open(path: Path, delimiter: str | None, quote: str, names: Sequence[str]) -> TableFile:
+    if not path.is_file():
+        raise DataError(f"there is no file {path}")
     kind = _kind(path)
     if kind in PARQUET:
         if names:
             raise DataError(f"{path}: --columns is for text files without a header, a Parquet file has names")
         return _with_partitions(ParquetFile(path))
-    if path.is_file() and (beginning := _beginning(path)):
+    if beginning := _beginning(path):
         raise DataError(f"{path} is {beginning[0]}: {beginning[1]}")
     if kind in _MENDS:
         raise DataError(f"{path}: the name of a table ends in {_ENDINGS}, not in {kind}: {_MENDS[kind]}")

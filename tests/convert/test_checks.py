@@ -227,24 +227,11 @@ def test_items_of_the_catalogue_are_spelled_as_in_the_rows(write: Write, tmp_pat
 
 
 def test_the_same_ids_in_text_and_parquet_are_the_same(write: Write, tmp_path: Path) -> None:
-    kinds: dict[str, Any] = {
-        "int": pl.Int32,
-        "uint": pl.UInt64,
-        "cat": pl.Categorical,
-        "text": pl.String,
-        "decimal": pl.Decimal(38, 0),
-    }
-    paths = [
-        write(
-            rows(["12", "7"], begin=BEGIN + 1000 * n).with_columns(
-                pl.col("user").cast(pl.Int64).cast(pl.String).cast(kind)
-            )
-            if kind in (pl.Categorical, pl.String)
-            else rows([12, 7], begin=BEGIN + 1000 * n).with_columns(pl.col("user").cast(kind)),
-            f"{name}.parquet",
-        )
-        for n, (name, kind) in enumerate(kinds.items())
-    ]
+    kinds: list[Any] = [pl.Int32, pl.UInt64, pl.Categorical, pl.String, pl.Decimal(38, 0)]
+    paths = []
+    for n, kind in enumerate(kinds):
+        ids = pl.Series(["12", "7"]).cast(pl.Int64 if kind not in (pl.Categorical, pl.String) else pl.String).cast(kind)
+        paths.append(write(rows([12, 7], begin=BEGIN + 1000 * n).with_columns(user=ids), f"{n}.parquet"))
     done = convert([*paths, write(rows([12, 7], begin=BEGIN + 9000))], tmp_path / "out", SETTINGS)
     assert done.sizes.users == 2
 
@@ -300,17 +287,17 @@ def test_a_missing_category_is_none(write: Write, tmp_path: Path) -> None:
 def test_two_files_with_the_same_rows_are_refused(write: Write, tmp_path: Path) -> None:
     table = rows(["a", "b", "c"])
     one = write(table, "a/log.csv")
-    for name, other in {
+    for name, same in {
         "b/copy.csv": table,
         "b/copy.csv.gz": table.reverse(),
         "b/copy.parquet": table.select("time", "item", "label", "user"),
     }.items():
-        path = write(other, name)
+        path = write(same, name)
         message = refused(tmp_path / "out", one, path)
         assert message.startswith("files overlap: nothing was written")
         assert f"{path} repeats 3 rows of {one}" in message
-    another = write(table.with_columns(item=pl.col("item") + 1), "b/other.csv")
-    assert convert([one, another], tmp_path / "out", SETTINGS).rows == 6
+    other = write(table.with_columns(item=pl.col("item") + 1), "b/other.csv")
+    assert convert([one, other], tmp_path / "out", SETTINGS).rows == 6
 
 
 def test_partitions_of_hive_are_read_with_their_keys(write: Write, tmp_path: Path) -> None:

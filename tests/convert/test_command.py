@@ -12,6 +12,7 @@ import pytest
 
 from asmg_pl.cli import main
 from asmg_pl.convert import Settings, convert
+from asmg_pl.convert.command import GROUPS
 from asmg_pl.data.stream import open_stream, read_names
 
 Run = Callable[..., tuple[int, str, str]]
@@ -190,6 +191,68 @@ def test_odd_but_sound_files_are_read(run: Run) -> None:
     log = open_stream(Path("stream"))
     assert log.time.tolist() == [1400000000, 1500000000]
     assert read_names(Path("stream"), "users")[log.user.tolist()].to_list() == ["7", "Ж"]
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("--usr", "there is no option --usr: did you mean --user?"),
+        ("--time_unit", "there is no option --time_unit: did you mean --time-unit?"),
+        ("--max-bad-row=3", "there is no option --max-bad-row: did you mean --max-bad-rows?"),
+        ("-user", "there is no option -user: did you mean --user?"),
+        ("--zzzzzzz", "there is no option --zzzzzzz\n"),
+    ],
+)
+def test_a_misspelt_option_is_told_with_the_likely_one(run: Run, given: str, words: str) -> None:
+    code, out, err = run("rows.csv", given, "x")  # also where a needed one is missing because of it
+    assert (code, out) == (2, "")
+    assert words in err
+
+
+def test_names_of_columns_are_given_with_commas(run: Run) -> None:
+    Path("plain.csv").write_text("1,x,1400000000\n2,y,1500000000\n")
+    code, out, err = run("plain.csv", "--out", "s", *COLUMNS, "--all-positive")
+    assert code == 2
+    assert (
+        "plain.csv: it has no header, its first line is '1', 'x', '1400000000': name its columns with --columns" in err
+    )
+    code, out, err = run("plain.csv", "--out", "s", *COLUMNS, "--all-positive", "--columns", "who,what,when")
+    assert code == 0, err
+    assert "s: 2 rows written" in out
+
+
+def test_missing_values_and_spellings_are_given_by_name(run: Run) -> None:
+    Path("odd.csv").write_text("who,what,stars,when\n01,x,5,1400000000\n\\N,y,1,1500000000\n1,x,5,1400000000\n")
+    code, _, err = run("odd.csv", "--out", "s", *RATED)
+    assert code == 2
+    assert r"give --missing '\N' if it does" in err
+    code, _, err = run("odd.csv", "--out", "s", *RATED, "--missing", r"\N", "NA", "--max-bad-rows", 1)
+    assert code == 2
+    assert "are '01' (odd.csv:2) and '1' (odd.csv:4) the same user?" in err
+    given = ("--missing", r"\N", "NA", "--max-bad-rows", 1, "--ids", "unified")
+    code, out, err = run("odd.csv", "--out", "s", *RATED, *given)
+    assert code == 0, err
+    assert "the stream has 2 rows of 1 users and 1 items" in out
+
+
+def test_stray_quotes_are_told_with_the_option_that_mends_them(run: Run) -> None:
+    Path("vinyl.csv").write_text('who,what,stars,when\n1,12" mix,5,1400000000\n')
+    code, _, err = run("vinyl.csv", "--out", "s", *RATED)
+    assert code == 2
+    assert 'a " stands where no field begins or ends: give --quote none if quotes are text here' in err
+    assert run("vinyl.csv", "--out", "s", *RATED, "--quote", "none")[0] == 0
+
+
+def test_help_fits_a_page_and_has_every_option_in_one_group(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    named = [name for names in GROUPS.values() for name in names]
+    assert len(set(named)) == len(named)
+    for columns in (60, 80, 200):
+        monkeypatch.setenv("COLUMNS", str(columns))
+        _, out, _ = run("--help")
+        assert max(map(len, out.splitlines())) <= 100
+        for title in GROUPS:
+            assert f"\n{title}:\n" in out
+    assert len(out.splitlines()) < 100
 
 
 def test_help_explains_every_option(run: Run) -> None:

@@ -77,7 +77,7 @@ UNFIT = {
         *(pl.Float32(), pl.Float64(), pl.Decimal(10, 2), pl.Boolean(), pl.Date(), pl.Datetime(), pl.Time()),
     ],
     "click": [pl.List(pl.Int64), pl.Binary(), pl.Null(), pl.Duration()],
-    "time": [pl.List(pl.Int64), pl.Binary(), pl.Null(), pl.Duration(), pl.Boolean(), pl.Time()],
+    "time": [pl.List(pl.Int64), pl.Binary(), pl.Null(), pl.Duration(), pl.Boolean(), pl.Time(), pl.Float32()],
     "device": [pl.List(pl.Int64), pl.Binary(), pl.Duration()],
 }
 FIT = {
@@ -102,9 +102,9 @@ def test_a_type_that_can_be_is_accepted(name: str, kind: pl.DataType) -> None:
     assert not problems(COLUMNS, list(types), types.__getitem__)
 
 
-def test_whole_numbers_with_a_point_are_ids_where_the_user_says_so() -> None:
-    for kind in (pl.Float64(), pl.Decimal(10, 2)):
-        types: dict[str, pl.DataType] = {"user": kind}
-        assert "give --ids unified" in problems(COLUMNS[:1], ["user"], types.__getitem__)[0]
-        unified = [identifier("user", "--user", "user", Spelling("unified"))]
-        assert not problems(unified, ["user"], types.__getitem__)
+@pytest.mark.parametrize("kind", [pl.Float64(), pl.Decimal(10, 2)])
+def test_whole_numbers_with_a_point_are_ids_where_the_user_says_so(kind: pl.DataType) -> None:
+    types = {"user": kind}
+    assert "give --ids unified" in problems(COLUMNS[:1], ["user"], types.__getitem__)[0]
+    unified = [identifier("user", "--user", "user", Spelling("unified"))]
+    assert not problems(unified, ["user"], types.__getitem__)

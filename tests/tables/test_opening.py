@@ -153,5 +153,7 @@ def test_names_for_a_file_without_header(tmp_path: Path) -> None:
     assert records.select("line", "user", "time").collect().rows() == [(1, "u1", "1600000000"), (2, "u2", "1600000001")]
     with pytest.raises(DataError, match="its first line has 3 fields, but --columns names 2: give a name for each"):
         open_tables([path], None, '"', ["user", "item"])
+    with pytest.raises(DataError, match="its first line has the names of --columns: leave --columns out"):
+        open_tables([write(tmp_path / "named.csv")], None, '"', ["user", "item", "time"])
     with pytest.raises(DataError, match="--columns is for text files without a header"):
         open_tables([write(tmp_path / "u.parquet")], None, '"', ["user", "item", "time"])
