@@ -50,6 +50,7 @@ def test_a_run_folder_has_configuration_scores_timings_plot_and_checkpoints(walk
     assert finished.code == 0, finished.err
     assert {path.name for path in folder.iterdir()} == {
         *("config.yaml", "metrics.csv", "timings.csv", "learned.csv", "auc.png", "checkpoints"),
+        *("walk.json", ".run.lock"),
     }
     picture = matplotlib.image.imread(folder / "auc.png", format="png")
     assert min(picture.shape[:2]) > 300
