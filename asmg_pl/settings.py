@@ -50,8 +50,9 @@ def settings_in(config: Mapping[str, Any]) -> dict[str, Any]:
         config: the whole configuration, nested, as in ``config.yaml``.
     """
     parts = {name: config[name] for name in ("model", "data") if name in config}
-    if "data" in parts and parts["data"].get("periods", ...) is None:
-        parts["data"] = {**parts["data"], "periods": _default_periods()}
+    data = parts.get("data")
+    if isinstance(data, Mapping) and data.get("periods", ...) is None:
+        parts["data"] = {**data, "periods": _default_periods()}
     return {key: value for key, value in _flat(parts) if key not in FREE}
 
 

@@ -144,7 +144,8 @@ class PeriodReport(Callback):
         if trainer.is_global_zero:
             folder = Path(trainer.default_root_dir)
             _write_csv([result.flat() for result in updater.results.values()], folder / "metrics.csv")
-            _write_csv(self.timings, folder / "timings.csv")
+            if self.timings:
+                _write_csv(self.timings, folder / "timings.csv")
             learned = [
                 {"period": period, "parameters": parameters, "quantity": quantity, "value": value}
                 for period, found in updater.learned.items()

@@ -20,7 +20,7 @@ PRETRAINING = [
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda path: path.stem)
 def test_a_method_walks_and_resumes(fit: Asmg, tmp_path: Path, method: Path) -> None:
-    given = ("--config", method, *PRETRAINING)
+    given = ("--config", method, *PRETRAINING, "--seed_everything", 1)
     whole, parted = tmp_path / "whole", tmp_path / "parted"
     finished = fit(whole, *given, "--loop.until", 10)
     assert finished.code == 0, finished.err
