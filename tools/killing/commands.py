@@ -93,14 +93,12 @@ class Command:
         prepare: makes what must be there before it, and gives its arguments; called with place and target.
         digest: what it has left, by file or tensor.
         sign: whether it has begun to work.
-        done: whether a message says that an earlier call, which was killed, had done all of the work.
     """
 
     name: str
     prepare: Callable[[Place, Path], list[str]]
     digest: Callable[[Path], Digest]
     sign: Callable[[Path], bool]
-    done: Callable[[str], bool] = lambda message: False
 
 
 def environment() -> dict[str, str]:
@@ -160,10 +158,6 @@ def _copied(place: Place, target: Path) -> list[str]:
     return ["convert", "new.csv", "--out", target.name, "--append"]
 
 
-def _appended(message: str) -> bool:
-    return "already" in message
-
-
 COMMANDS = {
     command.name: command
     for command in (
@@ -179,8 +173,7 @@ COMMANDS = {
             lambda place, target: ["convert", "all.csv", "--out", target.name, *COLUMNS],
             of_stream,
             lambda target: any(target.parent.glob(f".{target.name}*")),
-            lambda message: "exists" in message,
         ),
-        Command("append", _copied, of_stream, lambda target: len([*target.iterdir()]) > 3, _appended),
+        Command("append", _copied, of_stream, lambda target: any(target.glob(".writing-*"))),
     )
 }
