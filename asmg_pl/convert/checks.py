@@ -98,6 +98,8 @@ def check_ids(rows: pl.DataFrame, categories: pl.DataFrame, given: Given) -> Non
     """
     for column in given.columns:
         values, feature = rows[column.role], column.role.startswith("context ")
+        if column.is_id and values.dtype.is_integer() and values.min() == -1:  # the one number below 0
+            raise DataError(_missing(column, ("-1", int((values == -1).sum())), len(rows), given))
         if values.dtype != pl.String or not (column.is_id or feature):
             continue
         if column.is_id and (found := doubtful(values)):

@@ -245,6 +245,16 @@ def test_ids_beyond_64_bits_are_text(write: Write, tmp_path: Path) -> None:
 # ---- missing values
 
 
+def test_minus_one_among_numbers_is_taken_for_a_missing_value(write: Write, tmp_path: Path) -> None:
+    path = write(rows([1, -1, 7, -1]))
+    message = refused(tmp_path / "out", path)
+    assert f"2 of 4 rows (50.0%) have the user '-1' (the first at {path}:3)" in message
+    assert "give --missing -1 if it does" in message
+    assert convert([path], tmp_path / "a", replace(SETTINGS, ids="as-written")).sizes.users == 3
+    assert convert([path], tmp_path / "b", replace(SETTINGS, missing=("-1",)), max_bad_rows=2).sizes.users == 2
+    assert convert([write(rows([1, -1, -7]))], tmp_path / "c", SETTINGS).sizes.users == 3
+
+
 @pytest.mark.parametrize("text", ["\\N", "NA", "null", "undefined", "None", "nan", "?"])
 @pytest.mark.parametrize("column", ["user", "item"])
 def test_a_giant_user_without_a_name_is_refused(write: Write, tmp_path: Path, text: str, column: str) -> None:
