@@ -16,6 +16,8 @@ from asmg_pl.signals import catch_again, is_stopping, stop_on_signals
 BUSY = """
 import signal, sys, time
 from asmg_pl.signals import stop_on_signals
+for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):  # whatever started the tests may ignore some
+    signal.signal(signal.Signals[name], signal.SIG_DFL)
 with stop_on_signals():
     print("ready", flush=True)
     try:
