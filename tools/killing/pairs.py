@@ -4,38 +4,26 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 
-from killing.commands import COMMANDS, ROWS, Place, of_run, of_stream, start
+from killing.commands import COMMANDS, ROWS, Place, of_stream, start
 
 Together = Callable[[Place, int], list[str]]
 
 
-def two_appends(place: Place, number: int) -> list[str]:
-    """Two processes append the same rows: one does, the other is told, and the stream has the rows once."""
-    command = COMMANDS["append"]
+def twice(name: str, place: Place, number: int) -> list[str]:
+    """Two processes do the same at once: one does it, the other is told, and what is left is what one leaves."""
+    command = COMMANDS[name]
     target = place.target(command, f"twice-{number}")
     arguments = command.prepare(place, target)
     codes, texts = _both([arguments, arguments], place.folder, target)
-    if of_stream(target) != place.expected["append"]:
-        return [f"two appends, round {number}: {target} has other bytes than one append makes ({codes})"]
+    if command.digest(target) != place.expected[name]:
+        return [f"two of {name}, round {number}: {target} has other bytes than one leaves ({codes})"]
     if sorted(codes) != [0, 2] or not all(texts):
-        return [f"two appends, round {number}: exit statuses {codes}, {texts}"]
-    return []
-
-
-def two_walks(place: Place, number: int) -> list[str]:
-    """Two processes walk in one folder: one walks, the other is told."""
-    command = COMMANDS["fit"]
-    target = place.target(command, f"twice-{number}")
-    arguments = command.prepare(place, target)
-    codes, texts = _both([arguments, arguments], place.folder, target)
-    if of_run(target) != place.expected["fit"]:
-        return [f"two walks, round {number}: {target} has other bytes than one walk leaves ({codes})"]
-    if sorted(codes) != [0, 2] or not all(texts):
-        return [f"two walks, round {number}: exit statuses {codes}, {texts}"]
+        return [f"two of {name}, round {number}: exit statuses {codes}, {texts}"]
     return []
 
 
@@ -65,7 +53,7 @@ def _both(commands: Sequence[Sequence[str]], folder: Path, target: Path) -> tupl
 
 
 PAIRS: dict[str, Together] = {
-    "two appends": two_appends,
-    "two walks": two_walks,
+    "two appends": partial(twice, "append"),
+    "two walks": partial(twice, "fit"),
     "append beside a walk": append_beside_walk,
 }

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from asmg_pl.data.log import BLOCK, Sizes
 from asmg_pl.errors import DataError
+from asmg_pl.files import sync
 
 FILE = "stream.json"
 FORMAT = "asmg stream"
@@ -161,12 +161,3 @@ def replace_file(path: Path, content: bytes) -> None:
     sync(partial)
     partial.replace(path)
     sync(path.parent)
-
-
-def sync(path: Path) -> None:
-    """Have a file's content, or a folder's list of files, written to the disk itself."""
-    file = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(file)
-    finally:
-        os.close(file)

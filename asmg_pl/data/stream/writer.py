@@ -24,7 +24,7 @@ from asmg_pl.data.log import BLOCK, InteractionLog, Sizes
 from asmg_pl.data.names import Names
 from asmg_pl.data.stream.appending import aside, index_name, stream_lock, sweep
 from asmg_pl.data.stream.digests import Intact, write_digests
-from asmg_pl.data.stream.manifest import FILE, MOST_CARRIED, History, Manifest, Part, part_name, sync
+from asmg_pl.data.stream.manifest import FILE, MOST_CARRIED, History, Manifest, Part, part_name
 from asmg_pl.data.stream.reader import (
     CATALOGUE,
     length_type,
@@ -37,6 +37,7 @@ from asmg_pl.data.stream.reader import (
 from asmg_pl.data.stream.tails import TAIL, densely, past_of
 from asmg_pl.data.table import CONTEXT_FROM, checked
 from asmg_pl.errors import DataError
+from asmg_pl.files import sync
 
 
 class StreamWriter:
