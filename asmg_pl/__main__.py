@@ -1,7 +1,7 @@
 """``python -m asmg_pl`` is ``asmg``."""
 
-from asmg_pl.environment import lasting_streams
-from asmg_pl.signals import stop_on_signals
+from asmg_pl.system.environment import lasting_streams
+from asmg_pl.system.signals import stop_on_signals
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from asmg_pl.checkpoints.digest import digests_of
 from asmg_pl.checkpoints.schema import check
 from asmg_pl.checkpoints.values import Flaw
 from asmg_pl.errors import CheckpointError
-from asmg_pl.files import written_whole
+from asmg_pl.system.files import written_whole
 
 #: What a checkpoint holds, and how; raised when a change makes earlier files unreadable.
 FORMAT = 3

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from asmg_pl.data.log import Sizes
-from asmg_pl.keyed import seeded
+from asmg_pl.randomness.keyed import seeded
 from asmg_pl.recommenders import Recommender
 from asmg_pl.table_entries import histories_in, models_in
 

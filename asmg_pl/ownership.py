@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from asmg_pl.errors import ConfigError
-from asmg_pl.lock import locked
+from asmg_pl.system.lock import locked
 
 LOCK = ".run.lock"
 

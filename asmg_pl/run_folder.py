@@ -13,7 +13,7 @@ import polars as pl
 
 from asmg_pl.checkpoint_io import newest_first, read_checkpoint
 from asmg_pl.errors import CheckpointError
-from asmg_pl.files import written_whole
+from asmg_pl.system.files import written_whole
 
 CHECKPOINTS, IDENTITY, SCORES = "checkpoints", "walk.json", "metrics.csv"
 

@@ -26,7 +26,7 @@ from run_folder import find_runs
 from tables import publish
 from wandb_source import wandb_runs
 
-from asmg_pl.escaping import terminal
+from asmg_pl.system.escaping import terminal
 
 
 def main() -> None:

@@ -18,7 +18,7 @@ from tables import Shown, figure
 
 from asmg_pl.callbacks.configuration import settings_in
 from asmg_pl.errors import DataError
-from asmg_pl.escaping import mathtext
+from asmg_pl.system.escaping import mathtext
 
 #: Metrics of which less is better.
 LOSSES = ("logloss", "normalized_entropy")

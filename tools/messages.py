@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from asmg_pl.errors import UserError
-from asmg_pl.escaping import terminal
+from asmg_pl.system.escaping import terminal
 
 
 def say(text: str) -> None:

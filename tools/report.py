@@ -25,8 +25,8 @@ from tables import figure
 
 from asmg_pl.callbacks.configuration import settings_in
 from asmg_pl.errors import UserError
-from asmg_pl.escaping import html as escape
-from asmg_pl.escaping import terminal
+from asmg_pl.system.escaping import html as escape
+from asmg_pl.system.escaping import terminal
 
 PAGE = Path(__file__).with_name("report_page")
 INCREMENTAL = "incremental model"

@@ -17,7 +17,7 @@ import polars as pl
 import yaml
 
 from asmg_pl.errors import DataError
-from asmg_pl.escaping import terminal
+from asmg_pl.system.escaping import terminal
 
 #: Bytes that a file of settings, or a table, has at most; larger ones are no files of a run.
 LARGEST_SETTINGS, LARGEST_TABLE = 2**20, 2**29

@@ -25,7 +25,7 @@ from tables import Shown, figure, publish
 from trial import TUNED, Trial, label, tuned_files
 from walks import own_and_rest
 
-from asmg_pl.escaping import mathtext
+from asmg_pl.system.escaping import mathtext
 
 
 def draw(rows: list[dict[str, Any]], option: str, values: list[str], path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from asmg_pl import escaping
+from asmg_pl.system import escaping
 
 
 class Shown(NamedTuple):

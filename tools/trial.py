@@ -9,7 +9,7 @@ from pathlib import Path
 
 from run_files import settings_of
 
-from asmg_pl.escaping import terminal
+from asmg_pl.system.escaping import terminal
 
 TUNED = "folder with the methods' chosen settings: the folder tuned/ that tune_methods.py writes"
 Options = tuple[tuple[str, str], ...]

@@ -36,7 +36,7 @@ from trial import Options, Trial, label
 from walks import own_and_rest
 
 from asmg_pl.errors import DataError
-from asmg_pl.escaping import terminal
+from asmg_pl.system.escaping import terminal
 
 GRID = Path(__file__).parents[1] / "configs" / "tuning" / "grid.yaml"
 Grid = Mapping[str, Mapping[str, Sequence[Any]]]

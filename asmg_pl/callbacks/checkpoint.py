@@ -17,7 +17,7 @@ from asmg_pl.checkpoints.fit import check_loops, check_optimizers, check_place, 
 from asmg_pl.checkpoints.values import Flaw
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.errors import CheckpointError, ConfigError, StorageError, UserError
-from asmg_pl.files import PARTIAL, remove
+from asmg_pl.system.files import PARTIAL, remove
 from asmg_pl.ownership import Ownership
 from asmg_pl.run_folder import CHECKPOINTS, IDENTITY, last_period, scored_periods, walk_in, write_identity
 from asmg_pl.updaters.base import Updater

@@ -11,7 +11,7 @@ from lightning.pytorch.cli import SaveConfigCallback
 
 from asmg_pl.callbacks.progress import say
 from asmg_pl.errors import CheckpointError
-from asmg_pl.files import written_whole
+from asmg_pl.system.files import written_whole
 from asmg_pl.provenance import changed_machine, machine, provenance
 from asmg_pl.settings import differences, shared_settings
 from asmg_pl.settings import settings_in as settings_in

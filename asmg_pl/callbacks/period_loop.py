@@ -15,7 +15,7 @@ from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.data.phase import Phase
 from asmg_pl.errors import ConfigError, WalkInterruptedError
 from asmg_pl.sharding import ShardedTables
-from asmg_pl.signals import catch_again, is_stopping
+from asmg_pl.system.signals import catch_again, is_stopping
 from asmg_pl.updaters.base import Updater
 
 #: Trainer settings without which a walk would go wrong, and why.

@@ -8,8 +8,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from asmg_pl.escaping import mathtext
-from asmg_pl.files import written_whole
+from asmg_pl.system.escaping import mathtext
+from asmg_pl.system.files import written_whole
 from asmg_pl.results import PeriodResult
 
 

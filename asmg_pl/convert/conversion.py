@@ -21,8 +21,8 @@ from asmg_pl.data.negatives import add_negatives
 from asmg_pl.data.stream import StreamWriter, open_stream, read_names, stream_lock
 from asmg_pl.data.stream.manifest import Manifest
 from asmg_pl.errors import ConfigError
-from asmg_pl.files import sync
-from asmg_pl.lock import locked
+from asmg_pl.system.files import sync
+from asmg_pl.system.lock import locked
 from asmg_pl.tables.quarantine import Quarantine
 from asmg_pl.tables.rows import progress
 from asmg_pl.tables.times import UNITS

@@ -10,7 +10,7 @@ from torch import Tensor
 from asmg_pl.data.batch import Batch, Share
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.negatives import beside
-from asmg_pl.keyed import seed_of
+from asmg_pl.randomness.keyed import seed_of
 
 
 def randomness(*key: int | str, device: torch.device | str = "cpu") -> torch.Generator:

@@ -21,7 +21,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.keyed import uniform
+from asmg_pl.randomness.keyed import uniform
 from asmg_pl.rows import touched_rows
 
 #: A table with at most so many rows is multiplied whole where vectors are summed.
@@ -191,7 +191,7 @@ class Recommender(nn.Module, ABC):
             rows: which rows, int64 [n].
             width: numbers of a row, D.
             known: rows of the table that pre-training has seen, at least 1.
-            seed: of the walk; see :func:`asmg_pl.keyed.uniform`.
+            seed: of the walk; see :func:`asmg_pl.randomness.keyed.uniform`.
 
         Returns:
             float [n, D] on the device of ``rows``.

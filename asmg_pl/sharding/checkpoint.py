@@ -33,7 +33,7 @@ from asmg_pl.checkpoint_io import WALK, AtomicCheckpointIO, Entries, read_checkp
 from asmg_pl.checkpoints.digest import digest_of_file
 from asmg_pl.checkpoints.values import Flaw, tensor
 from asmg_pl.errors import CheckpointError
-from asmg_pl.files import PARTIAL, not_written, storage_reason, written_whole
+from asmg_pl.system.files import PARTIAL, not_written, storage_reason, written_whole
 from asmg_pl.sharding.layout import Layout
 from asmg_pl.sharding.reader import Reader, part_names, tensors_in
 

@@ -22,7 +22,7 @@ from asmg_pl.errors import CheckpointError, ConfigError
 from asmg_pl.finite import Watch, stop_if, trained, unsound
 from asmg_pl.growth import grow_moments, grow_state, table_growth
 from asmg_pl.initial import Draw, known_sizes, on_meta, table_rows
-from asmg_pl.keyed import seed_of
+from asmg_pl.randomness.keyed import seed_of
 from asmg_pl.learned import Learned
 from asmg_pl.memory import require, size_of
 from asmg_pl.metrics import Scoreboard

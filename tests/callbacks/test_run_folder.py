@@ -14,7 +14,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.plugins.io import AsyncCheckpointIO, TorchCheckpointIO
 
-from asmg_pl import files
+from asmg_pl.system import files
 from asmg_pl.callbacks import PhaseCheckpoint
 from asmg_pl.checkpoint_io import newest_first, read_checkpoint
 from asmg_pl.errors import CheckpointError, ConfigError, StorageError

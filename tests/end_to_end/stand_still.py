@@ -9,7 +9,7 @@ from typing import Any, cast
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
-from asmg_pl import files
+from asmg_pl.system import files
 from asmg_pl.updaters import Updater
 
 

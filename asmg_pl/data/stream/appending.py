@@ -10,14 +10,14 @@ from pathlib import Path
 from uuid import uuid4
 
 from asmg_pl.data.stream.manifest import Manifest
-from asmg_pl.lock import locked
+from asmg_pl.system.lock import locked
 
 _WRITING = ".writing-"
 _OURS = re.compile(rf"(part|index)-\d{{5,}}|{re.escape(_WRITING)}.*")
 
 
 def stream_lock(folder: Path, wait: float = 0.0) -> AbstractContextManager[None]:
-    """Hold a stream, so that no other program appends to it; see :func:`asmg_pl.lock.locked`."""
+    """Hold a stream, so that no other program appends to it; see :func:`asmg_pl.system.lock.locked`."""
     return locked(
         folder / ".lock",
         f"the stream {folder} is being written",

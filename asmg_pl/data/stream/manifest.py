@@ -10,7 +10,7 @@ from typing import Any, Literal, get_args
 
 from asmg_pl.data.log import BLOCK, Sizes
 from asmg_pl.errors import DataError
-from asmg_pl.files import sync
+from asmg_pl.system.files import sync
 
 FILE = "stream.json"
 FORMAT = "asmg stream"

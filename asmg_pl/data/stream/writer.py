@@ -37,7 +37,7 @@ from asmg_pl.data.stream.reader import (
 from asmg_pl.data.stream.tails import TAIL, densely, past_of
 from asmg_pl.data.table import CONTEXT_FROM, checked
 from asmg_pl.errors import DataError
-from asmg_pl.files import sync
+from asmg_pl.system.files import sync
 
 
 class StreamWriter:

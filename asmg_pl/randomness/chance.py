@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from asmg_pl.keyed import fraction
+from asmg_pl.randomness.keyed import fraction
 
 #: Gives random numbers from 0 to 1, float64 [n]: for which draws (int64 [n]), and which try of theirs it is.
 Chance = Callable[[Tensor, int], Tensor]

@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from asmg_pl.errors import BusyError
-from asmg_pl.lock import locked
+from asmg_pl.system.lock import locked
 
 HOLD = """
 import sys
 from pathlib import Path
-from asmg_pl.lock import locked
+from asmg_pl.system.lock import locked
 with locked(Path(sys.argv[1]), "x", "y"):
     print("held", flush=True)
     sys.stdin.readline()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from asmg_pl.keyed import mix, seed_of, seeded, uniform
+from asmg_pl.randomness.keyed import mix, seed_of, seeded, uniform
 
 ROWS = torch.arange(50_000)
 

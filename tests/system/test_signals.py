@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from asmg_pl.signals import catch_again, is_stopping, stop_on_signals
+from asmg_pl.system.signals import catch_again, is_stopping, stop_on_signals
 
 BUSY = """
 import signal, sys, time
-from asmg_pl.signals import stop_on_signals
+from asmg_pl.system.signals import stop_on_signals
 for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):  # whatever started the tests may ignore some
     signal.signal(signal.Signals[name], signal.SIG_DFL)
 with stop_on_signals():
@@ -75,8 +75,8 @@ def test_a_second_signal_ends_at_once() -> None:
 
 def test_a_process_that_is_held_up_in_a_library_ends_after_a_while() -> None:
     held = (
-        "import ctypes, signal, asmg_pl.signals; asmg_pl.signals.PATIENCE = 0.2\n"
-        "with asmg_pl.signals.stop_on_signals():\n"
+        "import ctypes, signal, asmg_pl.system.signals; asmg_pl.system.signals.PATIENCE = 0.2\n"
+        "with asmg_pl.system.signals.stop_on_signals():\n"
         "    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})\n"  # another thread gets it: no call is cut
         "    print('ready', flush=True)\n"
         "    ctypes.CDLL(None).sleep(600)\n"

@@ -14,11 +14,11 @@ import torch
 from matplotlib.figure import Figure
 from small_checkpoint import small_checkpoint
 
-from asmg_pl import files
+from asmg_pl.system import files
 from asmg_pl.callbacks.export import write_array
 from asmg_pl.checkpoint_io import AtomicCheckpointIO
 from asmg_pl.errors import StorageError
-from asmg_pl.files import storage_reason, written_whole
+from asmg_pl.system.files import storage_reason, written_whole
 
 
 def test_a_file_gets_its_name_when_it_is_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

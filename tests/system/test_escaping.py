@@ -11,7 +11,7 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from asmg_pl.escaping import html, latex, markdown, mathtext, plain, terminal
+from asmg_pl.system.escaping import html, latex, markdown, mathtext, plain, terminal
 
 WORDS = "שלום 世界 😀 👩‍🔬 e\u0301 gru_multi/window=3,x 95 %"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from asmg_pl.environment import LastingStream, have_home, import_from_working_folder, lasting_streams
+from asmg_pl.system.environment import LastingStream, have_home, import_from_working_folder, lasting_streams
 
 
 class Failing(io.StringIO):
