@@ -78,7 +78,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         if Path(path).is_dir():
             raise CheckpointError(
                 f"{path} is a folder, written with sharded tables: read it with them "
-                "(--trainer.strategy asmg_pl.sharding.ShardedTables)"
+                "(--trainer.strategy asmg_pl.distributed.ShardedTables)"
             )
         return read_checkpoint(Path(path), map_location)
 
@@ -103,7 +103,7 @@ def check_file(path: Path) -> None:
 def read_checkpoint(path: Path, map_location: Any = "cpu") -> Entries:
     """Load a checkpoint's tensors and plain values, and check them; see :meth:`AtomicCheckpointIO.load_checkpoint`.
 
-    Of one that is a folder, what belongs to no table; see :mod:`asmg_pl.sharding.checkpoint`.
+    Of one that is a folder, what belongs to no table; see :mod:`asmg_pl.distributed.checkpoint`.
 
     Raises:
         CheckpointError: naming the file, what is wrong with it, and the one before it, if there is one.

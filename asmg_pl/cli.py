@@ -27,7 +27,7 @@ from asmg_pl.errors import CheckpointError, ConfigError
 from asmg_pl.failure import OneMessage, leave_if_mendable
 from asmg_pl.options import CALLBACKS, explained, refuse_word
 from asmg_pl.prepare.command import run as prepare
-from asmg_pl.sharding.reader import tensors_in
+from asmg_pl.distributed.reader import tensors_in
 from asmg_pl.system.signals import stop_on_signals
 from asmg_pl.updaters import Updater
 

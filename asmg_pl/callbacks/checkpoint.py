@@ -31,7 +31,7 @@ class PhaseCheckpoint(Checkpoint):
     NNN is the phase's place in its period, so that names sort by the place in the walk. A walk that is resumed from an
     earlier place abandons the later checkpoints: they are removed when its first one is written.
 
-    With sharded tables a checkpoint is a folder (:mod:`asmg_pl.sharding.checkpoint`).
+    With sharded tables a checkpoint is a folder (:mod:`asmg_pl.distributed.checkpoint`).
 
     A run folder holds one walk, which is known by a random number (:mod:`asmg_pl.run_folder`), and one process at a
     time walks there (:mod:`asmg_pl.ownership`). Both are checked before anything is written or removed.

@@ -14,7 +14,7 @@ from asmg_pl.callbacks.progress import say
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.data.phase import Phase
 from asmg_pl.errors import ConfigError, WalkInterruptedError
-from asmg_pl.sharding import ShardedTables
+from asmg_pl.distributed import ShardedTables
 from asmg_pl.system.signals import catch_again, is_stopping
 from asmg_pl.updaters.base import Updater
 
@@ -69,7 +69,7 @@ class PeriodLoop(Callback):
                 raise ConfigError(f"trainer.{name} must be {needed}, not {value}: {reason}")
         if trainer.world_size > 1 and not isinstance(trainer.strategy, (DDPStrategy, ShardedTables)):
             raise ConfigError(
-                "trainer.strategy must be ddp or sharded (asmg_pl.sharding.ShardedTables) on several devices, not "
+                "trainer.strategy must be ddp or sharded (asmg_pl.distributed.ShardedTables) on several devices, not "
                 f"{type(trainer.strategy).__name__}: each of them holds the whole model, or its rows of the tables"
             )
         if trainer.precision not in PRECISIONS:

@@ -5,7 +5,7 @@
     PeriodDataModule                                                     the walk's place, and the rows it is a place in
     results, learned, best_pretraining_epoch, method, initial            what the updater adds
     exemplars, exemplar_weight, reservoir, training_rows                 what some methods add
-    sharded, files                                                       what a folder adds, see asmg_pl.sharding
+    sharded, files                                                       what a folder adds, see asmg_pl.distributed
     walk, within_a_phase, settings, machine                              what callbacks add, see asmg_pl.callbacks
 
 Whether a checkpoint fits the walk that is to go on from it is another question, see :mod:`asmg_pl.checkpoints.fit`.

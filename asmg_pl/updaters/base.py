@@ -28,10 +28,10 @@ from asmg_pl.memory import require, size_of
 from asmg_pl.metrics import Scoreboard
 from asmg_pl.optim import Adam, RowAdam
 from asmg_pl.pretrained import load_pretrained
-from asmg_pl.processes import average_gradients, without_reduction
+from asmg_pl.distributed.processes import average_gradients, without_reduction
 from asmg_pl.recommenders import EmbeddingMLP, Recommender
 from asmg_pl.results import NOT_COUNTED, PeriodResult, mean_over
-from asmg_pl.sharding import ShardedTables
+from asmg_pl.distributed import ShardedTables
 from asmg_pl.table_entries import histories_in, models_in
 from asmg_pl.updaters.losses import cross_entropy
 

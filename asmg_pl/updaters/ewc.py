@@ -13,7 +13,7 @@ from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase
 from asmg_pl.errors import ConfigError
 from asmg_pl.initial import Draw
-from asmg_pl.processes import averaged
+from asmg_pl.distributed.processes import averaged
 from asmg_pl.updaters.base import Updater
 
 

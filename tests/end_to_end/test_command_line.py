@@ -84,7 +84,7 @@ def test_later_configurations_override_earlier_ones(asmg: Asmg, stream: Path, tm
         (["--model", "ASGM"], ["there is no class ASGM", "Did you mean ASMG?", "IncrementalUpdate"]),
         (["--config", "demoo"], ["there is no file demoo", "did you mean configs/demo.yaml?"]),
         (["--trainer.strategy", "dpp"], ["trainer.strategy cannot be dpp: did you mean ddp?"]),
-        (["--trainer.strategy", "asmg_pl.sharding.Nothing"], ["trainer.strategy", "has no attribute 'Nothing'"]),
+        (["--trainer.strategy", "asmg_pl.distributed.Nothing"], ["trainer.strategy", "has no attribute 'Nothing'"]),
         (["--trainer.strategy", "ddp_spawn", "--trainer.devices", 2], ["trainer.strategy cannot be ddp_spawn", "ddp"]),
         (["--trainer.accelerator", "gpus"], ["did you mean gpu?"]),
         (["--trainer.devices", "many"], ["the trainer cannot be made", "devices"]),
@@ -224,7 +224,7 @@ def test_predict_is_no_command(asmg: Asmg) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["sharded", "ShardedTables", "asmg_pl.sharding.ShardedTables", "ddp", "DDPStrategy", "auto"]
+    "name", ["sharded", "ShardedTables", "asmg_pl.distributed.ShardedTables", "ddp", "DDPStrategy", "auto"]
 )
 def test_a_strategy_is_given_by_its_name_or_its_class(fit: Asmg, tmp_path: Path, name: str) -> None:
     options = ("--model.init_args.pretrain_epochs", 1, "--loop.until", 5, "--trainer.accelerator", "cpu")

@@ -125,7 +125,7 @@ def test_a_mini_batch_may_be_gone_over_in_parts(tmp_path: Path, walks: Walks, ra
 
 STRATEGIES = {
     "whole tables": ["--trainer.strategy=ddp"],
-    "sharded tables": ["--trainer.strategy=asmg_pl.sharding.ShardedTables", "--trainer.strategy.min_rows=9"],
+    "sharded tables": ["--trainer.strategy=asmg_pl.distributed.ShardedTables", "--trainer.strategy.min_rows=9"],
 }
 
 

@@ -23,7 +23,7 @@ from asmg_pl.data import Calendar, EqualRows, InteractionLog, PeriodDataModule
 from asmg_pl.data.negatives import Fresh
 from asmg_pl.data.sources import Source
 from asmg_pl.errors import ConfigError
-from asmg_pl.sharding import ShardedTables
+from asmg_pl.distributed import ShardedTables
 from asmg_pl.updaters import (
     ADER,
     ASMG,

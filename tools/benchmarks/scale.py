@@ -28,9 +28,9 @@ from asmg_pl.data.log import Sizes
 from asmg_pl.generators import ResidualGRU
 from asmg_pl.memory import size_of
 from asmg_pl.optim import Adam, RowAdam
-from asmg_pl.processes import average_gradients
+from asmg_pl.distributed.processes import average_gradients
 from asmg_pl.recommenders import EmbeddingMLP
-from asmg_pl.sharding import Layout, Traffic, shard
+from asmg_pl.distributed import Layout, Traffic, shard
 from asmg_pl.updaters import ASMG
 from asmg_pl.updaters.losses import cross_entropy
 

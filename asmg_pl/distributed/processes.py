@@ -4,7 +4,7 @@
     a scored period, a ranked or herded mini-batch        what each process found out about its rows
 
 Parameters, moments, history and state are equal everywhere, since all processes start from the same ones and take the
-same steps; they are never sent. Of sharded tables a process has some rows only, see :mod:`asmg_pl.sharding`.
+same steps; they are never sent. Of sharded tables a process has some rows only, see :mod:`asmg_pl.distributed`.
 """
 
 from __future__ import annotations

@@ -19,9 +19,9 @@ from small_checkpoint import small_checkpoint
 from asmg_pl.checkpoint_io import WALK, read_checkpoint
 from asmg_pl.checkpoints.digest import digests_of
 from asmg_pl.errors import CheckpointError, StorageError
-from asmg_pl.sharding.checkpoint import ShardedEntries, read, write
-from asmg_pl.sharding.layout import Layout
-from asmg_pl.sharding.reader import tensors_in
+from asmg_pl.distributed.checkpoint import ShardedEntries, read, write
+from asmg_pl.distributed.layout import Layout
+from asmg_pl.distributed.reader import tensors_in
 
 SHARDS = 5
 TABLES = {"user": 13, "item": 10, "context_0": 3}  # one place that is not full; all full; none full

@@ -13,10 +13,10 @@ from torch.optim import Optimizer
 
 from asmg_pl.errors import ConfigError
 from asmg_pl.recommenders import Recommender
-from asmg_pl.sharding import checkpoint as sharded
-from asmg_pl.sharding.exchange import Traffic
-from asmg_pl.sharding.layout import Layout
-from asmg_pl.sharding.tables import shard
+from asmg_pl.distributed import checkpoint as sharded
+from asmg_pl.distributed.exchange import Traffic
+from asmg_pl.distributed.layout import Layout
+from asmg_pl.distributed.shard import shard
 from asmg_pl.table_entries import table_entries
 
 
@@ -112,7 +112,7 @@ class ShardedTables(ModelParallelStrategy):
             optimizer.load_state_dict(state)
 
     def save_checkpoint(self, checkpoint: dict[str, Any], filepath: Any, storage_options: Any = None) -> None:
-        """Write a folder, see :mod:`asmg_pl.sharding.checkpoint`."""
+        """Write a folder, see :mod:`asmg_pl.distributed.checkpoint`."""
         sharded.write(checkpoint, Path(self.broadcast(filepath)), self._entries)
 
     def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:

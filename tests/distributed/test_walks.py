@@ -15,9 +15,9 @@ from sharding.ranks import asmg, on_ranks
 
 from asmg_pl.checkpoint_io import newest_first, read_checkpoint
 from asmg_pl.data import Sizes
-from asmg_pl.sharding.checkpoint import ShardedEntries, read
-from asmg_pl.sharding.layout import Layout
-from asmg_pl.sharding.reader import tensors_in
+from asmg_pl.distributed.checkpoint import ShardedEntries, read
+from asmg_pl.distributed.layout import Layout
+from asmg_pl.distributed.reader import tensors_in
 from asmg_pl.table_entries import table_entries
 from asmg_pl.updaters import ASMG
 
@@ -25,7 +25,7 @@ STREAM = "--data.source=DriftingStream --data.source.rows=420 --data.source.cate
 CUT = "--data.source.users=31 --data.source.items=26"
 CUT += " --data.periods=EqualCounts --data.periods.count=7 --data.batch_size=16 --data.history_size=5"
 WALK = "--model.pretrain_periods=2 --model.pretrain_epochs=2 --model.test_from=6 --trainer.accelerator=cpu"
-SHARDED = "--trainer.strategy=asmg_pl.sharding.ShardedTables --trainer.strategy.shards=8 --trainer.strategy.min_rows=9"
+SHARDED = "--trainer.strategy=asmg_pl.distributed.ShardedTables --trainer.strategy.shards=8 --trainer.strategy.min_rows=9"
 METHODS = {"IncrementalUpdate": "", "ASMG": "--model.window=2 --model.generator_learning_rate=1e-3"}
 TABLES = {"user": 31, "item": 26}
 

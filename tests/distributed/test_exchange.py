@@ -9,7 +9,7 @@ import torch
 import torch.distributed as dist
 from sharding.ranks import on_ranks
 
-from asmg_pl.sharding import Layout, Owners, Traffic
+from asmg_pl.distributed import Layout, Owners, Traffic
 
 CASES = 12
 

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from asmg_pl.recommenders import Recommender
-from asmg_pl.sharding.exchange import Owners, Traffic
-from asmg_pl.sharding.layout import Layout
+from asmg_pl.distributed.exchange import Owners, Traffic
+from asmg_pl.distributed.layout import Layout
 from asmg_pl.table_entries import table_entries
 
 

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asmg_pl.sharding import Layout
+from asmg_pl.distributed import Layout
 
 
 @st.composite
