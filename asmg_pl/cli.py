@@ -18,7 +18,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from asmg_pl.callbacks import RunConfig
 from asmg_pl.callbacks.checkpoint import FOLDER
 from asmg_pl.callbacks.others import refuse_callback
-from asmg_pl.checkpoint_io import newest_first, read_checkpoint
+from asmg_pl.checkpoints.io import newest_first, read_checkpoint
 from asmg_pl.config_files import ConfigFile
 from asmg_pl.convert.command import run as convert
 from asmg_pl.data import PeriodDataModule
@@ -204,6 +204,6 @@ def _walk() -> None:
             "logger": False,
             "enable_model_summary": False,
             "default_root_dir": "runs/default",
-            "plugins": {"class_path": "asmg_pl.checkpoint_io.AtomicCheckpointIO"},
+            "plugins": {"class_path": "asmg_pl.checkpoints.io.AtomicCheckpointIO"},
         },
     )

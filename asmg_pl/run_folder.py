@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from asmg_pl.checkpoint_io import newest_first, read_checkpoint
+from asmg_pl.checkpoints.io import newest_first, read_checkpoint
 from asmg_pl.errors import CheckpointError
 from asmg_pl.system.files import written_whole
 

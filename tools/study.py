@@ -15,7 +15,7 @@ from trial import Trial
 from walks import Walk, walk_all
 
 from asmg_pl.callbacks.report import DIVERGED
-from asmg_pl.checkpoint_io import newest_first
+from asmg_pl.checkpoints.io import newest_first
 
 
 class Study:

@@ -12,8 +12,8 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 
 from asmg_pl.callbacks.progress import say
-from asmg_pl.checkpoint_io import AtomicCheckpointIO, newest_first
-from asmg_pl.checkpoints.fit import check_loops, check_optimizers, check_place, check_types
+from asmg_pl.checkpoints.io import AtomicCheckpointIO, newest_first
+from asmg_pl.callbacks.checkpoint_fit import check_loops, check_optimizers, check_place, check_types
 from asmg_pl.checkpoints.values import Flaw
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.errors import CheckpointError, ConfigError, StorageError, UserError
@@ -67,7 +67,7 @@ class PhaseCheckpoint(Checkpoint):
         elif not isinstance(plugin, AtomicCheckpointIO):
             raise ConfigError(
                 f"trainer.plugins has {type(plugin).__name__}, and a walk can go on only from checkpoints that "
-                "asmg_pl.checkpoint_io.AtomicCheckpointIO writes: leave the plugin out"
+                "asmg_pl.checkpoints.io.AtomicCheckpointIO writes: leave the plugin out"
             )
         if stage != "fit":
             return

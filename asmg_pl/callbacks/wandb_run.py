@@ -16,7 +16,7 @@ from asmg_pl.callbacks.checkpoint import FOLDER
 from asmg_pl.callbacks.configuration import described
 from asmg_pl.callbacks.progress import say
 from asmg_pl.callbacks.report import PLOT, PeriodReport
-from asmg_pl.checkpoint_io import newest_first
+from asmg_pl.checkpoints.io import newest_first
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.errors import ConfigError, DivergedError
 from asmg_pl.results import PeriodResult, mean_over

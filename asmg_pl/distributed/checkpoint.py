@@ -29,7 +29,7 @@ from torch.distributed.checkpoint.state_dict_saver import save
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor, Shard
 
-from asmg_pl.checkpoint_io import WALK, AtomicCheckpointIO, Entries, read_checkpoint
+from asmg_pl.checkpoints.io import WALK, AtomicCheckpointIO, Entries, read_checkpoint
 from asmg_pl.checkpoints.digest import digest_of_file
 from asmg_pl.checkpoints.values import Flaw, tensor
 from asmg_pl.errors import CheckpointError

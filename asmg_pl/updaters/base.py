@@ -20,14 +20,14 @@ from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase, nothing
 from asmg_pl.errors import CheckpointError, ConfigError
 from asmg_pl.finite import Watch, stop_if, trained, unsound
-from asmg_pl.growth import grow_moments, grow_state, table_growth
+from asmg_pl.checkpoints.growth import grow_moments, grow_state, table_growth
 from asmg_pl.initial import Draw, known_sizes, on_meta, table_rows
 from asmg_pl.randomness.keyed import seed_of
 from asmg_pl.learned import Learned
 from asmg_pl.memory import require, size_of
 from asmg_pl.metrics import Scoreboard
 from asmg_pl.optim import Adam, RowAdam
-from asmg_pl.pretrained import load_pretrained
+from asmg_pl.updaters.pretrained import load_pretrained
 from asmg_pl.distributed.processes import average_gradients, without_reduction
 from asmg_pl.recommenders import EmbeddingMLP, Recommender
 from asmg_pl.results import NOT_COUNTED, PeriodResult, mean_over

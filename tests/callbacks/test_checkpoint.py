@@ -11,7 +11,7 @@ from lightning import Trainer
 from lightning.pytorch.callbacks import Callback
 
 from asmg_pl.callbacks import PeriodLoop, PhaseCheckpoint
-from asmg_pl.checkpoint_io import AtomicCheckpointIO, newest_first, read_checkpoint
+from asmg_pl.checkpoints.io import AtomicCheckpointIO, newest_first, read_checkpoint
 from asmg_pl.data import EqualCounts, PeriodDataModule
 from asmg_pl.data.sources import DriftingStream
 from asmg_pl.errors import ConfigError

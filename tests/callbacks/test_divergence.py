@@ -14,7 +14,7 @@ from lightning import Trainer
 from torch import Tensor
 
 from asmg_pl.callbacks import PeriodLoop, PeriodReport, PhaseCheckpoint, ServingExport
-from asmg_pl.checkpoint_io import AtomicCheckpointIO, newest_first, read_checkpoint
+from asmg_pl.checkpoints.io import AtomicCheckpointIO, newest_first, read_checkpoint
 from asmg_pl.data import Batch, EqualCounts, PeriodDataModule, Phase
 from asmg_pl.data.sources import DriftingStream
 from asmg_pl.errors import DivergedError

@@ -11,7 +11,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 
 from asmg_pl.callbacks import PeriodLoop, PhaseCheckpoint
-from asmg_pl.checkpoint_io import AtomicCheckpointIO
+from asmg_pl.checkpoints.io import AtomicCheckpointIO
 from asmg_pl.data import EqualCounts, InteractionLog, PeriodDataModule
 from asmg_pl.data.negatives import Fresh
 from asmg_pl.data.sources import DriftingStream, Source

@@ -9,7 +9,7 @@ import pytest
 from lightning import Callback, LightningModule, Trainer
 
 from asmg_pl.callbacks import PeriodLoop, PeriodProgress, PhaseCheckpoint
-from asmg_pl.checkpoint_io import AtomicCheckpointIO
+from asmg_pl.checkpoints.io import AtomicCheckpointIO
 from asmg_pl.data import EqualCounts, PeriodDataModule
 from asmg_pl.data.sources import DriftingStream
 from asmg_pl.updaters import ASMG, SPMF, IncrementalUpdate, Updater

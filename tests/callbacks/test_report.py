@@ -17,7 +17,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from asmg_pl.callbacks import PeriodLoop, PeriodReport, PhaseCheckpoint
 from asmg_pl.callbacks.configuration import described
 from asmg_pl.callbacks.report import opening
-from asmg_pl.checkpoint_io import AtomicCheckpointIO
+from asmg_pl.checkpoints.io import AtomicCheckpointIO
 from asmg_pl.data import EqualCounts, InteractionLog, PeriodDataModule
 from asmg_pl.data.calendar import Boundaries, Calendar
 from asmg_pl.data.sources import DriftingStream, Source

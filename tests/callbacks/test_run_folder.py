@@ -16,7 +16,7 @@ from lightning.pytorch.plugins.io import AsyncCheckpointIO, TorchCheckpointIO
 
 from asmg_pl.system import files
 from asmg_pl.callbacks import PhaseCheckpoint
-from asmg_pl.checkpoint_io import newest_first, read_checkpoint
+from asmg_pl.checkpoints.io import newest_first, read_checkpoint
 from asmg_pl.errors import CheckpointError, ConfigError, StorageError
 from asmg_pl.ownership import Ownership
 from asmg_pl.run_folder import IDENTITY, scored_periods, walk_in

@@ -9,7 +9,7 @@ import pytest
 from lightning import Trainer
 
 from asmg_pl.callbacks import PeriodLoop, PhaseCheckpoint
-from asmg_pl.checkpoint_io import newest_first
+from asmg_pl.checkpoints.io import newest_first
 from asmg_pl.data import EqualCounts, PeriodDataModule
 from asmg_pl.data.sources import DriftingStream
 from asmg_pl.recommenders import EmbeddingMLP

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from checkpoints.damage import damaged
 
-from asmg_pl.checkpoint_io import read_checkpoint
+from asmg_pl.checkpoints.io import read_checkpoint
 from asmg_pl.checkpoints.digest import digests_of
 from asmg_pl.errors import CheckpointError
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from checkpoints.conftest import Fit
 
-from asmg_pl.checkpoint_io import AtomicCheckpointIO, read_checkpoint
+from asmg_pl.checkpoints.io import AtomicCheckpointIO, read_checkpoint
 from asmg_pl.checkpoints.schema import check
 from asmg_pl.checkpoints.values import Flaw
 from asmg_pl.errors import CheckpointError

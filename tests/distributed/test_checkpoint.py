@@ -16,7 +16,7 @@ from checkpoints.damage import damaged
 from sharding.ranks import on_ranks
 from small_checkpoint import small_checkpoint
 
-from asmg_pl.checkpoint_io import WALK, read_checkpoint
+from asmg_pl.checkpoints.io import WALK, read_checkpoint
 from asmg_pl.checkpoints.digest import digests_of
 from asmg_pl.errors import CheckpointError, StorageError
 from asmg_pl.distributed.checkpoint import ShardedEntries, read, write

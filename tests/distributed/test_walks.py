@@ -13,7 +13,7 @@ import torch
 import torch.distributed as dist
 from sharding.ranks import asmg, on_ranks
 
-from asmg_pl.checkpoint_io import newest_first, read_checkpoint
+from asmg_pl.checkpoints.io import newest_first, read_checkpoint
 from asmg_pl.data import Sizes
 from asmg_pl.distributed.checkpoint import ShardedEntries, read
 from asmg_pl.distributed.layout import Layout

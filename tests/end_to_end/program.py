@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from asmg_pl.checkpoint_io import newest_first
+from asmg_pl.checkpoints.io import newest_first
 
 CONFIG = """
 model:

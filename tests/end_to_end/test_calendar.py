@@ -12,7 +12,7 @@ import torch
 from end_to_end.program import Asmg, metrics, movies, ratings
 from end_to_end.test_methods import METHODS, PRETRAINING
 
-from asmg_pl.checkpoint_io import read_checkpoint
+from asmg_pl.checkpoints.io import read_checkpoint
 
 FOLDER = METHODS[0].parent
 OWN_PHASES = [

@@ -15,7 +15,7 @@ import pytest
 import torch
 from end_to_end.program import Asmg, Finished, last_checkpoint, metrics, ratings
 
-from asmg_pl.checkpoint_io import newest_first
+from asmg_pl.checkpoints.io import newest_first
 
 
 @pytest.fixture

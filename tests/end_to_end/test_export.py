@@ -11,7 +11,7 @@ from end_to_end.program import Asmg, last_checkpoint
 
 from asmg_pl.callbacks import ServingExport
 from asmg_pl.callbacks.export import CHUNK, write_array
-from asmg_pl.checkpoint_io import read_checkpoint
+from asmg_pl.checkpoints.io import read_checkpoint
 from asmg_pl.errors import ConfigError
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from end_to_end.program import Asmg, Finished, last_checkpoint
 
-from asmg_pl.checkpoint_io import NAMES_OF_CODE, AtomicCheckpointIO
+from asmg_pl.checkpoints.io import NAMES_OF_CODE, AtomicCheckpointIO
 
 
 @pytest.fixture

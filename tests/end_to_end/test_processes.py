@@ -20,7 +20,7 @@ from end_to_end.program import CONFIG, environment
 from end_to_end.test_kill import leaves
 from sharding.ranks import asmg, on_ranks
 
-from asmg_pl.checkpoint_io import newest_first, read_checkpoint
+from asmg_pl.checkpoints.io import newest_first, read_checkpoint
 
 #: Periods of 200 rows in mini-batches of 66: the tail has 2 rows, fewer than 4 processes. No two rows are alike, since
 #: equal scores would be told apart by rounding, which depends on the number of rows that are scored together.

@@ -66,7 +66,7 @@ PLAIN = "lightning.pytorch.plugins.io.TorchCheckpointIO"
         [f"--trainer.plugins+={SLURM}", "--trainer.plugins.auto_requeue", "false"],
         ["--trainer.plugins", f"[{{class_path: {SLURM}, init_args: {{auto_requeue: false}}}}]"],
         ["--trainer.plugins", PLAIN],
-        ["--trainer.plugins", "asmg_pl.checkpoint_io.AtomicCheckpointIO"],
+        ["--trainer.plugins", "asmg_pl.checkpoints.io.AtomicCheckpointIO"],
         ["--trainer.plugins", "null"],
     ],
 )

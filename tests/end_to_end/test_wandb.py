@@ -23,7 +23,7 @@ from wandb_source import wandb_runs
 
 from asmg_pl import __version__
 from asmg_pl.callbacks.configuration import settings_in
-from asmg_pl.checkpoint_io import read_checkpoint
+from asmg_pl.checkpoints.io import read_checkpoint
 from asmg_pl.provenance import commit
 
 NAMES = ("--wandb.experiment", "drama", "--wandb.method", "residual", "--wandb.tags", "[small, new]")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from small_checkpoint import small_checkpoint
 
-from asmg_pl.checkpoint_io import AtomicCheckpointIO, newest_first, read_checkpoint
+from asmg_pl.checkpoints.io import AtomicCheckpointIO, newest_first, read_checkpoint
 from asmg_pl.errors import CheckpointError
 
 
