@@ -13,7 +13,7 @@ from lightning import LightningModule
 from torch import nn
 
 from asmg_pl.errors import ConfigError
-from asmg_pl.history import ParameterHistory
+from asmg_pl.generators.history import ParameterHistory
 
 _LIMIT = Path("/sys/fs/cgroup/memory.max")
 

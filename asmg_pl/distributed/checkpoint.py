@@ -52,7 +52,7 @@ class ShardedEntries:
             layouts: by table, who owns which rows.
             parameters: the names of the base model's parameters, in the order of its optimiser.
             entries: what of the updater has the rows of which table, see
-                :func:`~asmg_pl.table_entries.table_entries`.
+                :func:`~asmg_pl.generators.table_entries.table_entries`.
         """
         self.layouts = layouts
         self._parameters = parameters

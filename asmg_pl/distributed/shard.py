@@ -10,7 +10,7 @@ from torch import nn
 from asmg_pl.recommenders import Recommender
 from asmg_pl.distributed.exchange import Owners, Traffic
 from asmg_pl.distributed.layout import Layout
-from asmg_pl.table_entries import table_entries
+from asmg_pl.generators.table_entries import table_entries
 
 
 @torch.no_grad()

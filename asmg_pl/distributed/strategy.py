@@ -17,7 +17,7 @@ from asmg_pl.distributed import checkpoint as sharded
 from asmg_pl.distributed.exchange import Traffic
 from asmg_pl.distributed.layout import Layout
 from asmg_pl.distributed.shard import shard
-from asmg_pl.table_entries import table_entries
+from asmg_pl.generators.table_entries import table_entries
 
 
 class ShardedTables(ModelParallelStrategy):

@@ -4,7 +4,6 @@ from asmg_pl.generators.base import Generator, ParameterShapes
 from asmg_pl.generators.cell import Cells, GRUCells, VanillaCells
 from asmg_pl.generators.gru import GRUGenerator, ResidualGRU
 from asmg_pl.generators.linear import LinearGenerator
-from asmg_pl.generators.transfer import Transfer
 
 __all__ = [
     "Cells",
@@ -14,6 +13,5 @@ __all__ = [
     "LinearGenerator",
     "ParameterShapes",
     "ResidualGRU",
-    "Transfer",
     "VanillaCells",
 ]

@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators.base import Generator, ParameterShapes
 from asmg_pl.generators.cell import Cells, GRUCells, glorot_cells
-from asmg_pl.generators.fused import LARGEST, FusedWindow
-from asmg_pl.generators.kernel import Kernel
-from asmg_pl.generators.native import NativeWindow
+from asmg_pl.generators.kernels.fused import LARGEST, FusedWindow
+from asmg_pl.generators.kernels.base import Kernel
+from asmg_pl.generators.kernels.native import NativeWindow
 
 
 class LinearOutput(nn.Module):

@@ -26,9 +26,9 @@ from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase, nothing
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import Generator, ParameterShapes, ResidualGRU
-from asmg_pl.history import ParameterHistory
+from asmg_pl.generators.history import ParameterHistory
 from asmg_pl.randomness.keyed import seeded
-from asmg_pl.learned import learned_quantities
+from asmg_pl.generators.learned import learned_quantities
 from asmg_pl.memory import require, size_of
 from asmg_pl.optim import Adam
 from asmg_pl.recommenders import Recommender

@@ -23,7 +23,7 @@ from asmg_pl.finite import Watch, stop_if, trained, unsound
 from asmg_pl.checkpoints.growth import grow_moments, grow_state, table_growth
 from asmg_pl.initial import Draw, known_sizes, on_meta, table_rows
 from asmg_pl.randomness.keyed import seed_of
-from asmg_pl.learned import Learned
+from asmg_pl.generators.learned import Learned
 from asmg_pl.memory import require, size_of
 from asmg_pl.metrics import Scoreboard
 from asmg_pl.optim import Adam, RowAdam
@@ -32,7 +32,7 @@ from asmg_pl.distributed.processes import average_gradients, without_reduction
 from asmg_pl.recommenders import EmbeddingMLP, Recommender
 from asmg_pl.results import NOT_COUNTED, PeriodResult, mean_over
 from asmg_pl.distributed import ShardedTables
-from asmg_pl.table_entries import histories_in, models_in
+from asmg_pl.generators.table_entries import histories_in, models_in
 from asmg_pl.updaters.losses import cross_entropy
 
 
@@ -48,7 +48,7 @@ class Updater(LightningModule):
     Attributes:
         results: what the walk has scored so far, by period.
         evaluation: what the latest ``validate`` or ``test`` has scored, by period.
-        learned: what a method's generator has learned, by period, see :mod:`asmg_pl.learned`.
+        learned: what a method's generator has learned, by period, see :mod:`asmg_pl.generators.learned`.
         phase: the phase that is running or has just ended.
         initial_draw: what the models started from.
         needs_whole_tables: why the method does not work with tables of which a rank holds some rows only.

@@ -21,7 +21,7 @@ from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase, nothing
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import ParameterShapes, Transfer
-from asmg_pl.history import ParameterHistory
+from asmg_pl.generators.history import ParameterHistory
 from asmg_pl.randomness.keyed import seeded
 from asmg_pl.optim import Adam
 from asmg_pl.recommenders import Recommender

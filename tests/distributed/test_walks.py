@@ -18,7 +18,7 @@ from asmg_pl.data import Sizes
 from asmg_pl.distributed.checkpoint import ShardedEntries, read
 from asmg_pl.distributed.layout import Layout
 from asmg_pl.distributed.reader import tensors_in
-from asmg_pl.table_entries import table_entries
+from asmg_pl.generators.table_entries import table_entries
 from asmg_pl.updaters import ASMG
 
 STREAM = "--data.source=DriftingStream --data.source.rows=420 --data.source.categories=3"

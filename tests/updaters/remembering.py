@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from asmg_pl.data import Phase, Sizes
-from asmg_pl.history import ParameterHistory
+from asmg_pl.generators.history import ParameterHistory
 from asmg_pl.updaters import Updater
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import ParameterShapes, Transfer
-from asmg_pl.generators.transfer import RowTransfer
+from asmg_pl.updaters.transfer import RowTransfer
 
 SHAPES = ParameterShapes({"user": 4}, {"mlp.0.weight": 6, "mlp.0.bias": 2}, window=2)
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from asmg_pl.generators import Generator
-from asmg_pl.history import ParameterHistory
+from asmg_pl.generators.history import ParameterHistory
 from asmg_pl.recommenders import Recommender
 
 #: Rows of a table that stand for all of them in what a generator says of itself, evenly spaced.

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from asmg_pl.generators.kernel import Kernel
+from asmg_pl.generators.kernels.base import Kernel
 
 #: Multiplications per coordinate, k · G · H · (H + 1), above which a compiler takes minutes and gains nothing.
 LARGEST = 512

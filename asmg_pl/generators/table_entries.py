@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from torch import nn
 
-from asmg_pl.history import ParameterHistory
+from asmg_pl.generators.history import ParameterHistory
 from asmg_pl.recommenders import Recommender
 
 

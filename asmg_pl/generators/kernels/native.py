@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from asmg_pl.generators.kernel import Kernel
+from asmg_pl.generators.kernels.base import Kernel
 
 SOURCE = Path(__file__).with_name("gru_window.cpp")
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from asmg_pl.data.log import Sizes
-from asmg_pl.history import ParameterHistory
+from asmg_pl.generators.history import ParameterHistory
 from asmg_pl.recommenders import EmbeddingMLP
 
 SIZES = Sizes(users=6, items=5, categories=4)

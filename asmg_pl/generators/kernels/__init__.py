@@ -1,0 +1,1 @@
+"""Compiled kernels of the cells: C++ on the CPU, ``torch.compile`` on a GPU."""
