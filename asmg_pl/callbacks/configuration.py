@@ -12,16 +12,16 @@ from lightning.pytorch.cli import SaveConfigCallback
 from asmg_pl.callbacks.progress import say
 from asmg_pl.errors import CheckpointError
 from asmg_pl.system.files import written_whole
-from asmg_pl.provenance import changed_machine, machine, provenance
-from asmg_pl.settings import differences, shared_settings
-from asmg_pl.settings import settings_in as settings_in
+from asmg_pl.callbacks.provenance import changed_machine, machine, provenance
+from asmg_pl.callbacks.settings import differences, shared_settings
+from asmg_pl.callbacks.settings import settings_in as settings_in
 
 
 class RunConfig(SaveConfigCallback):
     """Writes ``config.yaml`` when a walk begins, and refuses to resume with other settings than it began with.
 
-    Which settings those are, :mod:`asmg_pl.settings` says. Another machine is no reason to refuse, see
-    :func:`asmg_pl.provenance.machine`.
+    Which settings those are, :mod:`asmg_pl.callbacks.settings` says. Another machine is no reason to refuse, see
+    :func:`asmg_pl.callbacks.provenance.machine`.
 
     Loggers get the configuration too, see :func:`described`.
     """

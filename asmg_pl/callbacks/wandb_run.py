@@ -19,7 +19,7 @@ from asmg_pl.callbacks.report import PLOT, PeriodReport
 from asmg_pl.checkpoints.io import newest_first
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.errors import ConfigError, DivergedError
-from asmg_pl.results import PeriodResult, mean_over
+from asmg_pl.metrics.results import PeriodResult, mean_over
 from asmg_pl.updaters.base import Updater
 
 if TYPE_CHECKING:

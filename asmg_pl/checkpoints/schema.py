@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from asmg_pl.checkpoints.values import Flaw, integer, mapping, number, sequence, shown, tensor, text
-from asmg_pl.results import PeriodResult
+from asmg_pl.metrics.results import PeriodResult
 
 #: What the state of a data module has at least: the walk's place.
 PLACE = ("period", "step", "seen", "seed", "boundaries", "rows", "fingerprint")

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.metrics.scored_rows import ScoredRows
-from asmg_pl.results import PeriodResult
+from asmg_pl.metrics.results import PeriodResult
 
 
 class Scoreboard:

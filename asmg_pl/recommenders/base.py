@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.randomness.keyed import uniform
-from asmg_pl.rows import touched_rows
+from asmg_pl.recommenders.touched import touched_rows
 
 #: A table with at most so many rows is multiplied whole where vectors are summed.
 SMALL = 128

@@ -29,10 +29,10 @@ from asmg_pl.generators import Generator, ParameterShapes, ResidualGRU
 from asmg_pl.generators.history import ParameterHistory
 from asmg_pl.randomness.keyed import seeded
 from asmg_pl.generators.learned import learned_quantities
-from asmg_pl.memory import require, size_of
-from asmg_pl.optim import Adam
+from asmg_pl.updaters.memory import require, size_of
+from asmg_pl.updaters.optim import Adam
 from asmg_pl.recommenders import Recommender
-from asmg_pl.rows import chunks, touched_rows
+from asmg_pl.recommenders.touched import chunks, touched_rows
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.losses import cross_entropy
 

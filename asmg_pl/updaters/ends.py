@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase
-from asmg_pl.optim import Adam
+from asmg_pl.updaters.optim import Adam
 from asmg_pl.updaters.base import Updater
 
 

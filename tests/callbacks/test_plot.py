@@ -10,7 +10,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from asmg_pl.callbacks.plot import plot_results
-from asmg_pl.results import PeriodResult
+from asmg_pl.metrics.results import PeriodResult
 
 NAN = math.nan
 

@@ -21,7 +21,7 @@ from asmg_pl.checkpoints.io import AtomicCheckpointIO
 from asmg_pl.data import EqualCounts, InteractionLog, PeriodDataModule
 from asmg_pl.data.calendar import Boundaries, Calendar
 from asmg_pl.data.sources import DriftingStream, Source
-from asmg_pl.results import mean_over
+from asmg_pl.metrics.results import mean_over
 from asmg_pl.updaters import IncrementalUpdate
 
 pytestmark = pytest.mark.filterwarnings("ignore")

@@ -18,8 +18,8 @@ from asmg_pl.system import files
 from asmg_pl.callbacks import PhaseCheckpoint
 from asmg_pl.checkpoints.io import newest_first, read_checkpoint
 from asmg_pl.errors import CheckpointError, ConfigError, StorageError
-from asmg_pl.ownership import Ownership
-from asmg_pl.run_folder import IDENTITY, scored_periods, walk_in
+from asmg_pl.callbacks.ownership import Ownership
+from asmg_pl.callbacks.run_folder import IDENTITY, scored_periods, walk_in
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -11,7 +11,7 @@ from end_to_end.program import Asmg, Finished
 from lightning import LightningModule, Trainer
 
 from asmg_pl.callbacks import PeriodReport
-from asmg_pl.results import PeriodResult
+from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.updaters import Updater
 
 Walk = tuple[Path, Finished]

@@ -13,7 +13,7 @@ import torch
 import yaml
 from end_to_end.program import Asmg, Finished, last_checkpoint, metrics
 
-from asmg_pl.ownership import Ownership
+from asmg_pl.callbacks.ownership import Ownership
 
 
 @pytest.fixture

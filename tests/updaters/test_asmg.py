@@ -15,7 +15,7 @@ from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import GRUGenerator, ResidualGRU
-from asmg_pl.rows import touched_rows
+from asmg_pl.recommenders.touched import touched_rows
 from asmg_pl.updaters import ASMG, Updater
 from asmg_pl.updaters.asmg import step_weights
 

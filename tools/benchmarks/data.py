@@ -23,7 +23,7 @@ from asmg_pl.data.batch import Batch
 from asmg_pl.data.loader import MiniBatches, permutation
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.stream import open_stream, read_names
-from asmg_pl.optim import Adam
+from asmg_pl.updaters.optim import Adam
 from asmg_pl.recommenders import EmbeddingMLP
 from benchmarks.timing import median
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from asmg_pl.optim import Adam, RowAdam
+from asmg_pl.updaters.optim import Adam, RowAdam
 from asmg_pl.updaters import ASMG
 from benchmarks.timing import medians
 from benchmarks.whole_table import WholeTable

@@ -10,8 +10,8 @@ from torch import nn
 
 from asmg_pl.data import Phase
 from asmg_pl.errors import DivergedError
-from asmg_pl.finite import Watch, stop_if, trained, unsound
-from asmg_pl.optim import Adam
+from asmg_pl.updaters.finite import Watch, stop_if, trained, unsound
+from asmg_pl.updaters.optim import Adam
 
 CPU = torch.device("cpu")
 

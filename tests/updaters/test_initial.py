@@ -14,7 +14,7 @@ from asmg_pl.data import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import GRUGenerator
-from asmg_pl.initial import NOMINAL, Draw, known_sizes, table_rows
+from asmg_pl.updaters.initial import NOMINAL, Draw, known_sizes, table_rows
 from asmg_pl.recommenders import DeepFM, EmbeddingMLP, Hashed, Lookup, MatrixFactorization, Recommender, TwoTower
 from asmg_pl.updaters import ASMG, SML, IncrementalUpdate
 

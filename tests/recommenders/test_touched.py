@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from asmg_pl.rows import chunks, touched_rows
+from asmg_pl.recommenders.touched import chunks, touched_rows
 
 
 @pytest.mark.parametrize("table_rows", [4, 1000])

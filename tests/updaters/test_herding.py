@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from asmg_pl.herding import herd, quotas
+from asmg_pl.updaters.herding import herd, quotas
 
 
 def test_quotas_are_proportional_and_what_is_left_goes_to_the_largest_remainders() -> None:

@@ -10,7 +10,7 @@ from updaters.remembering import Remembering
 
 from asmg_pl.data.log import Sizes
 from asmg_pl.errors import ConfigError
-from asmg_pl.memory import described, memory_of, parts_of, peak_memory, require, size_of
+from asmg_pl.updaters.memory import described, memory_of, parts_of, peak_memory, require, size_of
 from asmg_pl.updaters import ASMG, EWC, IncrementalUpdate
 
 

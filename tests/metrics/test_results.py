@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from asmg_pl.results import HEADLINE, PeriodResult, mean_over
+from asmg_pl.metrics.results import HEADLINE, PeriodResult, mean_over
 
 
 def result(period: int, split: str, auc: float, logloss: float = 0.5) -> PeriodResult:

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from asmg_pl.errors import BusyError, ConfigError
-from asmg_pl.ownership import LOCK, Ownership
+from asmg_pl.callbacks.ownership import LOCK, Ownership
 
 HOLDER = f"{LOCK}.holder"
 HOLD = """
 import sys, time
 from pathlib import Path
-from asmg_pl.ownership import Ownership
+from asmg_pl.callbacks.ownership import Ownership
 owner = Ownership(Path(sys.argv[1]))
 owner.take()
 print("taken", flush=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from asmg_pl.optim import Adam, RowAdam
+from asmg_pl.updaters.optim import Adam, RowAdam
 
 GRADIENTS = torch.tensor([[1e-9, 1e-7, -1e-4, 3.0], [2e-9, -1e-7, 1e-5, 0.0], [0.0, 5e-8, 1e-4, -2.0]]).double()
 

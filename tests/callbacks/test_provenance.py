@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import asmg_pl
-from asmg_pl import provenance
+from asmg_pl.callbacks import provenance
 
 PACKAGE = Path(asmg_pl.__file__).parent
 
