@@ -19,7 +19,7 @@ from docstring_parser import parse
 from asmg_pl.convert.conversion import Conversion, convert
 from asmg_pl.convert.settings import Settings, option
 from asmg_pl.failure import OneMessage
-from asmg_pl.tables.quarantine import FILE as QUARANTINE
+from asmg_pl.data.tables.quarantine import FILE as QUARANTINE
 
 
 def run(arguments: Sequence[str]) -> None:

@@ -29,7 +29,7 @@ from asmg_pl.data.catalogue import Update, as_of, number_categories, plain_catal
 from asmg_pl.data.columns import Columns
 from asmg_pl.data.histories import histories
 from asmg_pl.data.names import Names
-from asmg_pl.data.table import CONTEXT_FROM, checked
+from asmg_pl.data.schema import CONTEXT_FROM, checked
 from asmg_pl.errors import ConfigError
 
 

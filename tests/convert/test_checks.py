@@ -17,7 +17,7 @@ from asmg_pl.convert import Settings, convert
 from asmg_pl.data.stream import StreamWriter, open_stream, read_names
 from asmg_pl.data.stream.manifest import Manifest
 from asmg_pl.errors import ConfigError, DataError
-from asmg_pl.tables import times
+from asmg_pl.data.tables import times
 
 SETTINGS = Settings(user="user", item="item", time="time", label="label")
 BEGIN = 1_600_000_000
@@ -351,7 +351,7 @@ def test_a_stream_that_keeps_words_for_true_and_false_goes_on_with_them(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings = replace(SETTINGS, context=("mobile",))
-    monkeypatch.setattr("asmg_pl.tables.columns.BOOLEANS", {})  # as an earlier version wrote them
+    monkeypatch.setattr("asmg_pl.data.tables.columns.BOOLEANS", {})  # as an earlier version wrote them
     convert([write(rows(["a", "b"], mobile=["True", "False"]))], tmp_path / "out", settings)
     monkeypatch.undo()
     new = write(rows(["a", "b"], begin=BEGIN + 999, mobile=[True, False]), "new.parquet")

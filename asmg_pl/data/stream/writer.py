@@ -35,7 +35,7 @@ from asmg_pl.data.stream.reader import (
     read_table,
 )
 from asmg_pl.data.stream.tails import TAIL, densely, past_of
-from asmg_pl.data.table import CONTEXT_FROM, checked
+from asmg_pl.data.schema import CONTEXT_FROM, checked
 from asmg_pl.errors import DataError
 from asmg_pl.system.files import sync
 

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import polars as pl
 
-from asmg_pl.tables.columns import Column
+from asmg_pl.data.tables.columns import Column
 
 _MANY, _LONG = 30, 50  # columns, and characters of their names, that a message shows
 _FEW = 3

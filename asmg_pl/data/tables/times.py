@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import polars as pl
 
-from asmg_pl.tables.columns import Column
+from asmg_pl.data.tables.columns import Column
 
 TimeUnit = Literal["s", "ms", "us", "ns", "iso"]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from asmg_pl.tables.files import TextFile
-from asmg_pl.tables.text import Dialect
+from asmg_pl.data.tables.files import TextFile
+from asmg_pl.data.tables.text import Dialect
 
 FAULT = "the file ends here, maybe within this row: end the line if it is whole, or fetch the file again"
 ROWS = "".join(f"u{n},{n},{'01'[n % 2]},16000{n:05}\n" for n in range(9990, 10010))

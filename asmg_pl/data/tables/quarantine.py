@@ -17,7 +17,7 @@ class Quarantine:
 
     Attributes:
         count: how many there are.
-        late: how many of them are only too late, see :class:`~asmg_pl.tables.late.Late`.
+        late: how many of them are only too late, see :class:`~asmg_pl.data.tables.late.Late`.
         dropped: how many late rows there are beside these, which may be any number.
         limit: how many there may be.
     """

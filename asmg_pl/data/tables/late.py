@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from asmg_pl.tables.columns import Column
-from asmg_pl.tables.files import TableFile
-from asmg_pl.tables.quarantine import Quarantine
+from asmg_pl.data.tables.columns import Column
+from asmg_pl.data.tables.files import TableFile
+from asmg_pl.data.tables.quarantine import Quarantine
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Late:
         Args:
             rows: the sound rows that are kept.
             table: where they stand.
-            records: the block, as :meth:`~asmg_pl.tables.files.TableFile.read` yields it.
+            records: the block, as :meth:`~asmg_pl.data.tables.files.TableFile.read` yields it.
             columns: what was read of it.
             keep: which sound rows are kept; all by default.
             quarantine: takes the late ones.

@@ -5,10 +5,10 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from asmg_pl.tables.columns import feature, identifier, label
-from asmg_pl.tables.header import is_data, problems
-from asmg_pl.tables.spelling import Spelling
-from asmg_pl.tables.times import time
+from asmg_pl.data.tables.columns import feature, identifier, label
+from asmg_pl.data.tables.header import is_data, problems
+from asmg_pl.data.tables.spelling import Spelling
+from asmg_pl.data.tables.times import time
 
 COLUMNS = [identifier("user", "--user", "user"), label("click"), time("time", "s"), feature("device")]
 MEND = "name its columns"

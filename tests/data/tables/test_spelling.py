@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
-from asmg_pl.tables.spelling import Spelling, doubtful, twofold, unified
+from asmg_pl.data.tables.spelling import Spelling, doubtful, twofold, unified
 
 SAME = [
     ("12", "12.0"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from asmg_pl.tables.spelling import AS_WRITTEN, BOOLEANS, Spelling
+from asmg_pl.data.tables.spelling import AS_WRITTEN, BOOLEANS, Spelling
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import polars as pl
 import pytest
 
-from asmg_pl.tables.times import ANY_TIME, Plausible, TimeUnit, implausible, outliers, time
+from asmg_pl.data.tables.times import ANY_TIME, Plausible, TimeUnit, implausible, outliers, time
 
 NOW = datetime(2022, 6, 1, tzinfo=UTC).timestamp()
 PLAUSIBLE = Plausible.by(NOW)

@@ -11,12 +11,12 @@ import polars as pl
 from tqdm import tqdm
 
 from asmg_pl.errors import DataError
-from asmg_pl.tables.columns import Column
-from asmg_pl.tables.files import TableFile
-from asmg_pl.tables.header import problems
-from asmg_pl.tables.late import Late
-from asmg_pl.tables.quarantine import Quarantine
-from asmg_pl.tables.times import ANY_TIME, UNITS, Plausible, TimeUnit, implausible
+from asmg_pl.data.tables.columns import Column
+from asmg_pl.data.tables.files import TableFile
+from asmg_pl.data.tables.header import problems
+from asmg_pl.data.tables.late import Late
+from asmg_pl.data.tables.quarantine import Quarantine
+from asmg_pl.data.tables.times import ANY_TIME, UNITS, Plausible, TimeUnit, implausible
 
 _SAMPLE = 1000  # rows from which a column is judged that cannot be what it was named for
 _SAMPLE_BYTES = 1 << 18

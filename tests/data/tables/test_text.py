@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asmg_pl.errors import DataError
-from asmg_pl.tables import text
-from asmg_pl.tables.text import Block, Dialect, blocks
+from asmg_pl.data.tables import text
+from asmg_pl.data.tables.text import Block, Dialect, blocks
 
 COLUMNS = ["a", "b", "c"]
 CSV = Dialect(",")
