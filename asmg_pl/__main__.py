@@ -7,7 +7,7 @@ from asmg_pl.system.signals import stop_on_signals
 def main() -> None:
     """Run the command line; signals and closed streams are taken care of before the libraries are imported."""
     with lasting_streams(), stop_on_signals():
-        from asmg_pl.cli import main as command_line
+        from asmg_pl.cli.main import main as command_line
 
         command_line()
 

@@ -11,15 +11,15 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 
-from asmg_pl.callbacks.progress import say
-from asmg_pl.checkpoints.io import AtomicCheckpointIO, newest_first
 from asmg_pl.callbacks.checkpoint_fit import check_loops, check_optimizers, check_place, check_types
+from asmg_pl.callbacks.ownership import Ownership
+from asmg_pl.callbacks.progress import say
+from asmg_pl.callbacks.run_folder import CHECKPOINTS, IDENTITY, last_period, scored_periods, walk_in, write_identity
+from asmg_pl.checkpoints.io import AtomicCheckpointIO, newest_first
 from asmg_pl.checkpoints.values import Flaw
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.errors import CheckpointError, ConfigError, StorageError, UserError
 from asmg_pl.system.files import PARTIAL, remove
-from asmg_pl.callbacks.ownership import Ownership
-from asmg_pl.callbacks.run_folder import CHECKPOINTS, IDENTITY, last_period, scored_periods, walk_in, write_identity
 from asmg_pl.updaters.base import Updater
 
 FOLDER = CHECKPOINTS
@@ -33,8 +33,9 @@ class PhaseCheckpoint(Checkpoint):
 
     With sharded tables a checkpoint is a folder (:mod:`asmg_pl.distributed.checkpoint`).
 
-    A run folder holds one walk, which is known by a random number (:mod:`asmg_pl.callbacks.run_folder`), and one process at a
-    time walks there (:mod:`asmg_pl.callbacks.ownership`). Both are checked before anything is written or removed.
+    A run folder holds one walk, which is known by a random number (:mod:`asmg_pl.callbacks.run_folder`), and one
+    process at a time walks there (:mod:`asmg_pl.callbacks.ownership`). Both are checked before anything is
+    written or removed.
 
     It is a :class:`lightning.pytorch.callbacks.Checkpoint`, so that Lightning calls it after all other callbacks.
     """

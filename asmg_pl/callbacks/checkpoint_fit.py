@@ -13,9 +13,9 @@ from torch.optim import Optimizer
 
 from asmg_pl.checkpoints.values import Flaw, integer
 from asmg_pl.data.datamodule import PeriodDataModule
-from asmg_pl.updaters.optim import Adam
 from asmg_pl.updaters.asmg import ASMG
 from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.optim import Adam
 
 
 def check_place(checkpoint: Mapping[str, Any], updater: Updater, data: PeriodDataModule) -> None:

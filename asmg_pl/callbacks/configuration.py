@@ -10,11 +10,11 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 
 from asmg_pl.callbacks.progress import say
-from asmg_pl.errors import CheckpointError
-from asmg_pl.system.files import written_whole
 from asmg_pl.callbacks.provenance import changed_machine, machine, provenance
 from asmg_pl.callbacks.settings import differences, shared_settings
 from asmg_pl.callbacks.settings import settings_in as settings_in
+from asmg_pl.errors import CheckpointError
+from asmg_pl.system.files import written_whole
 
 
 class RunConfig(SaveConfigCallback):

@@ -12,9 +12,9 @@ from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from asmg_pl.data.datamodule import PeriodDataModule
+from asmg_pl.distributed import ShardedTables
 from asmg_pl.errors import ConfigError
 from asmg_pl.system.files import remove, written_whole
-from asmg_pl.distributed import ShardedTables
 from asmg_pl.updaters.base import Updater
 
 FOLDER = "serving"

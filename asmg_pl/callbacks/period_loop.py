@@ -13,8 +13,8 @@ from asmg_pl.callbacks.others import ADDED, refuse_callback
 from asmg_pl.callbacks.progress import say
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.data.phase import Phase
-from asmg_pl.errors import ConfigError, WalkInterruptedError
 from asmg_pl.distributed import ShardedTables
+from asmg_pl.errors import ConfigError, WalkInterruptedError
 from asmg_pl.system.signals import catch_again, is_stopping
 from asmg_pl.updaters.base import Updater
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.system.escaping import mathtext
 from asmg_pl.system.files import written_whole
-from asmg_pl.metrics.results import PeriodResult
 
 
 def plot_results(results: Sequence[PeriodResult], path: Path) -> None:

@@ -24,11 +24,11 @@ from asmg_pl.callbacks.plot import plot_results
 from asmg_pl.callbacks.progress import say
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.errors import DivergedError
+from asmg_pl.metrics.results import HEADLINE, NOT_COUNTED, PeriodResult, mean_over
 from asmg_pl.system.escaping import terminal
 from asmg_pl.system.files import written_whole
-from asmg_pl.updaters.memory import described, parts_of, peak_memory
-from asmg_pl.metrics.results import HEADLINE, NOT_COUNTED, PeriodResult, mean_over
 from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.memory import described, parts_of, peak_memory
 
 PLOT = "auc.png"
 DIVERGED = "diverged.txt"

@@ -8,7 +8,8 @@
     sharded, files                                                       what a folder adds, see asmg_pl.distributed
     walk, within_a_phase, settings, machine                              what callbacks add, see asmg_pl.callbacks
 
-Whether a checkpoint fits the walk that is to go on from it is another question, see :mod:`asmg_pl.callbacks.checkpoint_fit`.
+Whether a checkpoint fits the walk that is to go on from it is another question: see
+:mod:`asmg_pl.callbacks.checkpoint_fit`.
 """
 
 from __future__ import annotations

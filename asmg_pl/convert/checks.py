@@ -10,12 +10,12 @@ from pathlib import Path
 import polars as pl
 
 from asmg_pl.data.stream import read_names
-from asmg_pl.errors import DataError
 from asmg_pl.data.tables.columns import Column
 from asmg_pl.data.tables.files import TableFile
 from asmg_pl.data.tables.rows import first_place
 from asmg_pl.data.tables.spelling import BOOLEANS, Twofold, doubtful, twofold, unified
 from asmg_pl.data.tables.times import UNITS, TimeUnit, outliers
+from asmg_pl.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -20,12 +20,12 @@ from asmg_pl.data.log import Sizes
 from asmg_pl.data.negatives import add_negatives
 from asmg_pl.data.stream import StreamWriter, open_stream, read_names, stream_lock
 from asmg_pl.data.stream.manifest import Manifest
-from asmg_pl.errors import ConfigError
-from asmg_pl.system.files import sync
-from asmg_pl.system.lock import locked
 from asmg_pl.data.tables.quarantine import Quarantine
 from asmg_pl.data.tables.rows import progress
 from asmg_pl.data.tables.times import UNITS
+from asmg_pl.errors import ConfigError
+from asmg_pl.system.files import sync
+from asmg_pl.system.lock import locked
 
 _DAY, _EPOCH = 24 * 60 * 60, date(1970, 1, 1).toordinal()
 _FOREVER = 2**62

@@ -15,8 +15,8 @@ from pathlib import Path
 from asmg_pl.data.stream.attached import attached
 from asmg_pl.data.stream.manifest import FILE as MANIFEST
 from asmg_pl.data.stream.manifest import replace_file
-from asmg_pl.errors import DataError
 from asmg_pl.data.tables.quarantine import FILE as QUARANTINE
+from asmg_pl.errors import DataError
 
 SETTINGS = "convert.json"
 

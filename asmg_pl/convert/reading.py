@@ -12,12 +12,12 @@ from asmg_pl.convert.checks import Given, as_in_stream, check_ids, check_times
 from asmg_pl.convert.repeated import Repeated, without_known, without_shared
 from asmg_pl.convert.settings import Settings
 from asmg_pl.data.stream.manifest import Manifest
-from asmg_pl.errors import DataError
 from asmg_pl.data.tables.late import Late
 from asmg_pl.data.tables.opening import open_tables
 from asmg_pl.data.tables.quarantine import Quarantine
 from asmg_pl.data.tables.rows import check_schema, read_rows
 from asmg_pl.data.tables.times import UNITS
+from asmg_pl.errors import DataError
 
 _NO_HEADER = "name its columns with --columns NAME,NAME,…, one for each"
 _NO_ITEM_HEADER = "put a line with the names of its columns before it"

@@ -20,8 +20,8 @@ import torch
 
 from asmg_pl.data.stream import open_stream, read_names
 from asmg_pl.data.stream.manifest import Manifest
-from asmg_pl.errors import DataError
 from asmg_pl.data.tables.late import utc
+from asmg_pl.errors import DataError
 
 Repeated = Literal["refuse", "drop", "keep"]
 

@@ -13,12 +13,12 @@ from asmg_pl.convert.kept import SETTINGS as FILE
 from asmg_pl.convert.kept import stored_settings
 from asmg_pl.data.negatives import Rule
 from asmg_pl.data.stream import MOST_CARRIED
-from asmg_pl.errors import ConfigError, DataError
 from asmg_pl.data.tables import columns as meaning
 from asmg_pl.data.tables import times
 from asmg_pl.data.tables.columns import Column
 from asmg_pl.data.tables.spelling import Ids, Spelling
 from asmg_pl.data.tables.times import ANY_TIME, Plausible, TimeUnit
+from asmg_pl.errors import ConfigError, DataError
 
 #: Settings that the first version did not have.
 _LATER = ("any_time", "ids", "missing", "columns")

@@ -25,9 +25,9 @@ import torch
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.randomness.chance import Chance, by_number, in_sequence
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.errors import ConfigError
+from asmg_pl.randomness.chance import Chance, by_number, in_sequence
 
 Rule = Literal["uniform", "popularity"]
 Candidates = Literal["seen", "all"]

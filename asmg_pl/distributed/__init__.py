@@ -2,7 +2,7 @@
 
 from asmg_pl.distributed.exchange import Owners, Traffic
 from asmg_pl.distributed.layout import Layout
-from asmg_pl.distributed.strategy import ShardedTables
 from asmg_pl.distributed.shard import shard
+from asmg_pl.distributed.strategy import ShardedTables
 
 __all__ = ["Layout", "Owners", "ShardedTables", "Traffic", "shard"]

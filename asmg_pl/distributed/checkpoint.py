@@ -5,8 +5,8 @@
       .metadata, __R_0.distcp   the tables' rows of rank R: weights, moments, snapshots, state
 
 All ranks write to one file system. The second line is the format of :mod:`torch.distributed.checkpoint`. A table's rows
-stand there as a tensor [places, V, D], cut between shards (see :mod:`asmg_pl.distributed.layout`), so that another number
-of ranks reads other cuts of it; and, if the last place is not full, as another one [1, V, D] with that place alone,
+stand there as a tensor [places, V, D], cut between shards (see :mod:`asmg_pl.distributed.layout`), so that another
+number of ranks reads other cuts of it; and, if the last place is not full, as another one [1, V, D] with that place alone,
 padded with zeros.
 """
 
@@ -29,13 +29,13 @@ from torch.distributed.checkpoint.state_dict_saver import save
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor, Shard
 
-from asmg_pl.checkpoints.io import WALK, AtomicCheckpointIO, Entries, read_checkpoint
 from asmg_pl.checkpoints.digest import digest_of_file
+from asmg_pl.checkpoints.io import WALK, AtomicCheckpointIO, Entries, read_checkpoint
 from asmg_pl.checkpoints.values import Flaw, tensor
-from asmg_pl.errors import CheckpointError
-from asmg_pl.system.files import PARTIAL, not_written, storage_reason, written_whole
 from asmg_pl.distributed.layout import Layout
 from asmg_pl.distributed.reader import Reader, part_names, tensors_in
+from asmg_pl.errors import CheckpointError
+from asmg_pl.system.files import PARTIAL, not_written, storage_reason, written_whole
 
 Place = tuple[Any, ...]  # the keys that lead to a value in a nested checkpoint
 

@@ -18,8 +18,8 @@ import torch.distributed as dist
 import torch.nn.functional as F
 from torch import Tensor
 
-from asmg_pl.recommenders.base import Lookup, Request
 from asmg_pl.distributed.layout import Layout
+from asmg_pl.recommenders.base import Lookup, Request
 
 
 @dataclass

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from asmg_pl.recommenders import Recommender
 from asmg_pl.distributed.exchange import Owners, Traffic
 from asmg_pl.distributed.layout import Layout
 from asmg_pl.generators.table_entries import table_entries
+from asmg_pl.recommenders import Recommender
 
 
 @torch.no_grad()

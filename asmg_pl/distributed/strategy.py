@@ -11,13 +11,13 @@ from lightning import LightningModule
 from lightning.pytorch.strategies import ModelParallelStrategy, StrategyRegistry
 from torch.optim import Optimizer
 
-from asmg_pl.errors import ConfigError
-from asmg_pl.recommenders import Recommender
 from asmg_pl.distributed import checkpoint as sharded
 from asmg_pl.distributed.exchange import Traffic
 from asmg_pl.distributed.layout import Layout
 from asmg_pl.distributed.shard import shard
+from asmg_pl.errors import ConfigError
 from asmg_pl.generators.table_entries import table_entries
+from asmg_pl.recommenders import Recommender
 
 
 class ShardedTables(ModelParallelStrategy):

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators.base import Generator, ParameterShapes
 from asmg_pl.generators.cell import Cells, GRUCells, glorot_cells
-from asmg_pl.generators.kernels.fused import LARGEST, FusedWindow
 from asmg_pl.generators.kernels.base import Kernel
+from asmg_pl.generators.kernels.fused import LARGEST, FusedWindow
 from asmg_pl.generators.kernels.native import NativeWindow
 
 

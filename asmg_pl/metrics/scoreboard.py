@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.metrics.scored_rows import ScoredRows
 from asmg_pl.metrics.results import PeriodResult
+from asmg_pl.metrics.scored_rows import ScoredRows
 
 
 class Scoreboard:

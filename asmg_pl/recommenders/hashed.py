@@ -94,5 +94,5 @@ class Hashed(Recommender):
 
 
 def bucket_of(ids: Tensor, buckets: int, seed: int = 0) -> Tensor:
-    """The bucket of each id, int64 like the ids and of their shape: :func:`~asmg_pl.randomness.keyed.mix`, modulo ``buckets``."""
+    """The bucket of each id, int64 and of the ids' shape: :func:`~asmg_pl.randomness.keyed.mix` modulo ``buckets``."""
     return (mix(ids + (1 + seed * 0x9E3779B9) % 2**63) & (2**63 - 1)).remainder(buckets)

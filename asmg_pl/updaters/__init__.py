@@ -10,6 +10,7 @@ from asmg_pl.updaters.inc_ctr import IncCTR
 from asmg_pl.updaters.incremental import IncrementalUpdate
 from asmg_pl.updaters.sml import SML
 from asmg_pl.updaters.spmf import SPMF
+from asmg_pl.updaters.transfer import Transfer
 
 __all__ = [
     "ADER",
@@ -22,5 +23,6 @@ __all__ = [
     "IncCTR",
     "IncrementalUpdate",
     "Retrain",
+    "Transfer",
     "Updater",
 ]

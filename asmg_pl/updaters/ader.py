@@ -18,11 +18,11 @@ from asmg_pl.data.batch import Batch
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase
-from asmg_pl.errors import ConfigError
-from asmg_pl.updaters.herding import herd, quotas
 from asmg_pl.distributed.processes import gathered
+from asmg_pl.errors import ConfigError
 from asmg_pl.recommenders import Lookup
 from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.herding import herd, quotas
 from asmg_pl.updaters.losses import soft_cross_entropy
 
 

@@ -27,14 +27,14 @@ from asmg_pl.data.phase import Phase, nothing
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import Generator, ParameterShapes, ResidualGRU
 from asmg_pl.generators.history import ParameterHistory
-from asmg_pl.randomness.keyed import seeded
 from asmg_pl.generators.learned import learned_quantities
-from asmg_pl.updaters.memory import require, size_of
-from asmg_pl.updaters.optim import Adam
+from asmg_pl.randomness.keyed import seeded
 from asmg_pl.recommenders import Recommender
 from asmg_pl.recommenders.touched import chunks, touched_rows
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.losses import cross_entropy
+from asmg_pl.updaters.memory import require, size_of
+from asmg_pl.updaters.optim import Adam
 
 StepWeights = Literal["linear", "uniform", "exp", "last"]
 

@@ -14,26 +14,26 @@ from lightning import LightningModule
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 
+from asmg_pl.checkpoints.growth import grow_moments, grow_state, table_growth
 from asmg_pl.checkpoints.values import Flaw, check_infinite
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase, nothing
+from asmg_pl.distributed import ShardedTables
+from asmg_pl.distributed.processes import average_gradients, without_reduction
 from asmg_pl.errors import CheckpointError, ConfigError
-from asmg_pl.updaters.finite import Watch, stop_if, trained, unsound
-from asmg_pl.checkpoints.growth import grow_moments, grow_state, table_growth
-from asmg_pl.updaters.initial import Draw, known_sizes, on_meta, table_rows
-from asmg_pl.randomness.keyed import seed_of
 from asmg_pl.generators.learned import Learned
-from asmg_pl.updaters.memory import require, size_of
+from asmg_pl.generators.table_entries import histories_in, models_in
 from asmg_pl.metrics import Scoreboard
+from asmg_pl.metrics.results import NOT_COUNTED, PeriodResult, mean_over
+from asmg_pl.randomness.keyed import seed_of
+from asmg_pl.recommenders import EmbeddingMLP, Recommender
+from asmg_pl.updaters.finite import Watch, stop_if, trained, unsound
+from asmg_pl.updaters.initial import Draw, known_sizes, on_meta, table_rows
+from asmg_pl.updaters.losses import cross_entropy
+from asmg_pl.updaters.memory import require, size_of
 from asmg_pl.updaters.optim import Adam, RowAdam
 from asmg_pl.updaters.pretrained import load_pretrained
-from asmg_pl.distributed.processes import average_gradients, without_reduction
-from asmg_pl.recommenders import EmbeddingMLP, Recommender
-from asmg_pl.metrics.results import NOT_COUNTED, PeriodResult, mean_over
-from asmg_pl.distributed import ShardedTables
-from asmg_pl.generators.table_entries import histories_in, models_in
-from asmg_pl.updaters.losses import cross_entropy
 
 
 class Updater(LightningModule):

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase
-from asmg_pl.updaters.optim import Adam
 from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.optim import Adam
 
 
 class Frozen(Updater):

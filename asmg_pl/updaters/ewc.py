@@ -11,10 +11,10 @@ from torch import Tensor
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase
-from asmg_pl.errors import ConfigError
-from asmg_pl.updaters.initial import Draw
 from asmg_pl.distributed.processes import averaged
+from asmg_pl.errors import ConfigError
 from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.initial import Draw
 
 
 class EWC(Updater):

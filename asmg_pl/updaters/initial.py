@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from asmg_pl.data.log import Sizes
+from asmg_pl.generators.table_entries import histories_in, models_in
 from asmg_pl.randomness.keyed import seeded
 from asmg_pl.recommenders import Recommender
-from asmg_pl.generators.table_entries import histories_in, models_in
 
 #: Rows that each table is drawn for where there is no pre-training to see any.
 NOMINAL = 1024

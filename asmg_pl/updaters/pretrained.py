@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from asmg_pl.checkpoints.growth import grow_moments, grow_state, table_growth
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.errors import CheckpointError
-from asmg_pl.checkpoints.growth import grow_moments, grow_state, table_growth
 
 if TYPE_CHECKING:
     from asmg_pl.updaters import Updater

@@ -20,14 +20,15 @@ from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase, nothing
 from asmg_pl.errors import ConfigError
-from asmg_pl.generators import ParameterShapes, Transfer
+from asmg_pl.generators import ParameterShapes
 from asmg_pl.generators.history import ParameterHistory
 from asmg_pl.randomness.keyed import seeded
-from asmg_pl.updaters.optim import Adam
 from asmg_pl.recommenders import Recommender
 from asmg_pl.recommenders.touched import chunks, touched_rows
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.losses import cross_entropy
+from asmg_pl.updaters.optim import Adam
+from asmg_pl.updaters.transfer import Transfer
 
 
 class SML(Updater):

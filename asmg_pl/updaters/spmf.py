@@ -16,8 +16,8 @@ from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.data.loader import randomness
 from asmg_pl.data.log import Sizes
 from asmg_pl.data.phase import Phase, nothing
-from asmg_pl.errors import ConfigError
 from asmg_pl.distributed.processes import gathered
+from asmg_pl.errors import ConfigError
 from asmg_pl.updaters.base import Updater
 
 LABELS = (0, 1)

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from asmg_pl.errors import BusyError, ConfigError
 from asmg_pl.callbacks.ownership import LOCK, Ownership
+from asmg_pl.errors import BusyError, ConfigError
 
 HOLDER = f"{LOCK}.holder"
 HOLD = """

@@ -14,12 +14,12 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.plugins.io import AsyncCheckpointIO, TorchCheckpointIO
 
-from asmg_pl.system import files
 from asmg_pl.callbacks import PhaseCheckpoint
-from asmg_pl.checkpoints.io import newest_first, read_checkpoint
-from asmg_pl.errors import CheckpointError, ConfigError, StorageError
 from asmg_pl.callbacks.ownership import Ownership
 from asmg_pl.callbacks.run_folder import IDENTITY, scored_periods, walk_in
+from asmg_pl.checkpoints.io import newest_first, read_checkpoint
+from asmg_pl.errors import CheckpointError, ConfigError, StorageError
+from asmg_pl.system import files
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -10,9 +10,9 @@ from lightning import Trainer
 
 from asmg_pl import data, generators, recommenders, updaters
 from asmg_pl.callbacks.period_loop import REQUIRED
-from asmg_pl.cli import REPLACED
-from asmg_pl.data import PeriodDataModule, sources
 from asmg_pl.callbacks.settings import FREE, FREE_TRAINER, SHARED_TRAINER, differences, shared_settings
+from asmg_pl.cli.main import REPLACED
+from asmg_pl.data import PeriodDataModule, sources
 from asmg_pl.updaters import Updater
 
 #: Options of the trainer that work in no walk but with one value, checked elsewhere or linked to another option.

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from checkpoints.damage import damaged
 
-from asmg_pl.checkpoints.io import read_checkpoint
 from asmg_pl.checkpoints.digest import digests_of
+from asmg_pl.checkpoints.io import read_checkpoint
 from asmg_pl.errors import CheckpointError
 
 pytestmark = pytest.mark.filterwarnings("ignore")

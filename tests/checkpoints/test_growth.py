@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from asmg_pl.checkpoints.growth import grow, grow_moments, grow_state, table_growth
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.errors import CheckpointError
-from asmg_pl.checkpoints.growth import grow, grow_moments, grow_state, table_growth
 from asmg_pl.recommenders import EmbeddingMLP
 
 SMALL, GROWN = Sizes(users=3, items=4, categories=2), Sizes(users=5, items=9, categories=2)

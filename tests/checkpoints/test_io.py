@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from small_checkpoint import small_checkpoint
+from checkpoints.small_checkpoint import small_checkpoint
 
 from asmg_pl.checkpoints.io import AtomicCheckpointIO, newest_first, read_checkpoint
 from asmg_pl.errors import CheckpointError

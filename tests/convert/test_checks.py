@@ -16,8 +16,8 @@ import pytest
 from asmg_pl.convert import Settings, convert
 from asmg_pl.data.stream import StreamWriter, open_stream, read_names
 from asmg_pl.data.stream.manifest import Manifest
-from asmg_pl.errors import ConfigError, DataError
 from asmg_pl.data.tables import times
+from asmg_pl.errors import ConfigError, DataError
 
 SETTINGS = Settings(user="user", item="item", time="time", label="label")
 BEGIN = 1_600_000_000

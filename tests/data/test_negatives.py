@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asmg_pl.data import Batch, InteractionLog
-from asmg_pl.randomness.chance import by_number, in_sequence
 from asmg_pl.data.negatives import Candidates, Fresh, Interactions, Rule, add_negatives, beside
 from asmg_pl.errors import ConfigError
+from asmg_pl.randomness.chance import by_number, in_sequence
 
 RULES: list[Rule] = ["uniform", "popularity"]
 Row = tuple[int, int, int, int]

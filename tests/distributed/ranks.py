@@ -15,11 +15,11 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-from asmg_pl import failure
-from asmg_pl.cli import main
+from asmg_pl.cli import failure
+from asmg_pl.cli.main import main
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["asmg_pl.cli", "torch.distributed.checkpoint"])  # imported once for all processes
+_context.set_forkserver_preload(["asmg_pl.cli.main", "torch.distributed.checkpoint"])  # imported once for all processes
 
 
 def on_ranks(ranks: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:

@@ -13,15 +13,15 @@ import pytest
 import torch
 import torch.distributed as dist
 from checkpoints.damage import damaged
-from sharding.ranks import on_ranks
-from small_checkpoint import small_checkpoint
+from checkpoints.small_checkpoint import small_checkpoint
+from distributed.ranks import on_ranks
 
-from asmg_pl.checkpoints.io import WALK, read_checkpoint
 from asmg_pl.checkpoints.digest import digests_of
-from asmg_pl.errors import CheckpointError, StorageError
+from asmg_pl.checkpoints.io import WALK, read_checkpoint
 from asmg_pl.distributed.checkpoint import ShardedEntries, read, write
 from asmg_pl.distributed.layout import Layout
 from asmg_pl.distributed.reader import tensors_in
+from asmg_pl.errors import CheckpointError, StorageError
 
 SHARDS = 5
 TABLES = {"user": 13, "item": 10, "context_0": 3}  # one place that is not full; all full; none full

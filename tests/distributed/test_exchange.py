@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 import torch.distributed as dist
-from sharding.ranks import on_ranks
+from distributed.ranks import on_ranks
 
 from asmg_pl.distributed import Layout, Owners, Traffic
 

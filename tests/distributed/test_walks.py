@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 import torch
 import torch.distributed as dist
-from sharding.ranks import asmg, on_ranks
+from distributed.ranks import asmg, on_ranks
 
 from asmg_pl.checkpoints.io import newest_first, read_checkpoint
 from asmg_pl.data import Sizes
@@ -25,7 +25,9 @@ STREAM = "--data.source=DriftingStream --data.source.rows=420 --data.source.cate
 CUT = "--data.source.users=31 --data.source.items=26"
 CUT += " --data.periods=EqualCounts --data.periods.count=7 --data.batch_size=16 --data.history_size=5"
 WALK = "--model.pretrain_periods=2 --model.pretrain_epochs=2 --model.test_from=6 --trainer.accelerator=cpu"
-SHARDED = "--trainer.strategy=asmg_pl.distributed.ShardedTables --trainer.strategy.shards=8 --trainer.strategy.min_rows=9"
+SHARDED = (
+    "--trainer.strategy=asmg_pl.distributed.ShardedTables --trainer.strategy.shards=8 --trainer.strategy.min_rows=9"
+)
 METHODS = {"IncrementalUpdate": "", "ASMG": "--model.window=2 --model.generator_learning_rate=1e-3"}
 TABLES = {"user": 31, "item": 26}
 

@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 from end_to_end.program import CONFIG, Asmg, Finished, command, environment, movies, ratings
 
-from asmg_pl.cli import main
+from asmg_pl.cli.main import main
 
 
 @pytest.fixture

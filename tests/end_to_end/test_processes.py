@@ -16,9 +16,9 @@ import polars as pl
 import pytest
 import torch
 import yaml
+from distributed.ranks import asmg, on_ranks
 from end_to_end.program import CONFIG, environment
 from end_to_end.test_kill import leaves
-from sharding.ranks import asmg, on_ranks
 
 from asmg_pl.checkpoints.io import newest_first, read_checkpoint
 

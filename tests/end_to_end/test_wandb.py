@@ -23,8 +23,8 @@ from wandb_source import wandb_runs
 
 from asmg_pl import __version__
 from asmg_pl.callbacks.configuration import settings_in
-from asmg_pl.checkpoints.io import read_checkpoint
 from asmg_pl.callbacks.provenance import commit
+from asmg_pl.checkpoints.io import read_checkpoint
 
 NAMES = ("--wandb.experiment", "drama", "--wandb.method", "residual", "--wandb.tags", "[small, new]")
 

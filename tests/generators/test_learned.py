@@ -9,9 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from asmg_pl.generators import learned
 from asmg_pl.data.log import Sizes
-from asmg_pl.generators import GRUCells, GRUGenerator, LinearGenerator, VanillaCells
+from asmg_pl.generators import GRUCells, GRUGenerator, LinearGenerator, VanillaCells, learned
 from asmg_pl.generators.learned import learned_quantities
 from asmg_pl.updaters import ASMG, IncrementalUpdate
 

@@ -7,8 +7,8 @@ from functools import partial
 from updaters.remembering import Remembering
 
 from asmg_pl.data.log import Sizes
-from asmg_pl.recommenders import Hashed
 from asmg_pl.generators.table_entries import table_entries
+from asmg_pl.recommenders import Hashed
 from asmg_pl.updaters import ASMG, SML
 
 SIZES = Sizes(5, 6)

@@ -9,7 +9,7 @@ import pytest
 from end_to_end.program import Finished
 from prepare.server import Server
 
-from asmg_pl.cli import main
+from asmg_pl.cli.main import main
 
 
 @pytest.fixture

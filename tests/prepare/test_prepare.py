@@ -11,8 +11,8 @@ import pytest
 from end_to_end.program import Finished
 from prepare.server import MOVIES, RATINGS, Server, archive, good
 
+from asmg_pl.cli.prepare import run
 from asmg_pl.data.sources import MovieLens
-from asmg_pl.prepare.command import run
 
 
 def test_a_data_set_is_fetched_checked_unpacked_and_can_be_read(

@@ -11,13 +11,13 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from checkpoints.small_checkpoint import small_checkpoint
 from matplotlib.figure import Figure
-from small_checkpoint import small_checkpoint
 
-from asmg_pl.system import files
 from asmg_pl.callbacks.export import write_array
 from asmg_pl.checkpoints.io import AtomicCheckpointIO
 from asmg_pl.errors import StorageError
+from asmg_pl.system import files
 from asmg_pl.system.files import storage_reason, written_whole
 
 

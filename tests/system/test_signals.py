@@ -38,7 +38,7 @@ def started(code: str, *arguments: str, **environ: str) -> Iterator[subprocess.P
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | environ,
-        cwd=Path(__file__).parents[1],
+        cwd=Path(__file__).parents[2],
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "ready\n"

@@ -15,7 +15,7 @@ import reproduce_paper
 import yaml
 from reproduce_paper import PAPER, RESULTS, SMALL, beside, present, show
 
-from asmg_pl.cli import main
+from asmg_pl.cli.main import main
 
 BY_NAME = {data_set.name: data_set for data_set in (*PAPER, *SMALL)}
 PUBLISHED = pl.read_csv(RESULTS)

@@ -15,7 +15,7 @@ from sweep import settings
 from tools.conftest import Tool, table
 from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
 
-from asmg_pl.cli import main
+from asmg_pl.cli.main import main
 from asmg_pl.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]

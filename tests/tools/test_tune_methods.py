@@ -15,7 +15,7 @@ from study import Study
 from tools.conftest import COMMON, Tool, table
 from trial import Trial
 
-from asmg_pl.cli import main
+from asmg_pl.cli.main import main
 
 METHODS = sorted((Path(__file__).parents[2] / "configs" / "methods").glob("*.yaml"))
 

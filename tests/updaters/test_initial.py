@@ -14,9 +14,9 @@ from asmg_pl.data import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import GRUGenerator
-from asmg_pl.updaters.initial import NOMINAL, Draw, known_sizes, table_rows
 from asmg_pl.recommenders import DeepFM, EmbeddingMLP, Hashed, Lookup, MatrixFactorization, Recommender, TwoTower
 from asmg_pl.updaters import ASMG, SML, IncrementalUpdate
+from asmg_pl.updaters.initial import NOMINAL, Draw, known_sizes, table_rows
 
 KNOWN, SHORT, LONG = Sizes(70, 90, 5, (3,)), Sizes(80, 100, 6, (4,)), Sizes(700, 900, 20, (9,))
 RECOMMENDERS: dict[str, Callable[[Sizes], Recommender]] = {

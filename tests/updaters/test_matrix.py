@@ -15,15 +15,15 @@ import polars as pl
 import pytest
 import torch
 import torch.distributed as dist
+from distributed.ranks import on_ranks
 from lightning import Trainer
-from sharding.ranks import on_ranks
 
 from asmg_pl.callbacks import PeriodLoop
 from asmg_pl.data import Calendar, EqualRows, InteractionLog, PeriodDataModule
 from asmg_pl.data.negatives import Fresh
 from asmg_pl.data.sources import Source
-from asmg_pl.errors import ConfigError
 from asmg_pl.distributed import ShardedTables
+from asmg_pl.errors import ConfigError
 from asmg_pl.updaters import (
     ADER,
     ASMG,

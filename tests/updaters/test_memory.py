@@ -10,8 +10,8 @@ from updaters.remembering import Remembering
 
 from asmg_pl.data.log import Sizes
 from asmg_pl.errors import ConfigError
-from asmg_pl.updaters.memory import described, memory_of, parts_of, peak_memory, require, size_of
 from asmg_pl.updaters import ASMG, EWC, IncrementalUpdate
+from asmg_pl.updaters.memory import described, memory_of, parts_of, peak_memory, require, size_of
 
 
 def test_what_fits_is_let_pass_and_what_does_not_is_refused_with_the_figures() -> None:

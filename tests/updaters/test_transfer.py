@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from asmg_pl.errors import ConfigError
-from asmg_pl.generators import ParameterShapes, Transfer
-from asmg_pl.updaters.transfer import RowTransfer
+from asmg_pl.generators import ParameterShapes
+from asmg_pl.updaters.transfer import RowTransfer, Transfer
 
 SHAPES = ParameterShapes({"user": 4}, {"mlp.0.weight": 6, "mlp.0.bias": 2}, window=2)
 

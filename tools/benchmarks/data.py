@@ -23,8 +23,8 @@ from asmg_pl.data.batch import Batch
 from asmg_pl.data.loader import MiniBatches, permutation
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.stream import open_stream, read_names
-from asmg_pl.updaters.optim import Adam
 from asmg_pl.recommenders import EmbeddingMLP
+from asmg_pl.updaters.optim import Adam
 from benchmarks.timing import median
 
 USERS, ITEMS, HISTORY, BATCH = 45_000, 51_000, 30, 1024

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from asmg_pl.generators import GRUGenerator
-from asmg_pl.updaters.memory import size_of
 from asmg_pl.updaters import ASMG, IncrementalUpdate, Updater
+from asmg_pl.updaters.memory import size_of
 from benchmarks import workload
 from benchmarks.walks import ZipfStream, fit
 

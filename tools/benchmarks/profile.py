@@ -11,10 +11,10 @@ from torch.func import functional_call
 
 from asmg_pl.data.loader import MiniBatches, permutation
 from asmg_pl.generators import Generator
-from asmg_pl.updaters.optim import Adam
 from asmg_pl.recommenders import Lookup
 from asmg_pl.recommenders.touched import touched_rows
 from asmg_pl.updaters.losses import cross_entropy
+from asmg_pl.updaters.optim import Adam
 from benchmarks.step import base_step, generator_step
 from benchmarks.timing import medians
 from benchmarks.walks import ZipfStream

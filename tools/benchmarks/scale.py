@@ -25,14 +25,14 @@ from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch, Share
 from asmg_pl.data.log import Sizes
-from asmg_pl.generators import ResidualGRU
-from asmg_pl.updaters.memory import size_of
-from asmg_pl.updaters.optim import Adam, RowAdam
-from asmg_pl.distributed.processes import average_gradients
-from asmg_pl.recommenders import EmbeddingMLP
 from asmg_pl.distributed import Layout, Traffic, shard
+from asmg_pl.distributed.processes import average_gradients
+from asmg_pl.generators import ResidualGRU
+from asmg_pl.recommenders import EmbeddingMLP
 from asmg_pl.updaters import ASMG
 from asmg_pl.updaters.losses import cross_entropy
+from asmg_pl.updaters.memory import size_of
+from asmg_pl.updaters.optim import Adam, RowAdam
 
 SHARDS = 960
 

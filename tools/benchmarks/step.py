@@ -9,8 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from asmg_pl.updaters.optim import Adam, RowAdam
 from asmg_pl.updaters import ASMG
+from asmg_pl.updaters.optim import Adam, RowAdam
 from benchmarks.timing import medians
 from benchmarks.whole_table import WholeTable
 from benchmarks.workload import Workload, add_arguments

@@ -14,12 +14,12 @@ from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.negatives import Candidates, add_negatives
 from asmg_pl.data.sources.base import Source
 from asmg_pl.data.sources.expected import Expected
-from asmg_pl.errors import ConfigError
 from asmg_pl.data.tables.columns import Column
 from asmg_pl.data.tables.opening import open_tables
 from asmg_pl.data.tables.quarantine import Quarantine
 from asmg_pl.data.tables.rows import check_schema, read_rows
 from asmg_pl.data.tables.times import TimeUnit
+from asmg_pl.errors import ConfigError
 
 
 class ClickSource(Source):

@@ -10,9 +10,9 @@ import polars as pl
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.negatives import Candidates
 from asmg_pl.data.sources.clicks import ClickSource, days, read_table
-from asmg_pl.errors import ConfigError, DataError
 from asmg_pl.data.tables import columns as meaning
 from asmg_pl.data.tables import times
+from asmg_pl.errors import ConfigError, DataError
 
 FILE = "Sobazaar-hashID.csv.gz"
 

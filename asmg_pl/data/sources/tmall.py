@@ -8,9 +8,9 @@ import polars as pl
 
 from asmg_pl.data.negatives import Candidates
 from asmg_pl.data.sources.clicks import ClickSource, read_table
-from asmg_pl.errors import ConfigError, DataError
 from asmg_pl.data.tables import columns as meaning
 from asmg_pl.data.tables.columns import Column
+from asmg_pl.errors import ConfigError, DataError
 
 FILE = "user_log_format1.csv"
 CLICK = 0

@@ -22,6 +22,7 @@ from asmg_pl.data.columns import Columns
 from asmg_pl.data.histories import Histories, histories
 from asmg_pl.data.log import BLOCK, InteractionLog, Sizes
 from asmg_pl.data.names import Names
+from asmg_pl.data.schema import CONTEXT_FROM, checked
 from asmg_pl.data.stream.appending import aside, index_name, stream_lock, sweep
 from asmg_pl.data.stream.digests import Intact, write_digests
 from asmg_pl.data.stream.manifest import FILE, MOST_CARRIED, History, Manifest, Part, part_name
@@ -35,7 +36,6 @@ from asmg_pl.data.stream.reader import (
     read_table,
 )
 from asmg_pl.data.stream.tails import TAIL, densely, past_of
-from asmg_pl.data.schema import CONTEXT_FROM, checked
 from asmg_pl.errors import DataError
 from asmg_pl.system.files import sync
 

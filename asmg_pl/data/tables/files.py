@@ -8,9 +8,9 @@ from pathlib import Path
 
 import polars as pl
 
-from asmg_pl.errors import DataError
 from asmg_pl.data.tables.header import unlike_a_header
 from asmg_pl.data.tables.text import BLOCK, Block, Dialect, blocks
+from asmg_pl.errors import DataError
 
 _BEFORE = 1 << 16  # bytes before the last line, whose lines say how it should look
 _FEW = 3  # of these there must be some

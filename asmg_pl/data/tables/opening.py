@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
-from asmg_pl.errors import DataError
 from asmg_pl.data.tables.files import ParquetFile, PartitionFile, TableFile, TextFile
 from asmg_pl.data.tables.text import Dialect
+from asmg_pl.errors import DataError
 
 #: What stands between the fields of a file whose name ends like this; ``.gz`` may follow.
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}

@@ -10,13 +10,13 @@ from typing import Any
 import polars as pl
 from tqdm import tqdm
 
-from asmg_pl.errors import DataError
 from asmg_pl.data.tables.columns import Column
 from asmg_pl.data.tables.files import TableFile
 from asmg_pl.data.tables.header import problems
 from asmg_pl.data.tables.late import Late
 from asmg_pl.data.tables.quarantine import Quarantine
 from asmg_pl.data.tables.times import ANY_TIME, UNITS, Plausible, TimeUnit, implausible
+from asmg_pl.errors import DataError
 
 _SAMPLE = 1000  # rows from which a column is judged that cannot be what it was named for
 _SAMPLE_BYTES = 1 << 18

@@ -16,8 +16,8 @@ from asmg_pl.data import EqualCounts, InteractionLog, PeriodDataModule
 from asmg_pl.data.sources import DriftingStream
 from asmg_pl.data.stream import StreamWriter, open_stream
 from asmg_pl.errors import ConfigError
-from asmg_pl.recommenders import MatrixFactorization
 from asmg_pl.metrics.results import mean_over
+from asmg_pl.recommenders import MatrixFactorization
 from asmg_pl.updaters import ASMG, IncrementalUpdate, Updater
 
 #: Everything that changes with time is off.

@@ -11,8 +11,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from asmg_pl.errors import DataError
 from asmg_pl.data.tables.opening import open_tables
+from asmg_pl.errors import DataError
 
 TABLE = "user,item,time\nu1,7,1600000000\n"
 

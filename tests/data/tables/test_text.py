@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from asmg_pl.errors import DataError
 from asmg_pl.data.tables import text
 from asmg_pl.data.tables.text import Block, Dialect, blocks
+from asmg_pl.errors import DataError
 
 COLUMNS = ["a", "b", "c"]
 CSV = Dialect(",")

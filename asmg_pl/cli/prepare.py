@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
+from asmg_pl.cli.failure import OneMessage
 from asmg_pl.errors import DataError
-from asmg_pl.failure import OneMessage
 from asmg_pl.prepare.download import check_address, digest, download, read_text
 from asmg_pl.prepare.published import PUBLISHED
 from asmg_pl.prepare.unpack import unpack

@@ -7,8 +7,8 @@ from types import ModuleType
 
 import pytest
 
+from asmg_pl.cli.failure import leave_if_mendable
 from asmg_pl.errors import ConfigError
-from asmg_pl.failure import leave_if_mendable
 from asmg_pl.prepare.download import digest
 
 

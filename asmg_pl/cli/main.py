@@ -19,15 +19,15 @@ from asmg_pl.callbacks import RunConfig
 from asmg_pl.callbacks.checkpoint import FOLDER
 from asmg_pl.callbacks.others import refuse_callback
 from asmg_pl.checkpoints.io import newest_first, read_checkpoint
-from asmg_pl.config_files import ConfigFile
-from asmg_pl.convert.command import run as convert
+from asmg_pl.cli.config_files import ConfigFile
+from asmg_pl.cli.convert import run as convert
+from asmg_pl.cli.failure import OneMessage, leave_if_mendable
+from asmg_pl.cli.options import CALLBACKS, explained, refuse_word
+from asmg_pl.cli.prepare import run as prepare
 from asmg_pl.data import PeriodDataModule
-from asmg_pl.system.environment import have_home, import_from_working_folder, lasting_streams
-from asmg_pl.errors import CheckpointError, ConfigError
-from asmg_pl.failure import OneMessage, leave_if_mendable
-from asmg_pl.options import CALLBACKS, explained, refuse_word
-from asmg_pl.prepare.command import run as prepare
 from asmg_pl.distributed.reader import tensors_in
+from asmg_pl.errors import CheckpointError, ConfigError
+from asmg_pl.system.environment import have_home, import_from_working_folder, lasting_streams
 from asmg_pl.system.signals import stop_on_signals
 from asmg_pl.updaters import Updater
 

@@ -16,9 +16,9 @@ from typing import Any, Literal
 
 from docstring_parser import parse
 
+from asmg_pl.cli.failure import OneMessage
 from asmg_pl.convert.conversion import Conversion, convert
 from asmg_pl.convert.settings import Settings, option
-from asmg_pl.failure import OneMessage
 from asmg_pl.data.tables.quarantine import FILE as QUARANTINE
 
 

@@ -15,7 +15,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from asmg_pl.errors import ConfigError
 
 #: The folder ``configs/`` of the repository, which is installed with the package.
-INSTALLED = Path(__file__).parent / "configs"
+INSTALLED = Path(__file__).parents[1] / "configs"
 
 
 class ConfigFile(ActionConfigFile):

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from asmg_pl.cli import main
+from asmg_pl.cli.convert import GROUPS
+from asmg_pl.cli.main import main
 from asmg_pl.convert import Settings, convert
-from asmg_pl.convert.command import GROUPS
 from asmg_pl.data.stream import open_stream, read_names
 
 Run = Callable[..., tuple[int, str, str]]

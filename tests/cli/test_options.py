@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from asmg_pl.cli.options import explained, near_options, refuse_word
 from asmg_pl.errors import ConfigError
-from asmg_pl.options import explained, near_options, refuse_word
 
 
 @pytest.mark.parametrize(

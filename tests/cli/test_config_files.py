@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from asmg_pl.config_files import INSTALLED, find, options_before, read
+from asmg_pl.cli.config_files import INSTALLED, find, options_before, read
 from asmg_pl.errors import ConfigError
 
 
