@@ -6,8 +6,8 @@
 
 All ranks write to one file system. The second line is the format of :mod:`torch.distributed.checkpoint`. A table's rows
 stand there as a tensor [places, V, D], cut between shards (see :mod:`asmg_pl.distributed.layout`), so that another
-number of ranks reads other cuts of it; and, if the last place is not full, as another one [1, V, D] with that place alone,
-padded with zeros.
+number of ranks reads other cuts of it; and, if the last place is not full, as another one [1, V, D] with that place
+alone, padded with zeros.
 """
 
 from __future__ import annotations
