@@ -2,12 +2,15 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint docs clean
+.PHONY: demo test test-all lint docs clean
 
 demo: .venv/installed
 	$(BIN)/asmg fit --config configs/demo.yaml --checkpoint.overwrite true
 
 test: .venv/installed
+	$(BIN)/pytest -n auto --dist loadfile -m 'not slow'
+
+test-all: .venv/installed
 	$(BIN)/pytest -n auto --dist loadfile
 
 lint: .venv/installed

@@ -5,13 +5,13 @@ from __future__ import annotations
 import platform
 import subprocess
 from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning import Trainer
 
-from asmg_pl import __version__
 from asmg_pl.data.datamodule import PeriodDataModule
 
 
@@ -26,7 +26,7 @@ def provenance(data: PeriodDataModule) -> dict[str, Any]:
     cut, sizes = data.state_dict(), data.sizes
     counts = {"users": sizes.users, "items": sizes.items, "categories": sizes.categories}
     stream = {"fingerprint": cut["fingerprint"], "rows": cut["rows"], "periods": len(cut["boundaries"]) - 1, **counts}
-    return {"code": {"version": __version__, "commit": commit()}, "stream": stream}
+    return {"code": {"version": version("asmg_pl"), "commit": commit()}, "stream": stream}
 
 
 def commit() -> str | None:
