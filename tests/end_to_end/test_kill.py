@@ -13,6 +13,7 @@ import pytest
 import torch
 import yaml
 from end_to_end.program import Asmg, Finished, command, environment, last_checkpoint, metrics
+from patience import PATIENCE
 
 
 def leaves(value: Any, path: str = "") -> dict[str, Any]:
@@ -49,7 +50,7 @@ def kill_at(place: dict[str, Any], arguments: list[object], folder: Path) -> Non
         called = command("fit", *arguments, "--config", config)
         process = subprocess.Popen(called, stdout=output, stderr=output, env=environ)
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + PATIENCE
         while not sign.exists():
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, f"the walk did not get to {place}"
@@ -117,13 +118,13 @@ def test_a_walk_that_is_asked_to_terminate_does_not_pass_for_finished(
     process = subprocess.Popen(
         command("fit", *given), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment(), text=True
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     while not (folder / "checkpoints" / "period-000006-phase-000-score.ckpt").exists():
         assert process.poll() is None
         assert time.monotonic() < deadline
         time.sleep(0.001)
     process.terminate()
-    said = process.communicate(timeout=60)[1]
+    said = process.communicate(timeout=PATIENCE)[1]
     assert process.returncode == 128 + signal.SIGTERM
     assert said.splitlines().count("asmg: stopped by SIGTERM: go on with --ckpt_path last") == 1
     assert "Traceback" not in said

@@ -19,6 +19,7 @@ import yaml
 from distributed.ranks import asmg, on_ranks
 from end_to_end.program import CONFIG, environment
 from end_to_end.test_kill import leaves
+from patience import PATIENCE
 
 from asmg_pl.checkpoints.io import newest_first, read_checkpoint
 
@@ -153,8 +154,10 @@ def test_parameters_that_are_not_finite_stop_all_processes(tmp_path: Path, walks
 
 
 def run(*command: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run a command that must end within two minutes, with the callbacks of the tests at hand."""
-    return subprocess.run(command, capture_output=True, text=True, env=with_tests() | environ, check=False, timeout=120)
+    """Run a command that must end, with the callbacks of the tests at hand."""
+    return subprocess.run(
+        command, capture_output=True, text=True, env=with_tests() | environ, check=False, timeout=PATIENCE
+    )
 
 
 def with_tests() -> dict[str, str]:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from metrics import one_rank
 from metrics.brute import KNOWN, MODELS, expected, rows
+from patience import PATIENCE
 
 from asmg_pl.metrics import Scoreboard
 
@@ -27,7 +28,7 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> Results:
         for rank in range(2)
     ]
     try:
-        assert [process.wait(timeout=120) for process in processes] == [0, 0]
+        assert [process.wait(timeout=PATIENCE) for process in processes] == [0, 0]
     finally:
         for process in processes:
             process.kill()

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from patience import PATIENCE
 
 from asmg_pl.system.signals import catch_again, is_stopping, stop_on_signals
 
@@ -50,7 +51,7 @@ def started(code: str, *arguments: str, **environ: str) -> Iterator[subprocess.P
 def test_a_signal_is_one_line_and_an_exit_status(name: str) -> None:
     for process in started(BUSY.format(finally_="pass"), "fit"):
         process.send_signal(signal.Signals[name])
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 128 + signal.Signals[name]
         assert err == f"\nasmg: stopped by {name}: go on with --ckpt_path last\n"
         assert out == "", "it is no Exception"
@@ -59,7 +60,7 @@ def test_a_signal_is_one_line_and_an_exit_status(name: str) -> None:
 def test_other_processes_of_a_walk_are_quiet() -> None:
     for process in started(BUSY.format(finally_="pass"), "fit", RANK="1", LOCAL_RANK="1"):
         process.send_signal(signal.SIGINT)
-        assert process.communicate(timeout=60) == ("", "")
+        assert process.communicate(timeout=PATIENCE) == ("", "")
         assert process.returncode == 130
 
 
@@ -69,7 +70,7 @@ def test_a_second_signal_ends_at_once() -> None:
         assert process.stdout is not None
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         assert process.returncode == 130
 
 
@@ -83,7 +84,7 @@ def test_a_process_that_is_held_up_in_a_library_ends_after_a_while() -> None:
     )
     for process in started(held, "fit"):
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=60)
+        process.communicate(timeout=PATIENCE)
         assert process.returncode == 143
 
 

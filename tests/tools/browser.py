@@ -12,6 +12,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from patience import PATIENCE
+
 COMMAND = [
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions"),
@@ -105,7 +107,7 @@ class Browser:
         """Let two frames pass, so that what observes sizes has drawn."""
         self.value("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(true))))")
 
-    def wait(self, condition: str, seconds: float = 60) -> None:
+    def wait(self, condition: str, seconds: float = PATIENCE) -> None:
         """Wait until an expression is true."""
         deadline = time.monotonic() + seconds
         while not self.value(condition):
@@ -126,6 +128,6 @@ class Browser:
     def close(self) -> None:
         """End the browser."""
         self._process.terminate()
-        self._process.wait(30)
+        self._process.wait(PATIENCE)
         os.close(self._in)
         os.close(self._out)
