@@ -9,7 +9,6 @@ import importlib
 import os
 import re
 import shlex
-import socket
 import subprocess
 import sys
 import zipfile
@@ -22,6 +21,7 @@ import polars as pl
 import pytest
 from end_to_end.installed import Installed, Program, install
 from end_to_end.program import last_checkpoint, movies, ratings
+from ports import free_port
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -161,10 +161,7 @@ def run(command: str, asmg: Program, installed: Installed, monkeypatch: pytest.M
 
 def together(command: str, installed: Installed) -> tuple[int, str]:
     """Run a command that starts processes; once for each machine that it names, on this one."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    program, *arguments = shlex.split(command.replace("{port}", str(port)))
+    program, *arguments = shlex.split(command.replace("{port}", str(free_port())))
     started = [
         subprocess.Popen(
             [installed.bin / program, *arguments],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from distributed.ranks import asmg, on_ranks
 from end_to_end.program import CONFIG, environment
 from end_to_end.test_kill import leaves
 from patience import PATIENCE
+from ports import free_port
 
 from asmg_pl.checkpoints.io import newest_first, read_checkpoint
 
@@ -155,9 +155,8 @@ def test_parameters_that_are_not_finite_stop_all_processes(tmp_path: Path, walks
 
 def run(*command: str, **environ: str) -> subprocess.CompletedProcess[str]:
     """Run a command that must end, with the callbacks of the tests at hand."""
-    return subprocess.run(
-        command, capture_output=True, text=True, env=with_tests() | environ, check=False, timeout=PATIENCE
-    )
+    environ = with_tests() | {"MASTER_PORT": str(free_port())} | environ
+    return subprocess.run(command, capture_output=True, text=True, env=environ, check=False, timeout=PATIENCE)
 
 
 def with_tests() -> dict[str, str]:
@@ -206,9 +205,7 @@ def test_the_others_say_that_a_process_has_dropped_out_and_the_walk_can_go_on(
     tmp_path: Path, walks: Walks, error: bool
 ) -> None:
     called = [*MODULE, *dropping_out(tmp_path, walks, rank=1, period=7, error=error)]
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "TORCHELASTIC_RUN_ID": "test"}
+    where = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "TORCHELASTIC_RUN_ID": "test"}
     where |= {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "GROUP_RANK": "0"}
     with ThreadPoolExecutor() as threads:
         running = [threads.submit(run, *called, **where, RANK=rank, LOCAL_RANK=rank) for rank in "01"]
