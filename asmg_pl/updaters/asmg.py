@@ -23,7 +23,7 @@ from torch.func import functional_call
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
-from asmg_pl.data.phase import Phase, nothing
+from asmg_pl.data.reading import Reading
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import Generator, ParameterShapes, ResidualGRU
 from asmg_pl.generators.history import ParameterHistory
@@ -32,9 +32,11 @@ from asmg_pl.randomness.keyed import seeded
 from asmg_pl.recommenders import Recommender
 from asmg_pl.recommenders.touched import chunks, touched_rows
 from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.checks import check_at_least, check_positive
 from asmg_pl.updaters.losses import cross_entropy
 from asmg_pl.updaters.memory import require, size_of
 from asmg_pl.updaters.optim import Adam
+from asmg_pl.updaters.phase import Phase, nothing
 
 StepWeights = Literal["linear", "uniform", "exp", "last"]
 
@@ -105,13 +107,10 @@ class ASMG(Updater):
             base: arguments of :class:`~asmg_pl.updaters.base.Updater`.
         """
         super().__init__(sizes, **base)
-        for name, value in {"generator_passes": generator_passes, "chunk_rows": chunk_rows}.items():
-            if value < 1:
-                raise ConfigError(f"model.{name} must be at least 1, got {value}")
+        check_at_least(1, generator_passes=generator_passes, chunk_rows=chunk_rows)
+        check_positive(generator_learning_rate=generator_learning_rate)
         if window is not None and window < 1:
             raise ConfigError(f"model.window must be at least 1, or null for all snapshots, got {window}")
-        if not generator_learning_rate > 0:
-            raise ConfigError(f"model.generator_learning_rate must be positive, got {generator_learning_rate}")
         first_training = self.pretrain_periods + (window or 1) + 1
         if stop_at_test and self.split_of(first_training) == "test":
             raise ConfigError(
@@ -154,9 +153,9 @@ class ASMG(Updater):
         last = self.generator_passes - 1
         generating = [
             Phase(
-                *("generate", period, reads, self.train_generator, carry if n == last else nothing),
-                side_by_side=True,
-                repeat=n,
+                Reading("generate", period, reads, n, side_by_side=True),
+                self.train_generator,
+                end=carry if n == last else nothing,
             )
             for n in range(self.generator_passes)
         ]
@@ -187,8 +186,8 @@ class ASMG(Updater):
         return logits
 
     def train_generator(self, batches: tuple[Batch, ...]) -> None:
-        """One step of ω."""
-        self.take_step(1, self.generator_loss(batches))
+        """Take one step of ω."""
+        self.step_optimizer(1, self.generator_loss(batches))
         self.trained.fill_(True)
 
     def generator_loss(self, batches: tuple[Batch, ...]) -> Tensor:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from asmg_pl.data.log import Sizes
-from asmg_pl.data.phase import Phase
 from asmg_pl.errors import ConfigError
 from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.phase import Phase
 
 
 class BatchUpdate(Updater):

@@ -40,7 +40,7 @@ def batch(rows: int = 5) -> Batch:
 
 
 def data_of(updater: Updater) -> PeriodDataModule:
-    return updater.trainer.datamodule  # type: ignore[attr-defined]
+    return updater.data
 
 
 class Watched(ADER):

@@ -57,7 +57,7 @@ def random_batches(sizes: Sizes, ids_below: int = 1_000_000, rows: int = 8) -> t
 def loss_and_gradients(updater: ASMG, batches: tuple[Batch, ...]) -> tuple[Tensor, dict[str, Tensor]]:
     """What a training step of the generator would hand to its optimiser."""
     losses: list[Tensor] = []
-    updater.take_step = lambda which, loss: losses.append(loss)  # type: ignore[method-assign, assignment]
+    updater.step_optimizer = lambda which, loss: losses.append(loss)  # type: ignore[method-assign, assignment]
     updater.train_generator(batches)
     (loss,) = losses
     return loss, gradients(updater, loss)
@@ -228,8 +228,8 @@ def test_the_generator_is_trained_before_the_base_model_as_soon_as_the_window_is
     phases = updater.phases(8)
     assert [(p.name, p.repeat) for p in phases] == [("score", 0), ("generate", 0), ("generate", 1), ("update", 0)]
     # Θ_6 is judged on D_7 and Θ_7 on D_8: the snapshots are those of the periods before.
-    assert [p.reads for p in phases] == [(8,), (7, 8), (7, 8), (8,)]
-    assert [p.side_by_side for p in phases] == [False, True, True, False]
+    assert [p.reading.periods for p in phases] == [(8,), (7, 8), (7, 8), (8,)]
+    assert [p.reading.side_by_side for p in phases] == [False, True, True, False]
     assert [p.trains for p in phases] == [False, True, True, True]
 
 
@@ -256,7 +256,11 @@ def test_a_setting_that_cannot_work_is_refused_by_its_name(name: str, value: int
 
 def test_with_the_last_weight_only_the_newest_period_is_read() -> None:
     phases = ASMG(BIG, weights="last", window=3, pretrain_periods=2).phases(9)
-    assert [(phase.name, phase.reads) for phase in phases] == [("score", (9,)), ("generate", (9,)), ("update", (9,))]
+    assert [(phase.name, phase.reading.periods) for phase in phases] == [
+        ("score", (9,)),
+        ("generate", (9,)),
+        ("update", (9,)),
+    ]
 
 
 def test_the_newest_position_alone_is_the_last_of_all_positions() -> None:

@@ -23,12 +23,12 @@ def take_a_step(updater: ASMG, count: int) -> None:
     """One step of the generator on ``count`` mini-batches, with an optimiser of its own."""
     optimizer = updater.configure_optimizers()[1]
 
-    def take_step(which: int, loss: Tensor) -> None:
+    def step_optimizer(which: int, loss: Tensor) -> None:
         assert which == 1
         loss.backward()
         optimizer.step()
 
-    updater.take_step = take_step  # type: ignore[method-assign, assignment]
+    updater.step_optimizer = step_optimizer  # type: ignore[method-assign, assignment]
     updater.train_generator(random_batches(BIG)[-count:])
 
 
@@ -108,13 +108,17 @@ def test_all_periods_since_the_first_snapshot_are_read_side_by_side() -> None:
     reads = {p: [f.reads for f in updater.phases(p) if f.name == "generate"] for p in range(6, 11)}
     assert reads == {6: [], 7: [(7,)], 8: [(7, 8)], 9: [(7, 8, 9)], 10: []}
     phase = updater.phases(9)[1]
-    assert phase.side_by_side
+    assert phase.reading.side_by_side
     assert phase.end.__name__ == "nothing", "no state is carried"
 
 
 def test_with_the_last_weight_only_the_newest_period_is_read() -> None:
     phases = ASMG(BIG, window=None, weights="last", pretrain_periods=2).phases(9)
-    assert [(phase.name, phase.reads) for phase in phases] == [("score", (9,)), ("generate", (9,)), ("update", (9,))]
+    assert [(phase.name, phase.reading.periods) for phase in phases] == [
+        ("score", (9,)),
+        ("generate", (9,)),
+        ("update", (9,)),
+    ]
 
 
 @pytest.mark.parametrize(("pushes", "trained"), [(1, False), (2, False), (2, True)])
