@@ -38,10 +38,10 @@ from asmg_pl.updaters.memory import require, size_of
 from asmg_pl.updaters.optim import Adam
 from asmg_pl.updaters.phase import Phase, nothing
 
-StepWeights = Literal["linear", "uniform", "exp", "last"]
+PositionWeights = Literal["linear", "uniform", "exp", "last"]
 
 
-def step_weights(kind: StepWeights, window: int) -> Tensor:
+def position_weights(kind: PositionWeights, window: int) -> Tensor:
     """λ of the multi-step loss, oldest position first, float [window], summing to 1."""
     position = torch.arange(1.0, window + 1)
     raw = {
@@ -74,7 +74,7 @@ class ASMG(Updater):
         sizes: Sizes,
         generator: Callable[[ParameterShapes], Generator] = ResidualGRU,
         window: int | None = 3,
-        weights: StepWeights = "linear",
+        weights: PositionWeights = "linear",
         generator_learning_rate: float = 1e-2,
         generator_passes: int = 1,
         zero_state: bool = False,
@@ -136,8 +136,8 @@ class ASMG(Updater):
         self.history = ParameterHistory(self.recommender, window, self.generator.hidden_size, state_dtype)
         self.trained: Tensor
         self.register_buffer("trained", torch.zeros((), dtype=torch.bool))
-        self.step_weights: Tensor
-        self.register_buffer("step_weights", step_weights(weights, self.history.window), persistent=False)
+        self.position_weights: Tensor
+        self.register_buffer("position_weights", position_weights(weights, self.history.window), persistent=False)
 
     def phases(self, period: int) -> list[Phase]:
         """Score, generate as soon as the window is full, update."""
@@ -192,10 +192,10 @@ class ASMG(Updater):
 
     def generator_loss(self, batches: tuple[Batch, ...]) -> Tensor:
         """Σ_i λ_i L(Θ*_i | D_{i+1})."""
-        if len(self.step_weights) != self.history.window:  # it has grown
-            self.step_weights = step_weights(self.weights, self.history.window).to(self.device)
+        if len(self.position_weights) != self.history.window:  # it has grown
+            self.position_weights = position_weights(self.weights, self.history.window).to(self.device)
         read = [i for i, batch in enumerate(batches) if batch.total]  # a short period may have no row left
-        logits, weights = self.generated_logits(batches), self.step_weights[-len(batches) :]
+        logits, weights = self.generated_logits(batches), self.position_weights[-len(batches) :]
         losses = [cross_entropy(logits[i], batches[i].label, batches[i]) for i in read]
         return torch.stack(losses) @ weights[read]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from asmg_pl.checkpoints.values import Flaw
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.data.reading import Reading
-from asmg_pl.distributed import ShardedTables
 from asmg_pl.errors import CheckpointError, ConfigError
 from asmg_pl.generators.learned import Learned
 from asmg_pl.metrics.results import NOT_COUNTED, PeriodResult, mean_over
@@ -24,12 +24,13 @@ from asmg_pl.updaters.appeared import Appeared
 from asmg_pl.updaters.checks import check_at_least, check_positive
 from asmg_pl.updaters.finite import stop_if, trained, unsound
 from asmg_pl.updaters.initial import Draw, known_sizes, table_rows
-from asmg_pl.updaters.loading import grow_checkpoint, growth_since, lengthen_histories
+from asmg_pl.updaters.loading import fit_to_stream
 from asmg_pl.updaters.losses import cross_entropy
 from asmg_pl.updaters.optim import Adam, RowAdam
 from asmg_pl.updaters.phase import Phase, nothing
 from asmg_pl.updaters.pretraining import Pretraining
 from asmg_pl.updaters.scoring import Scoring, diverged
+from asmg_pl.updaters.sharing import share_out
 from asmg_pl.updaters.stepping import Stepping
 from asmg_pl.updaters.walker import Walker
 
@@ -152,10 +153,7 @@ class Updater(Walker):
             return self.phases(period)
         if period < self.pretrain_periods or period == 0:
             return []
-
-        def select(batch: Batch) -> None:
-            self._scoring.score(period + 1, {"serving": self.recommender}, batch)
-
+        select = partial(self._scoring.score, period + 1, {"serving": self.recommender})
         return self.pretraining.phases(self.pretrain, select, self._end_epoch)
 
     def scoring(self, period: int, end: Callable[[], None] = nothing) -> Phase:
@@ -171,9 +169,9 @@ class Updater(Walker):
 
         return Phase(
             Reading("score", period, (period,), training=False),
-            on_batch=lambda batch: self._scoring.score(period, self.scored_models(), batch),
+            on_batch=partial(self.score, period),
             end=record,
-            begin=lambda: self.welcome(self._appearing(period)),
+            begin=partial(self.welcome_period, period),
         )
 
     def updating(
@@ -205,6 +203,10 @@ class Updater(Walker):
     def cross_entropy(self, batch: Batch) -> Tensor:
         """The base model's mean cross-entropy of the labels."""
         return cross_entropy(self.recommender(batch), batch.label, batch)
+
+    def score(self, period: int, batch: Batch) -> None:
+        """Score a mini-batch of a period with all models that are scored."""
+        self._scoring.score(period, self.scored_models(), batch)
 
     def end(self, phase: Phase) -> None:
         """Call a phase's end; look at what was trained before it, and at what it has made after it.
@@ -252,9 +254,10 @@ class Updater(Walker):
             # The epochs of pre-training are compared on the next period.
             self._appeared.tell(self, self.data.sizes_by(period + (period == self.pretrain_periods)))
 
-    def _appearing(self, period: int) -> dict[str, tuple[int, int]]:
-        sizes_by = self.data.sizes_by
-        return self._appeared.between(sizes_by(period - 1) if period > 1 else None, sizes_by(period))
+    def welcome_period(self, period: int) -> None:
+        """Welcome the rows that appear with a period."""
+        before = self.data.sizes_by(period - 1) if period > 1 else None
+        self.welcome(self._appeared.between(before, self.data.sizes_by(period)))
 
     # ---- Lightning's hooks
 
@@ -277,16 +280,15 @@ class Updater(Walker):
         Raises:
             ConfigError: if the method needs whole tables.
         """
-        strategy = self.trainer.strategy
-        if isinstance(strategy, ShardedTables) and not self.recommender.owners:
-            if self.needs_whole_tables:
-                raise ConfigError(
-                    f"{type(self).__name__} does not work with sharded tables: {self.needs_whole_tables}. Choose "
-                    "another method, or trainer.strategy ddp"
-                )
-            if self.stepping.gradient_clip is not None:
-                raise ConfigError("model.gradient_clip does not work with sharded tables: leave it out")
-            strategy.share_out(self, self.recommender)
+        refusal = None
+        if self.needs_whole_tables:
+            refusal = (
+                f"{type(self).__name__} does not work with sharded tables: {self.needs_whole_tables}. Choose another "
+                "method, or trainer.strategy ddp"
+            )
+        elif self.stepping.gradient_clip is not None:
+            refusal = "model.gradient_clip does not work with sharded tables: leave it out"
+        share_out(self, self.recommender, self.trainer.strategy, refusal)
 
     def on_fit_start(self) -> None:
         """Begin with the pre-trained model, if one is given; a resumed walk has begun already."""
@@ -295,27 +297,12 @@ class Updater(Walker):
             self.pretraining.take_over(checkpoint, self.trainer.optimizers[0], self.data, self.begin_as)
             self._begin_updates()
 
-    def on_validation_start(self) -> None:
-        """Stand where training has ended."""
-        self._evaluated = self.place.trained_until
-
-    def validation_step(self, batch: tuple[int, Batch], batch_idx: int) -> None:
-        """Score a mini-batch of one of the evaluated periods, given with the period's number."""
-        period, rows = batch
-        for following in range(self._evaluated + 1, period + 1):
-            self.welcome(self._appearing(following))
-            self._evaluated = following
-        self.stand_at(period)
-        self._scoring.score(period, self.scored_models(), rows)
-
     def on_validation_epoch_end(self) -> None:
         """Collect the results of the evaluated periods; log their means over those that are prequential."""
         self.evaluation = self._scoring.evaluation(self.place.trained_until)
         counted = [result for result in self.evaluation.values() if result.split not in NOT_COUNTED]
         self.log_dict(mean_over(counted), sync_dist=True)
 
-    on_test_start = on_validation_start
-    test_step = validation_step
     on_test_epoch_end = on_validation_epoch_end
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
@@ -347,14 +334,10 @@ class Updater(Walker):
         self.results = {period: PeriodResult(**result) for period, result in checkpoint["results"].items()}
         self.learned = checkpoint["learned"]
         self.pretraining.best = checkpoint["best_pretraining_epoch"]
-        lengthen_histories(checkpoint, self)
-        growth = growth_since(checkpoint, self.recommender)
-        self.begin_as(checkpoint, growth)
         try:
-            grow_checkpoint(checkpoint, self, self.recommender, growth)
+            fit_to_stream(checkpoint, self, self.recommender, self.pretraining, self.begin_as)
         except Flaw as flaw:
             raise CheckpointError(f"{self.trainer.ckpt_path} cannot be used: {flaw}: give an earlier one") from flaw
-        self.pretraining.grow_best(growth)
         if (method := checkpoint["method"]) != type(self).__qualname__:
             raise CheckpointError(
                 f"the checkpoint is one of {method}, not of {type(self).__qualname__}: resume with the updater and "

@@ -9,6 +9,7 @@ import torch
 from lightning import LightningModule
 from torch import Tensor
 
+from asmg_pl.data.batch import Batch
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.data.place import Place
 from asmg_pl.errors import ConfigError
@@ -35,10 +36,23 @@ class Walker(LightningModule):
         self.automatic_optimization = False
         self.phase: Phase | None = None
         self._place: Place | None = None
+        self._evaluated = 0
 
     @abstractmethod
     def plan(self, period: int) -> list[Phase]:
         """The phases of a period, in order."""
+
+    @abstractmethod
+    def score(self, period: int, batch: Batch) -> None:
+        """Score a mini-batch of a period."""
+
+    @abstractmethod
+    def welcome_period(self, period: int) -> None:
+        """Prepare the rows of tables that appear with a period to be scored."""
+
+    @abstractmethod
+    def stand_at(self, period: int) -> None:
+        """Let nothing depend on rows of tables that appear after a period."""
 
     @property
     def data(self) -> PeriodDataModule:
@@ -115,3 +129,19 @@ class Walker(LightningModule):
         self.stepping.arrive(batch_idx, self.data.accumulate if self.phase.trains else 1)
         with torch.set_grad_enabled(self.phase.trains):
             self.phase.on_batch(batch)
+
+    def on_validation_start(self) -> None:
+        """Stand where training has ended."""
+        self._evaluated = self.place.trained_until
+
+    def validation_step(self, batch: tuple[int, Batch], batch_idx: int) -> None:
+        """Score a mini-batch of one of the evaluated periods, given with the period's number."""
+        period, rows = batch
+        for following in range(self._evaluated + 1, period + 1):
+            self.welcome_period(following)
+            self._evaluated = following
+        self.stand_at(period)
+        self.score(period, rows)
+
+    on_test_start = on_validation_start
+    test_step = validation_step

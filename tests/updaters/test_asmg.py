@@ -17,7 +17,7 @@ from asmg_pl.errors import ConfigError
 from asmg_pl.generators import GRUGenerator, ResidualGRU
 from asmg_pl.recommenders.touched import touched_rows
 from asmg_pl.updaters import ASMG, Updater
-from asmg_pl.updaters.asmg import step_weights
+from asmg_pl.updaters.asmg import position_weights
 
 BIG = Sizes(users=60, items=80, categories=30)
 SMALL = Sizes(users=1, items=8, categories=4)
@@ -144,8 +144,8 @@ def test_each_loss_weight_kind_sums_to_one_with_the_newest_position_last() -> No
     expected = {"linear": torch.tensor([1.0, 2.0, 3.0]) / 6, "uniform": third}
     expected["exp"] = torch.tensor([1.0, 2.0, 3.0]).softmax(0)
     for kind, weights in expected.items():
-        torch.testing.assert_close(step_weights(kind, 3), weights)  # type: ignore[arg-type]
-        assert step_weights(kind, 1).tolist() == [1.0]  # type: ignore[arg-type]
+        torch.testing.assert_close(position_weights(kind, 3), weights)  # type: ignore[arg-type]
+        assert position_weights(kind, 1).tolist() == [1.0]  # type: ignore[arg-type]
 
 
 # ---- the serving model

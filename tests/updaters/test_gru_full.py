@@ -16,7 +16,7 @@ from asmg_pl.errors import CheckpointError
 from asmg_pl.generators import Cells, GRUCells, GRUGenerator, ResidualGRU, VanillaCells
 from asmg_pl.recommenders import EmbeddingMLP
 from asmg_pl.updaters import ASMG, Updater
-from asmg_pl.updaters.asmg import StepWeights, step_weights
+from asmg_pl.updaters.asmg import PositionWeights, position_weights
 
 
 def take_a_step(updater: ASMG, count: int) -> None:
@@ -35,7 +35,7 @@ def take_a_step(updater: ASMG, count: int) -> None:
 @pytest.mark.parametrize("weights", ["linear", "uniform", "exp", "last"])
 @pytest.mark.parametrize("generator", [GRUGenerator, ResidualGRU])
 def test_a_step_is_that_of_a_fixed_window_of_the_same_length_from_state_zero(
-    generator: type[GRUGenerator], weights: StepWeights
+    generator: type[GRUGenerator], weights: PositionWeights
 ) -> None:
     # The fixed window has seen one push more, which has left it.
     fixed = random_model(BIG, pushes=4, generator=generator, window=3, zero_state=True, weights=weights)
@@ -85,7 +85,7 @@ class Spy(GRUGenerator):
 @pytest.mark.parametrize("cell", [GRUCells, VanillaCells])
 @pytest.mark.parametrize("weights", ["linear", "last"])
 def test_the_window_grows_by_one_each_period_and_starts_from_state_zero(
-    short_walk: Callable[..., Updater], weights: StepWeights, cell: type[Cells]
+    short_walk: Callable[..., Updater], weights: PositionWeights, cell: type[Cells]
 ) -> None:
     def spied(sizes: Sizes, **options: Any) -> ASMG:
         updater = ASMG(sizes, partial(Spy, cell=cell), window=None, weights=weights, **options)
@@ -130,7 +130,7 @@ def test_the_generated_model_serves_as_soon_as_the_generator_has_been_trained(pu
 
 
 @pytest.mark.parametrize("kind", ["linear", "uniform", "exp", "last"])
-def test_loss_weights_are_right_at_any_length(kind: StepWeights) -> None:
+def test_loss_weights_are_right_at_any_length(kind: PositionWeights) -> None:
     for window in (1, 21, 1000):
         position = torch.arange(1, window + 1, dtype=torch.float64)
         expected = {
@@ -139,7 +139,7 @@ def test_loss_weights_are_right_at_any_length(kind: StepWeights) -> None:
             "exp": position.softmax(0),
             "last": (position == window).double(),
         }[kind]
-        found = step_weights(kind, window)
+        found = position_weights(kind, window)
         assert found.dtype == torch.float32
         torch.testing.assert_close(found.double(), expected, atol=1e-38, rtol=2e-6)
 

@@ -128,7 +128,7 @@ def _update_loss(updater: ASMG, batches: list[Batch]) -> Tensor:
 def _generator_loss(updater: ASMG, batches: list[Batch]) -> Tensor:
     logits = updater.generated_logits(tuple(batches))
     losses = [cross_entropy(each, batch.label, batch) for each, batch in zip(logits, batches, strict=True)]
-    return torch.stack(losses) @ updater.step_weights
+    return torch.stack(losses) @ updater.position_weights
 
 
 def _measure(step: Step, rows: int, traffic: Traffic, given: argparse.Namespace) -> dict[str, float]:
