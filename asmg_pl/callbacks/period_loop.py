@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
 from typing import Any
 
 from lightning import LightningModule, Trainer
@@ -57,6 +58,7 @@ class PeriodLoop(Callback):
             until: the last period to walk; by default all that the stream has. A later run with ``--ckpt_path last``
                 can go on from there.
         """
+        self.until = until
         self.place = Place(until=until)
         self._next: Phase | None = None  # the running phase, or the next one
         self._ahead = 0  # mini-batches that the running phase still has
@@ -86,7 +88,9 @@ class PeriodLoop(Callback):
                 "on differences of snapshots, which parameters of lower precision would swallow"
             )
         updater = _updater(pl_module)
-        updater.place, data = self.place, updater.data
+        self.place = Place(until=self.until)
+        updater.lead(self.place)
+        data = updater.data
         data.evaluate_after = self.place.trained_until
         if stage != "fit":
             return
@@ -98,10 +102,9 @@ class PeriodLoop(Callback):
                 f"the stream has {data.last_period} periods and pre-training takes {updater.pretrain_periods}, which "
                 "leaves none to walk: lower model.pretrain_periods or cut time finer (data.periods)"
             )
-        until = self.place.until
-        if until is not None and until < updater.pretrain_periods:
+        if self.until is not None and self.until < updater.pretrain_periods:
             raise ConfigError(
-                f"loop.until is {until}, but pre-training takes {updater.pretrain_periods} periods: let the walk "
+                f"loop.until is {self.until}, but pre-training takes {updater.pretrain_periods} periods: let the walk "
                 "go at least as far"
             )
         _check_classes(data)
@@ -118,9 +121,10 @@ class PeriodLoop(Callback):
         _updater(pl_module).data.evaluate_after = self.place.trained_until
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Find the first phase, after a checkpoint has been restored."""
+        """Find the first phase, after a checkpoint has been restored or a pre-trained model taken over."""
         updater = _updater(pl_module)
-        if updater.pretraining.given and trainer.ckpt_path is None:
+        if updater.pretraining.given and self.place.period == 0:
+            updater.take_over_pretraining(Path(updater.pretraining.given))
             self.place.end_pretraining(updater.pretrain_periods)
         self._find_phase(trainer, updater)
         if self._next is None and trainer.is_global_zero:

@@ -28,7 +28,7 @@ from asmg_pl.metrics.results import HEADLINE, NOT_COUNTED, PeriodResult, mean_ov
 from asmg_pl.system.escaping import terminal
 from asmg_pl.system.files import written_whole
 from asmg_pl.updaters.base import Updater
-from asmg_pl.updaters.memory import described, parts_of, peak_memory
+from asmg_pl.updaters.memory import bytes_by_component, described, peak_memory
 
 PLOT = "auc.png"
 DIVERGED = "diverged.txt"
@@ -56,7 +56,7 @@ class PeriodReport(Callback):
             updater = cast(Updater, pl_module)
             for line in opening(updater.data, updater.test_from, updater.last_period):
                 say(line)
-            say(f"memory: {described(parts_of(pl_module))}")
+            say(f"memory: {described(bytes_by_component(pl_module))}")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""

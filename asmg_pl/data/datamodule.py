@@ -11,14 +11,16 @@ import torch
 from lightning import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
 
+from asmg_pl.data.cut import PeriodCut
 from asmg_pl.data.drawing import Drawing
 from asmg_pl.data.feed import Feed
 from asmg_pl.data.loader import ByPeriod, MiniBatches, SideBySide
-from asmg_pl.data.log import InteractionLog, Sizes
+from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.negatives import Fresh
 from asmg_pl.data.periods import EqualCounts, Periods
 from asmg_pl.data.reader import Reader
 from asmg_pl.data.reading import Reading
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.data.sources import Source
 from asmg_pl.errors import CheckpointError, ConfigError, DataError
 
@@ -92,10 +94,6 @@ class PeriodDataModule(LightningDataModule):
         self.reading: Reading | None = None
         self.evaluate_after = 0
         self.categories = True
-        self._known: list[int] = []  # boundaries of the walk that is resumed, and how many rows the stream had then
-        self._known_rows = 0
-        self._boundaries: list[int] = []
-        self._fingerprints: dict[int, str] = {}
 
     @cached_property
     def log(self) -> InteractionLog:
@@ -130,10 +128,7 @@ class PeriodDataModule(LightningDataModule):
     @property
     def boundaries(self) -> list[int]:
         """Row positions ``[b_0, …, b_P]``: period ``t`` holds rows ``b_{t-1} … b_t - 1``."""
-        if not self._boundaries:
-            same_rows = self._known and len(self.log) == self._known_rows
-            self._boundaries = self._known if same_rows else self.periods.cut(self.log, self._known)
-        return self._boundaries
+        return self._cut.boundaries
 
     @property
     def last_period(self) -> int:
@@ -228,20 +223,9 @@ class PeriodDataModule(LightningDataModule):
 
     # ---- what a checkpoint keeps
 
-    def _fingerprint(self, rows: int) -> str:
-        if rows not in self._fingerprints:
-            self._fingerprints[rows] = self.log.fingerprint(rows)
-        return self._fingerprints[rows]
-
     def state_dict(self) -> dict[str, Any]:
         """The seed, how time was cut, and a digest of the rows that were cut."""
-        boundaries = self.boundaries
-        return {
-            "seed": self.seed,
-            "boundaries": boundaries,
-            "rows": len(self.log),
-            "fingerprint": self._fingerprint(boundaries[-1]),
-        }
+        return {"seed": self.seed, **self._cut.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Cut time as the checkpoint's walk did; the stream may have grown at its end since.
@@ -255,7 +239,7 @@ class PeriodDataModule(LightningDataModule):
                 f"the checkpoint was made with seed {state_dict['seed']}, this run has {self.seed}: give "
                 f"--seed_everything {state_dict['seed']} to go on"
             )
-        self._known, self._known_rows, self._boundaries = list(state_dict["boundaries"]), state_dict["rows"], []
+        self._cut.load_state_dict(state_dict)
 
     def check_same_stream(self, state_dict: dict[str, Any]) -> None:
         """Check that the state belongs to this stream, which may have grown at its end since.
@@ -263,10 +247,8 @@ class PeriodDataModule(LightningDataModule):
         Raises:
             CheckpointError: if the stream's earlier rows differ.
         """
-        known = state_dict["boundaries"]
-        if len(self.log) < known[-1] or self._fingerprint(known[-1]) != state_dict["fingerprint"]:
-            raise CheckpointError(
-                f"the checkpoint was made on a stream that began with {known[-1]:,} other rows than "
-                f"{self.root or type(self.source).__name__} does now. A stream may grow at its end; to walk another "
-                "one, start without --ckpt_path"
-            )
+        self._cut.check_same(state_dict)
+
+    @cached_property
+    def _cut(self) -> PeriodCut:
+        return PeriodCut(self.log, self.periods, self.root or type(self.source).__name__)

@@ -25,8 +25,8 @@ from asmg_pl.data.batch import Batch
 from asmg_pl.data.loader import MiniBatches
 from asmg_pl.data.log import InteractionLog
 
-#: Cuts positions, int64 [n], into those of each mini-batch.
-Cut = Callable[[Tensor], tuple[Tensor, ...]]
+#: Cuts positions, int64 [n], into the positions of each mini-batch.
+Batching = Callable[[Tensor], tuple[Tensor, ...]]
 
 #: How many mini-batches are gathered ahead.
 AHEAD = 4
@@ -56,7 +56,7 @@ class Feed:
     def mini_batches(
         self,
         rows: Tensor,
-        cut: Cut,
+        cut: Batching,
         order: Tensor | None = None,
         reads: tuple[int, ...] = (),
         period: int = 0,
@@ -80,14 +80,14 @@ class Feed:
             return self.ahead(rows, cut, order, as_of)
         return self.resident(rows, cut, order, reads, period, as_of)
 
-    def ahead(self, rows: Tensor, cut: Cut, order: Tensor | None = None, as_of: int | None = None) -> MiniBatches:
+    def ahead(self, rows: Tensor, cut: Batching, order: Tensor | None = None, as_of: int | None = None) -> MiniBatches:
         """The mini-batches, gathered on the CPU and copied to the device; see :meth:`mini_batches`."""
         return GatheredAhead(self, cut(rows if order is None else rows[order]), self.known(as_of)[1])
 
     def resident(
         self,
         rows: Tensor,
-        cut: Cut,
+        cut: Batching,
         order: Tensor | None = None,
         reads: tuple[int, ...] = (),
         period: int = 0,
@@ -122,7 +122,7 @@ class Feed:
 class GatheredOnDevice(MiniBatches):
     """Mini-batches from columns that are uploaded when the first one is asked for."""
 
-    def __init__(self, columns: Callable[[], InteractionLog], cut: Cut, order: Tensor, feed: Feed) -> None:
+    def __init__(self, columns: Callable[[], InteractionLog], cut: Batching, order: Tensor, feed: Feed) -> None:
         """Say what to gather.
 
         Args:

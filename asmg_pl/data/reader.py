@@ -10,7 +10,7 @@ from torch import Tensor
 
 from asmg_pl.data.division import Division
 from asmg_pl.data.drawing import Drawing
-from asmg_pl.data.feed import Cut, Feed
+from asmg_pl.data.feed import Batching, Feed
 from asmg_pl.data.loader import MiniBatches, SideBySide, WithNegatives, permutation
 from asmg_pl.data.reading import Reading
 
@@ -84,7 +84,7 @@ class Reader:
         rows = self.rows_of(period)
         return max(0, min(rows.start, rows.stop - 1))
 
-    def _abreast(self, reading: Reading) -> Cut:
+    def _abreast(self, reading: Reading) -> Batching:
         """Cuts shuffled rows into as many mini-batches as the pass has; rows beyond what these hold are left out."""
         count, size = self._mini_batches(reading), self._size(reading)
         return lambda rows: rows[: count * size].tensor_split(count)
@@ -116,7 +116,7 @@ class _Pass:
     feed: Feed
     drawing: Drawing | None
 
-    def sequence(self, rows: Tensor, cut: Cut, periods: tuple[int, ...] = (), *key: int | str) -> MiniBatches:
+    def sequence(self, rows: Tensor, cut: Batching, periods: tuple[int, ...] = (), *key: int | str) -> MiniBatches:
         """Mini-batches of a sequence of rows, shuffled in training on whole periods, with negatives if any are drawn.
 
         Args:

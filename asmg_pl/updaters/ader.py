@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.log import Sizes
 from asmg_pl.data.reading import Reading
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.distributed.processes import gathered
 from asmg_pl.errors import ConfigError
 from asmg_pl.recommenders import Lookup

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from asmg_pl.data.log import Sizes
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.generators.table_entries import models_in
 from asmg_pl.recommenders import Recommender
 from asmg_pl.updaters.initial import Build, table_rows

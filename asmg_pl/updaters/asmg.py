@@ -22,8 +22,8 @@ from torch import Tensor
 from torch.func import functional_call
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.log import Sizes
 from asmg_pl.data.reading import Reading
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import Generator, ParameterShapes, ResidualGRU
 from asmg_pl.generators.history import ParameterHistory
@@ -149,11 +149,11 @@ class ASMG(Updater):
         if self.stop_at_test and self.split_of(period) == "test":  # ω stays as it is, and the window moves on
             return [self.scoring(period, end=carry), *self.updating(period, end=self.push)]
         positions = 1 if self.weights == "last" else window
-        reads = tuple(range(period - positions + 1, period + 1))
+        read = tuple(range(period - positions + 1, period + 1))
         last = self.generator_passes - 1
         generating = [
             Phase(
-                Reading("generate", period, reads, n, side_by_side=True),
+                Reading("generate", period, read, n, side_by_side=True),
                 self.train_generator,
                 end=carry if n == last else nothing,
             )

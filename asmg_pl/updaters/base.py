@@ -14,8 +14,8 @@ from torch import Tensor
 
 from asmg_pl.checkpoints.values import Flaw
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.log import Sizes
 from asmg_pl.data.reading import Reading
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import CheckpointError, ConfigError
 from asmg_pl.generators.learned import Learned
 from asmg_pl.metrics.results import NOT_COUNTED, PeriodResult, mean_over
@@ -175,13 +175,12 @@ class Updater(Walker):
         )
 
     def updating(
-        self, period: int, end: Callable[[], None] = nothing, reads: Sequence[int] | None = None
+        self, period: int, end: Callable[[], None] = nothing, periods: Sequence[int] | None = None
     ) -> list[Phase]:
-        """Passes of the base model over the new period, or over the periods ``reads``; ``end`` follows the last one."""
-        last = self.passes - 1
-        periods = (period,) if reads is None else tuple(reads)
+        """Passes of the base model over the new period, or over some ``periods``; ``end`` follows the last one."""
+        last, read = self.passes - 1, (period,) if periods is None else tuple(periods)
         return [
-            Phase(Reading("update", period, periods, n), self.update, end if n == last else nothing)
+            Phase(Reading("update", period, read, n), self.update, end if n == last else nothing)
             for n in range(self.passes)
         ]
 
@@ -236,6 +235,12 @@ class Updater(Walker):
         if self.pretraining.end_epoch(epoch, result.scores["serving"], self.trainer.optimizers[0]):
             self._begin_updates()
 
+    def take_over_pretraining(self, path: Path) -> None:
+        """Begin the walk with the base model that an earlier walk has pre-trained, from its checkpoint."""
+        checkpoint = self.trainer.strategy.load_checkpoint(path, weights_only=True)
+        self.pretraining.take_over(checkpoint, self.trainer.optimizers[0], self.data, self.begin_as)
+        self._begin_updates()
+
     def _begin_updates(self) -> None:
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self.learning_rate
@@ -262,11 +267,8 @@ class Updater(Walker):
     # ---- Lightning's hooks
 
     def setup(self, stage: str) -> None:
-        """Check that a period loop moves the walk. Go without categories if pre-training has seen none.
-
-        A walk that ended before the first of them would go without, too.
-        """
-        self.place  # noqa: B018
+        """Go without categories if pre-training has seen none, as a walk would that ends before the first of them."""
+        super().setup(stage)
         if self.data.sizes.categories and not self._appeared.has_categories:
             self.data.categories = False
             rank_zero_only(print)(
@@ -289,13 +291,6 @@ class Updater(Walker):
         elif self.stepping.gradient_clip is not None:
             refusal = "model.gradient_clip does not work with sharded tables: leave it out"
         share_out(self, self.recommender, self.trainer.strategy, refusal)
-
-    def on_fit_start(self) -> None:
-        """Begin with the pre-trained model, if one is given; a resumed walk has begun already."""
-        if self.pretraining.given and self.trainer.ckpt_path is None:
-            checkpoint = self.trainer.strategy.load_checkpoint(Path(self.pretraining.given), weights_only=True)
-            self.pretraining.take_over(checkpoint, self.trainer.optimizers[0], self.data, self.begin_as)
-            self._begin_updates()
 
     def on_validation_epoch_end(self) -> None:
         """Collect the results of the evaluated periods; log their means over those that are prequential."""

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.log import Sizes
 from asmg_pl.data.reading import Reading
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.distributed.processes import averaged
 from asmg_pl.errors import ConfigError
 from asmg_pl.updaters.base import Updater
@@ -63,9 +63,9 @@ class EWC(Updater):
         after = self._weighing(period, range(period, period + 1))
         return [self.scoring(period), *weighing, *self.updating(period), after]
 
-    def _weighing(self, period: int, reads: range) -> Phase:
-        name = "weigh" if period in reads else "weigh-pretraining"
-        return Phase(Reading(name, period, tuple(reads)), self.weigh, end=self.take_importance)
+    def _weighing(self, period: int, periods: range) -> Phase:
+        name = "weigh" if period in periods else "weigh-pretraining"
+        return Phase(Reading(name, period, tuple(periods)), self.weigh, end=self.take_importance)
 
     def loss(self, batch: Batch) -> Tensor:
         """Cross-entropy and penalty."""

@@ -8,7 +8,7 @@ from typing import Any
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.log import Sizes
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.losses import cross_entropy, soft_cross_entropy

@@ -16,7 +16,7 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from asmg_pl.data.log import Sizes
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.generators.table_entries import histories_in, models_in
 from asmg_pl.randomness.keyed import seeded
 from asmg_pl.recommenders import Recommender

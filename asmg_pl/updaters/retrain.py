@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from asmg_pl.data.log import Sizes
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.optim import Adam
 from asmg_pl.updaters.phase import Phase
@@ -30,7 +30,7 @@ class Retrain(Updater):
 
     def phases(self, period: int) -> list[Phase]:
         """Score, forget everything, train on all periods."""
-        return [self.scoring(period, end=self.forget), *self.updating(period, reads=range(1, period + 1))]
+        return [self.scoring(period, end=self.forget), *self.updating(period, periods=range(1, period + 1))]
 
     def forget(self) -> None:
         """Go back to the initial weights and an optimiser without memory."""

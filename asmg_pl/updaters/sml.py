@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.func import functional_call
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.log import Sizes
 from asmg_pl.data.reading import Reading
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.generators import ParameterShapes
 from asmg_pl.generators.history import ParameterHistory
 from asmg_pl.randomness.keyed import seeded

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.loader import randomness
-from asmg_pl.data.log import Sizes
 from asmg_pl.data.reading import Reading
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.distributed.processes import gathered
 from asmg_pl.errors import ConfigError
 from asmg_pl.updaters.base import Updater

@@ -77,15 +77,24 @@ class Walker(LightningModule):
             ConfigError: if there is no period loop.
         """
         if self._place is None:
-            raise ConfigError(
-                f"the trainer has no PeriodLoop, without which {type(self).__name__} reads nothing: call "
-                "asmg_pl.walk(updater, data), or give Trainer(callbacks=[asmg_pl.callbacks.PeriodLoop()])"
-            )
+            raise self._not_led()
         return self._place
 
-    @place.setter
-    def place(self, place: Place | None) -> None:
+    def lead(self, place: Place) -> None:
+        """Be led by a period loop from now on; a module that has been on a walk is where it was.
+
+        Args:
+            place: the loop's, which is moved there.
+        """
+        if self._place is not None:
+            place.load_state_dict(self._place.state_dict())
         self._place = place
+
+    def _not_led(self) -> ConfigError:
+        return ConfigError(
+            f"the trainer has no PeriodLoop, without which {type(self).__name__} reads nothing: call "
+            "asmg_pl.walk(updater, data), or give Trainer(callbacks=[asmg_pl.callbacks.PeriodLoop()])"
+        )
 
     @property
     def last_period(self) -> int:
@@ -108,6 +117,16 @@ class Walker(LightningModule):
         return torch.autocast(self.device.type, enabled=False)
 
     # ---- Lightning's hooks
+
+    def setup(self, stage: str) -> None:
+        """Check that one of the trainer's callbacks leads the module; callbacks are set up before it.
+
+        Raises:
+            ConfigError: if none does, as no mini-batch would ever come.
+        """
+        callbacks = self.trainer.callbacks  # type: ignore[attr-defined]
+        if self._place is None or all(getattr(found, "place", None) is not self._place for found in callbacks):
+            raise self._not_led()
 
     def train(self, mode: bool = True) -> Self:
         """Put what is trained into training mode; what only teaches, serves or remembers stays in evaluation mode."""

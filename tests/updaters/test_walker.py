@@ -78,6 +78,27 @@ def test_a_checkpoint_brings_its_place_to_an_evaluation(tmp_path: Path, verb: st
     assert list(fresh.evaluation) == periods
 
 
+def test_a_trained_updater_goes_on_from_where_it_stands_with_another_trainer(tmp_path: Path) -> None:
+    """Or its scores would be of rows that it was trained on."""
+    updater, data = walked()
+    trainer(tmp_path, PeriodLoop(until=3)).fit(updater, datamodule=data)
+    trainer(tmp_path, PeriodLoop()).test(updater, datamodule=data, verbose=False)
+    assert list(updater.evaluation) == [4, 5]
+    trainer(tmp_path, PeriodLoop()).fit(updater, datamodule=data)
+    assert list(updater.results) == [3, 4, 5]
+    assert updater.place.trained_until == 5
+    with pytest.raises(ConfigError, match="no PeriodLoop"):
+        trainer(tmp_path).fit(updater, datamodule=data)
+
+
+def test_one_trainer_walks_another_updater_from_the_beginning(tmp_path: Path) -> None:
+    (first, data), (second, _) = walked(), walked()
+    walk = trainer(tmp_path, PeriodLoop())
+    walk.fit(first, datamodule=data)
+    walk.fit(second, datamodule=data)
+    assert repr(second.results) == repr(first.results)
+
+
 def test_a_data_module_can_be_walked_along_once_more_by_another_updater(tmp_path: Path) -> None:
     (first, data), (second, _) = walked(), walked()
     for updater in (first, second):
