@@ -17,7 +17,6 @@ from asmg_pl.callbacks.progress import say
 from asmg_pl.callbacks.run_folder import CHECKPOINTS, IDENTITY, last_period, scored_periods, walk_in, write_identity
 from asmg_pl.checkpoints.io import AtomicCheckpointIO, newest_first
 from asmg_pl.checkpoints.values import Flaw
-from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.errors import CheckpointError, ConfigError, StorageError, UserError
 from asmg_pl.system.files import PARTIAL, remove
 from asmg_pl.updaters.base import Updater
@@ -89,10 +88,10 @@ class PhaseCheckpoint(Checkpoint):
         Raises:
             CheckpointError: naming what does not fit.
         """
-        updater, data = cast(Updater, pl_module), cast(PeriodDataModule, trainer.datamodule)  # type: ignore[attr-defined]
+        updater = cast(Updater, pl_module)
         self._walk, self._resumed = checkpoint.get("walk", self._walk), checkpoint
         try:
-            check_place(checkpoint, updater, data)
+            check_place(updater)
             check_types(checkpoint, updater)
             check_loops(checkpoint["loops"]["fit_loop"], trainer.fit_loop.state_dict(), "loops.fit_loop")
         except Flaw as flaw:
@@ -100,9 +99,8 @@ class PhaseCheckpoint(Checkpoint):
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Add which walk it is, and whether it is in the middle of a phase."""
-        running = cast(PeriodDataModule, trainer.datamodule).phase  # type: ignore[attr-defined]
         checkpoint["walk"] = self._walk
-        checkpoint["within_a_phase"] = running is not None and running is cast(Updater, pl_module).phase
+        checkpoint["within_a_phase"] = cast(Updater, pl_module).place.running
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Protect an earlier walk; only now the trainer knows whether it resumes.

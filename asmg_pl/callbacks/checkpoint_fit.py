@@ -12,30 +12,29 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from asmg_pl.checkpoints.values import Flaw, integer
-from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.updaters.asmg import ASMG
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.optim import Adam
 
 
-def check_place(checkpoint: Mapping[str, Any], updater: Updater, data: PeriodDataModule) -> None:
-    """Check that the walk's place is one, and that everything up to it is there; the data module is at that place.
+def check_place(updater: Updater) -> None:
+    """Check that an updater's place, restored from a checkpoint, is in its plan, and that all results up to it exist.
 
     Raises:
         Flaw: naming the entry.
     """
-    name, first = type(data).__qualname__, updater.pretrain_periods + 1
-    phases = len(updater.plan(data.period)) if data.period < len(data.boundaries) else 0
-    integer(f"{name}.step", data.step, most=max(0, phases - 1))
-    last = data.period if data.step else data.period - 1
+    place, first = updater.place, updater.pretrain_periods + 1
+    phases = len(updater.plan(place.period)) if place.period <= updater.data.last_period else 0
+    integer("place.phase", place.phase, most=max(0, phases - 1))
+    last = place.period if place.phase else place.period - 1
     scored = list(range(first, last + 1))
     scores_first = [phase.name for phase in updater.plan(first)[:1]] == ["score"]  # as every method of the package does
     if scores_first and list(updater.results) != scored:
         raise Flaw("results", f"has the periods {list(updater.results)}, but {scored} have been scored by then")
-    if type(updater) is ASMG and updater.history.pushes != len(range(first, data.period)):
+    if type(updater) is ASMG and updater.history.pushes != len(range(first, place.period)):
         raise Flaw(
             "state_dict.history._extra_state",
-            f"has {updater.history.pushes} snapshots, but {len(range(first, data.period))} were taken by then",
+            f"has {updater.history.pushes} snapshots, but {len(range(first, place.period))} were taken by then",
         )
 
 

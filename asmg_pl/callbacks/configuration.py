@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
 from lightning import LightningModule, Trainer
@@ -15,6 +15,7 @@ from asmg_pl.callbacks.settings import differences, shared_settings
 from asmg_pl.callbacks.settings import settings_in as settings_in
 from asmg_pl.errors import CheckpointError
 from asmg_pl.system.files import written_whole
+from asmg_pl.updaters.base import Updater
 
 
 class RunConfig(SaveConfigCallback):
@@ -76,4 +77,4 @@ class RunConfig(SaveConfigCallback):
 def described(trainer: Trainer) -> dict[str, Any]:
     """The configuration that the trainer's run began with, if it is known, and its provenance, for loggers."""
     configs = (callback.plain for callback in trainer.callbacks if isinstance(callback, RunConfig))  # type: ignore[attr-defined]
-    return next(configs, {}) | provenance(trainer.datamodule)  # type: ignore[attr-defined]
+    return next(configs, {}) | provenance(cast(Updater, trainer.lightning_module).data)

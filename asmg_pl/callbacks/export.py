@@ -11,7 +11,6 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
-from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.distributed import ShardedTables
 from asmg_pl.errors import ConfigError
 from asmg_pl.system.files import remove, written_whole
@@ -53,9 +52,9 @@ class ServingExport(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the model when the period's last phase has ended."""
         updater = cast(Updater, pl_module)
-        phase, following = updater.phase, cast(PeriodDataModule, trainer.datamodule).phase  # type: ignore[attr-defined]
+        phase = updater.phase
         assert phase is not None
-        if self.keep and (following is None or following.period != phase.period):
+        if self.keep and updater.place.period > phase.period:
             folder = Path(trainer.default_root_dir) / FOLDER
             self._write(updater.scored_models()["serving"].state_dict(), folder / f"after-period-{phase.period:06d}")
 

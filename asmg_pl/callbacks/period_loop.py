@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import signal
-from typing import Any, cast
+from pathlib import Path
+from typing import Any
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.strategies import DDPStrategy
 
+from asmg_pl.callbacks.order import check_order
 from asmg_pl.callbacks.others import ADDED, refuse_callback
 from asmg_pl.callbacks.progress import say
 from asmg_pl.data.datamodule import PeriodDataModule
-from asmg_pl.data.phase import Phase
+from asmg_pl.data.place import Place
 from asmg_pl.distributed import ShardedTables
 from asmg_pl.errors import ConfigError, WalkInterruptedError
 from asmg_pl.system.signals import catch_again, is_stopping
 from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.phase import Phase
 
 #: Trainer settings without which a walk would go wrong, and why.
 REQUIRED = {
@@ -44,7 +47,8 @@ REQUIRED_IN_EVALUATION = {
 class PeriodLoop(Callback):
     """Walks the stream inside one ``trainer.fit``: one epoch is one phase of one period.
 
-    The place in the walk is kept in the data module's state, so that every checkpoint holds it.
+    Attributes:
+        place: where the walk stands. The loop alone moves it, and keeps it in every checkpoint. The updater sees it.
     """
 
     def __init__(self, until: int | None = None) -> None:
@@ -55,14 +59,20 @@ class PeriodLoop(Callback):
                 can go on from there.
         """
         self.until = until
+        self.place = Place(until=until)
+        self._next: Phase | None = None  # the running phase, or the next one
         self._ahead = 0  # mini-batches that the running phase still has
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Set the walk's end; refuse settings under which the walk or an evaluation would go wrong.
+        """Show the walk's place to updater and data; refuse what would make the walk or an evaluation go wrong.
 
         Raises:
-            ConfigError: naming the setting and the reason.
+            ConfigError: naming the setting or the callback, and the reason.
         """
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        if len([found for found in callbacks if isinstance(found, PeriodLoop)]) > 1:
+            raise ConfigError("trainer.callbacks has PeriodLoop twice, and a walk has one: leave the other out")
+        check_order(callbacks, self)
         for name, (needed, reason) in (REQUIRED if stage == "fit" else REQUIRED_IN_EVALUATION).items():
             value = getattr(trainer, name)
             if (value or None) != (needed or None):  # Lightning writes "not set" as None, 0 or False
@@ -77,12 +87,16 @@ class PeriodLoop(Callback):
                 f"trainer.precision must be one of {', '.join(PRECISIONS)}, not {trainer.precision}: a generator works "
                 "on differences of snapshots, which parameters of lower precision would swallow"
             )
+        updater = _updater(pl_module)
+        self.place = Place(until=self.until)
+        updater.lead(self.place)
+        data = updater.data
+        data.evaluate_after = self.place.trained_until
         if stage != "fit":
             return
-        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        for callback in callbacks:
             if type(callback).__name__ not in ADDED and not type(callback).__module__.startswith("asmg_pl."):
                 refuse_callback([kind.__name__ for kind in type(callback).__mro__])
-        data, updater = _parts(trainer)
         if data.last_period <= updater.pretrain_periods:
             raise ConfigError(
                 f"the stream has {data.last_period} periods and pre-training takes {updater.pretrain_periods}, which "
@@ -94,16 +108,27 @@ class PeriodLoop(Callback):
                 "go at least as far"
             )
         _check_classes(data)
-        if updater.pretrain_periods and not updater.pretrained_model:
+        if updater.pretrain_periods and not updater.pretraining.given:
             _check_pretraining(data, updater.pretrain_periods)
-        data.until = self.until
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Add the place."""
+        checkpoint["place"] = self.place.state_dict()
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Go to the checkpoint's place, to walk on from there or to evaluate what follows."""
+        self.place.load_state_dict(checkpoint["place"])
+        _updater(pl_module).data.evaluate_after = self.place.trained_until
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Find the first phase, after a checkpoint has been restored."""
-        data, _ = _parts(trainer)
-        self._find_phase(trainer)
-        if data.phase is None and trainer.is_global_zero:
-            say(f"nothing new: the walk has been through period {data.last_period}, the last one")
+        """Find the first phase, after a checkpoint has been restored or a pre-trained model taken over."""
+        updater = _updater(pl_module)
+        if updater.pretraining.given and self.place.period == 0:
+            updater.take_over_pretraining(Path(updater.pretraining.given))
+            self.place.end_pretraining(updater.pretrain_periods)
+        self._find_phase(trainer, updater)
+        if self._next is None and trainer.is_global_zero:
+            say(f"nothing new: the walk has been through period {updater.last_period}, the last one")
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take back the signals: Lightning's handler would have the walk go on for a while, and wait for others."""
@@ -116,10 +141,11 @@ class PeriodLoop(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Begin the phase."""
-        data, updater = _parts(trainer)
-        assert data.phase is not None
-        updater.phase = data.phase
-        updater.train(data.phase.trains)
+        updater = _updater(pl_module)
+        assert self._next is not None
+        self.place.begin_phase()
+        updater.phase = self._next
+        updater.train(self._next.trains)
         self._ahead = int(trainer.num_training_batches)
 
     def on_train_batch_end(
@@ -134,31 +160,41 @@ class PeriodLoop(Callback):
         Raises:
             WalkInterruptedError: if something stopped the trainer within the phase, whose work is lost.
         """
-        data, updater = _parts(trainer)
-        assert data.phase is not None
+        phase = self._next
+        assert phase is not None
         if self._ahead:
             raise WalkInterruptedError(
-                f"stopped in period {data.phase.period} · {data.phase.name} (by trainer.max_time or a callback), "
+                f"stopped in period {phase.period} · {phase.name} (by trainer.max_time or a callback), "
                 f"{self._ahead} mini-batches before its end: go on from its beginning with --ckpt_path last"
             )
-        _end(data.phase, data, updater)
-        self._find_phase(trainer)
+        updater = _updater(pl_module)
+        self._end(phase, updater)
+        self._find_phase(trainer, updater)
 
-    def _find_phase(self, trainer: Trainer) -> None:
-        """Find the next phase that has mini-batches; of those without, there is only the end."""
-        data, updater = _parts(trainer)
-        data.phase = None
-        while data.period <= data.last_period:
-            updater.stand_at(data.period)
-            phases = updater.plan(data.period)
-            if data.step == len(phases):
-                data.period, data.step = data.period + 1, 0
-            elif data.mini_batches(phases[data.step]):
-                data.phase = phases[data.step]
+    def _find_phase(self, trainer: Trainer, updater: Updater) -> None:
+        """Find the next phase that has mini-batches, and have the data module read them.
+
+        A phase without mini-batches is only ended. If no phase is left, the trainer stops.
+        """
+        data, place = updater.data, self.place
+        self._next = data.reading = None
+        while place.period <= updater.last_period:
+            updater.stand_at(place.period)
+            phases = updater.plan(place.period)
+            if place.phase == len(phases):
+                place.next_period()
+            elif data.mini_batches(phases[place.phase].reading):
+                self._next = phases[place.phase]
+                data.reading = self._next.reading
                 return
             else:
-                _end(phases[data.step], data, updater)
+                self._end(phases[place.phase], updater)
         trainer.should_stop = True
+
+    def _end(self, phase: Phase, updater: Updater) -> None:
+        """End a phase, and only then move on: if its end fails, it has not been."""
+        updater.end(phase)
+        self.place.end_phase(phase.reading.periods if phase.trains else ())
 
 
 def _check_classes(data: PeriodDataModule) -> None:
@@ -186,12 +222,15 @@ def _check_pretraining(data: PeriodDataModule, periods: int) -> None:
         raise ConfigError(f"period {periods + 1}, by which the epoch of pre-training is chosen, has no rows: {mend}")
 
 
-def _end(phase: Phase, data: PeriodDataModule, updater: Updater) -> None:
-    updater.end(phase)
-    if phase.trains:
-        data.seen = max(data.seen, *phase.reads)
-    data.step += 1
+def _updater(module: LightningModule) -> Updater:
+    """The module, which must be an updater.
 
-
-def _parts(trainer: Trainer) -> tuple[PeriodDataModule, Updater]:
-    return cast(PeriodDataModule, trainer.datamodule), cast(Updater, trainer.lightning_module)  # type: ignore[attr-defined]
+    Raises:
+        ConfigError: if it is none.
+    """
+    if not isinstance(module, Updater):
+        raise ConfigError(
+            f"PeriodLoop walks an asmg_pl.updaters.Updater along a stream, and {type(module).__name__} is none: derive "
+            "it from Updater (docs/updater.md), or leave the callback out"
+        )
+    return module

@@ -9,7 +9,6 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from tqdm import tqdm
 
-from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.updaters.base import Updater
 
 
@@ -45,10 +44,10 @@ class PeriodProgress(ProgressBar):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the bar."""
-        data, updater = cast(PeriodDataModule, trainer.datamodule), cast(Updater, pl_module)  # type: ignore[attr-defined]
+        updater = cast(Updater, pl_module)
         self._bar = tqdm(
-            total=_ahead(data, updater),
-            desc=f"period {data.period}/{data.last_period}",
+            total=_ahead(updater),
+            desc=f"period {updater.place.period}/{updater.last_period}",
             disable=not (self._wanted and self._enabled),
             dynamic_ncols=True,
             mininterval=0.2 if sys.stderr.isatty() else 5.0,  # a log file gets a line now and then
@@ -57,12 +56,13 @@ class PeriodProgress(ProgressBar):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Name the period and the phase; count again, since some phases learn on the way how many rows they read."""
-        data, updater = cast(PeriodDataModule, trainer.datamodule), cast(Updater, pl_module)  # type: ignore[attr-defined]
+        updater = cast(Updater, pl_module)
         phase = updater.phase
         if self._bar is not None and phase is not None:
             pass_ = f" {phase.repeat + 1}" if phase.repeat else ""
-            self._bar.total = self._bar.n + _ahead(data, updater)
-            self._bar.set_description(f"period {phase.period}/{data.last_period} · {phase.name}{pass_}", refresh=False)
+            self._bar.total = self._bar.n + _ahead(updater)
+            place = f"period {phase.period}/{updater.last_period}"
+            self._bar.set_description(f"{place} · {phase.name}{pass_}", refresh=False)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -83,10 +83,10 @@ class PeriodProgress(ProgressBar):
             print(file=sys.stderr)
 
 
-def _ahead(data: PeriodDataModule, updater: Updater) -> int:
+def _ahead(updater: Updater) -> int:
     """The mini-batches from the walk's place to its end."""
-    ahead = 0
-    for period in range(data.period, data.last_period + 1):
-        for phase in updater.plan(period)[data.step if period == data.period else 0 :]:
-            ahead += data.mini_batches(phase)
+    place, ahead = updater.place, 0
+    for period in range(place.period, updater.last_period + 1):
+        for phase in updater.plan(period)[place.phase if period == place.period else 0 :]:
+            ahead += updater.data.mini_batches(phase.reading)
     return ahead

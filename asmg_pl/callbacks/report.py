@@ -28,7 +28,7 @@ from asmg_pl.metrics.results import HEADLINE, NOT_COUNTED, PeriodResult, mean_ov
 from asmg_pl.system.escaping import terminal
 from asmg_pl.system.files import written_whole
 from asmg_pl.updaters.base import Updater
-from asmg_pl.updaters.memory import described, parts_of, peak_memory
+from asmg_pl.updaters.memory import bytes_by_component, described, peak_memory
 
 PLOT = "auc.png"
 DIVERGED = "diverged.txt"
@@ -51,12 +51,12 @@ class PeriodReport(Callback):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say how time is cut and what memory is taken; the files stay as they are until a phase has ended."""
-        data = cast(PeriodDataModule, trainer.datamodule)  # type: ignore[attr-defined]
         if trainer.is_global_zero:
             (Path(trainer.default_root_dir) / DIVERGED).unlink(missing_ok=True)
-            for line in opening(data, cast(Updater, pl_module).test_from):
+            updater = cast(Updater, pl_module)
+            for line in opening(updater.data, updater.test_from, updater.last_period):
                 say(line)
-            say(f"memory: {described(parts_of(pl_module))}")
+            say(f"memory: {described(bytes_by_component(pl_module))}")
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
@@ -84,8 +84,7 @@ class PeriodReport(Callback):
         if phase.name == "score" and result is not None:
             for logger in trainer.loggers:
                 logger.log_metrics(result.logged(), step=phase.period)
-        following = cast(PeriodDataModule, trainer.datamodule).phase  # type: ignore[attr-defined]
-        if trainer.is_global_zero and (following is None or following.period != phase.period):
+        if trainer.is_global_zero and updater.place.period > phase.period:
             if result is None:
                 seconds = self._seconds(phase.period)
                 say(f"pre-trained on periods 1 to {phase.period} in {seconds:.1f} s")
@@ -94,7 +93,7 @@ class PeriodReport(Callback):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Show the mean over the test periods, or why there is none, and draw the plot."""
-        updater, data = cast(Updater, pl_module), cast(PeriodDataModule, trainer.datamodule)  # type: ignore[attr-defined]
+        updater = cast(Updater, pl_module)
         results = list(updater.results.values())
         if not trainer.is_global_zero or not results:
             return
@@ -104,7 +103,7 @@ class PeriodReport(Callback):
             span = f"{tested[0].period} to {tested[-1].period}"
             say(_means(f"mean over the test periods {span}", tested))
         else:
-            say(no_test(data, updater.test_from))
+            say(no_test(updater.data, updater.test_from, updater.last_period))
         plot_results(results, folder / PLOT)
         say(f"metrics.csv, timings.csv, auc.png and checkpoints are in {folder}")
 
@@ -206,23 +205,23 @@ def _listed(periods: Sequence[int]) -> str:
     return ", ".join(map(str, periods))
 
 
-def opening(data: PeriodDataModule, test_from: int) -> list[str]:
+def opening(data: PeriodDataModule, test_from: int, last: int) -> list[str]:
     """The first lines of a walk: how time is cut, which rows are walked nowhere, and whether nothing will be a test."""
     boundaries, rows = data.boundaries, len(data.log)
-    lines = [_cut(data)]
+    lines = [_cut(data, last)]
     if boundaries[0]:
         lines.append(f"{boundaries[0]:,} rows before the first period are in histories only")
     if waiting := rows - boundaries[-1]:
         since = _shown(int(data.log.between(boundaries[-1], boundaries[-1] + 1).time[0]))
         lines.append(f"{waiting:,} rows from {since} on wait, since their period is not complete")
     if test_from > len(boundaries) - 1:
-        lines.append(no_test(data, test_from))
+        lines.append(no_test(data, test_from, last))
     return lines
 
 
-def no_test(data: PeriodDataModule, test_from: int) -> str:
+def no_test(data: PeriodDataModule, test_from: int, last: int) -> str:
     """Why a walk has no test period, and what to set."""
-    newest, last = len(data.boundaries) - 1, data.last_period
+    newest = data.last_period
     if test_from <= newest:
         return f"no test period yet: test_from is {test_from}, and the walk goes as far as period {last} (--loop.until)"
     return (
@@ -238,9 +237,9 @@ def _shown(time: int) -> str:
     return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _cut(data: PeriodDataModule) -> str:
-    """How many periods there are, how large they are, and which of them cannot be scored as the others."""
-    periods = range(1, data.last_period + 1)
+def _cut(data: PeriodDataModule, last: int) -> str:
+    """How many periods are walked, how large they are, and which of them cannot be scored as the others."""
+    periods = range(1, last + 1)
     rows = [len(data.rows_of(period)) for period in periods]
     size = f"{rows[0]:,}" if len(set(rows)) == 1 else f"{min(rows):,} to {max(rows):,}"
     classes = {period: data.classes(period, period) for period in periods}

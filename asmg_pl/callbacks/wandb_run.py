@@ -17,7 +17,6 @@ from asmg_pl.callbacks.configuration import described
 from asmg_pl.callbacks.progress import say
 from asmg_pl.callbacks.report import PLOT, PeriodReport
 from asmg_pl.checkpoints.io import newest_first
-from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.errors import ConfigError, DivergedError
 from asmg_pl.metrics.results import PeriodResult, mean_over
 from asmg_pl.updaters.base import Updater
@@ -92,7 +91,7 @@ class WandbRun(Callback):
             return
         import wandb  # takes a second
 
-        data = cast(PeriodDataModule, trainer.datamodule)  # type: ignore[attr-defined]
+        data = cast(Updater, pl_module).data
         method = self.method or type(pl_module).__name__
         try:
             self._run = wandb.init(
@@ -184,8 +183,7 @@ class WandbRun(Callback):
         """
         if self._run is None:
             return
-        running = None if whole else cast(PeriodDataModule, trainer.datamodule).phase  # type: ignore[attr-defined]
-        ended = [r for r in updater.results.values() if running is None or r.period < running.period]
+        ended = [result for result in updater.results.values() if whole or result.period < updater.place.period]
         missing = [result for result in ended if result.period > self._logged]
         timings = _timings(trainer.callbacks)  # type: ignore[attr-defined]
         for result in missing:

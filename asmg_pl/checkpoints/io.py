@@ -17,7 +17,7 @@ from asmg_pl.errors import CheckpointError
 from asmg_pl.system.files import written_whole
 
 #: What a checkpoint holds, and how; raised when a change makes earlier files unreadable.
-FORMAT = 3
+FORMAT = 4
 
 #: Where in a checkpoint that is a folder the parts are that belong to no table.
 WALK = "walk.pt"

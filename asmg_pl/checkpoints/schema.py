@@ -2,7 +2,8 @@
 
     epoch, global_step, loops, callbacks, pytorch-lightning_version     Lightning's own
     state_dict, optimizer_states, lr_schedulers                          parameters, buffers and moments, all finite
-    PeriodDataModule                                                     the walk's place, and the rows it is a place in
+    place                                                                where the walk stands, see asmg_pl.data.place
+    PeriodDataModule                                                     the seed, and the rows that the walk is along
     results, learned, best_pretraining_epoch, method, initial            what the updater adds
     exemplars, exemplar_weight, reservoir, training_rows                 what some methods add
     sharded, files                                                       what a folder adds, see asmg_pl.distributed
@@ -24,8 +25,10 @@ from torch import Tensor
 from asmg_pl.checkpoints.values import Flaw, integer, mapping, number, sequence, shown, tensor, text
 from asmg_pl.metrics.results import PeriodResult
 
-#: What the state of a data module has at least: the walk's place.
-PLACE = ("period", "step", "seen", "seed", "boundaries", "rows", "fingerprint")
+#: What the entry of a data module has at least.
+STREAM = ("seed", "boundaries", "rows", "fingerprint")
+
+PLACE = ("period", "phase", "trained_until")
 
 SPLITS = ("selection", "warm-up", "test", "seen")
 
@@ -45,24 +48,26 @@ def check(checkpoint: Mapping[str, Any]) -> None:
             check_entry(name, checkpoint[name])
     if "sharded" not in checkpoint and (absent := [name for name, x in checkpoint["state_dict"].items() if x is None]):
         raise Flaw(f"state_dict.{absent[0]}", "is missing")
-    name, place = place_of(checkpoint)
-    _check_place(name, place)
-    _check_results("results", checkpoint["results"], place)
-    _check_learned("learned", checkpoint["learned"], place)
+    name, stream = stream_of(checkpoint)
+    _check_stream(name, stream)
+    place, last = checkpoint["place"], len(stream["boundaries"]) - 1
+    _check_place("place", place, last)
+    _check_results("results", checkpoint["results"], min(place["period"], last))
+    _check_learned("learned", checkpoint["learned"], place["period"])
     for name in ("exemplars", "training_rows", "reservoir"):
-        _check_positions(name, checkpoint.get(name), place["boundaries"][-1])
+        _check_positions(name, checkpoint.get(name), stream["boundaries"][-1])
 
 
-def place_of(checkpoint: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """The entry of the data module, whatever its class is called, by its name.
+def stream_of(checkpoint: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The entry of the data module, whatever its class is called, and its name before it.
 
     Raises:
         Flaw: if there is none.
     """
     for name, entry in checkpoint.items():
-        if isinstance(entry, dict) and all(key in entry for key in PLACE):
+        if isinstance(entry, dict) and all(key in entry for key in STREAM):
             return name, entry
-    raise Flaw("PeriodDataModule", f"is missing, or lacks one of {', '.join(PLACE)}")
+    raise Flaw("PeriodDataModule", f"is missing, or lacks one of {', '.join(STREAM)}")
 
 
 def _whole_number(entry: str, value: Any) -> None:
@@ -82,7 +87,7 @@ def _state_dict(entry: str, value: Any) -> None:
         elif name.endswith("_extra_state"):
             if isinstance(inner, dict) and "pushes" in inner:
                 integer(f"{entry}.{name}.pushes", inner["pushes"])
-        elif inner is not None:  # the rows of sharded tables stand elsewhere
+        elif inner is not None:  # a folder keeps the rows of sharded tables in files of their own
             raise Flaw(f"{entry}.{name}", f"must be a tensor, not {shown(inner)}")
 
 
@@ -204,30 +209,35 @@ def _name(entry: str, value: Any) -> None:
     text(entry, value, r"[\w.<>]+")
 
 
-def _check_place(entry: str, place: Mapping[str, Any]) -> None:
-    boundaries = sequence(f"{entry}.boundaries", place["boundaries"])
+def _check_place(entry: str, place: Mapping[str, Any], last_period: int) -> None:
+    if mapping(entry, place).keys() != set(PLACE):
+        raise Flaw(entry, f"must have the keys {', '.join(PLACE)}")
+    integer(f"{entry}.period", place["period"], most=last_period + 1)
+    integer(f"{entry}.phase", place["phase"])
+    integer(f"{entry}.trained_until", place["trained_until"], most=min(place["period"], last_period))
+
+
+def _check_stream(entry: str, stream: Mapping[str, Any]) -> None:
+    boundaries = sequence(f"{entry}.boundaries", stream["boundaries"])
     if not boundaries:
         raise Flaw(f"{entry}.boundaries", "is empty")
     for boundary in boundaries:
         integer(f"{entry}.boundaries", boundary)
     if boundaries != sorted(boundaries):
         raise Flaw(f"{entry}.boundaries", "does not ascend")
-    integer(f"{entry}.rows", place["rows"], least=boundaries[-1])
-    integer(f"{entry}.period", place["period"], most=len(boundaries))
-    integer(f"{entry}.step", place["step"])
-    integer(f"{entry}.seen", place["seen"], most=min(place["period"], len(boundaries) - 1))
-    integer(f"{entry}.seed", place["seed"], most=2**32 - 1)
-    text(f"{entry}.fingerprint", place["fingerprint"], r"[0-9a-f]{64}")
+    integer(f"{entry}.rows", stream["rows"], least=boundaries[-1])
+    integer(f"{entry}.seed", stream["seed"], most=2**32 - 1)
+    text(f"{entry}.fingerprint", stream["fingerprint"], r"[0-9a-f]{64}")
 
 
-def _check_results(entry: str, results: Any, place: Mapping[str, Any]) -> None:
+def _check_results(entry: str, results: Any, newest: int) -> None:
     names = {field.name for field in fields(PeriodResult)}
     for period, result in mapping(entry, results, int).items():
         here = f"{entry}.{period}"
         if mapping(here, result).keys() != names:
             raise Flaw(here, f"must have the keys {', '.join(sorted(names))}")
         integer(f"{here}.period", result["period"], period, period)
-        integer(here, period, 1, min(place["period"], len(place["boundaries"]) - 1))
+        integer(here, period, 1, newest)
         if result["split"] not in SPLITS:
             raise Flaw(f"{here}.split", f"must be one of {', '.join(SPLITS)}, not {shown(result['split'])}")
         integer(f"{here}.rows", result["rows"])
@@ -244,9 +254,9 @@ def _check_results(entry: str, results: Any, place: Mapping[str, Any]) -> None:
         raise Flaw(entry, "has periods in another order than that of the walk")
 
 
-def _check_learned(entry: str, learned: Any, place: Mapping[str, Any]) -> None:
+def _check_learned(entry: str, learned: Any, newest: int) -> None:
     for period, found in mapping(entry, learned, int).items():
-        integer(f"{entry}.{period}", period, 1, place["period"])
+        integer(f"{entry}.{period}", period, 1, newest)
         for parameters, quantities in mapping(f"{entry}.{period}", found).items():
             for quantity, value in mapping(f"{entry}.{period}.{parameters}", quantities).items():
                 number(f"{entry}.{period}.{parameters}.{quantity}", value, defined=False)
@@ -274,6 +284,7 @@ ENTRIES: dict[str, Callable[[str, Any], None]] = {
     "callbacks": _callbacks,
     "state_dict": _state_dict,
     "optimizer_states": _optimizer_states,
+    "place": _mapping,
     "lr_schedulers": _list,
     "results": _by_period,
     "learned": _by_period,

@@ -3,9 +3,10 @@
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.calendar import Boundaries, Calendar
 from asmg_pl.data.datamodule import PeriodDataModule
-from asmg_pl.data.log import InteractionLog, Sizes
+from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.periods import EqualCounts, EqualRows, Periods
-from asmg_pl.data.phase import Phase
+from asmg_pl.data.reading import Reading
+from asmg_pl.data.sizes import Sizes
 
 __all__ = [
     "Batch",
@@ -16,6 +17,6 @@ __all__ = [
     "InteractionLog",
     "PeriodDataModule",
     "Periods",
-    "Phase",
+    "Reading",
     "Sizes",
 ]

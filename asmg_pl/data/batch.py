@@ -7,8 +7,8 @@ from typing import NamedTuple
 from torch import Tensor
 
 
-class Share(NamedTuple):
-    """What a process's part of a mini-batch is a part of.
+class RankShare(NamedTuple):
+    """A process's share of a mini-batch: how many rows the whole mini-batch has, and how many shares.
 
         mini-batch      [ r0 r1 r2 r3 r4 r5 r6 ]       the one that a single process would take
         4 shares        [ r0 r1 │ r2 r3 │ r4 r5 │ r6 ] consecutive rows, numbers that differ by at most one
@@ -46,8 +46,8 @@ class Batch(NamedTuple):
             same tensor in every batch, not a copy. ``None`` for a stream without categories.
         context: the row's value of each of F categorical features, such as device or hour, int64 [B, F]. ``None`` for
             a stream without context features.
-        share: what these rows are a share of, where several processes divide each mini-batch; ``None`` if they are all
-            of it.
+        share: which share of a mini-batch these rows are, where several processes or micro-batches divide it;
+            ``None`` if they are the whole mini-batch.
     """
 
     user: Tensor
@@ -57,7 +57,7 @@ class Batch(NamedTuple):
     label: Tensor
     categories: Tensor | None = None
     context: Tensor | None = None
-    share: Share | None = None
+    share: RankShare | None = None
 
     @property
     def total(self) -> int:

@@ -1,4 +1,4 @@
-"""The period data module: a stream cut into periods, and where in it a walk stands."""
+"""The period data module: a stream that is cut into periods and read one pass at a time."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from typing import Any
 import torch
 from lightning import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
-from torch import Tensor
 
-from asmg_pl.data.batch import Share
-from asmg_pl.data.feed import Cut, Feed
-from asmg_pl.data.loader import ByPeriod, MiniBatches, Shares, SideBySide, WithNegatives, permutation, randomness
-from asmg_pl.data.log import InteractionLog, Sizes
-from asmg_pl.data.negatives import Fresh, Interactions
+from asmg_pl.data.cut import PeriodCut
+from asmg_pl.data.drawing import Drawing
+from asmg_pl.data.feed import Feed
+from asmg_pl.data.loader import ByPeriod, MiniBatches, SideBySide
+from asmg_pl.data.log import InteractionLog
+from asmg_pl.data.negatives import Fresh
 from asmg_pl.data.periods import EqualCounts, Periods
-from asmg_pl.data.phase import Phase
+from asmg_pl.data.reader import Reader
+from asmg_pl.data.reading import Reading
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.data.sources import Source
 from asmg_pl.errors import CheckpointError, ConfigError, DataError
 
 
 class PeriodDataModule(LightningDataModule):
-    """Yields the mini-batches of one phase at a time and keeps the walk's place in its state.
+    """Yields the mini-batches of one reading at a time.
 
     Attributes:
-        period: the period that arrives, or has arrived, at the walk's place.
-        step: the position of the next phase among the period's phases.
-        seen: the latest period that any training has read; scoring it would no longer be honest.
-        phase: the phase whose rows :meth:`train_dataloader` yields; set by the period loop.
-        until: the last period to walk, ``None`` for all; set by the period loop.
-        categories: whether batches have the items' categories; set by an updater whose model goes without.
+        reading: what :meth:`train_dataloader` yields; ``None`` for nothing. The period loop sets it.
+        evaluate_after: the latest period that the model has been trained on; an evaluation begins after it by default.
+            The period loop sets it.
+        categories: whether batches have the items' categories. An updater whose model goes without sets it.
     """
 
     def __init__(
@@ -64,8 +64,9 @@ class PeriodDataModule(LightningDataModule):
             device_rows: on a GPU, the most rows whose columns are put there at once (about 30 bytes each, and 4 for
                 each item of their histories); a pass over more rows gathers its mini-batches on the CPU, ahead of time.
                 No limit by default.
-            accumulate: in how many parts, one after the other, each device goes over its share of a mini-batch in
-                training, and then takes one step: memory of a part, and beyond rounding the same numbers.
+            accumulate: in how many micro-batches, one after the other, each device goes over its share of a mini-batch
+                in training, before it takes one step: the memory of a micro-batch, and beyond rounding the same
+                numbers.
             seed: shuffling depends on it, the period and the pass alone. The command line sets it to
                 ``--seed_everything``.
         """
@@ -90,16 +91,9 @@ class PeriodDataModule(LightningDataModule):
         self.device_rows = device_rows
         self.accumulate = accumulate
         self.seed = seed
-        self.period = 0
-        self.step = 0
-        self.seen = 0
-        self.phase: Phase | None = None
-        self.until: int | None = None
+        self.reading: Reading | None = None
+        self.evaluate_after = 0
         self.categories = True
-        self._known: list[int] = []  # boundaries of the walk that is resumed, and how many rows the stream had then
-        self._known_rows = 0
-        self._boundaries: list[int] = []
-        self._fingerprints: dict[int, str] = {}
 
     @cached_property
     def log(self) -> InteractionLog:
@@ -129,21 +123,17 @@ class PeriodDataModule(LightningDataModule):
 
     def sizes_by(self, period: int) -> Sizes:
         """The sizes that the stream had at the end of a period, or of the last one."""
-        return self.log.sizes_by(self.boundaries[min(period, len(self.boundaries) - 1)])
+        return self.log.sizes_by(self.boundaries[min(period, self.last_period)])
 
     @property
     def boundaries(self) -> list[int]:
         """Row positions ``[b_0, …, b_P]``: period ``t`` holds rows ``b_{t-1} … b_t - 1``."""
-        if not self._boundaries:
-            same_rows = self._known and len(self.log) == self._known_rows
-            self._boundaries = self._known if same_rows else self.periods.cut(self.log, self._known)
-        return self._boundaries
+        return self._cut.boundaries
 
     @property
     def last_period(self) -> int:
-        """The number of the newest complete period, or of the last one to walk."""
-        newest = len(self.boundaries) - 1
-        return newest if self.until is None else min(newest, self.until)
+        """The number of the newest complete period."""
+        return len(self.boundaries) - 1
 
     def rows_of(self, first: int, last: int | None = None) -> range:
         """Row positions of a period, or of those from ``first`` to ``last``."""
@@ -166,103 +156,22 @@ class PeriodDataModule(LightningDataModule):
     # ---- loaders
 
     def train_dataloader(self) -> MiniBatches | SideBySide:
-        """The mini-batches of the current phase; none when the walk has reached the stream's end."""
-        phase = self.phase
-        if phase is None:
+        """The mini-batches of the current reading; none if there is nothing to read."""
+        if self.reading is None:
             return MiniBatches(self.log, [], self.history_size)
-        size = self._size(phase)
-        if phase.rows is not None:
-            return self._batches(phase, phase.rows(), lambda rows: rows.split(size))
-        if not phase.side_by_side:
-            batches = self._batches(phase, self._positions(*phase.reads), lambda rows: rows.split(size), phase.reads)
-            return batches if phase.beside is None else SideBySide([batches, self._beside(phase, phase.beside())])
-        return SideBySide(
-            [
-                self._batches(phase, self._positions(period), self._abreast(phase), (period,), period)
-                for period in phase.reads
-            ]
-        )
+        return self._reader.read(self.reading, self._feed, self._drawing)
 
-    def _beside(self, phase: Phase, rows: Tensor) -> MiniBatches:
-        rows = rows.repeat(-(-self._cuts(phase) // len(rows)))  # none of the mini-batches may be empty
-        return self._batches(phase, rows, self._abreast(phase), (), "beside")
-
-    def _abreast(self, phase: Phase) -> Cut:
-        """Cuts shuffled rows into as many mini-batches as the phase has; what they cannot hold is left out."""
-        count, size = self._cuts(phase), self._size(phase)
-        return lambda rows: rows[: count * size].tensor_split(count)
-
-    def _batches(
-        self, phase: Phase, rows: Tensor, cut: Cut, periods: tuple[int, ...] = (), *key: int | str
-    ) -> MiniBatches:
-        """Mini-batches of rows, shuffled if the phase trains on whole periods, with fresh negatives if there are any.
-
-        Orders and negatives depend on the seed, the pass and the key alone; scoring draws alike in all passes. Over
-        several processes they are those of a single one; each process then has its shares of each mini-batch.
-        """
-        number, processes = self._process
-        numbers = range(number, processes * self._parts(phase), processes)
-        shares = processes * len(numbers)
-        order = permutation(len(rows), self.seed, *phase.key, *key) if phase.trains and phase.rows is None else None
-        sizes = [len(part) for part in cut(torch.arange(len(rows)))]
-        drawing = self.negatives if phase.negatives else None
-
-        def own(rows: Tensor) -> tuple[Tensor, ...]:
-            return tuple(Share.take(part, number, shares) for part in cut(rows) for number in numbers)
-
-        newest = max(phase.reads, default=phase.period)
-        batches = self._feed.mini_batches(rows, own, order, periods, phase.period, self._known_at(newest))
-        if drawing is None:
-            totals = [size for size in sizes for _ in numbers]
-            return Shares(batches, totals, shares) if shares > 1 else batches
-        random = randomness(
-            self.seed, "negatives", *((*phase.key, *key) if phase.trains else phase.reads), device=self._feed.device
-        )
-        read = (rows if order is None else rows[order])[: sum(sizes)].to(self._feed.device)
-        drawn = drawing.draw(self._interactions, read, random)
-        parts = drawn.split(sizes)
-        batches = WithNegatives(batches, [Share.take(part, number, shares) for part in parts for number in numbers])
-        if shares == 1:
-            return batches
-        found = (drawn >= 0).sum(1).cpu().split(sizes)
-        return Shares(batches, [len(part) + int(part.sum()) for part in found for _ in numbers], shares)
-
-    def _known_at(self, period: int) -> int:
-        """The row whose categories count when a period is the newest that is read: its first one.
-
-        What arrives while a period lasts counts from the next one on, and an empty period has the last row before it.
-        """
-        rows = self.rows_of(period)
-        return max(0, min(rows.start, rows.stop - 1))
-
-    def mini_batches(self, phase: Phase) -> int:
-        """How many mini-batches, or parts of them, a process gets in a phase, as far as that is known now."""
-        return self._cuts(phase) * self._parts(phase)
-
-    def _parts(self, phase: Phase) -> int:
-        return self.accumulate if phase.trains else 1
-
-    def _cuts(self, phase: Phase) -> int:
-        if phase.rows is not None:
-            rows = len(phase.rows())
-        else:
-            rows = sum(
-                len(self.rows_of(period)) for period in (phase.reads[-1:] if phase.side_by_side else phase.reads)
-            )
-        # Where nothing is trained, an empty period has one mini-batch without rows, so that it is scored and shown.
-        least = 0 if phase.trains or phase.rows is not None else 1
-        return max(least, -(-rows // self._size(phase)))
-
-    def _size(self, phase: Phase) -> int:
-        return self.batch_size if phase.trains else self.scoring_batch_size
+    def mini_batches(self, reading: Reading) -> int:
+        """How many mini-batches, or micro-batches of them, this process gets in a pass, as far as is known now."""
+        return self._reader.count(reading)
 
     def val_dataloader(self) -> ByPeriod:
-        """The first period after the checkpoint. Nothing while fitting: there, scoring is a phase of the walk."""
+        """The first period after the model's training. Nothing while fitting: there, scoring is a phase of the walk."""
         fitting = self.trainer is not None and self.trainer.state.fn == TrainerFn.FITTING
         return self._scoring([] if fitting else self.evaluated_periods(first_only=True))
 
     def test_dataloader(self) -> ByPeriod:
-        """The periods after the checkpoint."""
+        """The periods after the model's training."""
         return self._scoring(self.evaluated_periods())
 
     def evaluated_periods(self, first_only: bool = False) -> list[int]:
@@ -271,43 +180,36 @@ class PeriodDataModule(LightningDataModule):
         Raises:
             ConfigError: if there is none, or one outside the stream.
         """
-        chosen = self.evaluate
+        chosen, last = self.evaluate, self.last_period
         if chosen is None:
-            chosen = list(range(self.seen + 1, self.last_period + 1))[: 1 if first_only else None]
+            chosen = list(range(self.evaluate_after + 1, last + 1))[: 1 if first_only else None]
             if not chosen:
                 raise ConfigError(
-                    f"the checkpoint has been trained up to period {self.seen}, the stream's last: no later period to "
-                    "score. Give an earlier checkpoint (--checkpoint.keep -1 keeps all), or choose with --data.evaluate"
+                    f"the checkpoint has been trained up to period {self.evaluate_after}, the stream's last: no later "
+                    "period to score. Give an earlier checkpoint (--checkpoint.keep -1 keeps all), or choose with "
+                    "--data.evaluate"
                 )
         if not chosen:
             raise ConfigError("data.evaluate is empty: name at least one period, or leave it out")
         for period in chosen:
-            if not 1 <= period <= self.last_period:
-                raise ConfigError(f"data.evaluate: period {period} is not among the stream's 1..{self.last_period}")
+            if not 1 <= period <= last:
+                raise ConfigError(f"data.evaluate: period {period} is not among the stream's 1..{last}")
         return chosen
 
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         """Batches are gathered on the device already."""
         return batch
 
-    def _positions(self, *periods: int) -> Tensor:
-        rows = map(self.rows_of, periods)
-        return torch.cat([torch.arange(span.start, span.stop) for span in rows])
-
     def _scoring(self, periods: list[int]) -> ByPeriod:
-        phases = {period: Phase("score", period, (period,), lambda batch: None, trains=False) for period in periods}
-        size = self.scoring_batch_size
-        return ByPeriod(
-            {
-                period: self._batches(phase, self._positions(period), lambda rows: rows.split(size), phase.reads)
-                for period, phase in phases.items()
-            }
-        )
+        readings = {period: Reading("score", period, (period,), training=False) for period in periods}
+        read = self._reader.read_one
+        return ByPeriod({period: read(reading, self._feed, self._drawing) for period, reading in readings.items()})
 
     @property
-    def _process(self) -> tuple[int, int]:
-        """The number of this process and how many there are."""
-        return (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+    def _reader(self) -> Reader:
+        rank, ranks = (0, 1) if self.trainer is None else (self.trainer.global_rank, self.trainer.world_size)
+        sizes = self.batch_size, self.scoring_batch_size, self.accumulate
+        return Reader(self.rows_of, *sizes, self.seed, rank, ranks)
 
     @cached_property
     def _feed(self) -> Feed:
@@ -316,32 +218,17 @@ class PeriodDataModule(LightningDataModule):
         return Feed(log, device, self.history_size, self.device_rows)
 
     @cached_property
-    def _interactions(self) -> Interactions:
-        assert self.negatives is not None
-        return self.negatives.index(self.log, self._feed.device)
+    def _drawing(self) -> Drawing | None:
+        return None if self.negatives is None else Drawing(self.negatives, self.log, self._feed.device, self.seed)
 
-    def _fingerprint(self, rows: int) -> str:
-        if rows not in self._fingerprints:
-            self._fingerprints[rows] = self.log.fingerprint(rows)
-        return self._fingerprints[rows]
-
-    # ---- the walk's place
+    # ---- what a checkpoint keeps
 
     def state_dict(self) -> dict[str, Any]:
-        """The walk's place, how time was cut, and a digest of the rows that were cut."""
-        boundaries = self.boundaries
-        return {
-            "period": self.period,
-            "step": self.step,
-            "seen": self.seen,
-            "seed": self.seed,
-            "boundaries": boundaries,
-            "rows": len(self.log),
-            "fingerprint": self._fingerprint(boundaries[-1]),
-        }
+        """The seed, how time was cut, and a digest of the rows that were cut."""
+        return {"seed": self.seed, **self._cut.state_dict()}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on at a checkpoint's place; the stream may have grown at its end since.
+        """Cut time as the checkpoint's walk did; the stream may have grown at its end since.
 
         Raises:
             CheckpointError: if the stream's earlier rows or the seed differ.
@@ -352,8 +239,7 @@ class PeriodDataModule(LightningDataModule):
                 f"the checkpoint was made with seed {state_dict['seed']}, this run has {self.seed}: give "
                 f"--seed_everything {state_dict['seed']} to go on"
             )
-        self._known, self._known_rows, self._boundaries = list(state_dict["boundaries"]), state_dict["rows"], []
-        self.period, self.step, self.seen = state_dict["period"], state_dict["step"], state_dict["seen"]
+        self._cut.load_state_dict(state_dict)
 
     def check_same_stream(self, state_dict: dict[str, Any]) -> None:
         """Check that the state belongs to this stream, which may have grown at its end since.
@@ -361,10 +247,8 @@ class PeriodDataModule(LightningDataModule):
         Raises:
             CheckpointError: if the stream's earlier rows differ.
         """
-        known = state_dict["boundaries"]
-        if len(self.log) < known[-1] or self._fingerprint(known[-1]) != state_dict["fingerprint"]:
-            raise CheckpointError(
-                f"the checkpoint was made on a stream that began with {known[-1]:,} other rows than "
-                f"{self.root or type(self.source).__name__} does now. A stream may grow at its end; to walk another "
-                "one, start without --ckpt_path"
-            )
+        self._cut.check_same(state_dict)
+
+    @cached_property
+    def _cut(self) -> PeriodCut:
+        return PeriodCut(self.log, self.periods, self.root or type(self.source).__name__)

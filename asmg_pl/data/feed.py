@@ -1,10 +1,11 @@
-"""From the stream to the device: where the columns of a phase lie while its mini-batches are gathered.
+"""From the stream to the device: where the columns of a pass lie while its mini-batches are gathered.
 
     on the CPU                the stream itself, mapped or in memory            nothing is copied but the mini-batch
-    on a device               its rows' columns and just the items of their     uploaded once, gathered there
-                              histories, kept for the periods of a window
+    on a device               the columns of the pass's rows, and the items     uploaded once, gathered there
+                              of their histories, kept while a window needs
+                              them
     on a device, more rows    the stream, on the CPU                            gathered by a thread a few mini-batches
-    than it is to hold                                                          ahead, pinned, copied while it computes
+    than it may hold                                                            ahead, pinned, copied while it computes
 
 All three give the same mini-batches, bit for bit.
 """
@@ -24,8 +25,8 @@ from asmg_pl.data.batch import Batch
 from asmg_pl.data.loader import MiniBatches
 from asmg_pl.data.log import InteractionLog
 
-#: Cuts positions, int64 [n], into those of each mini-batch.
-Cut = Callable[[Tensor], tuple[Tensor, ...]]
+#: Cuts positions, int64 [n], into the positions of each mini-batch.
+Batching = Callable[[Tensor], tuple[Tensor, ...]]
 
 #: How many mini-batches are gathered ahead.
 AHEAD = 4
@@ -55,7 +56,7 @@ class Feed:
     def mini_batches(
         self,
         rows: Tensor,
-        cut: Cut,
+        cut: Batching,
         order: Tensor | None = None,
         reads: tuple[int, ...] = (),
         period: int = 0,
@@ -68,7 +69,8 @@ class Feed:
             cut: cuts them into mini-batches.
             order: a permutation of the positions *in* ``rows``, int64 [n]; by default they are read as they are.
             reads: the periods whose rows they are, for which the columns are kept; none if they are not to be kept.
-            period: the period that the walk is in. What no phase of it or of the period before has read is dropped.
+            period: the period that the walk is in. Columns that neither this period nor the last one has read are
+                dropped.
             as_of: the row whose categories count, see :meth:`~asmg_pl.data.log.InteractionLog.as_of`; by default the
                 last one.
         """
@@ -78,14 +80,14 @@ class Feed:
             return self.ahead(rows, cut, order, as_of)
         return self.resident(rows, cut, order, reads, period, as_of)
 
-    def ahead(self, rows: Tensor, cut: Cut, order: Tensor | None = None, as_of: int | None = None) -> MiniBatches:
+    def ahead(self, rows: Tensor, cut: Batching, order: Tensor | None = None, as_of: int | None = None) -> MiniBatches:
         """The mini-batches, gathered on the CPU and copied to the device; see :meth:`mini_batches`."""
         return GatheredAhead(self, cut(rows if order is None else rows[order]), self.known(as_of)[1])
 
     def resident(
         self,
         rows: Tensor,
-        cut: Cut,
+        cut: Batching,
         order: Tensor | None = None,
         reads: tuple[int, ...] = (),
         period: int = 0,
@@ -120,7 +122,7 @@ class Feed:
 class GatheredOnDevice(MiniBatches):
     """Mini-batches from columns that are uploaded when the first one is asked for."""
 
-    def __init__(self, columns: Callable[[], InteractionLog], cut: Cut, order: Tensor, feed: Feed) -> None:
+    def __init__(self, columns: Callable[[], InteractionLog], cut: Batching, order: Tensor, feed: Feed) -> None:
         """Say what to gather.
 
         Args:
@@ -141,24 +143,24 @@ class GatheredOnDevice(MiniBatches):
 class GatheredAhead(MiniBatches):
     """Mini-batches that a thread gathers on the CPU while the device works on earlier ones."""
 
-    def __init__(self, feed: Feed, parts: tuple[Tensor, ...], categories: Tensor | None) -> None:
+    def __init__(self, feed: Feed, rows: tuple[Tensor, ...], categories: Tensor | None) -> None:
         """Say what to gather.
 
         Args:
             feed: what is known of stream and device.
-            parts: the row positions of each mini-batch, int64 [B].
+            rows: the row positions of each mini-batch, int64 [B].
             categories: the catalogue on the device.
         """
-        super().__init__(replace(feed.log, categories=None), parts, feed.history_size)
+        super().__init__(replace(feed.log, categories=None), rows, feed.history_size)
         self.feed, self.categories = feed, categories
 
     def __iter__(self) -> Iterator[Batch]:
-        parts = iter(self.parts)
+        waiting = iter(self.rows)
         with ThreadPoolExecutor(1) as thread:
-            ahead = deque(thread.submit(self._gather, rows) for rows in islice(parts, AHEAD))
+            ahead = deque(thread.submit(self._gather, rows) for rows in islice(waiting, AHEAD))
             while ahead:
                 batch = ahead.popleft().result()
-                ahead.extend(thread.submit(self._gather, rows) for rows in islice(parts, 1))
+                ahead.extend(thread.submit(self._gather, rows) for rows in islice(waiting, 1))
                 there = [c.to(self.feed.device, non_blocking=True) if isinstance(c, Tensor) else c for c in batch]
                 yield Batch._make(there)._replace(categories=self.categories)
 

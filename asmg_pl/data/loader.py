@@ -1,4 +1,4 @@
-"""Mini-batches of a phase, and the random orders that they are read in."""
+"""Mini-batches of a pass over the stream, and the random order in which their rows are read."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import torch
 from torch import Tensor
 
-from asmg_pl.data.batch import Batch, Share
+from asmg_pl.data.batch import Batch, RankShare
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.negatives import beside
 from asmg_pl.randomness.keyed import seed_of
@@ -29,23 +29,23 @@ def permutation(rows: int, *key: int | str) -> Tensor:
 class MiniBatches:
     """An iterable over the mini-batches of one sequence of rows."""
 
-    def __init__(self, log: InteractionLog, parts: Sequence[Tensor], history_size: int) -> None:
-        """Gather the mini-batches of a pass.
+    def __init__(self, log: InteractionLog, rows: Sequence[Tensor], history_size: int) -> None:
+        """Name the rows of each mini-batch.
 
         Args:
             log: the stream, its columns on the device where batches are wanted.
-            parts: the row positions of each mini-batch, int64 [B], on the same device.
+            rows: the row positions of each mini-batch, int64 [B], on the same device.
             history_size: the longest history, ``T``.
         """
         self.log = log
-        self.parts = parts
+        self.rows = rows
         self.history_size = history_size
 
     def __len__(self) -> int:
-        return len(self.parts)
+        return len(self.rows)
 
     def __iter__(self) -> Iterator[Batch]:
-        for rows in self.parts:
+        for rows in self.rows:
             yield self.log.batch(rows, self.history_size)
 
 
@@ -53,14 +53,14 @@ class WithNegatives(MiniBatches):
     """Mini-batches of positives, each with its negatives."""
 
     def __init__(self, positives: MiniBatches, drawn: Sequence[Tensor]) -> None:
-        """Say what stands beside the rows.
+        """Name the negatives of each mini-batch.
 
         Args:
             positives: the mini-batches.
             drawn: items to stand beside the rows of each, int64 [B, N], see
                 :func:`~asmg_pl.data.negatives.beside`.
         """
-        super().__init__(positives.log, positives.parts, positives.history_size)
+        super().__init__(positives.log, positives.rows, positives.history_size)
         self.positives = positives
         self.drawn = drawn
 
@@ -68,20 +68,20 @@ class WithNegatives(MiniBatches):
         return map(beside, self.positives, self.drawn)
 
 
-class Shares(MiniBatches):
-    """A process's shares of mini-batches, each with what it is a share of."""
+class RankShares(MiniBatches):
+    """A process's shares of mini-batches, each told how large the whole mini-batch is."""
 
     def __init__(self, own: MiniBatches, totals: Sequence[int], shares: int) -> None:
-        """Say what they are shares of.
+        """Name the mini-batches that are shared.
 
         Args:
             own: the process's rows of each mini-batch.
-            totals: how many rows each mini-batch has in all.
-            shares: how many shares it has.
+            totals: how many rows each mini-batch has, over all processes.
+            shares: how many shares each mini-batch has.
         """
-        super().__init__(own.log, own.parts, own.history_size)
+        super().__init__(own.log, own.rows, own.history_size)
         self.own = own
-        self.shares = [Share(total, shares) for total in totals]
+        self.shares = [RankShare(total, shares) for total in totals]
 
     def __iter__(self) -> Iterator[Batch]:
         for batch, share in zip(self.own, self.shares, strict=True):
@@ -109,18 +109,18 @@ class ByPeriod:
 
 
 class SideBySide:
-    """Mini-batches of several streams, one of each per step: a tuple of batches."""
+    """Mini-batches of several sequences of rows, one of each at a time: a tuple of batches."""
 
-    def __init__(self, streams: list[MiniBatches]) -> None:
-        """Zip streams.
+    def __init__(self, sequences: list[MiniBatches]) -> None:
+        """Zip sequences.
 
         Args:
-            streams: the streams; the shortest ends the pass.
+            sequences: the mini-batches of each; the shortest ends the pass.
         """
-        self.streams = streams
+        self.sequences = sequences
 
     def __len__(self) -> int:
-        return min(map(len, self.streams))
+        return min(map(len, self.sequences))
 
     def __iter__(self) -> Iterator[tuple[Batch, ...]]:
-        return zip(*self.streams, strict=False)
+        return zip(*self.sequences, strict=False)

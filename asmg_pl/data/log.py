@@ -17,7 +17,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import accumulate
-from typing import NamedTuple
 
 import numpy as np
 import polars as pl
@@ -30,26 +29,8 @@ from asmg_pl.data.columns import Columns
 from asmg_pl.data.histories import histories
 from asmg_pl.data.names import Names
 from asmg_pl.data.schema import CONTEXT_FROM, checked
+from asmg_pl.data.sizes import Sizes as Sizes
 from asmg_pl.errors import ConfigError
-
-
-class Sizes(NamedTuple):
-    """How many rows each embedding table of a stream needs; ``context`` has a number for each context feature.
-
-    Attributes:
-        past: gives those of the rows up to the end of a period; ``None`` for what is not cut into periods.
-    """
-
-    users: int
-    items: int
-    categories: int = 0
-    context: tuple[int, ...] = ()
-    past: Callable[[int], Sizes] | None = None
-
-    def by(self, period: int) -> Sizes:
-        """Those of the rows up to the end of a period; all, where there are no periods."""
-        return self if self.past is None else self.past(period)
-
 
 #: Rows whose digest is taken together, see :meth:`InteractionLog.fingerprint`.
 BLOCK = 2**20

@@ -70,12 +70,12 @@ class Request:
 
     Attributes:
         rows: which rows of the table at hand are needed, int64 of any shape.
-        elsewhere: rows of the mini-batch that other processes ask their own copy of the table for.
+        rows_on_other_ranks: rows of the mini-batch that other processes ask their own copy of the table for.
         known: no row of the table from here on is asked for; ``None`` if all may be.
     """
 
     rows: Tensor
-    elsewhere: int = field(default=0, kw_only=True)
+    rows_on_other_ranks: int = field(default=0, kw_only=True)
     known: int | None = field(default=None, kw_only=True)
 
     def answer(self, weight: Tensor, index: Tensor) -> Lookup:
@@ -159,14 +159,14 @@ class Recommender(nn.Module, ABC):
 
     def requests(self, batch: Batch) -> dict[str, Request]:
         """What the batch asks each table for; see :attr:`owners`."""
-        here = partial(Request, elsewhere=batch.total - len(batch.label))
+        here = partial(Request, rows_on_other_ranks=batch.total - len(batch.label))
         asked = self.lookups(batch)
         return {n: self.owners.get(n, partial(here, known=self.rows_known(n)))(ids) for n, ids in asked.items()}
 
     def _look_up(self, name: str, request: Request) -> Lookup:
         table, known = self.table(name), self.rows_known(name)
         if self.row_wise and table.requires_grad and torch.is_grad_enabled():
-            touched, (places,) = touched_rows([request.rows], known, request.elsewhere)
+            touched, (places,) = touched_rows([request.rows], known, request.rows_on_other_ranks)
             if len(touched) < known:
                 return request.answer(F.embedding(touched, table, sparse=True), places)
         return request.answer(table, request.rows)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-def touched_rows(ids: list[Tensor], table_rows: int, elsewhere: int = 0) -> tuple[Tensor, list[Tensor]]:
+def touched_rows(ids: list[Tensor], table_rows: int, rows_on_other_ranks: int = 0) -> tuple[Tensor, list[Tensor]]:
     """The distinct ids among several tensors of ids, int64 [n], and where in it each id stands.
 
     A table much smaller than the number of ids is touched whole: sorting the ids would take longer than its rows.
@@ -14,10 +14,10 @@ def touched_rows(ids: list[Tensor], table_rows: int, elsewhere: int = 0) -> tupl
     Args:
         ids: for rows of mini-batches, int64 [B, …] each.
         table_rows: rows of the table.
-        elsewhere: rows of the same mini-batches that other processes have. Their ids count too, so that all processes
-            touch a table whole, or none.
+        rows_on_other_ranks: rows of the same mini-batches that other processes have. Their ids count too, so that all
+            processes touch a table whole, or none.
     """
-    count = sum(i.numel() + elsewhere * i.shape[1:].numel() for i in ids)
+    count = sum(i.numel() + rows_on_other_ranks * i.shape[1:].numel() for i in ids)
     if 16 * table_rows <= count:
         return torch.arange(table_rows, device=ids[0].device), ids
     asked = torch.cat([i.flatten() for i in ids])

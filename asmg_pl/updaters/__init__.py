@@ -4,10 +4,12 @@ from asmg_pl.updaters.ader import ADER
 from asmg_pl.updaters.asmg import ASMG
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.batch import BatchUpdate
-from asmg_pl.updaters.ends import Frozen, Retrain
 from asmg_pl.updaters.ewc import EWC
+from asmg_pl.updaters.frozen import Frozen
 from asmg_pl.updaters.inc_ctr import IncCTR
 from asmg_pl.updaters.incremental import IncrementalUpdate
+from asmg_pl.updaters.phase import Phase
+from asmg_pl.updaters.retrain import Retrain
 from asmg_pl.updaters.sml import SML
 from asmg_pl.updaters.spmf import SPMF
 from asmg_pl.updaters.transfer import Transfer
@@ -22,6 +24,7 @@ __all__ = [
     "Frozen",
     "IncCTR",
     "IncrementalUpdate",
+    "Phase",
     "Retrain",
     "Transfer",
     "Updater",

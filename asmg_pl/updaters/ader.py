@@ -15,15 +15,15 @@ import torch
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.datamodule import PeriodDataModule
-from asmg_pl.data.log import Sizes
-from asmg_pl.data.phase import Phase
+from asmg_pl.data.reading import Reading
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.distributed.processes import gathered
 from asmg_pl.errors import ConfigError
 from asmg_pl.recommenders import Lookup
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.herding import herd, quotas
 from asmg_pl.updaters.losses import soft_cross_entropy
+from asmg_pl.updaters.phase import Phase
 
 
 class ADER(Updater):
@@ -76,14 +76,12 @@ class ADER(Updater):
 
     def phases(self, period: int) -> list[Phase]:
         """Score, herd, update."""
-        herding = Phase(
-            *("herd", period, (period - 1,), self.collect, lambda: self.choose(period)),
-            trains=False,
-            rows=lambda: self.candidates(period),
-            negatives=False,
+        candidates = Reading(
+            *("herd", period, (period - 1,)), training=False, rows=self.candidates(period), negatives=False
         )
+        herding = Phase(candidates, self.collect, end=lambda: self.choose(period))
         updates = [
-            Phase("update", period, (period,), self.replay, repeat=n, beside=lambda: self.exemplars)
+            Phase(Reading("update", period, (period,), n, beside=self.exemplars), self.replay)
             for n in range(self.passes)
         ]
         return [self.scoring(period), herding, *updates]
@@ -93,7 +91,7 @@ class ADER(Updater):
     def candidates(self, period: int) -> Tensor:
         """Rows among which the exemplars for a period are chosen, int64: all are of earlier periods."""
         first = 1 if period == self.pretrain_periods + 1 else period - 1
-        newest = self._data.rows_of(first, period - 1)
+        newest = self.data.rows_of(first, period - 1)
         return torch.cat([self.exemplars, torch.arange(newest.start, newest.stop)])
 
     def collect(self, batch: Batch) -> None:
@@ -112,12 +110,12 @@ class ADER(Updater):
         by_logit = logits.detach().sigmoid() - batch.label
         gradients = torch.autograd.grad(logits, [lookup.weight for lookup in lookups.values()], by_logit)
         sizes = [lookup.index.shape[1:].numel() for lookup in lookups.values()]  # ids of a row
-        parts = zip(gradients, sizes, strict=True)
-        return torch.cat([g.view(len(logits), size, g.shape[1]).sum(1) for g, size in parts], dim=1)
+        of_tables = zip(gradients, sizes, strict=True)
+        return torch.cat([g.view(len(logits), size, g.shape[1]).sum(1) for g, size in of_tables], dim=1)
 
     def choose(self, period: int) -> None:
         """Choose the exemplars by their features; Θ_{t-1} becomes the teacher, and λ_t is set."""
-        data, rows = self._data, self.candidates(period)
+        data, rows = self.data, self.candidates(period)
         features = torch.cat(self._features)
         self._features = []
         candidates = data.log.batch(rows, history_size=0)
@@ -133,17 +131,13 @@ class ADER(Updater):
     # ---- the update
 
     def replay(self, batches: tuple[Batch, Batch]) -> None:
-        """One step on a mini-batch of new rows and one of exemplars."""
+        """Take one step on a mini-batch of new rows and one of exemplars."""
         new, old = batches
-        self.take_step(0, self.loss(new) + self.exemplar_weight * self.distillation_loss(old))
+        self.step_optimizer(0, self.loss(new) + self.exemplar_weight * self.distillation_loss(old))
 
     def distillation_loss(self, exemplars: Batch) -> Tensor:
         """The cross-entropy with the teacher's predictions."""
         return soft_cross_entropy(self.recommender(exemplars), self.teacher, exemplars)
-
-    @property
-    def _data(self) -> PeriodDataModule:
-        return self.trainer.datamodule  # type: ignore[attr-defined]
 
     # ---- Lightning's hooks
 

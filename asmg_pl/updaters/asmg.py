@@ -22,8 +22,8 @@ from torch import Tensor
 from torch.func import functional_call
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.log import Sizes
-from asmg_pl.data.phase import Phase, nothing
+from asmg_pl.data.reading import Reading
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import Generator, ParameterShapes, ResidualGRU
 from asmg_pl.generators.history import ParameterHistory
@@ -32,14 +32,16 @@ from asmg_pl.randomness.keyed import seeded
 from asmg_pl.recommenders import Recommender
 from asmg_pl.recommenders.touched import chunks, touched_rows
 from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.checks import check_at_least, check_positive
 from asmg_pl.updaters.losses import cross_entropy
 from asmg_pl.updaters.memory import require, size_of
 from asmg_pl.updaters.optim import Adam
+from asmg_pl.updaters.phase import Phase, nothing
 
-StepWeights = Literal["linear", "uniform", "exp", "last"]
+PositionWeights = Literal["linear", "uniform", "exp", "last"]
 
 
-def step_weights(kind: StepWeights, window: int) -> Tensor:
+def position_weights(kind: PositionWeights, window: int) -> Tensor:
     """λ of the multi-step loss, oldest position first, float [window], summing to 1."""
     position = torch.arange(1.0, window + 1)
     raw = {
@@ -72,7 +74,7 @@ class ASMG(Updater):
         sizes: Sizes,
         generator: Callable[[ParameterShapes], Generator] = ResidualGRU,
         window: int | None = 3,
-        weights: StepWeights = "linear",
+        weights: PositionWeights = "linear",
         generator_learning_rate: float = 1e-2,
         generator_passes: int = 1,
         zero_state: bool = False,
@@ -105,13 +107,10 @@ class ASMG(Updater):
             base: arguments of :class:`~asmg_pl.updaters.base.Updater`.
         """
         super().__init__(sizes, **base)
-        for name, value in {"generator_passes": generator_passes, "chunk_rows": chunk_rows}.items():
-            if value < 1:
-                raise ConfigError(f"model.{name} must be at least 1, got {value}")
+        check_at_least(1, generator_passes=generator_passes, chunk_rows=chunk_rows)
+        check_positive(generator_learning_rate=generator_learning_rate)
         if window is not None and window < 1:
             raise ConfigError(f"model.window must be at least 1, or null for all snapshots, got {window}")
-        if not generator_learning_rate > 0:
-            raise ConfigError(f"model.generator_learning_rate must be positive, got {generator_learning_rate}")
         first_training = self.pretrain_periods + (window or 1) + 1
         if stop_at_test and self.split_of(first_training) == "test":
             raise ConfigError(
@@ -137,8 +136,8 @@ class ASMG(Updater):
         self.history = ParameterHistory(self.recommender, window, self.generator.hidden_size, state_dtype)
         self.trained: Tensor
         self.register_buffer("trained", torch.zeros((), dtype=torch.bool))
-        self.step_weights: Tensor
-        self.register_buffer("step_weights", step_weights(weights, self.history.window), persistent=False)
+        self.position_weights: Tensor
+        self.register_buffer("position_weights", position_weights(weights, self.history.window), persistent=False)
 
     def phases(self, period: int) -> list[Phase]:
         """Score, generate as soon as the window is full, update."""
@@ -150,13 +149,13 @@ class ASMG(Updater):
         if self.stop_at_test and self.split_of(period) == "test":  # ω stays as it is, and the window moves on
             return [self.scoring(period, end=carry), *self.updating(period, end=self.push)]
         positions = 1 if self.weights == "last" else window
-        reads = tuple(range(period - positions + 1, period + 1))
+        read = tuple(range(period - positions + 1, period + 1))
         last = self.generator_passes - 1
         generating = [
             Phase(
-                *("generate", period, reads, self.train_generator, carry if n == last else nothing),
-                side_by_side=True,
-                repeat=n,
+                Reading("generate", period, read, n, side_by_side=True),
+                self.train_generator,
+                end=carry if n == last else nothing,
             )
             for n in range(self.generator_passes)
         ]
@@ -187,16 +186,16 @@ class ASMG(Updater):
         return logits
 
     def train_generator(self, batches: tuple[Batch, ...]) -> None:
-        """One step of ω."""
-        self.take_step(1, self.generator_loss(batches))
+        """Take one step of ω."""
+        self.step_optimizer(1, self.generator_loss(batches))
         self.trained.fill_(True)
 
     def generator_loss(self, batches: tuple[Batch, ...]) -> Tensor:
         """Σ_i λ_i L(Θ*_i | D_{i+1})."""
-        if len(self.step_weights) != self.history.window:  # it has grown
-            self.step_weights = step_weights(self.weights, self.history.window).to(self.device)
+        if len(self.position_weights) != self.history.window:  # it has grown
+            self.position_weights = position_weights(self.weights, self.history.window).to(self.device)
         read = [i for i, batch in enumerate(batches) if batch.total]  # a short period may have no row left
-        logits, weights = self.generated_logits(batches), self.step_weights[-len(batches) :]
+        logits, weights = self.generated_logits(batches), self.position_weights[-len(batches) :]
         losses = [cross_entropy(logits[i], batches[i].label, batches[i]) for i in read]
         return torch.stack(losses) @ weights[read]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from asmg_pl.data.log import Sizes
-from asmg_pl.data.phase import Phase
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.phase import Phase
 
 
 class BatchUpdate(Updater):
@@ -32,4 +32,4 @@ class BatchUpdate(Updater):
     def phases(self, period: int) -> list[Phase]:
         """Score, then update on the window."""
         first = 1 if self.window is None else max(1, period - self.window + 1)
-        return [self.scoring(period), *self.updating(period, reads=range(first, period + 1))]
+        return [self.scoring(period), *self.updating(period, periods=range(first, period + 1))]

@@ -9,12 +9,13 @@ import torch
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.log import Sizes
-from asmg_pl.data.phase import Phase
+from asmg_pl.data.reading import Reading
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.distributed.processes import averaged
 from asmg_pl.errors import ConfigError
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.initial import Draw
+from asmg_pl.updaters.phase import Phase
 
 
 class EWC(Updater):
@@ -62,9 +63,9 @@ class EWC(Updater):
         after = self._weighing(period, range(period, period + 1))
         return [self.scoring(period), *weighing, *self.updating(period), after]
 
-    def _weighing(self, period: int, reads: range) -> Phase:
-        name = "weigh" if period in reads else "weigh-pretraining"
-        return Phase(name, period, tuple(reads), self.weigh, self.take_importance)
+    def _weighing(self, period: int, periods: range) -> Phase:
+        name = "weigh" if period in periods else "weigh-pretraining"
+        return Phase(Reading(name, period, tuple(periods)), self.weigh, end=self.take_importance)
 
     def loss(self, batch: Batch) -> Tensor:
         """Cross-entropy and penalty."""
@@ -72,18 +73,19 @@ class EWC(Updater):
 
     def penalty(self) -> Tensor:
         """Σ F (θ - θ_{t-1})²."""
-        parts = zip(self.recommender.parameters(), self.anchor.parameters(), self.importance.parameters(), strict=True)
-        return torch.stack([(f * (now - before).square()).sum() for now, before, f in parts]).sum()
+        models = self.recommender, self.anchor, self.importance
+        triples = zip(*(model.parameters() for model in models), strict=True)
+        return torch.stack([(f * (now - before).square()).sum() for now, before, f in triples]).sum()
 
     def weigh(self, batch: Batch) -> None:
-        """Add a mini-batch's B · g², which needs no step."""
+        """Add a mini-batch's B · g²; no parameter moves."""
         parameters = list(self.recommender.parameters())
         found = torch.autograd.grad(self.cross_entropy(batch), parameters)
         if not self._gradients:
             self._gradients = [torch.zeros_like(p) for p in parameters]  # as the penalty, over all rows
-        for gradient, of_part in zip(self._gradients, found, strict=True):
-            gradient.add_(of_part, alpha=1 / self._parts)
-        if not self.completes_step:
+        for gradient, of_micro_batch in zip(self._gradients, found, strict=True):
+            gradient.add_(of_micro_batch, alpha=1 / self.stepping.micro_batches)
+        if not self.stepping.completes_step:
             return
         if not self._squares:
             self._squares = [torch.zeros_like(p) for p in parameters]

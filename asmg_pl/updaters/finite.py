@@ -14,9 +14,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from asmg_pl.data.phase import Phase
 from asmg_pl.distributed.processes import several
 from asmg_pl.errors import DivergedError
+from asmg_pl.updaters.phase import Phase
 
 #: How many findings a message has; those after them are counted.
 SHOWN = 5

@@ -35,8 +35,8 @@ def quotas(counts: Tensor, budget: int) -> Tensor:
 def herd(features: Tensor, groups: Tensor, quotas: Tensor) -> Tensor:
     """Choose rows of each group, one after the other, each the one that brings the chosen rows' mean closest.
 
-    All groups choose at once, so there are as many steps as the largest quota. A step reads the rows that are left in
-    the groups that still choose. Of equally close rows the first is chosen.
+    All groups choose at once, so there are as many rounds as the largest quota. A round reads the rows that are left
+    in the groups that still choose. Of equally close rows the first is chosen.
 
     Args:
         features: float [n, F].
@@ -51,8 +51,8 @@ def herd(features: Tensor, groups: Tensor, quotas: Tensor) -> Tensor:
     # The mean of s-1 chosen rows and f is closest to the group's where f is closest to s · mean - the chosen rows' sum.
     wanted = mean.clone()
     left, chosen = torch.arange(len(groups), device=groups.device), [groups[:0]]
-    for step in range(int(quotas.max())):
-        left = left[quotas[groups[left]] > step]
+    for turn in range(int(quotas.max())):
+        left = left[quotas[groups[left]] > turn]
         of = groups[left]
         distance = (features[left] - wanted[of]).square().sum(1)
         least = distance.new_full((len(quotas),), torch.inf).scatter_reduce(0, of, distance, "amin")

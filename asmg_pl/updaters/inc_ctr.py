@@ -8,11 +8,11 @@ from typing import Any
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.log import Sizes
-from asmg_pl.data.phase import Phase
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.losses import cross_entropy, soft_cross_entropy
+from asmg_pl.updaters.phase import Phase
 
 
 class IncCTR(Updater):

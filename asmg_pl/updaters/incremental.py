@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from asmg_pl.data.phase import Phase
 from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.phase import Phase
 
 
 class IncrementalUpdate(Updater):

@@ -16,10 +16,11 @@ from itertools import chain
 import torch
 from torch import Tensor, nn
 
-from asmg_pl.data.log import Sizes
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.generators.table_entries import histories_in, models_in
 from asmg_pl.randomness.keyed import seeded
 from asmg_pl.recommenders import Recommender
+from asmg_pl.updaters.memory import require, size_of
 
 #: Rows that each table is drawn for where there is no pre-training to see any.
 NOMINAL = 1024
@@ -69,6 +70,20 @@ class Draw:
     seed: int
     known: Mapping[str, int]
 
+    def build_with_room(self, build: Build, sizes: Sizes, known: Sizes) -> Recommender:
+        """A recommender as from :meth:`build`, once it is clear that it fits into memory with its two moments.
+
+        Raises:
+            ConfigError: if it does not fit, before memory is taken, or after, if it needs numbers to be built.
+        """
+        shapes = on_meta(build, sizes)
+        if shapes is not None:
+            _require_room(shapes)
+        recommender = self.build(build, sizes, known)
+        if shapes is None:
+            _require_room(recommender)
+        return recommender
+
     @torch.no_grad()
     def build(self, build: Build, sizes: Sizes, known: Sizes) -> Recommender:
         """A recommender for these sizes, of which some are known when it is drawn."""
@@ -105,3 +120,8 @@ def beside_tables(recommender: Recommender) -> dict[str, Tensor]:
     """A recommender's parameters and buffers that belong to no table, by name."""
     named = chain(recommender.named_parameters(), recommender.named_buffers())
     return {name: tensor for name, tensor in named if not name.startswith("tables.")}
+
+
+def _require_room(recommender: Recommender) -> None:
+    size = size_of(recommender)
+    require({"recommender": size, "moments": 2 * size})

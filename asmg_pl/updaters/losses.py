@@ -1,4 +1,4 @@
-"""Losses of a mini-batch: means over its rows, over all processes that have a share of it."""
+"""Losses of a mini-batch: means over all its rows, whichever process has them."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from asmg_pl.recommenders import Recommender
 def cross_entropy(logits: Tensor, labels: Tensor, batch: Batch) -> Tensor:
     """The mean cross-entropy of a mini-batch's logits [B] with labels or probabilities [B].
 
-    Of a share, it is what its rows add to that mean, times the number of shares: the mean over the processes, which is
-    what their gradients are averaged to, is the mean over the whole mini-batch. Without rows it is 0, with gradient 0.
+    If the rows are a share of a mini-batch, the loss is what they add to the mean, times the number of shares.
+    Processes average their gradients, which so become the gradients of the mean. Without rows the loss is 0, with
+    gradient 0.
     """
     if batch.share is None:
         return F.binary_cross_entropy_with_logits(logits, labels)

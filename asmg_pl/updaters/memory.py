@@ -1,4 +1,4 @@
-"""How much memory a walk takes: said when it starts, and refused before it is taken if there cannot be that much."""
+"""How much memory a walk takes: shown when it starts, and refused beforehand if the device has less."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def size_of(module: nn.Module) -> int:
-    """Bytes of a module's parameters and buffers, on whatever device, the one without memory included."""
+    """Bytes of a module's parameters and buffers, on any device, the meta device included."""
     return sum(t.numel() * t.element_size() for t in [*module.parameters(), *module.buffers()])
 
 
 def memory_of(device: torch.device) -> int:
-    """Bytes that a device has in all; those of the CPU within the limit of the container that the process runs in."""
+    """Bytes that a device has in all; on the CPU, at most what the container allows the process."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[1])
     if not hasattr(os, "sysconf"):
@@ -49,42 +49,41 @@ def peak_memory(device: torch.device) -> float:
     return used / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def require(parts: Mapping[str, int], device: torch.device | None = None) -> None:
+def require(components: Mapping[str, int], device: torch.device | None = None) -> None:
     """Refuse what cannot fit.
 
     Args:
-        parts: bytes by what needs them.
+        components: bytes by the name of what needs them.
         device: where they are needed, by default the CPU.
 
     Raises:
-        ConfigError: with the figures, if the device is smaller than all parts together.
+        ConfigError: with the figures, if the device is smaller than all components together.
     """
     device = device or torch.device("cpu")
     there = memory_of(device)
-    if sum(parts.values()) > there:
+    if sum(components.values()) > there:
         raise ConfigError(
-            f"too large for the memory of {device}, which is {_readable(there)}: {described(parts)}. Choose a smaller "
-            "embedding_dim, window or hidden_size, or tables of a fixed size "
-            "(asmg_pl.recommenders.Hashed)"
+            f"too large for the memory of {device}, which is {_readable(there)}: {described(components)}. Choose a "
+            "smaller embedding_dim, window or hidden_size, or tables of a fixed size (asmg_pl.recommenders.Hashed)"
         )
 
 
-def parts_of(module: LightningModule) -> dict[str, int]:
-    """Bytes of each part of an updater, and of two moments for each of its parameters that an optimiser has."""
+def bytes_by_component(module: LightningModule) -> dict[str, int]:
+    """Bytes of each component of an updater, and of two moments for each of its parameters that an optimiser has."""
     trained = {id(p): p for each in module.trainer.optimizers for group in each.param_groups for p in group["params"]}
-    parts = {name: size_of(child) for name, child in module.named_children()}
+    found = {name: size_of(child) for name, child in module.named_children()}
     for name, child in list(module.named_children()):
         if isinstance(child, ParameterHistory):
             state = size_of(child.hidden) + child.dense_hidden.nbytes
-            parts["hidden state"] = parts.get("hidden state", 0) + state
-            parts[name] -= state
-    parts = {name: size for name, size in parts.items() if size}
-    return parts | {"moments": 2 * sum(p.numel() * p.element_size() for p in trained.values())}
+            found["hidden state"] = found.get("hidden state", 0) + state
+            found[name] -= state
+    found = {name: size for name, size in found.items() if size}
+    return found | {"moments": 2 * sum(p.numel() * p.element_size() for p in trained.values())}
 
 
-def described(parts: Mapping[str, int]) -> str:
-    """The parts and their sum in words: ``recommender 2.9 MiB + moments 5.8 MiB = 8.7 MiB``."""
-    return f"{' + '.join(f'{k} {_readable(v)}' for k, v in parts.items())} = {_readable(sum(parts.values()))}"
+def described(components: Mapping[str, int]) -> str:
+    """The components and their sum in words: ``recommender 2.9 MiB + moments 5.8 MiB = 8.7 MiB``."""
+    return f"{' + '.join(f'{k} {_readable(v)}' for k, v in components.items())} = {_readable(sum(components.values()))}"
 
 
 def _readable(size: float) -> str:

@@ -17,17 +17,18 @@ from torch import Tensor
 from torch.func import functional_call
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.log import Sizes
-from asmg_pl.data.phase import Phase, nothing
-from asmg_pl.errors import ConfigError
+from asmg_pl.data.reading import Reading
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.generators import ParameterShapes
 from asmg_pl.generators.history import ParameterHistory
 from asmg_pl.randomness.keyed import seeded
 from asmg_pl.recommenders import Recommender
 from asmg_pl.recommenders.touched import chunks, touched_rows
 from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.checks import check_at_least, check_positive
 from asmg_pl.updaters.losses import cross_entropy
 from asmg_pl.updaters.optim import Adam
+from asmg_pl.updaters.phase import Phase, nothing
 from asmg_pl.updaters.transfer import Transfer
 
 
@@ -63,11 +64,8 @@ class SML(Updater):
             base: arguments of :class:`~asmg_pl.updaters.base.Updater`.
         """
         super().__init__(sizes, **base)
-        for name, value in {"transfer_passes": transfer_passes, "chunk_rows": chunk_rows}.items():
-            if value < 1:
-                raise ConfigError(f"model.{name} must be at least 1, got {value}")
-        if not transfer_learning_rate > 0:
-            raise ConfigError(f"model.transfer_learning_rate must be positive, got {transfer_learning_rate}")
+        check_at_least(1, transfer_passes=transfer_passes, chunk_rows=chunk_rows)
+        check_positive(transfer_learning_rate=transfer_learning_rate)
         self.transfer_learning_rate = transfer_learning_rate
         self.transfer_passes = transfer_passes
         self.chunk_rows = chunk_rows
@@ -80,7 +78,7 @@ class SML(Updater):
         """Score, train the transfer as soon as there is something to transfer, update."""
         last = self.transfer_passes - 1
         transferring = [
-            Phase("transfer", period, (period,), self.train_transfer, self.adopt if n == last else nothing, repeat=n)
+            Phase(Reading("transfer", period, (period,), n), self.train_transfer, self.adopt if n == last else nothing)
             for n in range(self.transfer_passes)
             if period > self.pretrain_periods + 1
         ]
@@ -102,7 +100,7 @@ class SML(Updater):
         with self.full_precision():
             for name, now in self.recommender.table_parameters().items():
                 known = self.recommender.rows_known(name)
-                touched, (places,) = touched_rows([asked[name].rows], known, asked[name].elsewhere)
+                touched, (places,) = touched_rows([asked[name].rows], known, asked[name].rows_on_other_ranks)
                 before = self.before.table(name).index_select(0, touched)
                 rows = self.transfer.table(name, before, F.embedding(touched, now, sparse=self.recommender.row_wise))
                 lookups[name] = asked[name].answer(rows, places)
@@ -111,15 +109,15 @@ class SML(Updater):
         return cross_entropy(logits, batch.label, batch)
 
     def update(self, batch: Batch) -> None:
-        """One step of ŵ_t, through the transfer."""
+        """Take one step of ŵ_t, through the transfer."""
         self.transfer.requires_grad_(False)
         super().update(batch)
         self.transfer.requires_grad_(True)
 
     def train_transfer(self, batch: Batch) -> None:
-        """One step of the transfer between two given models."""
+        """Take one step of the transfer between two given models."""
         self.recommender.requires_grad_(False)
-        self.take_step(1, self.loss(batch))
+        self.step_optimizer(1, self.loss(batch))
         self.recommender.requires_grad_(True)
 
     def adopt(self) -> None:
@@ -140,7 +138,7 @@ class SML(Updater):
     @torch.no_grad()
     def welcome(self, new: Mapping[str, tuple[int, int]]) -> None:
         """Transfer the rows that appear, as all others have been unless Θ_0 serves."""
-        if self.trainer.datamodule.seen > self.pretrain_periods:  # type: ignore[attr-defined]
+        if self.place.trained_until > self.pretrain_periods:
             for name, (begin, end) in new.items():
                 self._serve(name, begin, end)
 

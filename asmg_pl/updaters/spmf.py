@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.data.loader import randomness
-from asmg_pl.data.log import Sizes
-from asmg_pl.data.phase import Phase, nothing
+from asmg_pl.data.reading import Reading
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.distributed.processes import gathered
 from asmg_pl.errors import ConfigError
 from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.phase import Phase, nothing
 
 LABELS = (0, 1)
 
@@ -61,26 +61,22 @@ class SPMF(Updater):
     def phases(self, period: int) -> list[Phase]:
         """Score, rank, update."""
         fill = self.fill if period == self.pretrain_periods + 1 else nothing
-        rank = Phase(
-            *("rank", period, (), self.rank, lambda: self.draw(period)),
-            trains=False,
-            rows=lambda: self.reservoir[1],
-            negatives=False,
-        )
+        positives = Reading("rank", period, (), training=False, rows=self.reservoir[1], negatives=False)
+        ranking = Phase(positives, self.rank, end=lambda: self.draw(period))
+        last = self.passes - 1
         updates = [
-            Phase("update", period, (period,), self.update, repeat=n, rows=lambda: self.training_rows)
-            for n in range(self.passes - 1)
+            Phase(
+                Reading("update", period, (period,), n, rows=self.training_rows),
+                self.update,
+                end=(lambda: self.admit(period)) if n == last else nothing,
+            )
+            for n in range(self.passes)
         ]
-        last = Phase(
-            *("update", period, (period,), self.update, lambda: self.admit(period)),
-            repeat=self.passes - 1,
-            rows=lambda: self.training_rows,
-        )
-        return [self.scoring(period, end=fill), rank, *updates, last]
+        return [self.scoring(period, end=fill), ranking, *updates]
 
     def fill(self) -> None:
         """Fill the reservoirs with a random share of the pre-training rows."""
-        pretraining = self._data.rows_of(1, self.pretrain_periods)
+        pretraining = self.data.rows_of(1, self.pretrain_periods)
         for label in LABELS:
             rows = self._rows_with(label, pretraining)
             order = torch.randperm(len(rows), generator=self._randomness("fill", label))
@@ -92,7 +88,7 @@ class SPMF(Updater):
 
     def draw(self, period: int) -> None:
         """Choose the rows of the update from the reservoirs and the new period."""
-        new = self._data.rows_of(period)
+        new = self.data.rows_of(period)
         chosen = [torch.arange(new.start, new.stop)]
         for label in LABELS:
             rows = self.reservoir[label]
@@ -113,11 +109,11 @@ class SPMF(Updater):
 
         Of a period so long that more rows would enter than there are places, a random choice of them does.
         """
-        new, before = self._data.rows_of(period), self._data.rows_of(1, period - 1)
+        new, before = self.data.rows_of(period), self.data.rows_of(1, period - 1)
         for label in LABELS:
             kept, arrived = self.reservoir[label], self._rows_with(label, new)
             generator = self._randomness("admit", period, label)
-            earlier = int((self._data.log.between(before.start, before.stop).label == label).sum())
+            earlier = int((self.data.log.between(before.start, before.stop).label == label).sum())
             so_far = earlier + 1 + torch.arange(len(arrived))
             chance = len(kept) / so_far
             entering = arrived[torch.rand(len(arrived), generator=generator) < chance]
@@ -125,15 +121,11 @@ class SPMF(Updater):
             places = torch.randperm(len(entering), generator=generator)[: len(kept)].sort().values
             self.reservoir[label] = torch.cat([kept[staying], entering[places]])
 
-    @property
-    def _data(self) -> PeriodDataModule:
-        return self.trainer.datamodule  # type: ignore[attr-defined]
-
     def _rows_with(self, label: int, rows: range) -> Tensor:
-        return rows.start + (self._data.log.between(rows.start, rows.stop).label == label).nonzero().flatten()
+        return rows.start + (self.data.log.between(rows.start, rows.stop).label == label).nonzero().flatten()
 
     def _randomness(self, *key: int | str) -> torch.Generator:
-        return randomness(self._data.seed, "spmf", *key)
+        return randomness(self.data.seed, "spmf", *key)
 
     # ---- Lightning's hooks
 

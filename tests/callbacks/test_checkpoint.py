@@ -124,9 +124,8 @@ def test_a_checkpoint_has_the_place_after_its_phase_and_its_result(tmp_path: Pat
     """Although the callback stands before the period loop here: checkpoints are written last."""
     walk(tmp_path, PhaseCheckpoint(keep=2))
     score, update = (read_checkpoint(tmp_path / "checkpoints" / name) for name in WRITTEN[-2:])
-    place = ("period", "step", "seen")
-    assert [score["PeriodDataModule"][key] for key in place] == [5, 1, 4]
-    assert [update["PeriodDataModule"][key] for key in place] == [6, 0, 5]
+    assert score["place"] == {"period": 5, "phase": 1, "trained_until": 4}
+    assert update["place"] == {"period": 6, "phase": 0, "trained_until": 5}
     assert list(score["results"]) == [3, 4, 5]
 
 

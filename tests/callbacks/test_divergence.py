@@ -15,11 +15,13 @@ from torch import Tensor
 
 from asmg_pl.callbacks import PeriodLoop, PeriodReport, PhaseCheckpoint, ServingExport
 from asmg_pl.checkpoints.io import AtomicCheckpointIO, newest_first, read_checkpoint
-from asmg_pl.data import Batch, EqualCounts, PeriodDataModule, Phase
+from asmg_pl.data import Batch, EqualCounts, PeriodDataModule
+from asmg_pl.data.reading import Reading
 from asmg_pl.data.sources import DriftingStream
 from asmg_pl.errors import DivergedError
 from asmg_pl.recommenders import EmbeddingMLP, Recommender
 from asmg_pl.updaters import ASMG, SML, IncrementalUpdate, Updater
+from asmg_pl.updaters.phase import Phase
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -75,14 +77,14 @@ class LossOf(IncrementalUpdate):
     def loss(self, batch: Batch) -> Tensor:
         loss = super().loss(batch)
         assert self.phase is not None
-        return loss * self.value if (self.phase.period, self._mini_batch) == (5, 1) else loss
+        return loss * self.value if (self.phase.period, self.stepping.mini_batch) == (5, 1) else loss
 
 
 class OwnSteps(IncrementalUpdate):
     """A method whose phase changes parameters without an optimiser's step."""
 
     def phases(self, period: int) -> list[Phase]:
-        return [self.scoring(period), Phase("shake", period, (period,), self.shake)]
+        return [self.scoring(period), Phase(Reading("shake", period, (period,)), self.shake)]
 
     @torch.no_grad()
     def shake(self, batch: Batch) -> None:

@@ -14,6 +14,7 @@ from asmg_pl.callbacks import PeriodLoop, PhaseCheckpoint
 from asmg_pl.checkpoints.io import AtomicCheckpointIO
 from asmg_pl.data import EqualCounts, InteractionLog, PeriodDataModule
 from asmg_pl.data.negatives import Fresh
+from asmg_pl.data.place import Place
 from asmg_pl.data.sources import DriftingStream, Source
 from asmg_pl.errors import ConfigError, WalkInterruptedError
 from asmg_pl.updaters import IncrementalUpdate, Updater
@@ -48,7 +49,7 @@ class Diary(Callback):
     def __init__(self) -> None:
         self.phases: list[tuple[int, str, int]] = []
         self.training: list[bool] = []
-        self.seen: list[int] = []
+        self.trained_until: list[int] = []
         self.mini_batches = 0
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -62,7 +63,8 @@ class Diary(Callback):
         self.mini_batches += 1
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self.seen.append(trainer.datamodule.seen)  # type: ignore[attr-defined]
+        assert isinstance(pl_module, Updater)
+        self.trained_until.append(pl_module.place.trained_until)
 
 
 def parts(
@@ -116,16 +118,17 @@ def test_a_walk_pretrains_and_then_scores_and_updates_period_by_period(tmp_path:
     assert diary.phases == PRETRAINING + WALKING
     assert diary.mini_batches == sum([5, 2, 5, 2] + [2, 3] * 3)
     assert list(model.results) == [3, 4, 5]
-    assert (data.period, data.step, data.phase) == (6, 0, None)
+    assert model.place == Place(6, 0, trained_until=5)
+    assert data.reading is None
     assert diary.training == [True, False] * 2 + [False, True] * 3
-    assert diary.seen == [2, 2, 2, 2, 2, 3, 3, 4, 4, 5]  # only training makes a period seen
+    assert diary.trained_until == [2, 2, 2, 2, 2, 3, 3, 4, 4, 5]  # scoring a period is no training on it
 
 
 def test_the_walk_may_end_earlier(tmp_path: Path) -> None:
-    model, data, diary = walk(tmp_path, until=3)
+    model, _, diary = walk(tmp_path, until=3)
     assert diary.phases == PRETRAINING + WALKING[:2]
     assert list(model.results) == [3]
-    assert (data.period, data.step) == (4, 0)
+    assert model.place == Place(4, 0, trained_until=3, until=3)
 
 
 @pytest.mark.parametrize("until", [5, 99])
@@ -223,7 +226,7 @@ def test_a_phase_that_is_cut_short_does_not_count(tmp_path: Path) -> None:
     trainer.callbacks.insert(0, Impatient())  # type: ignore[attr-defined]
     with pytest.raises(WalkInterruptedError, match=r"period 4 · update .*, 2 mini-batches before its end"):
         trainer.fit(model, data)
-    assert (data.period, data.step, data.seen) == (4, 1, 3)
+    assert (model.place.period, model.place.phase, model.place.trained_until) == (4, 1, 3)
     assert last(tmp_path).name == "period-000004-phase-000-score.ckpt"
 
 

@@ -227,21 +227,21 @@ def test_the_first_lines_say_which_rows_wait_and_that_nothing_will_be_a_test(tmp
             return log
 
     data = PeriodDataModule(There(), periods=Calendar("1d"))
-    assert opening(data, test_from=4) == [
+    assert opening(data, 4, 3) == [
         "3 periods of 24 rows",
         "5 rows from 2020-09-17 00:00:00 UTC on wait, since their period is not complete",
         "no test period, and so no mean: test_from is 4, the walk has 3 periods. Set --model.init_args.test_from to "
         "one of them, or cut time finer (data.periods)",
     ]
-    assert opening(data, test_from=3) == opening(data, test_from=4)[:2]
+    assert opening(data, 3, 3) == opening(data, 4, 3)[:2]
     later = PeriodDataModule(There(), periods=Boundaries(["2020-09-15", "2020-09-16", "2020-09-17"]))
-    assert opening(later, test_from=2) == [
+    assert opening(later, 2, 2) == [
         "2 periods of 24 rows",
         "24 rows before the first period are in histories only",
         "5 rows from 2020-09-17 00:00:00 UTC on wait, since their period is not complete",
     ]
     counted = PeriodDataModule(STREAM, periods=EqualCounts(6))
-    assert re.fullmatch(r"2 rows from .* on wait, since their period is not complete", opening(counted, 5)[1])
+    assert re.fullmatch(r"2 rows from .* on wait, since their period is not complete", opening(counted, 5, 6)[1])
 
 
 def test_a_walk_without_a_test_period_says_why_it_has_no_mean(

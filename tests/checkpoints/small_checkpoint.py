@@ -26,8 +26,9 @@ def small_checkpoint(value: float = 1.0) -> dict[str, Any]:
         "best_pretraining_epoch": {},
         "method": "IncrementalUpdate",
         "initial": {"seed": 1, "known": {"user": 1}},
+        "place": {"period": 4, "phase": 0, "trained_until": 3},
         "PeriodDataModule": {
-            **{"period": 4, "step": 0, "seen": 3, "seed": 1234, "rows": 100},
+            **{"seed": 1234, "rows": 100},
             **{"boundaries": [0, 20, 40, 60, 80, 100], "fingerprint": "0" * 64},
         },
     }

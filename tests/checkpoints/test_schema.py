@@ -50,21 +50,24 @@ def take(*way: Any) -> Callable[[Content], None]:
     return change
 
 
-PLACE, MOMENTS = "PeriodDataModule", ("optimizer_states", 0, "state", 0)
+PLACE, STREAM, MOMENTS = "place", "PeriodDataModule", ("optimizer_states", 0, "state", 0)
 GROUP = ("optimizer_states", 0, "param_groups", 0)
 WRONG: dict[str, tuple[Callable[[Content], None], str]] = {
     "a period below 0": (put(PLACE, "period", -5), f"{PLACE}.period"),
     "a period beyond the stream": (put(PLACE, "period", 99), f"{PLACE}.period"),
     "a period that is a text": (put(PLACE, "period", "3"), f"{PLACE}.period"),
-    "a step below 0": (put(PLACE, "step", -1), f"{PLACE}.step"),
-    "seen beyond the place": (put(PLACE, "seen", 4), f"{PLACE}.seen"),
-    "a seed that is none": (put(PLACE, "seed", 1.5), f"{PLACE}.seed"),
-    "boundaries that go back": (put(PLACE, "boundaries", [0, 30, 15, 45, 60]), f"{PLACE}.boundaries"),
-    "boundaries below 0": (put(PLACE, "boundaries", [-1, 15, 30, 45, 60]), f"{PLACE}.boundaries"),
-    "no boundaries": (put(PLACE, "boundaries", []), f"{PLACE}.boundaries"),
-    "fewer rows than boundaries": (put(PLACE, "rows", 10), f"{PLACE}.rows"),
-    "a fingerprint that is none": (put(PLACE, "fingerprint", "?"), f"{PLACE}.fingerprint"),
+    "a phase below 0": (put(PLACE, "phase", -1), f"{PLACE}.phase"),
+    "trained beyond the place": (put(PLACE, "trained_until", 4), f"{PLACE}.trained_until"),
+    "a seed that is none": (put(STREAM, "seed", 1.5), f"{STREAM}.seed"),
+    "boundaries that go back": (put(STREAM, "boundaries", [0, 30, 15, 45, 60]), f"{STREAM}.boundaries"),
+    "boundaries below 0": (put(STREAM, "boundaries", [-1, 15, 30, 45, 60]), f"{STREAM}.boundaries"),
+    "no boundaries": (put(STREAM, "boundaries", []), f"{STREAM}.boundaries"),
+    "fewer rows than boundaries": (put(STREAM, "rows", 10), f"{STREAM}.rows"),
+    "a fingerprint that is none": (put(STREAM, "fingerprint", "?"), f"{STREAM}.fingerprint"),
     "no place": (take(PLACE), PLACE),
+    "a place without a period": (take(PLACE, "period"), PLACE),
+    "a place with more than a place": (put(PLACE, "step", 0), PLACE),
+    "no stream": (take(STREAM), STREAM),
     "weights that are not numbers": (put("state_dict", TABLE, lambda t: t.mul(math.nan)), f"state_dict.{TABLE}"),
     "a weight that is a text": (put("state_dict", TABLE, "weight"), f"state_dict.{TABLE}"),
     "a weight that is nothing": (put("state_dict", TABLE, None), f"state_dict.{TABLE}"),
@@ -147,7 +150,7 @@ def test_values_that_could_be_right_but_are_not_what_was_written_are_refused(
 
 
 FOREIGN: dict[str, tuple[Callable[[Content], None], str]] = {
-    "a step beyond the plan": (put(PLACE, "step", 9), f"{PLACE}.step"),
+    "a phase beyond the plan": (put(PLACE, "phase", 9), f"{PLACE}.phase"),
     "a period without its result": (take("results", 2), "results"),
     "an optimiser missing": (put("optimizer_states", []), "optimizer_states"),
     "an optimiser more": (put("optimizer_states", lambda states: states * 2), "optimizer_states"),

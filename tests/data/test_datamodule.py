@@ -1,4 +1,4 @@
-"""The data module: which rows a phase reads, in which order, and the walk's place."""
+"""The data module: which rows a pass reads, and in which order."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 import torch
 
-from asmg_pl.data import Batch, EqualCounts, EqualRows, InteractionLog, PeriodDataModule, Phase
+from asmg_pl.data import Batch, EqualCounts, EqualRows, InteractionLog, PeriodDataModule, Reading
 from asmg_pl.data.calendar import Boundaries, Calendar
 from asmg_pl.data.loader import MiniBatches, SideBySide
 from asmg_pl.data.negatives import Fresh, Rule
@@ -42,13 +42,13 @@ def module(rows: int = 103, **arguments: Any) -> PeriodDataModule:
     return PeriodDataModule(Numbered(rows), **defaults | arguments)
 
 
-def phase(*reads: int, name: str = "update", **arguments: Any) -> Phase:
-    return Phase(name, max(reads), reads, lambda batch: None, **arguments)
+def reading(*periods: int, name: str = "update", **arguments: Any) -> Reading:
+    return Reading(name, max(periods), periods, **arguments)
 
 
-def rows_read(data: PeriodDataModule, chosen: Phase) -> list[list[int]]:
-    """The rows of each mini-batch of a phase."""
-    data.phase = chosen
+def rows_read(data: PeriodDataModule, chosen: Reading) -> list[list[int]]:
+    """The rows of each mini-batch of a pass."""
+    data.reading = chosen
     loader = data.train_dataloader()
     assert isinstance(loader, MiniBatches)
     assert len(loader) == data.mini_batches(chosen)
@@ -131,48 +131,48 @@ def test_the_stream_is_read_once_and_only_when_needed() -> None:
     data = PeriodDataModule(source, root="somewhere", periods=EqualCounts(5))
     assert source.reads == 0
     assert data.sizes.users == len(data.log) == 50
-    rows_read(data, phase(2))
+    rows_read(data, reading(2))
     assert source.reads == 1
     assert source.root == Path("somewhere")
 
 
 def test_a_training_pass_covers_its_period_exactly_once_in_another_order() -> None:
-    mini_batches = rows_read(module(), phase(3))
+    mini_batches = rows_read(module(), reading(3))
     assert [len(rows) for rows in mini_batches] == [6, 6, 6, 2]
     assert flat(mini_batches) != list(range(40, 60))
     assert sorted(flat(mini_batches)) == list(range(40, 60))
 
 
 def test_several_periods_are_shuffled_together() -> None:
-    mini_batches = rows_read(module(), phase(1, 2, 3, name="pretrain"))
+    mini_batches = rows_read(module(), reading(1, 2, 3, name="pretrain"))
     assert sorted(flat(mini_batches)) == list(range(60))
     assert all(max(rows) - min(rows) > 20 for rows in mini_batches[:5])
 
 
 def test_every_pass_is_shuffled_differently_and_the_same_pass_alike() -> None:
-    chosen = [phase(3), phase(3, repeat=1), phase(3, repeat=2), phase(3, name="other")]
+    chosen = [reading(3), reading(3, repeat=1), reading(3, repeat=2), reading(3, name="other")]
     orders = [flat(rows_read(module(), one)) for one in chosen]
-    orders += [[row + 20 for row in flat(rows_read(module(), phase(2)))], flat(rows_read(module(seed=7), phase(3)))]
+    orders += [[row + 20 for row in flat(rows_read(module(), reading(2)))], flat(rows_read(module(seed=7), reading(3)))]
     assert len({tuple(order) for order in orders}) == len(orders)
     data = module()
-    rows_read(data, phase(2))
+    rows_read(data, reading(2))
     torch.manual_seed(99)
-    assert flat(rows_read(data, phase(3))) == orders[0]
+    assert flat(rows_read(data, reading(3))) == orders[0]
 
 
 def test_scoring_reads_in_order_and_its_mini_batch_size_is_its_own() -> None:
-    mini_batches = rows_read(module(), phase(4, name="score", trains=False))
+    mini_batches = rows_read(module(), reading(4, name="score", training=False))
     assert [len(rows) for rows in mini_batches] == [7, 7, 6]
     assert flat(mini_batches) == list(range(60, 80))
 
 
 def test_side_by_side_gives_one_batch_of_each_period_and_every_row_once() -> None:
     data = module()
-    data.phase = phase(2, 3, 4, name="generate", side_by_side=True)
+    data.reading = reading(2, 3, 4, name="generate", side_by_side=True)
     loader = data.train_dataloader()
     assert isinstance(loader, SideBySide)
     steps = [[batch.user.tolist() for batch in step] for step in loader]
-    assert len(steps) == len(loader) == data.mini_batches(data.phase) == 4
+    assert len(steps) == len(loader) == data.mini_batches(data.reading) == 4
     orders = []
     for position, period in enumerate((2, 3, 4)):
         rows = flat([step[position] for step in steps])
@@ -197,11 +197,11 @@ def test_no_mini_batch_side_by_side_is_larger_than_others_however_long_an_older_
     data = PeriodDataModule(source, periods=Growing(), batch_size=6, negatives=negatives)
     found = []
     for repeat in range(2):
-        data.phase = phase(1, 2, 3, side_by_side=True, repeat=repeat)
+        data.reading = reading(1, 2, 3, side_by_side=True, repeat=repeat)
         loader = data.train_dataloader()
         assert isinstance(loader, SideBySide)
         steps = list(loader)
-        assert len(steps) == data.mini_batches(data.phase) == 1
+        assert len(steps) == data.mini_batches(data.reading) == 1
         rows = [batch.label.count_nonzero() if negatives else batch.total for batch in steps[0]]
         assert rows == [6, 6, 3]
         totals = [batch.total for batch in steps[0]]
@@ -215,7 +215,7 @@ def test_no_mini_batch_side_by_side_is_larger_than_others_however_long_an_older_
 
 def test_rows_beside_a_short_period_are_no_more_than_a_mini_batch_holds() -> None:
     data = PeriodDataModule(Numbered(103), periods=Growing(), batch_size=6)
-    data.phase = phase(3, beside=lambda: torch.arange(90))
+    data.reading = reading(3, beside=torch.arange(90))
     loader = data.train_dataloader()
     assert isinstance(loader, SideBySide)
     ((own, others),) = loader
@@ -226,12 +226,12 @@ def test_rows_beside_a_short_period_are_no_more_than_a_mini_batch_holds() -> Non
 @pytest.mark.parametrize("beside", [13, 9, 4, 3, 1])
 def test_rows_beside_a_period_are_read_equally_often_and_change_nothing_of_its_own(beside: int) -> None:
     data = module()
-    data.phase = phase(3, beside=lambda: torch.arange(beside))
+    data.reading = reading(3, beside=torch.arange(beside))
     loader = data.train_dataloader()
     assert isinstance(loader, SideBySide)
     steps = [[batch.user.tolist() for batch in step] for step in loader]
-    assert [own for own, _ in steps] == rows_read(module(), phase(3))
-    assert len(loader) == data.mini_batches(data.phase) == 4
+    assert [own for own, _ in steps] == rows_read(module(), reading(3))
+    assert len(loader) == data.mini_batches(data.reading) == 4
     others = [other for _, other in steps]
     assert sorted(flat(others)) == sorted(list(range(beside)) * max(1, -(-4 // beside)))
     assert max(map(len, others)) - min(map(len, others)) <= 1
@@ -241,7 +241,7 @@ def test_rows_beside_a_period_are_read_equally_often_and_change_nothing_of_its_o
 def test_rows_beside_a_period_are_shuffled_anew_by_each_pass() -> None:
     def others(repeat: int) -> list[int]:
         data = module()
-        data.phase = phase(3, beside=lambda: torch.arange(20), repeat=repeat)
+        data.reading = reading(3, beside=torch.arange(20), repeat=repeat)
         return [row for step in data.train_dataloader() for row in step[1].user.tolist()]  # type: ignore[union-attr]
 
     assert others(0) == others(0)
@@ -251,7 +251,7 @@ def test_rows_beside_a_period_are_shuffled_anew_by_each_pass() -> None:
 def test_histories_have_the_size_asked_for() -> None:
     source = DriftingStream(users=5, items=9, rows=200, categories=3)
     data = PeriodDataModule(source, periods=EqualCounts(4), history_size=3)
-    data.phase = phase(4)
+    data.reading = reading(4)
     (batch,) = data.train_dataloader()
     assert isinstance(batch, Batch)
     assert batch.history.shape == (50, 3)
@@ -267,7 +267,7 @@ def test_at_the_end_of_the_walk_there_is_nothing_to_read() -> None:
 
 def test_evaluation_reads_periods_in_order_and_unshuffled() -> None:
     data = module()
-    data.seen = 3
+    data.evaluate_after = 3
     tested = [(period, batch.user.tolist()) for period, batch in data.test_dataloader()]
     assert len(tested) == len(data.test_dataloader()) == 6
     assert [period for period, _ in tested] == [4, 4, 4, 5, 5, 5]
@@ -280,14 +280,6 @@ def test_what_is_evaluated_may_be_chosen() -> None:
     assert data.evaluated_periods() == data.evaluated_periods(first_only=True) == [5, 2]
 
 
-def test_the_last_period_may_be_set_earlier_than_the_streams_last() -> None:
-    data = module()
-    data.until = 3
-    assert data.last_period == 3
-    data.until = 9
-    assert data.last_period == 5
-
-
 @pytest.mark.parametrize("period", [0, -1, 6])
 def test_a_period_outside_the_stream_cannot_be_evaluated(period: int) -> None:
     with pytest.raises(ConfigError, match=rf"period {period} is not among the stream's 1\.\.5"):
@@ -297,16 +289,15 @@ def test_a_period_outside_the_stream_cannot_be_evaluated(period: int) -> None:
 @pytest.mark.parametrize("first_only", [True, False])
 def test_without_a_later_period_there_is_nothing_to_evaluate(first_only: bool) -> None:
     data = module()
-    data.seen = 5
+    data.evaluate_after = 5
     with pytest.raises(ConfigError, match=r"trained up to period 5, the stream's last"):
         data.evaluated_periods(first_only)
 
 
-def test_the_place_in_the_walk_goes_through_a_checkpoint() -> None:
+def test_how_time_was_cut_goes_through_a_checkpoint() -> None:
     before, after = module(), module()
-    before.period, before.step, before.seen = 4, 1, 3
     after.load_state_dict(before.state_dict())
-    assert (after.period, after.step, after.seen) == (4, 1, 3)
+    assert after.boundaries == before.boundaries
     assert after.state_dict() == before.state_dict()
 
 
@@ -314,7 +305,7 @@ def test_a_grown_stream_goes_on_and_keeps_its_periods() -> None:
     after = module(rows=163, periods=EqualCounts(2))
     after.load_state_dict(module().state_dict())
     assert after.boundaries == [*range(0, 161, 20)]
-    assert rows_read(after, phase(3)) == rows_read(module(), phase(3))
+    assert rows_read(after, reading(3)) == rows_read(module(), reading(3))
 
 
 def changed() -> PeriodDataModule:
@@ -325,7 +316,7 @@ def changed() -> PeriodDataModule:
 def test_a_stream_with_other_beginnings_is_refused(other: PeriodDataModule, place: str) -> None:
     with pytest.raises(CheckpointError, match=rf"began with 100 other rows than {place} does now"):
         other.load_state_dict(module().state_dict())
-    assert other.state_dict()["period"] == 0
+    assert other.state_dict()["rows"] == len(other.log)
 
 
 def test_rows_that_no_period_has_yet_may_change() -> None:
@@ -359,16 +350,16 @@ def test_a_stream_that_has_not_grown_is_cut_as_before() -> None:
     assert again.boundaries == first.boundaries
 
 
-def test_a_period_without_rows_trains_nothing_and_is_scored_once() -> None:
+def test_a_period_without_rows_training_nothing_and_is_scored_once() -> None:
     class Gap(Periods):
         def cut(self, log: InteractionLog, known: Sequence[int] = ()) -> list[int]:
             return [0, 40, 80, 80, 103]
 
     data = module(periods=Gap())
-    assert data.mini_batches(phase(3)) == data.mini_batches(phase(2, 3, side_by_side=True)) == 0
-    assert rows_read(data, phase(3, name="score", trains=False)) == [[]]
+    assert data.mini_batches(reading(3)) == data.mini_batches(reading(2, 3, side_by_side=True)) == 0
+    assert rows_read(data, reading(3, name="score", training=False)) == [[]]
     assert [data.classes(period, period) for period in (1, 2, 3)] == [2, 2, 0]
-    data.phase = phase(3, 4, side_by_side=True)
+    data.reading = reading(3, 4, side_by_side=True)
     assert [len(step[0].user) for step in data.train_dataloader()] == [0, 0, 0, 0]  # type: ignore[union-attr]
 
 
@@ -407,9 +398,9 @@ def clicks(**arguments: Any) -> PeriodDataModule:
     return PeriodDataModule(Clicks(), **defaults | arguments)
 
 
-def drawn(data: PeriodDataModule, chosen: Phase) -> list[tuple[int, int]]:
+def drawn(data: PeriodDataModule, chosen: Reading) -> list[tuple[int, int]]:
     """The user and item of each negative, in the order of the stream."""
-    data.phase = chosen
+    data.reading = chosen
     loader = data.train_dataloader()
     assert isinstance(loader, MiniBatches)
     pairs = []
@@ -426,7 +417,7 @@ def drawn(data: PeriodDataModule, chosen: Phase) -> list[tuple[int, int]]:
 
 
 def test_negatives_are_drawn_anew_in_each_training_pass_and_alike_after_a_resume() -> None:
-    passes = [phase(2), phase(2, repeat=1), phase(2, name="generate")]
+    passes = [reading(2), reading(2, repeat=1), reading(2, name="generate")]
     found = [sorted(drawn(clicks(), chosen)) for chosen in passes]
     assert found == [sorted(drawn(clicks(), chosen)) for chosen in passes]
     assert found[0] != found[1] != found[2] != found[0]
@@ -434,7 +425,9 @@ def test_negatives_are_drawn_anew_in_each_training_pass_and_alike_after_a_resume
 
 
 def test_scoring_draws_the_same_negatives_whoever_scores_and_in_whatever_batches() -> None:
-    scoring = [phase(3, name=name, repeat=repeat, trains=False) for name in ("score", "select") for repeat in (0, 1)]
+    scoring = [
+        reading(3, name=name, repeat=repeat, training=False) for name in ("score", "select") for repeat in (0, 1)
+    ]
     found = [drawn(clicks(scoring_batch_size=size), s) for size, s in zip((5, 7, 20, 50), scoring, strict=True)]
     assert all(pairs == found[0] for pairs in found)
     data = clicks(evaluate=[3])
@@ -450,16 +443,16 @@ def test_no_item_of_a_later_period_is_a_negative() -> None:
     for period in (1, 2, 3):
         there = data.log.known(20 * period)[1]
         assert there < data.log.sizes.items or period == 3
-        for trains in (True, False):
-            items = [item for _, item in drawn(data, phase(period, trains=trains))]
+        for training in (True, False):
+            items = [item for _, item in drawn(data, reading(period, training=training))]
             assert max(items) < there
             assert len(set(items)) > 3
 
 
 def test_no_item_of_a_later_row_is_a_negative() -> None:
     data = clicks(negatives=Fresh(20))
-    for trains in (True, False):
-        data.phase = phase(1, 2, 3, trains=trains)
+    for training in (True, False):
+        data.reading = reading(1, 2, 3, training=training)
         for batch in data.train_dataloader():
             assert isinstance(batch, Batch)
             newest = 0
@@ -480,13 +473,13 @@ def test_later_rows_change_no_negative_of_an_earlier_period() -> None:
     for rule in rules:
         data = clicks(negatives=Fresh(2, rule))
         grown = PeriodDataModule(Longer(), periods=EqualRows(20), batch_size=6, negatives=Fresh(2, rule))
-        for chosen in (phase(2), phase(2, trains=False), phase(1, 2)):
+        for chosen in (reading(2), reading(2, training=False), reading(1, 2)):
             assert drawn(data, chosen) == drawn(grown, chosen)
 
 
 def test_each_stream_side_by_side_has_negatives() -> None:
     data = clicks()
-    data.phase = phase(2, 3, side_by_side=True)
+    data.reading = reading(2, 3, side_by_side=True)
     for batches in data.train_dataloader():
         for batch in batches:
             assert isinstance(batch, Batch)

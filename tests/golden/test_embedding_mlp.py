@@ -40,14 +40,14 @@ def updater_on(model: EmbeddingMLP, seen: list[Tensor]) -> IncrementalUpdate:
     model.load_state_dict(published)  # which the updater has drawn anew
     (optimizer,) = updater.configure_optimizers()
 
-    def take_step(which: int, loss: Tensor) -> None:
+    def step_optimizer(which: int, loss: Tensor) -> None:
         assert which == 0
         seen.append(loss.detach())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
 
-    updater.take_step = take_step  # type: ignore[method-assign, assignment]
+    updater.step_optimizer = step_optimizer  # type: ignore[method-assign, assignment]
     return updater
 
 

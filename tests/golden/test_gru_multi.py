@@ -21,13 +21,13 @@ def train(updater: ASMG, batches: Iterable[tuple[Batch, ...]]) -> list[Tensor]:
     optimizers = updater.configure_optimizers()
     losses: list[Tensor] = []
 
-    def take_step(which: int, loss: Tensor) -> None:
+    def step_optimizer(which: int, loss: Tensor) -> None:
         losses.append(loss.detach())
         optimizers[which].zero_grad()
         loss.backward()
         optimizers[which].step()
 
-    updater.take_step = take_step  # type: ignore[method-assign, assignment]
+    updater.step_optimizer = step_optimizer  # type: ignore[method-assign, assignment]
     for step in batches:
         updater.train_generator(step)
     return losses

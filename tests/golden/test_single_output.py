@@ -27,13 +27,13 @@ def train(updater: ASMG, steps: Iterable[tuple[Batch, ...]]) -> list[Tensor]:
     generator = updater.configure_optimizers()[1]
     losses: list[Tensor] = []
 
-    def take_step(which: int, loss: Tensor) -> None:
+    def step_optimizer(which: int, loss: Tensor) -> None:
         losses.append(loss.detach())
         generator.zero_grad()
         loss.backward()
         generator.step()
 
-    updater.take_step = take_step  # type: ignore[method-assign, assignment]
+    updater.step_optimizer = step_optimizer  # type: ignore[method-assign, assignment]
     for step in steps:
         updater.train_generator(step)
     return losses

@@ -54,13 +54,13 @@ def steps(sml: SML) -> list[Tensor]:
     losses: list[Tensor] = []
     optimizers = sml.configure_optimizers()
 
-    def take_step(which: int, loss: Tensor) -> None:
+    def step_optimizer(which: int, loss: Tensor) -> None:
         losses.append(loss.detach())
         optimizers[which].zero_grad()
         loss.backward()
         optimizers[which].step()
 
-    sml.take_step = take_step  # type: ignore[method-assign, assignment]
+    sml.step_optimizer = step_optimizer  # type: ignore[method-assign, assignment]
     return losses
 
 

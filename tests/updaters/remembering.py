@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from asmg_pl.data import Phase, Sizes
+from asmg_pl.data import Sizes
 from asmg_pl.generators.history import ParameterHistory
-from asmg_pl.updaters import Updater
+from asmg_pl.updaters import Phase, Updater
 
 
 class Remembering(Updater):

@@ -40,7 +40,7 @@ def batch(rows: int = 5) -> Batch:
 
 
 def data_of(updater: Updater) -> PeriodDataModule:
-    return updater.trainer.datamodule  # type: ignore[attr-defined]
+    return updater.data
 
 
 class Watched(ADER):
@@ -182,13 +182,13 @@ def test_rows_before_the_first_period_are_no_candidates(short_walk: Walk) -> Non
         assert exemplars.min() >= 60
 
 
-def test_the_phases_herd_once_before_all_updates() -> None:
-    phases = ADER(SIZES, passes=2).phases(15)
-    assert [(p.name, p.trains, p.repeat, p.reads) for p in phases] == [
-        ("score", False, 0, (15,)),
-        ("herd", False, 0, (14,)),
-        ("update", True, 0, (15,)),
-        ("update", True, 1, (15,)),
+def test_the_phases_herd_once_before_all_updates(short_walk: Walk) -> None:
+    phases = short_walk(ADER, passes=2).plan(7)
+    assert [(p.name, p.trains, p.repeat, p.reading.periods) for p in phases] == [
+        ("score", False, 0, (7,)),
+        ("herd", False, 0, (6,)),
+        ("update", True, 0, (7,)),
+        ("update", True, 1, (7,)),
     ]
 
 

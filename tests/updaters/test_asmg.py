@@ -17,7 +17,7 @@ from asmg_pl.errors import ConfigError
 from asmg_pl.generators import GRUGenerator, ResidualGRU
 from asmg_pl.recommenders.touched import touched_rows
 from asmg_pl.updaters import ASMG, Updater
-from asmg_pl.updaters.asmg import step_weights
+from asmg_pl.updaters.asmg import position_weights
 
 BIG = Sizes(users=60, items=80, categories=30)
 SMALL = Sizes(users=1, items=8, categories=4)
@@ -57,7 +57,7 @@ def random_batches(sizes: Sizes, ids_below: int = 1_000_000, rows: int = 8) -> t
 def loss_and_gradients(updater: ASMG, batches: tuple[Batch, ...]) -> tuple[Tensor, dict[str, Tensor]]:
     """What a training step of the generator would hand to its optimiser."""
     losses: list[Tensor] = []
-    updater.take_step = lambda which, loss: losses.append(loss)  # type: ignore[method-assign, assignment]
+    updater.step_optimizer = lambda which, loss: losses.append(loss)  # type: ignore[method-assign, assignment]
     updater.train_generator(batches)
     (loss,) = losses
     return loss, gradients(updater, loss)
@@ -144,8 +144,8 @@ def test_each_loss_weight_kind_sums_to_one_with_the_newest_position_last() -> No
     expected = {"linear": torch.tensor([1.0, 2.0, 3.0]) / 6, "uniform": third}
     expected["exp"] = torch.tensor([1.0, 2.0, 3.0]).softmax(0)
     for kind, weights in expected.items():
-        torch.testing.assert_close(step_weights(kind, 3), weights)  # type: ignore[arg-type]
-        assert step_weights(kind, 1).tolist() == [1.0]  # type: ignore[arg-type]
+        torch.testing.assert_close(position_weights(kind, 3), weights)  # type: ignore[arg-type]
+        assert position_weights(kind, 1).tolist() == [1.0]  # type: ignore[arg-type]
 
 
 # ---- the serving model
@@ -228,8 +228,8 @@ def test_the_generator_is_trained_before_the_base_model_as_soon_as_the_window_is
     phases = updater.phases(8)
     assert [(p.name, p.repeat) for p in phases] == [("score", 0), ("generate", 0), ("generate", 1), ("update", 0)]
     # Θ_6 is judged on D_7 and Θ_7 on D_8: the snapshots are those of the periods before.
-    assert [p.reads for p in phases] == [(8,), (7, 8), (7, 8), (8,)]
-    assert [p.side_by_side for p in phases] == [False, True, True, False]
+    assert [p.reading.periods for p in phases] == [(8,), (7, 8), (7, 8), (8,)]
+    assert [p.reading.side_by_side for p in phases] == [False, True, True, False]
     assert [p.trains for p in phases] == [False, True, True, True]
 
 
@@ -256,7 +256,11 @@ def test_a_setting_that_cannot_work_is_refused_by_its_name(name: str, value: int
 
 def test_with_the_last_weight_only_the_newest_period_is_read() -> None:
     phases = ASMG(BIG, weights="last", window=3, pretrain_periods=2).phases(9)
-    assert [(phase.name, phase.reads) for phase in phases] == [("score", (9,)), ("generate", (9,)), ("update", (9,))]
+    assert [(phase.name, phase.reading.periods) for phase in phases] == [
+        ("score", (9,)),
+        ("generate", (9,)),
+        ("update", (9,)),
+    ]
 
 
 def test_the_newest_position_alone_is_the_last_of_all_positions() -> None:

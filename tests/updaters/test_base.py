@@ -18,10 +18,10 @@ from asmg_pl.callbacks import PeriodLoop
 from asmg_pl.data import InteractionLog, PeriodDataModule
 from asmg_pl.data.log import Sizes
 from asmg_pl.data.periods import EqualCounts
-from asmg_pl.data.phase import Phase
 from asmg_pl.data.sources import DriftingStream, Source
 from asmg_pl.errors import ConfigError
 from asmg_pl.updaters import IncrementalUpdate
+from asmg_pl.updaters.phase import Phase
 
 SIZES = Sizes(users=5, items=5)
 
@@ -92,7 +92,7 @@ def test_pretraining_belongs_to_the_last_period_it_reads() -> None:
 def test_each_epoch_of_pretraining_is_judged_on_the_next_period() -> None:
     phases = IncrementalUpdate(SIZES, pretrain_periods=3, pretrain_epochs=2).plan(3)
     assert [(p.name, p.repeat) for p in phases] == [("pretrain", 0), ("select", 0), ("pretrain", 1), ("select", 1)]
-    assert [p.reads for p in phases] == [(1, 2, 3), (4,)] * 2
+    assert [p.reading.periods for p in phases] == [(1, 2, 3), (4,)] * 2
     assert [p.trains for p in phases] == [True, False] * 2
 
 

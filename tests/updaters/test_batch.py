@@ -32,7 +32,11 @@ def test_an_update_reads_the_window_of_periods_that_ends_with_the_new_one(
 
 def test_each_pass_reads_the_window_anew() -> None:
     phases = BatchUpdate(SIZES, window=2, passes=3).phases(20)
-    assert [(phase.reads, phase.repeat) for phase in phases[1:]] == [((19, 20), 0), ((19, 20), 1), ((19, 20), 2)]
+    assert [(phase.reading.periods, phase.repeat) for phase in phases[1:]] == [
+        ((19, 20), 0),
+        ((19, 20), 1),
+        ((19, 20), 2),
+    ]
 
 
 @pytest.mark.parametrize("window", [2, None])
@@ -47,7 +51,7 @@ def test_each_row_of_the_window_is_seen_once_and_periods_are_mixed(
             seen.setdefault(self.phase.period, []).append((batch.user, batch.item))
             super().update(batch)
 
-    data = short_walk(Watched, window=window).trainer.datamodule  # type: ignore[attr-defined]
+    data = short_walk(Watched, window=window).data
     assert list(seen) == [3, 4, 5, 6, 7]
     for period, batches in seen.items():
         rows = data.rows_of(1 if window is None else period - 1, period)

@@ -8,16 +8,17 @@ import pytest
 import torch
 from torch import nn
 
-from asmg_pl.data import Phase
+from asmg_pl.data.reading import Reading
 from asmg_pl.errors import DivergedError
 from asmg_pl.updaters.finite import Watch, stop_if, trained, unsound
 from asmg_pl.updaters.optim import Adam
+from asmg_pl.updaters.phase import Phase
 
 CPU = torch.device("cpu")
 
 
 def phase(name: str = "update", period: int = 7, repeat: int = 0) -> Phase:
-    return Phase(name, period, (period,), lambda batch: None, repeat=repeat)
+    return Phase(Reading(name, period, (period,), repeat), lambda batch: None)
 
 
 @pytest.mark.parametrize("broken", [math.nan, math.inf, -math.inf])

@@ -67,7 +67,11 @@ def somewhere(updater: Updater) -> dict[str, Any]:
         "state_dict": updater.state_dict(),
         "optimizer_states": [optimizer.state_dict() for optimizer in optimizers],
     }
-    updater._best = {"weights": updater.recommender.state_dict(), "optimizer": optimizers[0].state_dict(), "score": 0.5}
+    updater.pretraining.best = {
+        "weights": updater.recommender.state_dict(),
+        "optimizer": optimizers[0].state_dict(),
+        "score": 0.5,
+    }
     updater.on_save_checkpoint(checkpoint)
     return copy.deepcopy(checkpoint)
 
@@ -118,14 +122,14 @@ def test_old_rows_stay_and_new_ones_are_fresh_wherever_they_stand(updater: str, 
     names = [name for name, _ in new.recommender.named_parameters()]
     for saved, loaded in [
         (before["optimizer_states"][0], checkpoint["optimizer_states"][0]),
-        (before["best_pretraining_epoch"]["optimizer"], new._best["optimizer"]),
+        (before["best_pretraining_epoch"]["optimizer"], new.pretraining.best["optimizer"]),
     ]:
         for position, name in enumerate(names):
             for key in ("exp_avg", "exp_avg_sq"):
                 moment = loaded["state"][position][key]
                 assert moment.shape == fresh[name].shape
                 check_grown(f"{key} of {name}", saved["state"][position][key], moment, torch.zeros(()))
-    for name, weight in new._best["weights"].items():
+    for name, weight in new.pretraining.best["weights"].items():
         check_grown(name, before["best_pretraining_epoch"]["weights"][name], weight, fresh[name])
     for optimizer, state in zip(new.configure_optimizers(), checkpoint["optimizer_states"], strict=True):
         optimizer.load_state_dict(state)

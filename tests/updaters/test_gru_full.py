@@ -16,26 +16,26 @@ from asmg_pl.errors import CheckpointError
 from asmg_pl.generators import Cells, GRUCells, GRUGenerator, ResidualGRU, VanillaCells
 from asmg_pl.recommenders import EmbeddingMLP
 from asmg_pl.updaters import ASMG, Updater
-from asmg_pl.updaters.asmg import StepWeights, step_weights
+from asmg_pl.updaters.asmg import PositionWeights, position_weights
 
 
 def take_a_step(updater: ASMG, count: int) -> None:
     """One step of the generator on ``count`` mini-batches, with an optimiser of its own."""
     optimizer = updater.configure_optimizers()[1]
 
-    def take_step(which: int, loss: Tensor) -> None:
+    def step_optimizer(which: int, loss: Tensor) -> None:
         assert which == 1
         loss.backward()
         optimizer.step()
 
-    updater.take_step = take_step  # type: ignore[method-assign, assignment]
+    updater.step_optimizer = step_optimizer  # type: ignore[method-assign, assignment]
     updater.train_generator(random_batches(BIG)[-count:])
 
 
 @pytest.mark.parametrize("weights", ["linear", "uniform", "exp", "last"])
 @pytest.mark.parametrize("generator", [GRUGenerator, ResidualGRU])
 def test_a_step_is_that_of_a_fixed_window_of_the_same_length_from_state_zero(
-    generator: type[GRUGenerator], weights: StepWeights
+    generator: type[GRUGenerator], weights: PositionWeights
 ) -> None:
     # The fixed window has seen one push more, which has left it.
     fixed = random_model(BIG, pushes=4, generator=generator, window=3, zero_state=True, weights=weights)
@@ -85,7 +85,7 @@ class Spy(GRUGenerator):
 @pytest.mark.parametrize("cell", [GRUCells, VanillaCells])
 @pytest.mark.parametrize("weights", ["linear", "last"])
 def test_the_window_grows_by_one_each_period_and_starts_from_state_zero(
-    short_walk: Callable[..., Updater], weights: StepWeights, cell: type[Cells]
+    short_walk: Callable[..., Updater], weights: PositionWeights, cell: type[Cells]
 ) -> None:
     def spied(sizes: Sizes, **options: Any) -> ASMG:
         updater = ASMG(sizes, partial(Spy, cell=cell), window=None, weights=weights, **options)
@@ -108,13 +108,17 @@ def test_all_periods_since_the_first_snapshot_are_read_side_by_side() -> None:
     reads = {p: [f.reads for f in updater.phases(p) if f.name == "generate"] for p in range(6, 11)}
     assert reads == {6: [], 7: [(7,)], 8: [(7, 8)], 9: [(7, 8, 9)], 10: []}
     phase = updater.phases(9)[1]
-    assert phase.side_by_side
+    assert phase.reading.side_by_side
     assert phase.end.__name__ == "nothing", "no state is carried"
 
 
 def test_with_the_last_weight_only_the_newest_period_is_read() -> None:
     phases = ASMG(BIG, window=None, weights="last", pretrain_periods=2).phases(9)
-    assert [(phase.name, phase.reads) for phase in phases] == [("score", (9,)), ("generate", (9,)), ("update", (9,))]
+    assert [(phase.name, phase.reading.periods) for phase in phases] == [
+        ("score", (9,)),
+        ("generate", (9,)),
+        ("update", (9,)),
+    ]
 
 
 @pytest.mark.parametrize(("pushes", "trained"), [(1, False), (2, False), (2, True)])
@@ -126,7 +130,7 @@ def test_the_generated_model_serves_as_soon_as_the_generator_has_been_trained(pu
 
 
 @pytest.mark.parametrize("kind", ["linear", "uniform", "exp", "last"])
-def test_loss_weights_are_right_at_any_length(kind: StepWeights) -> None:
+def test_loss_weights_are_right_at_any_length(kind: PositionWeights) -> None:
     for window in (1, 21, 1000):
         position = torch.arange(1, window + 1, dtype=torch.float64)
         expected = {
@@ -135,7 +139,7 @@ def test_loss_weights_are_right_at_any_length(kind: StepWeights) -> None:
             "exp": position.softmax(0),
             "last": (position == window).double(),
         }[kind]
-        found = step_weights(kind, window)
+        found = position_weights(kind, window)
         assert found.dtype == torch.float32
         torch.testing.assert_close(found.double(), expected, atol=1e-38, rtol=2e-6)
 

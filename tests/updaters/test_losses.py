@@ -7,14 +7,14 @@ import torch
 import torch.nn.functional as F
 
 from asmg_pl.data import Batch
-from asmg_pl.data.batch import Share
+from asmg_pl.data.batch import RankShare
 from asmg_pl.updaters.losses import cross_entropy
 
 LOGITS = torch.tensor([2.0, -1.0, 0.5, 0.0, 3.0])
 LABELS = torch.tensor([1.0, 0.0, 0.0, 1.0, 1.0])
 
 
-def batch(labels: torch.Tensor, share: Share | None = None) -> Batch:
+def batch(labels: torch.Tensor, share: RankShare | None = None) -> Batch:
     none = torch.zeros(len(labels), dtype=torch.int64)
     return Batch(none, none, none[:, None], none, labels, share=share)
 
@@ -28,7 +28,7 @@ def test_the_mean_over_uneven_shares_is_that_of_the_whole(shares: int) -> None:
     logits = LOGITS.clone().requires_grad_()
     F.binary_cross_entropy_with_logits(logits, LABELS).backward()
     expected, logits.grad = logits.grad, None
-    share = Share(len(LABELS), shares)
+    share = RankShare(len(LABELS), shares)
     parts = zip(logits.tensor_split(shares), LABELS.tensor_split(shares), strict=True)
     losses = torch.stack([cross_entropy(part, labels, batch(labels, share)) for part, labels in parts])
     losses.mean().backward()
@@ -39,7 +39,7 @@ def test_the_mean_over_uneven_shares_is_that_of_the_whole(shares: int) -> None:
 def test_a_share_without_rows_has_loss_and_gradient_0() -> None:
     weight = torch.ones(3, requires_grad=True)
     none = torch.zeros(0)
-    loss = cross_entropy(torch.zeros(0, 3) @ weight, none, batch(none, Share(5, 8)))
+    loss = cross_entropy(torch.zeros(0, 3) @ weight, none, batch(none, RankShare(5, 8)))
     loss.backward()
     assert loss == 0
     assert weight.grad is not None

@@ -11,7 +11,7 @@ from updaters.remembering import Remembering
 from asmg_pl.data.log import Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.updaters import ASMG, EWC, IncrementalUpdate
-from asmg_pl.updaters.memory import described, memory_of, parts_of, peak_memory, require, size_of
+from asmg_pl.updaters.memory import bytes_by_component, described, memory_of, peak_memory, require, size_of
 
 
 def test_what_fits_is_let_pass_and_what_does_not_is_refused_with_the_figures() -> None:
@@ -50,9 +50,9 @@ def test_looking_at_sizes_draws_nothing() -> None:
 
 
 @pytest.mark.parametrize("half", [False, True])
-def test_the_parts_of_a_walk_are_what_it_holds(short_walk: Any, half: bool) -> None:
+def test_the_bytes_by_component_a_walk_are_what_it_holds(short_walk: Any, half: bool) -> None:
     updater = short_walk(ASMG, bfloat16_state=half)
-    parts = parts_of(updater)
+    parts = bytes_by_component(updater)
     model, coordinates = size_of(updater.recommender), sum(p.numel() for p in updater.recommender.parameters())
     dense = sum(p.numel() for p in updater.recommender.dense_parameters().values())
     assert parts["recommender"] == parts["serving"] == model == 4 * coordinates
@@ -62,10 +62,10 @@ def test_the_parts_of_a_walk_are_what_it_holds(short_walk: Any, half: bool) -> N
 
 
 def test_a_history_by_another_name_is_named_by_it(short_walk: Any) -> None:
-    parts = parts_of(short_walk(Remembering))
+    parts = bytes_by_component(short_walk(Remembering))
     assert {"recommender", "snapshots", "all_so_far", "hidden state", "moments"} == set(parts)
     assert parts["snapshots"] == 3 * parts["recommender"]
 
 
 def test_other_parts_are_named_too(short_walk: Any) -> None:
-    assert {"recommender", "anchor", "importance", "moments"} == set(parts_of(short_walk(EWC)))
+    assert {"recommender", "anchor", "importance", "moments"} == set(bytes_by_component(short_walk(EWC)))

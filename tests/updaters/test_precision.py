@@ -28,7 +28,7 @@ def test_scores_stay_close_and_parameters_stay_float32(short_walk: Any, method: 
 
 def test_scores_and_generated_parameters_are_not_rounded(short_walk: Any) -> None:
     updater = short_walk(ASMG)
-    data = updater.trainer.datamodule
+    data = updater.data
     batch = data.log.batch(torch.arange(16), data.history_size)
     scored: list[torch.dtype] = []
     for model in (updater.recommender, updater.serving):

@@ -43,12 +43,12 @@ def stepping_alone(updater: SML) -> list[torch.optim.Optimizer]:
     """Let the updater take steps with its own optimisers outside of a trainer."""
     optimizers = updater.configure_optimizers()
 
-    def take_step(which: int, loss: Tensor) -> None:
+    def step_optimizer(which: int, loss: Tensor) -> None:
         optimizers[which].zero_grad()
         loss.backward()
         optimizers[which].step()
 
-    updater.take_step = take_step  # type: ignore[method-assign, assignment]
+    updater.step_optimizer = step_optimizer  # type: ignore[method-assign, assignment]
     return optimizers
 
 
@@ -62,9 +62,9 @@ def same(before: list[Tensor], after: list[Tensor]) -> bool:
 
 def test_the_transfer_is_trained_on_new_rows_before_the_base_model_and_not_in_the_first_period() -> None:
     updater = SML(SIZES, passes=2, transfer_passes=3)
-    names = [(phase.name, phase.reads) for phase in updater.plan(11)]
+    names = [(phase.name, phase.reading.periods) for phase in updater.plan(11)]
     assert names == [("score", (11,)), ("update", (11,)), ("update", (11,))]
-    names = [(phase.name, phase.reads) for phase in updater.plan(12)]
+    names = [(phase.name, phase.reading.periods) for phase in updater.plan(12)]
     assert names == [("score", (12,)), *[("transfer", (12,))] * 3, *[("update", (12,))] * 2]
 
 

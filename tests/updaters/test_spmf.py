@@ -35,7 +35,7 @@ def spmf(monkeypatch: pytest.MonkeyPatch) -> Callable[..., SPMF]:
             log=LOG,
             rows_of=lambda first, last=None: range(early + (first - 1) * PERIOD, early + (last or first) * PERIOD),
         )
-        monkeypatch.setattr(SPMF, "_data", data)
+        monkeypatch.setattr(SPMF, "data", data)
         updater = SPMF(Sizes(5, 5), pretrain_periods=2, **options)
         updater.fill()
         return updater
@@ -79,9 +79,9 @@ def test_a_new_row_enters_with_the_reservoirs_share_of_the_rows_so_far(spmf: Cal
 
 def test_a_reservoir_keeps_its_size_however_long_a_period_is(spmf: Callable[..., SPMF]) -> None:
     updater, entered = spmf(reservoir_share=0.1), torch.zeros(7 * PERIOD)
-    updater._data.rows_of = lambda first, last=None: range(0, 10) if first == 1 else range(10, 7 * PERIOD)  # type: ignore[method-assign]
+    updater.data.rows_of = lambda first, last=None: range(0, 10) if first == 1 else range(10, 7 * PERIOD)  # type: ignore[method-assign]
     for _ in range(50):
-        updater._data.seed += 1
+        updater.data.seed += 1
         updater.reservoir = {0: torch.tensor([0, 3]), 1: torch.tensor([1, 2, 4])}
         updater.admit(3)
         for label, size in [(0, 2), (1, 3)]:
@@ -140,8 +140,7 @@ def test_the_phases_rank_before_they_update(spmf: Callable[..., SPMF]) -> None:
         ("update", True, 0),
         ("update", True, 1),
     ]
-    assert phases[1].rows is not None
-    assert torch.equal(phases[1].rows(), updater.reservoir[1])
+    assert phases[1].reading.rows is updater.reservoir[1]
 
 
 def test_without_replay_only_the_order_of_rows_differs_from_incremental_update(short_walk: Walk) -> None:

@@ -15,7 +15,6 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
-from asmg_pl.data import PeriodDataModule
 from asmg_pl.data.batch import Batch
 from asmg_pl.generators import GRUGenerator
 from asmg_pl.updaters import ASMG, IncrementalUpdate, Updater
@@ -51,17 +50,17 @@ class Clock(Callback):
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Stop it, and go over the phase's mini-batches again."""
         seconds = now() - self._began
-        updater, data = cast(Updater, pl_module), cast(PeriodDataModule, trainer.datamodule)  # type: ignore[attr-defined]
+        updater = cast(Updater, pl_module)
         phase = updater.phase
         if phase is None or not phase.trains:
             return
         self.lightning[phase.name].append(seconds)
 
         bare = Bare(trainer.optimizers)
-        with patch.object(updater, "take_step", bare.step):
+        with patch.object(updater, "step_optimizer", bare.step):
             began = now()
-            for batch in data.train_dataloader():
-                phase.step(batch)
+            for batch in updater.data.train_dataloader():
+                phase.on_batch(batch)
             self.bare[phase.name].append(now() - began)
 
 

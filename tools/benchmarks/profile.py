@@ -62,7 +62,7 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
             found = {name: Lookup(tables[name][i], touched[name][1][i]) for name in tables}
             logits = functional_call(recommender, history.split_dense(dense[i]), (batch, found))
             losses.append(cross_entropy(logits, batch.label, batch))
-        (torch.stack(losses) @ updater.step_weights).backward()
+        (torch.stack(losses) @ updater.position_weights).backward()
 
     optimizers = {
         "generator": Adam(generator.parameters(), lr=1e-4),

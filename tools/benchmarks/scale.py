@@ -23,7 +23,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from asmg_pl.data.batch import Batch, Share
+from asmg_pl.data.batch import Batch, RankShare
 from asmg_pl.data.log import Sizes
 from asmg_pl.distributed import Layout, Traffic, shard
 from asmg_pl.distributed.processes import average_gradients
@@ -128,7 +128,7 @@ def _update_loss(updater: ASMG, batches: list[Batch]) -> Tensor:
 def _generator_loss(updater: ASMG, batches: list[Batch]) -> Tensor:
     logits = updater.generated_logits(tuple(batches))
     losses = [cross_entropy(each, batch.label, batch) for each, batch in zip(logits, batches, strict=True)]
-    return torch.stack(losses) @ updater.step_weights
+    return torch.stack(losses) @ updater.position_weights
 
 
 def _measure(step: Step, rows: int, traffic: Traffic, given: argparse.Namespace) -> dict[str, float]:
@@ -168,9 +168,9 @@ def _batch(number: int, rank: int, ranks: int, rows: int, given: argparse.Namesp
 
     def ids(*shape: int) -> Tensor:
         popular = (given.active * torch.rand(shape, generator=draw) ** 2).long()  # few have most of the rows
-        return Share.take((popular * 2_654_435_761) % rows, rank, ranks)
+        return RankShare.take((popular * 2_654_435_761) % rows, rank, ranks)
 
     user, item, history = ids(given.batch), ids(given.batch), ids(given.batch, given.history)
-    label = Share.take(torch.randint(2, (given.batch,), generator=draw).float(), rank, ranks)
+    label = RankShare.take(torch.randint(2, (given.batch,), generator=draw).float(), rank, ranks)
     length = torch.full_like(user, given.history)
-    return Batch(user, item, history, length, label, share=Share(given.batch, ranks))
+    return Batch(user, item, history, length, label, share=RankShare(given.batch, ranks))

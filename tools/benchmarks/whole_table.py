@@ -61,4 +61,4 @@ class WholeTable:
             lookups = {name: Lookup(tables[name], ids) for name, ids in self.updater.recommender.lookups(batch).items()}
             logits = functional_call(recommender, dense, (batch, lookups))
             losses.append(F.binary_cross_entropy_with_logits(logits, batch.label))
-        return torch.stack(losses) @ self.updater.step_weights
+        return torch.stack(losses) @ self.updater.position_weights

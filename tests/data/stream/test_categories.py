@@ -11,7 +11,7 @@ from torch import Tensor
 
 from asmg_pl.data import Batch, EqualRows, PeriodDataModule
 from asmg_pl.data.feed import Feed
-from asmg_pl.data.phase import Phase
+from asmg_pl.data.reading import Reading
 from asmg_pl.data.sources import Stream
 from asmg_pl.data.stream import StreamWriter, open_stream, read_names
 
@@ -102,8 +102,8 @@ def test_a_back_test_sees_in_each_period_what_the_daily_job_saw(grown: Path, tmp
         daily = PeriodDataModule(Stream(), str(appended(tmp_path / str(day), day)), EqualRows(PER_PART), batch_size=6)
         for reads in ((day,), tuple(range(1, day + 1))):
             for trains in (True, False):
-                phase = Phase("update", day, reads, lambda batch: None, trains=trains)
-                daily.phase = whole.phase = phase
+                reading = Reading("update", day, reads, training=trains)
+                daily.reading = whole.reading = reading
                 for one, other in zip(daily.train_dataloader(), whole.train_dataloader(), strict=True):
                     assert isinstance(one, Batch)
                     assert isinstance(other, Batch)

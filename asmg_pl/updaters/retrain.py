@@ -1,22 +1,14 @@
-"""The two ends of the scale: a model that never changes, and one that is trained anew on everything each period."""
+"""A model that is trained anew on everything each period: what can be had if nothing is spared."""
 
 from __future__ import annotations
 
 import copy
-from typing import Any, cast
+from typing import Any
 
-from asmg_pl.data.log import Sizes
-from asmg_pl.data.phase import Phase
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.optim import Adam
-
-
-class Frozen(Updater):
-    """Serves Θ_0 for ever."""
-
-    def phases(self, period: int) -> list[Phase]:
-        """Score."""
-        return [self.scoring(period)]
+from asmg_pl.updaters.phase import Phase
 
 
 class Retrain(Updater):
@@ -38,9 +30,11 @@ class Retrain(Updater):
 
     def phases(self, period: int) -> list[Phase]:
         """Score, forget everything, train on all periods."""
-        return [self.scoring(period, end=self.forget), *self.updating(period, reads=range(1, period + 1))]
+        return [self.scoring(period, end=self.forget), *self.updating(period, periods=range(1, period + 1))]
 
     def forget(self) -> None:
         """Go back to the initial weights and an optimiser without memory."""
         self.recommender.load_state_dict(self.initial.state_dict())
-        cast(Adam, self.trainer.optimizers[0]).forget()
+        optimizer = self.trainer.optimizers[0]
+        assert isinstance(optimizer, Adam)
+        optimizer.forget()

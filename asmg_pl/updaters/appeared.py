@@ -1,0 +1,59 @@
+"""Which rows of the tables have appeared: those of users, items and categories with a row in the stream by then.
+
+Tables have rows for all that the stream has at its end. What a walk computes up to a period must not depend on rows
+that appear later.
+"""
+
+from __future__ import annotations
+
+from torch import nn
+
+from asmg_pl.data.sizes import Sizes
+from asmg_pl.generators.table_entries import models_in
+from asmg_pl.recommenders import Recommender
+from asmg_pl.updaters.initial import Build, table_rows
+
+
+class Appeared:
+    """Counts the rows of a base model's tables that have appeared.
+
+    Attributes:
+        has_categories: whether the base model has a table of categories.
+    """
+
+    def __init__(self, recommender: Recommender, build: Build, sizes: Sizes) -> None:
+        """Remember how the tables are made.
+
+        Args:
+            recommender: the base model.
+            build: its class.
+            sizes: with which it was built; without categories, none ever appear.
+        """
+        self._recommender, self._build = recommender, build
+        self.has_categories = bool(sizes.categories)
+
+    def rows(self, sizes: Sizes) -> dict[str, int]:
+        """How many rows of each table at hand have appeared when the stream has these sizes."""
+        if not self.has_categories:
+            sizes = sizes._replace(categories=0)
+        rows, owners = table_rows(self._build, sizes), self._recommender.owners
+        return {name: owners[name].held(count) if name in owners else count for name, count in rows.items()}
+
+    def between(self, before: Sizes | None, now: Sizes) -> dict[str, tuple[int, int]]:
+        """The rows at hand of each table that appear between two sizes of the stream.
+
+        Args:
+            before: earlier sizes; ``None`` for an empty stream.
+            now: later ones.
+
+        Returns:
+            By table, the place of the first of these rows, and the place after the last.
+        """
+        old = {} if before is None else self.rows(before)
+        return {name: (old.get(name, 0), count) for name, count in self.rows(now).items()}
+
+    def tell(self, module: nn.Module, sizes: Sizes) -> None:
+        """Let all models within a module know which of their rows have appeared; nothing depends on others."""
+        known = self.rows(sizes)
+        for _, model in models_in(module):
+            model.known = known

@@ -1,0 +1,14 @@
+"""A model that never changes: what a stream costs if nothing is done."""
+
+from __future__ import annotations
+
+from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.phase import Phase
+
+
+class Frozen(Updater):
+    """Serves Θ_0 for ever."""
+
+    def phases(self, period: int) -> list[Phase]:
+        """Score."""
+        return [self.scoring(period)]

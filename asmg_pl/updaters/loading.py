@@ -1,0 +1,48 @@
+"""Fitting a checkpoint to an updater whose stream has grown since: tables, snapshots and moments get more rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import nn
+
+from asmg_pl.checkpoints.growth import grow_moments, grow_state, table_growth
+from asmg_pl.checkpoints.values import check_infinite
+from asmg_pl.generators.table_entries import histories_in
+from asmg_pl.recommenders import Recommender
+from asmg_pl.updaters.pretraining import PREFIX, Growth, Pretraining
+
+
+def fit_to_stream(
+    checkpoint: Mapping[str, Any],
+    module: nn.Module,
+    recommender: Recommender,
+    pretraining: Pretraining,
+    begin_as: Callable[[Mapping[str, Any], Growth], None],
+) -> None:
+    """Give a checkpoint's parameters and moments, in place, the rows that the module has and they lack.
+
+    Args:
+        checkpoint: to be loaded into the module.
+        module: an updater as it stands before.
+        recommender: its base model.
+        pretraining: with the checkpoint's best epoch so far, whose tables grow too.
+        begin_as: takes over the numbers that rows start from which the checkpoint's tables lack.
+
+    Raises:
+        CheckpointError: if the checkpoint belongs to another configuration.
+        Flaw: if it has numbers that are infinite.
+    """
+    for path, history in histories_in(module):
+        snapshots = checkpoint["state_dict"].get(f"{path}dense")
+        if history.grows and snapshots is not None:
+            history.resize(len(snapshots))
+    saved = {name.removeprefix(PREFIX): value for name, value in checkpoint["state_dict"].items()}
+    growth = table_growth(saved, recommender.state_dict())
+    begin_as(checkpoint, growth)
+    grow_state(checkpoint["state_dict"], module.state_dict(), growth)
+    check_infinite(checkpoint["state_dict"], module.state_dict())
+    for optimizer in checkpoint["optimizer_states"][:1]:
+        grow_moments(optimizer, recommender, growth)
+    pretraining.grow_best(growth)

@@ -1,0 +1,66 @@
+"""Scoring periods: what models give the rows of a period becomes the period's result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+
+from asmg_pl.data.batch import Batch
+from asmg_pl.metrics import Scoreboard
+from asmg_pl.metrics.results import PeriodResult
+from asmg_pl.recommenders import Recommender
+
+
+class Scoring:
+    """Scores models on periods, and tells which of the scores count as a test.
+
+    Attributes:
+        pretrain_periods: how many periods pre-train the models.
+        test_from: the first period whose score counts as a test.
+    """
+
+    def __init__(self, known_before: Callable[[int], tuple[int, int]], pretrain_periods: int, test_from: int) -> None:
+        """Begin with no scores.
+
+        Args:
+            known_before: how many users and how many items have a row before a period.
+            pretrain_periods: how many periods pre-train the models.
+            test_from: the first period whose score counts as a test.
+        """
+        self.pretrain_periods = pretrain_periods
+        self.test_from = test_from
+        self._scoreboard = Scoreboard(known_before)
+
+    def score(self, period: int, models: Mapping[str, Recommender], batch: Batch) -> None:
+        """Score a mini-batch of a period with each model, in float32 whatever the trainer's precision."""
+        with torch.autocast(batch.label.device.type, enabled=False):
+            logits = {name: model(batch) for name, model in models.items()}
+        self._scoreboard.update(period, logits, batch)
+
+    def result(self, period: int) -> PeriodResult:
+        """The result of a period, all of whose rows have been scored."""
+        return self._scoreboard.take(period, self.split_of(period))
+
+    def evaluation(self, trained_until: int) -> dict[int, PeriodResult]:
+        """The results of all periods that have been scored, in this order.
+
+        Args:
+            trained_until: the latest period that the models have been trained on.
+        """
+        return {
+            period: self._scoreboard.take(period, "seen" if period <= trained_until else self.split_of(period))
+            for period in self._scoreboard.periods()
+        }
+
+    def split_of(self, period: int) -> str:
+        """``"selection"``, ``"warm-up"`` or ``"test"``, see :class:`~asmg_pl.metrics.results.PeriodResult`."""
+        if self.pretrain_periods and period == self.pretrain_periods + 1:
+            return "selection"
+        return "test" if period >= self.test_from else "warm-up"
+
+
+def diverged(result: PeriodResult) -> list[str]:
+    """In words, the models of which some scores are not finite."""
+    scores = "the scores of {!r} for {:,} of {:,} rows of period {}"
+    return [scores.format(model, rows, result.rows, result.period) for model, rows in result.diverged.items()]

@@ -1,0 +1,166 @@
+"""A module on its walk: where it stands, and how it goes through a phase."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, Self
+
+import torch
+from lightning import LightningModule
+from torch import Tensor
+
+from asmg_pl.data.batch import Batch
+from asmg_pl.data.datamodule import PeriodDataModule
+from asmg_pl.data.place import Place
+from asmg_pl.errors import ConfigError
+from asmg_pl.randomness.keyed import seed_of
+from asmg_pl.updaters.phase import Phase
+from asmg_pl.updaters.stepping import Stepping
+
+
+class Walker(LightningModule):
+    """A LightningModule that a period loop leads along a stream, phase by phase.
+
+    A subclass says which phases a period has, and sets ``stepping``.
+
+    Attributes:
+        phase: the phase that is running or has just ended; the period loop sets it.
+        stepping: takes the optimisers' steps.
+    """
+
+    stepping: Stepping
+
+    def __init__(self) -> None:
+        """Stand nowhere yet."""
+        super().__init__()
+        self.automatic_optimization = False
+        self.phase: Phase | None = None
+        self._place: Place | None = None
+        self._evaluated = 0
+
+    @abstractmethod
+    def plan(self, period: int) -> list[Phase]:
+        """The phases of a period, in order."""
+
+    @abstractmethod
+    def score(self, period: int, batch: Batch) -> None:
+        """Score a mini-batch of a period."""
+
+    @abstractmethod
+    def welcome_period(self, period: int) -> None:
+        """Prepare the rows of tables that appear with a period to be scored."""
+
+    @abstractmethod
+    def stand_at(self, period: int) -> None:
+        """Let nothing depend on rows of tables that appear after a period."""
+
+    @property
+    def data(self) -> PeriodDataModule:
+        """The stream that the module walks along.
+
+        Raises:
+            ConfigError: if the trainer has another kind of data, or none.
+        """
+        data = getattr(self.trainer, "datamodule", None)
+        if not isinstance(data, PeriodDataModule):
+            raise ConfigError(
+                f"{type(self).__name__} walks along periods: give the trainer an asmg_pl.data.PeriodDataModule, as in "
+                "trainer.fit(updater, datamodule=data)"
+            )
+        return data
+
+    @property
+    def place(self) -> Place:
+        """Where the walk stands. The period loop owns the place, and alone moves it.
+
+        Raises:
+            ConfigError: if there is no period loop.
+        """
+        if self._place is None:
+            raise self._not_led()
+        return self._place
+
+    def lead(self, place: Place) -> None:
+        """Be led by a period loop from now on; a module that has been on a walk is where it was.
+
+        Args:
+            place: the loop's, which is moved there.
+        """
+        if self._place is not None:
+            place.load_state_dict(self._place.state_dict())
+        self._place = place
+
+    def _not_led(self) -> ConfigError:
+        return ConfigError(
+            f"the trainer has no PeriodLoop, without which {type(self).__name__} reads nothing: call "
+            "asmg_pl.walk(updater, data), or give Trainer(callbacks=[asmg_pl.callbacks.PeriodLoop()])"
+        )
+
+    @property
+    def last_period(self) -> int:
+        """The last period of the walk: the stream's newest complete one, or an earlier one at which the loop ends."""
+        newest = self.data.last_period
+        return newest if self.place.until is None else min(newest, self.place.until)
+
+    def step_optimizer(self, optimizer: int, loss: Tensor) -> None:
+        """Take one step of an optimiser, numbered in the order of ``configure_optimizers``.
+
+        If a mini-batch comes in micro-batches, the step is taken with the last one. Gradients are averaged over
+        micro-batches and processes.
+        """
+        optimizers = self.optimizers()
+        chosen = optimizers[optimizer] if isinstance(optimizers, list) else optimizers
+        self.stepping.step(chosen, loss, self.manual_backward, self.trainer.model)
+
+    def full_precision(self) -> torch.autocast:
+        """A context in which ``trainer.precision`` does not count: scores and generated parameters are float32."""
+        return torch.autocast(self.device.type, enabled=False)
+
+    # ---- Lightning's hooks
+
+    def setup(self, stage: str) -> None:
+        """Check that one of the trainer's callbacks leads the module; callbacks are set up before it.
+
+        Raises:
+            ConfigError: if none does, as no mini-batch would ever come.
+        """
+        callbacks = self.trainer.callbacks  # type: ignore[attr-defined]
+        if self._place is None or all(getattr(found, "place", None) is not self._place for found in callbacks):
+            raise self._not_led()
+
+    def train(self, mode: bool = True) -> Self:
+        """Put what is trained into training mode; what only teaches, serves or remembers stays in evaluation mode."""
+        super().train(mode)
+        for child in self.children():
+            if not any(parameter.requires_grad for parameter in child.parameters()):
+                child.eval()
+        return self
+
+    def on_train_epoch_start(self) -> None:
+        """Begin the phase; what is random in it depends on its key and the process alone, so it can begin again."""
+        assert self.phase is not None
+        torch.manual_seed(seed_of(self.data.seed, "phase", *self.phase.reading.key, self.trainer.global_rank))
+        self.phase.begin()
+
+    def training_step(self, batch: Any, batch_idx: int) -> None:
+        """Hand the mini-batch, or a micro-batch of it, to the running phase."""
+        assert self.phase is not None
+        self.stepping.arrive(batch_idx, self.data.accumulate if self.phase.trains else 1)
+        with torch.set_grad_enabled(self.phase.trains):
+            self.phase.on_batch(batch)
+
+    def on_validation_start(self) -> None:
+        """Stand where training has ended."""
+        self._evaluated = self.place.trained_until
+
+    def validation_step(self, batch: tuple[int, Batch], batch_idx: int) -> None:
+        """Score a mini-batch of one of the evaluated periods, given with the period's number."""
+        period, rows = batch
+        for following in range(self._evaluated + 1, period + 1):
+            self.welcome_period(following)
+            self._evaluated = following
+        self.stand_at(period)
+        self.score(period, rows)
+
+    on_test_start = on_validation_start
+    test_step = validation_step
