@@ -203,8 +203,8 @@ BAD = [
     ("7,31,,1", "label '' is not a number"),
     (",31,2.5,1", "user '' is not an id"),
     ("7,,2.5,1", "item '' is not an id"),
-    ("7,31,2.5", "3 fields where the header has 4"),
-    ("7,31,2.5,1,1", "5 fields where the header has 4"),
+    ("7,31,2.5", "3 fields instead of 4"),
+    ("7,31,2.5,1,1", "5 fields instead of 4"),
     ("7,3\0,2.5,1", "the row has NUL bytes"),
     ('7,3"1,2.5,1', 'a " stands where no field begins or ends'),
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,11 +13,6 @@ from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.negatives import Candidates, add_negatives
 from asmg_pl.data.sources.base import Source
 from asmg_pl.data.sources.expected import Expected
-from asmg_pl.data.tables.columns import Column
-from asmg_pl.data.tables.opening import open_tables
-from asmg_pl.data.tables.quarantine import Quarantine
-from asmg_pl.data.tables.rows import check_schema, read_rows
-from asmg_pl.data.tables.times import TimeUnit
 from asmg_pl.errors import ConfigError
 
 
@@ -89,26 +83,3 @@ def days(log: InteractionLog, first: int, last: int) -> InteractionLog:
     """
     begin, end = log.first_from(torch.tensor([first, last])).tolist()
     return replace(log.between(begin, end), before=log.between(0, begin), landmarks={0: log.known(begin)})
-
-
-def read_table(
-    root: Path, name: str, columns: Sequence[Column], unit: TimeUnit = "s", keep: pl.Expr | None = None
-) -> pl.DataFrame:
-    """The rows of a file with a header; no malformed row is accepted.
-
-    Args:
-        root: the folder.
-        name: the file, with ``.gz`` at its end or, unpacked, without.
-        columns: what to read.
-        unit: of the times.
-        keep: which rows to keep.
-
-    Raises:
-        DataError: if the file is missing, damaged or malformed.
-    """
-    path = root / name
-    if not path.is_file() and (plain := root / name.removesuffix(".gz")).is_file():
-        path = plain
-    tables = open_tables([path], ",", '"')
-    check_schema([(tables, columns, "fetch it again")], unit)
-    return read_rows(tables, columns, Quarantine(), keep)[0]

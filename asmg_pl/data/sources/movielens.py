@@ -8,8 +8,9 @@ import polars as pl
 
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.sources.expected import Expected
+from asmg_pl.data.sources.published import number, read_file, read_ratings, read_titles, separated
 from asmg_pl.data.sources.ratings import RatingSource
-from asmg_pl.data.sources.text import read_categories, read_ratings
+from asmg_pl.data.tables.columns import Column
 
 
 class MovieLens(RatingSource):
@@ -55,19 +56,18 @@ class MovieLens(RatingSource):
     def ratings(self, root: Path) -> pl.DataFrame:
         """The rows of the file of ratings."""
         if _older(root):
-            return read_ratings(root / "ratings.dat", "::", self.rating_range)
-        return read_ratings(root / "ratings.csv", ",", self.rating_range, header="userId,movieId,rating,timestamp")
+            return read_ratings(root / "ratings.dat", self.rating_range)
+        return read_ratings(root / "ratings.csv", self.rating_range, ("userId", "movieId", "rating", "timestamp"))
 
     def categories(self, root: Path) -> pl.DataFrame:
         """The genres of the file of films."""
         if _older(root):
-            pattern = r"(?<item>[0-9]+)::.*::(?<categories>[^:]*)"
-            return read_categories(root / "movies.dat", pattern, form="movie::title::genre|genre", any_bytes=True)
-        header = "movieId,title,genres"
-        # A title with commas or quotes is quoted, its own quotes doubled. Unlike a CSV parser, which would look for the
-        # end of an open quote in the following lines and swallow them, this finds the line that is wrong.
-        pattern = r'(?<item>[0-9]+),(?:"(?:[^"]|"")*"|[^",]*),(?<categories>[^",]*)'
-        return read_categories(root / "movies.csv", pattern, form=header, header=header)
+            return read_titles(root / "movies.dat", encoding="latin-1")
+        columns = [
+            number("item", "movieId"),
+            Column("categories", "genres", "genres", separated, "a list of genres"),
+        ]
+        return read_file(root / "movies.csv", columns)
 
 
 def _older(root: Path) -> bool:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
+from asmg_pl.data.sources.published import read_ratings, read_titles
 from asmg_pl.data.sources.ratings import RatingSource
-from asmg_pl.data.sources.text import read_categories, read_ratings
 
 
 class MovieTweetings(RatingSource):
@@ -30,10 +30,8 @@ class MovieTweetings(RatingSource):
 
     def ratings(self, root: Path) -> pl.DataFrame:
         """The rows of ``ratings.dat``."""
-        return read_ratings(root / "ratings.dat", "::", self.rating_range)
+        return read_ratings(root / "ratings.dat", self.rating_range)
 
     def categories(self, root: Path) -> pl.DataFrame:
         """The genres of ``movies.dat``."""
-        # A title may contain the separator, a genre never does: the last one counts.
-        pattern = r"(?<item>[0-9]+)::.*::(?<categories>[^:]*)"
-        return read_categories(root / "movies.dat", pattern, form="movie::title::genre|genre")
+        return read_titles(root / "movies.dat")

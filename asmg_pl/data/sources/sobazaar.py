@@ -9,7 +9,8 @@ import polars as pl
 
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.negatives import Candidates
-from asmg_pl.data.sources.clicks import ClickSource, days, read_table
+from asmg_pl.data.sources.clicks import ClickSource, days
+from asmg_pl.data.sources.published import read_file
 from asmg_pl.data.tables import columns as meaning
 from asmg_pl.data.tables import times
 from asmg_pl.errors import ConfigError, DataError
@@ -62,7 +63,7 @@ class Sobazaar(ClickSource):
             meaning.identifier("item", "item", "ItemID"),
             times.time("Timestamp", "iso"),
         ]
-        return read_table(root, FILE, columns, "iso").with_columns(time=pl.col("time") // 1_000_000)
+        return read_file(root / FILE, columns).with_columns(time=pl.col("time") // 1_000_000)
 
     def read(self, root: Path | None) -> InteractionLog:
         """See :meth:`ClickSource.read`; raises :class:`DataError` also if no row lies within the chosen days."""

@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from asmg_pl.data.negatives import Candidates
-from asmg_pl.data.sources.clicks import ClickSource, read_table
+from asmg_pl.data.sources.clicks import ClickSource
+from asmg_pl.data.sources.published import read_file
 from asmg_pl.data.tables import columns as meaning
 from asmg_pl.data.tables.columns import Column
 from asmg_pl.errors import ConfigError, DataError
@@ -68,7 +69,7 @@ class Tmall(ClickSource):
             Column("action", "action", "action_type", _action, "an action from 0 to 3"),
         ]
         in_month = pl.from_epoch("time", time_unit="s").dt.month() == self.month
-        rows = read_table(root, FILE, columns, keep=in_month & (pl.col("action") == CLICK)).drop("action")
+        rows = read_file(root / FILE, columns, keep=in_month & (pl.col("action") == CLICK)).drop("action")
         users = rows.group_by("user", maintain_order=True).len().sort("len", descending=True, maintain_order=True)
         rows = rows.join(users.head(self.most_active_users), on="user", how="semi", maintain_order="left")
         rows = rows.filter(pl.len().over("item") >= self.least_item_rows)

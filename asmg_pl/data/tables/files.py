@@ -52,37 +52,38 @@ class TableFile(ABC):
 
 
 class TextFile(TableFile):
-    """Delimited text, UTF-8, maybe compressed with gzip, with a header, or with names that the user gives."""
+    """A file of delimited text, plain or compressed with gzip.
 
-    def __init__(self, path: Path, dialect: Dialect, names: Sequence[str] = ()) -> None:
-        """Read the header.
+    Attributes:
+        first: the fields of its first record, which are the names of the columns if the file has a header.
+    """
+
+    def __init__(self, path: Path, dialect: Dialect, names: Sequence[str] = (), encoding: str = "utf-8") -> None:
+        """Read the first record.
 
         Args:
             path: the file.
             dialect: how its lines are cut into fields.
-            names: of its columns, if it has no header.
+            names: the names of its columns, if it has no header.
+            encoding: the encoding of the text.
 
         Raises:
-            DataError: if the file is missing, empty, damaged or not UTF-8, or its header is not one of this dialect.
+            DataError: if the file is missing, empty, damaged or not in this encoding, or its header is not of this
+                dialect.
         """
         self.path = path
         self.has_header = not names
         self._dialect = dialect
-        first = next(blocks(path, dialect.quote, 1 << 18), None)
-        self.columns, self._header_lines = dialect.header(first.content) if first else ([], 0)
-        if not self.columns:
+        self._encoding = encoding
+        first = next(blocks(path, dialect.quote, 1 << 18, encoding), None)
+        self.first, self._header_lines = dialect.header(first.content) if first else ([], 0)
+        if not self.first:
             raise DataError(f"{path} is empty, without even a header")
-        if problem := unlike_a_header(self.columns):
+        if self.has_header and (problem := unlike_a_header(self.first)):
             raise DataError(f"{path}: {problem}")
-        if names:
-            if self.columns == list(names):
-                raise DataError(f"{path}: its first line has the names of --columns: leave --columns out")
-            if len(names) != len(self.columns):
-                raise DataError(
-                    f"{path}: its first line has {len(self.columns)} fields, but --columns names {len(names)}: give a "
-                    "name for each"
-                )
-            self.columns, self._header_lines = list(names), 0
+        self.columns = list(names) or self.first
+        if not self.has_header:
+            self._header_lines = 0
 
     def type_of(self, column: str) -> pl.DataType:
         """See :meth:`TableFile.type_of`; text has no other."""
@@ -91,7 +92,7 @@ class TextFile(TableFile):
     def read(self, wanted: dict[str, str], size: int = BLOCK) -> Iterator[tuple[pl.LazyFrame, int]]:
         """See :meth:`TableFile.read`."""
         before = b""
-        for block in blocks(self.path, self._dialect.quote, size):
+        for block in blocks(self.path, self._dialect.quote, size, self._encoding):
             content, line = block.content, block.line
             if line == 1 and self._header_lines:
                 line += self._header_lines

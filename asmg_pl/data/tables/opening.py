@@ -8,6 +8,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from asmg_pl.data.tables.files import ParquetFile, PartitionFile, TableFile, TextFile
+from asmg_pl.data.tables.header import unlike_a_header
 from asmg_pl.data.tables.text import Dialect
 from asmg_pl.errors import DataError
 
@@ -97,7 +98,21 @@ def _open(path: Path, delimiter: str | None, quote: str, names: Sequence[str]) -
             f"{path}: the name of a table ends in {_ENDINGS}, not in {kind or 'nothing'}; if it is text, give "
             "--delimiter"
         )
-    return _with_partitions(TextFile(path, Dialect(between, quote if len(between) == 1 else ""), names))
+    file = TextFile(path, Dialect(between, quote if len(between) == 1 else ""), names)
+    if names and (problem := _unlike_the_columns(file.first, names)):
+        raise DataError(f"{path}: {problem}")
+    return _with_partitions(file)
+
+
+def _unlike_the_columns(first: Sequence[str], names: Sequence[str]) -> str | None:
+    """Why the first record of a file cannot be a row of columns with these names; ``None`` if it can."""
+    if problem := unlike_a_header(first):
+        return problem
+    if list(first) == list(names):
+        return "its first line has the names of --columns: leave --columns out"
+    if len(first) != len(names):
+        return f"its first line has {len(first)} fields, but --columns names {len(names)}: give a name for each"
+    return None
 
 
 def _with_partitions(table: TableFile) -> TableFile:

@@ -65,7 +65,8 @@ class Quarantine:
         more = [f"… and {self.count - len(shown):,} more"] if self.count > len(shown) else []
         rows = f"{self.count:,} malformed row{'s' * (self.count != 1)}"
         if not self._chosen:
-            raise DataError("\n".join([f"{rows}: mend them, or fetch the file again", *shown, *more]))
+            them = "it" if self.count == 1 else "them"
+            raise DataError("\n".join([f"{rows}: mend {them}, or fetch the file again", *shown, *more]))
         raise DataError(
             "\n".join([f"{rows}, {self.limit:,} accepted: nothing was written", *shown, *more])
             + f"\nmend them, or leave them out with --max-bad-rows {self.count}: the stream's {FILE} then lists them"

@@ -40,13 +40,14 @@ class Block(NamedTuple):
     size: int
 
 
-def blocks(path: Path, quote: str, size: int = BLOCK) -> Iterator[Block]:
+def blocks(path: Path, quote: str, size: int = BLOCK, encoding: str = "utf-8") -> Iterator[Block]:
     """Read a file, compressed if its name ends in ``.gz`` or it begins as gzip does.
 
     Args:
         path: the file.
         quote: the character that encloses fields, ``""`` if none does.
         size: bytes of text in a block, about.
+        encoding: of the text, ``utf-8`` or one of single bytes, as ``latin-1``.
 
     Raises:
         DataError: if the file is missing, not UTF-8, has a line that is too long, or its compressed content is damaged.
@@ -72,7 +73,10 @@ def blocks(path: Path, quote: str, size: int = BLOCK) -> Iterator[Block]:
                     "table, and do its lines end in line feeds?"
                 )
             if content:
-                _check_utf8(path, content, line)
+                if encoding == "utf-8":
+                    _check_utf8(path, content, line)
+                else:
+                    content = content.decode(encoding).encode()
                 yield Block(content, line, file.tell() - done)
                 line, done = line + content.count(b"\n"), file.tell()
             if not read:
@@ -175,7 +179,7 @@ class Dialect(NamedTuple):
             value = {n: pl.col(f"field_{columns.index(c)}") for n, c in wanted.items()}
         stray = pl.lit(f"a {self.quote} stands where no field begins or ends")
         fields = pl.when(count == 1).then(pl.lit("field")).otherwise(pl.lit("fields"))
-        other = pl.format(f"{{}} {{}} where the header has {len(columns)}", count, fields)
+        other = pl.format(f"{{}} {{}} instead of {len(columns)}", count, fields)
         fault = pl.when(~whole).then(stray).otherwise(pl.when(~sound).then(other))
         if b"\0" in block.content:
             clean = ~pl.col("text").str.contains("\0", literal=True)
