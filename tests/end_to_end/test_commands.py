@@ -66,8 +66,8 @@ SHORTER = {
     r".*-m asmg_pl fit ": "--trainer.accelerator cpu",
     r".*-m asmg_pl fit .*configs/asmg.yaml": "--data.source DriftingStream --data.source.init_args.rows 1240 "
     "--data.source.init_args.users 40 --data.source.init_args.items 30 --model.init_args.pretrain_epochs 1",
-    r"(asmg|.* asmg_pl) \w+ .*(configs/demo\.yaml|--config demo\b)": "--data.source.init_args.rows 1240 --data.source.init_args.users 40 "
-    "--data.source.init_args.items 30",
+    r"(asmg|.* asmg_pl) \w+ .*(configs/demo\.yaml|--config demo\b)": "--data.source.init_args.rows 1240 "
+    "--data.source.init_args.users 40 --data.source.init_args.items 30",
     r".*asmg(_pl)? (fit|test|validate) ": "--model.init_args.pretrain_epochs 1",
     r".*asmg(_pl)? fit (?!.*--loop\.until)": "--loop.until 13",
     r".*asmg(_pl)? fit (?!.*--ckpt_path)": "--checkpoint.overwrite true",
