@@ -24,8 +24,7 @@ from asmg_pl.errors import DataError
 
 
 def plain_catalogue(catalogue: pl.DataFrame) -> pl.DataFrame:
-    """Make one row per item: ``item`` (Int64 or String) and ``categories`` (a list of either). An item's first row
-    counts.
+    """Give each item one row, its first: ``item`` (Int64 or String) and ``categories`` (a list of either).
 
     Raises:
         DataError: if a column is missing or of another type.

@@ -220,8 +220,7 @@ class InteractionLog:
         return found
 
     def known(self, rows: int) -> tuple[int, int]:
-        """The numbers of users and items in the first ``rows`` rows and in ``before``; larger ids are new after
-        them."""
+        """The numbers of users and items up to this row, those of ``before`` included; larger ids are new."""
         last = max(mark for mark in self.landmarks if mark <= rows)
         users, items = self.landmarks[last]
         for part in self.between(last, rows).parts:
@@ -293,8 +292,7 @@ class InteractionLog:
         return columns[0] if len(columns) == 1 else torch.cat(columns)
 
     def _pieces(self, rows: Tensor) -> tuple[list[tuple[Columns, Tensor]], Tensor | None]:
-        """Divide rows among the parts: each part with positions in it, and the place of each row in their
-        concatenation.
+        """Group rows by part: the parts with positions in them, and the place of each row among the groups.
 
         The places, int64 [B], are ``None`` if all rows are in one part.
         """
