@@ -148,7 +148,7 @@ def _no_numbers(column: Column, ids: pl.Series, given: Given) -> str:
     unify = ", give --ids unified if such spellings are the same ids" if _is_spelled_oddly(first) else ""
     return (
         f"all {column.role} ids of the stream in {given.stream} are whole numbers, but these rows have {shown} "
-        f"({_quoted(first)} at {given.place(column.role, first)}): mend them{unify}, or convert all tables together "
+        f"({_quoted(first)} at {given.place(column.role, first)}): mend them{unify}, or convert all files together "
         "into a new stream"
     )
 
@@ -163,9 +163,9 @@ def _two_spellings(column: Column, twice: Twofold, given: Given) -> str:
             f"give --missing {shlex.quote(twice.one or twice.other)} if they are, or --ids as-written if they are not"
         )
     elif any(place == given.in_stream and _is_spelled_oddly(text) for text, place in places.items()):
-        mend = "write them as in the stream, or convert all tables together into a new stream with --ids unified"
+        mend = "write them as in the stream, or convert all files together into a new stream with --ids unified"
     more = f"; {twice.ids:,} are spelled in two ways" if twice.ids > 1 else ""
-    return f"column {column.name!r} ({column.option}): are {first} and {other} {what}{more}? Mend the tables, or {mend}"
+    return f"column {column.name!r} ({column.option}): are {first} and {other} {what}{more}? Mend the files, or {mend}"
 
 
 def _missing(column: Column, found: tuple[str, int], rows: int, given: Given) -> str:

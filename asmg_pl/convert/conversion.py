@@ -124,7 +124,7 @@ def convert(
     if items is not None and settings.item_id is None:
         raise ConfigError("--items needs --item-id COL and --categories COL: they name its columns")
     if items is None and settings.item_id is not None and not append:
-        raise ConfigError("--item-id COL and --categories COL name columns of a table of items: give --items FILE")
+        raise ConfigError("--item-id COL and --categories COL name columns of a file of items: give --items FILE")
     first_day, last_day = _day("--start", start), _day("--end", end)
     if first_day and last_day and first_day > last_day:
         raise ConfigError(f"--start {start} is later than --end {end}: no day lies between them")
