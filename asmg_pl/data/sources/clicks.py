@@ -1,4 +1,4 @@
-"""What streams of clicks share: each row is something that a user did, and negatives are sampled beside it."""
+"""The base of streams of clicks: each row is an action of a user, and negatives are sampled."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from asmg_pl.errors import ConfigError
 
 
 class ClickSource(Source):
-    """Clicks with a sampled negative for each, drawn once; all clicks enter the user's later histories.
+    """Clicks with sampled negatives, which are drawn once. All clicks enter the user's later histories.
 
-    Source: preprocessing of Peng et al. (RecSys 2021).
+    Source: the preprocessing of Peng et al. (RecSys 2021).
     """
 
     def __init__(
@@ -32,16 +32,16 @@ class ClickSource(Source):
         """Choose the negatives.
 
         Args:
-            negatives: how many are drawn for each click, uniformly; 0 for a stream of positives only.
-            seed: what is drawn depends on it alone.
-            expected: how many ``users``, ``items``, ``categories`` and ``positives`` the data set has, to be warned if
-                the files hold others.
-            candidates: which items are drawn, those ``seen`` up to the click or ``all``, see
-                :func:`~asmg_pl.data.negatives.add_negatives`. The published preprocessing has ``all``, some of which
-                appear only later; choose that to reproduce published figures, and for nothing else.
+            negatives: the number of negatives per click, drawn uniformly; 0 for a stream of positives only.
+            seed: the seed of the draws.
+            expected: the numbers of ``users``, ``items``, ``categories`` and ``positives`` in the data set. A warning
+                says if the files have other numbers.
+            candidates: the items that can be drawn: those ``seen`` up to the click, or ``all``, see
+                :func:`~asmg_pl.data.negatives.add_negatives`. The published preprocessing has ``all``, of which some
+                appear only later. Choose it only to reproduce published figures.
 
         Raises:
-            ConfigError: if the number is negative, or something else is expected.
+            ConfigError: if ``negatives`` is negative, or ``expected`` has another name.
         """
         if negatives < 0:
             raise ConfigError(f"source.negatives must not be negative, got {negatives}")
@@ -52,7 +52,7 @@ class ClickSource(Source):
 
     @abstractmethod
     def clicks(self, root: Path) -> pl.DataFrame:
-        """The clicks in ``root``: columns ``user``, ``item``, ``time`` (seconds since 1970) and maybe ``category``."""
+        """Read the clicks: columns ``user``, ``item``, ``time`` (seconds since 1970) and optionally ``category``."""
 
     def read(self, root: Path | None) -> InteractionLog:
         """Read the clicks and draw their negatives.
@@ -68,7 +68,7 @@ class ClickSource(Source):
         if self.negatives:
             rows = add_negatives(rows, self.negatives, "uniform", self.seed, candidates=self.candidates)
         catalogue = None
-        if "category" in clicks.columns:  # that of an item's first row
+        if "category" in clicks.columns:  # the category in an item's first row
             catalogue = clicks.group_by("item", maintain_order=True).agg(pl.col("category").first())
             catalogue = catalogue.select("item", categories=pl.concat_list("category"))
         log = InteractionLog.from_frame(rows.select("user", "item", "label", "time"), catalogue)
@@ -77,9 +77,9 @@ class ClickSource(Source):
 
 
 def days(log: InteractionLog, first: int, last: int) -> InteractionLog:
-    """The rows from a time on and before another.
+    """The rows from one time up to another, which is excluded.
 
-    Earlier ones are still in histories, their users and items are known, and none of them is to be a negative.
+    Earlier rows stay in histories, their users and items are known, and their items are no negatives of these users.
     """
     begin, end = log.first_from(torch.tensor([first, last])).tolist()
     return replace(log.between(begin, end), before=log.between(0, begin), landmarks={0: log.known(begin)})

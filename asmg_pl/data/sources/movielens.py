@@ -19,7 +19,7 @@ class MovieLens(RatingSource):
     Reads ``ratings.csv`` and ``movies.csv`` (25M, 32M, latest, latest-small) or, where there is no ``ratings.csv``,
     ``ratings.dat`` and ``movies.dat`` (1M, 10M).
 
-    ``(no genres listed)`` is a genre like the others: it is how the data set, and the results published on it, count.
+    ``(no genres listed)`` is a genre like the others, as in the data set's own counts and in published results.
     """
 
     rating_range = (0.5, 5.0)
@@ -34,15 +34,15 @@ class MovieLens(RatingSource):
         """Choose the rows and their labels.
 
         Args:
-            positive_from: ratings from here on are positive, those below negative.
+            positive_from: the lowest positive rating; lower ratings are negative.
             start: first day to keep (UTC), as in 2014-01-31; by default from the beginning.
             end: last day to keep (UTC); by default to the end.
-            expected: how many ``users``, ``items``, ``categories`` and ``rows`` these days have, to be warned if the
-                files hold others.
+            expected: the numbers of ``users``, ``items``, ``categories`` and ``rows`` on these days. A warning says if
+                the files have other numbers.
 
         Raises:
-            ConfigError: if the threshold is no possible rating, a date is malformed or before ``start``, or something
-                else is expected.
+            ConfigError: if the threshold is no possible rating, a date is malformed or before ``start``, or
+                ``expected`` has another name.
         """
         super().__init__(positive_from, start, end)
         self.expected = Expected(type(self).__name__, expected, ("users", "items", "categories", "rows"))
@@ -54,13 +54,13 @@ class MovieLens(RatingSource):
         return log
 
     def ratings(self, root: Path) -> pl.DataFrame:
-        """The rows of the file of ratings."""
+        """Read the file of ratings."""
         if _older(root):
             return read_ratings(root / "ratings.dat", self.rating_range)
         return read_ratings(root / "ratings.csv", self.rating_range, ("userId", "movieId", "rating", "timestamp"))
 
     def categories(self, root: Path) -> pl.DataFrame:
-        """The genres of the file of films."""
+        """Read the genres from the file of films."""
         if _older(root):
             return read_titles(root / "movies.dat", encoding="latin-1")
         columns = [

@@ -19,7 +19,7 @@ class MovieTweetings(RatingSource):
         """Choose the rows and their labels.
 
         Args:
-            positive_from: ratings from here on are positive, those below negative.
+            positive_from: the lowest positive rating; lower ratings are negative.
             start: first day to keep (UTC), as in 2014-01-31; by default from the beginning.
             end: last day to keep (UTC); by default to the end.
 
@@ -29,9 +29,9 @@ class MovieTweetings(RatingSource):
         super().__init__(positive_from, start, end)
 
     def ratings(self, root: Path) -> pl.DataFrame:
-        """The rows of ``ratings.dat``."""
+        """Read the ratings from ``ratings.dat``."""
         return read_ratings(root / "ratings.dat", self.rating_range)
 
     def categories(self, root: Path) -> pl.DataFrame:
-        """The genres of ``movies.dat``."""
+        """Read the genres from ``movies.dat``."""
         return read_titles(root / "movies.dat")

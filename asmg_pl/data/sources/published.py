@@ -19,9 +19,9 @@ from asmg_pl.data.tables.text import Dialect
 from asmg_pl.errors import DataError
 
 CSV = Dialect(",")
-#: Fields between double colons, without quotes, as the older data sets have them.
+#: Fields between double colons, without quotes: the form of older data sets.
 COLONS = Dialect("::", quote="")
-#: The whole line is one field, whatever it contains.
+#: Each line is one field, whatever it contains.
 LINES = Dialect("\n", quote="")
 
 _LAST_TIME = 10**11  # seconds since 1970; times in milliseconds are larger
