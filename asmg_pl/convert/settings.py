@@ -118,8 +118,7 @@ class Settings:
 
     @classmethod
     def of(cls, given: Mapping[str, Any], folder: Path | None) -> Settings:
-        """Make settings of the given options. Missing ones (``None``) come from the stream in ``folder``, or are
-        defaults.
+        """Make settings of given options; missing ones (``None``) are the stream's in ``folder``, or defaults.
 
         Raises:
             ConfigError: if a needed option is missing, or contradicts the stream.
