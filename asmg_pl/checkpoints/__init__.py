@@ -1,1 +1,1 @@
-"""What a checkpoint holds: digests and a schema for what is read, and whether it fits the walk that goes on from it."""
+"""Checkpoints: writing, reading and checking them, and fitting them to tables that have grown."""

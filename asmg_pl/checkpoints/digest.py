@@ -1,7 +1,7 @@
-"""Digests of a checkpoint's entries, by which a change of any value is noticed.
+"""Digests of a checkpoint's entries, which reveal a change of any value.
 
-The file format has a checksum for each of its parts, which tells that the bytes are those that were stored. A digest
-tells that the values are those that the walk had: it also covers which value stands where.
+The checksums of the file format reveal changed bytes. A digest reveals changed values: it also covers the place of each
+value.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from torch import Tensor, nn
 
 from asmg_pl.checkpoints.values import Flaw
 
-#: The types of single values beside tensors.
+#: The types of plain values.
 PLAIN = (int, float, complex, bool, str, bytes, type(None), torch.dtype, torch.device, torch.Size)
 
-#: Bytes of a file that are read at a time.
+#: The number of bytes of a file that are read at once.
 CHUNK = 2**24
 
 
 def digests_of(checkpoint: Mapping[str, Any]) -> dict[str, str]:
-    """A digest of each entry, hexadecimal; it takes one pass over the tensors' bytes.
+    """Compute a hexadecimal digest of each entry, in one pass over the tensors' bytes.
 
     Raises:
-        Flaw: if an entry has something else than tensors and plain values, which cannot be read without running code.
+        Flaw: if an entry has another value than tensors and plain values, since reading it would run code.
     """
     return {
         name: hashlib.sha256("\n".join(_lines(entry, name)).encode()).hexdigest() for name, entry in checkpoint.items()
@@ -37,7 +37,7 @@ def digests_of(checkpoint: Mapping[str, Any]) -> dict[str, str]:
 
 
 def digest_of_file(path: Path) -> str:
-    """The checksum of a file's bytes, with their number."""
+    """Compute the checksum of a file's bytes and of their number."""
     checksum = size = 0
     with path.open("rb") as file:
         while part := file.read(CHUNK):
@@ -46,7 +46,7 @@ def digest_of_file(path: Path) -> str:
 
 
 def _lines(value: Any, entry: str) -> Iterator[str]:
-    """What a value is, line by line, nested ones included."""
+    """Describe a value line by line, with its nested values."""
     if type(value) in (dict, OrderedDict):
         yield f"mapping of {len(value)}"
         for key, inner in value.items():

@@ -1,4 +1,4 @@
-"""Loading a checkpoint into tables that have grown: new users and items start as they would in a fresh model."""
+"""Fits checkpoints to tables that have grown: new users and items start as in a fresh model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from asmg_pl.errors import CheckpointError
 
 
 def table_growth(saved: Mapping[str, Tensor], fresh: Mapping[str, Tensor]) -> dict[str, tuple[int, int]]:
-    """Rows of each table, saved and now, read from recommender weights named ``tables.NAME.weight``."""
+    """The saved and the present number of rows of each table, from weights named ``tables.NAME.weight``."""
     return {
         name.split(".")[1]: (len(saved[name]), len(weight))
         for name, weight in fresh.items()
@@ -21,16 +21,16 @@ def table_growth(saved: Mapping[str, Tensor], fresh: Mapping[str, Tensor]) -> di
 
 
 def grow(name: str, saved: Tensor, fresh: Tensor, rows: tuple[int, int] | None) -> Tensor:
-    """The saved tensor, extended by the rows of ``fresh`` that it lacks.
+    """Extend a saved tensor by the rows of ``fresh`` that it lacks.
 
     Args:
-        name: for the message.
-        saved: what the checkpoint has.
-        fresh: what a fresh model has in its place.
-        rows: the table's rows, saved and now; ``None`` if the tensor belongs to no table.
+        name: the name of the tensor, for messages.
+        saved: the tensor of the checkpoint.
+        fresh: the tensor of a fresh model.
+        rows: the saved and the present number of rows of the table; ``None`` if the tensor belongs to no table.
 
     Raises:
-        CheckpointError: if the shapes differ in anything but the table's rows.
+        CheckpointError: if the shapes differ in another dimension than the table's rows.
     """
     if saved.shape == fresh.shape:
         return saved
@@ -49,7 +49,7 @@ def grow_state(saved: dict[str, Any], fresh: Mapping[str, Any], growth: Mapping[
     """Extend every table-shaped entry of a ``state_dict`` in place.
 
     Raises:
-        CheckpointError: if the two have other names or incompatible shapes.
+        CheckpointError: if names differ, or shapes are incompatible.
     """
     if saved.keys() != fresh.keys():
         name = sorted(saved.keys() ^ fresh.keys())[0]

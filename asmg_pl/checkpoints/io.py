@@ -1,4 +1,4 @@
-"""Writing checkpoints so that a crash leaves no half of one, and reading them without running code."""
+"""Writes checkpoints in one step, and reads them without running code."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from asmg_pl.checkpoints.values import Flaw
 from asmg_pl.errors import CheckpointError
 from asmg_pl.system.files import written_whole
 
-#: What a checkpoint holds, and how; raised when a change makes earlier files unreadable.
+#: The version of the checkpoints' format. A change that makes earlier files unreadable raises it.
 FORMAT = 4
 
-#: Where in a checkpoint that is a folder the parts are that belong to no table.
+#: The file of a sharded checkpoint that has all entries but the tables.
 WALK = "walk.pt"
 
-#: Some of what a walk's checkpoint has.
+#: Entries that every checkpoint of a walk has.
 WRITTEN = {"state_dict", "optimizer_states", "results", "best_pretraining_epoch"}
 
-#: Entries of Lightning that name classes, for it to import. A walk's classes come from its configuration alone.
+#: Lightning's entries that name classes to import. The classes of a walk come from its configuration alone.
 NAMES_OF_CODE = {
     key
     for kind in (LightningModule, LightningDataModule)
@@ -34,29 +34,29 @@ NAMES_OF_CODE = {
 
 
 class Entries(dict[str, Any]):
-    """What a checkpoint holds, by name. To ask for an entry that it lacks is an error of the file."""
+    """The entries of a checkpoint by name. Asking for a missing entry raises an error that names the file."""
 
     def __init__(self, path: Path, entries: dict[str, Any]) -> None:
-        """Remember the path, for the message."""
+        """Keep the path for messages."""
         super().__init__(entries)
         self.path = path
 
     def __missing__(self, key: str) -> NoReturn:
-        """Say what is missing."""
+        """Raise an error that names the missing entry."""
         raise CheckpointError(
             f"{self.path} has no entry {key}: resume with the method that wrote it{_previous(self.path)}"
         )
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Writes beside the target, flushes to disk, then renames; reads tensors and plain values only."""
+    """A checkpoint plugin that writes in one step, and reads tensors and plain values only."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Write a checkpoint file in one atomic step.
 
         Raises:
-            StorageError: if the disk takes no more; nothing of the file is left then.
-            CheckpointError: if something is to be kept that could not be read without running code.
+            StorageError: if the disk is full or fails; no half-written file is left.
+            CheckpointError: if a value could not be read without running code.
         """
         content = {name: entry for name, entry in checkpoint.items() if name not in NAMES_OF_CODE}
         content["format"] = FORMAT
@@ -73,7 +73,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Read a checkpoint file.
 
         Raises:
-            CheckpointError: if it is missing or not readable; the message names the one before it, if there is one.
+            CheckpointError: if the file is missing or not readable. The message names the checkpoint before it, if
+                there is one.
         """
         if Path(path).is_dir():
             raise CheckpointError(
@@ -84,34 +85,36 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 def check_file(path: Path) -> None:
-    """Check that a checkpoint file is there and whole: that each of its parts has the checksum written with it.
+    """Check that a checkpoint file exists, and that its bytes have the checksums that were written with them.
 
     Raises:
-        CheckpointError: if not; the message names the one before it, if there is one.
+        CheckpointError: if the check fails. The message names the checkpoint before it, if there is one.
     """
     if not path.exists():
         raise CheckpointError(f"there is no checkpoint {path}: give an existing one, or 'last'")
     try:
         with zipfile.ZipFile(_file(path)) as parts:
             whole = parts.testzip() is None
-    except Exception:  # a damaged archive raises many kinds
+    except Exception:  # a damaged archive raises many types of errors
         whole = False
     if not whole:
         raise CheckpointError(f"{path} is damaged, or no checkpoint of this program{_previous(path)}")
 
 
 def read_checkpoint(path: Path, map_location: Any = "cpu") -> Entries:
-    """Load a checkpoint's tensors and plain values, and check them; see :meth:`AtomicCheckpointIO.load_checkpoint`.
+    """Load and check a checkpoint's tensors and plain values; see :meth:`AtomicCheckpointIO.load_checkpoint`.
 
-    Of one that is a folder, what belongs to no table; see :mod:`asmg_pl.distributed.checkpoint`.
+    If the checkpoint is a folder, the entries that belong to no table are read; see
+    :mod:`asmg_pl.distributed.checkpoint`.
 
     Raises:
-        CheckpointError: naming the file, what is wrong with it, and the one before it, if there is one.
+        CheckpointError: if it cannot be used. The message names the file, the flaw, and the checkpoint before it, if
+            there is one.
     """
     check_file(path)
     try:
         checkpoint = torch.load(_file(path), map_location=map_location, weights_only=True)
-    except Exception as error:  # torch raises many kinds for a file of another make
+    except Exception as error:  # torch raises many types of errors for other files
         raise CheckpointError(f"{path} is no checkpoint of this program{_previous(path)}") from error
     if not isinstance(checkpoint, dict) or not checkpoint.keys() >= WRITTEN:
         raise CheckpointError(f"{path} was not written by a walk of this program{_previous(path)}")
@@ -138,7 +141,7 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> Entries:
 
 
 def newest_first(folder: Path) -> list[Path]:
-    """The walk's checkpoints in a folder; their names sort by the place in the walk."""
+    """The checkpoints in a folder, the newest first; their names sort by the place in the walk."""
     return sorted(folder.glob("period-*.ckpt"), reverse=True)
 
 

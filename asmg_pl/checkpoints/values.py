@@ -1,4 +1,4 @@
-"""Checks of single values that a checkpoint holds; each names the entry that is wrong."""
+"""Checks of single values of a checkpoint; an error names the entry."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from torch import Tensor
 
 
 class Flaw(ValueError):
-    """An entry is missing, or has a value that no walk writes."""
+    """An error about an entry that is missing, or has a value that no walk writes."""
 
     def __init__(self, entry: str, problem: str) -> None:
-        """Say which entry, and what is wrong with it."""
+        """Take the name of the entry and its flaw."""
         super().__init__(f"its entry {entry} {problem}")
 
 
@@ -26,7 +26,7 @@ def integer(entry: str, value: Any, least: int = 0, most: float = math.inf) -> N
 
 
 def number(entry: str, value: Any, least: float = -math.inf, defined: bool = True) -> None:
-    """Check a number, which may be not-a-number if it need not be ``defined``."""
+    """Check a number. It may be NaN unless it must be ``defined``."""
     if type(value) not in (int, float) or (defined and not math.isfinite(value)) or value < least:
         raise Flaw(entry, f"must be a{' finite' * defined} number, not {shown(value)}")
 
@@ -52,7 +52,7 @@ def sequence(entry: str, value: Any) -> Sequence[Any]:
 
 
 def tensor(entry: str, value: Any, least: float = -math.inf, finite: bool = True) -> None:
-    """Check a tensor, all of whose numbers are numbers, not below a bound, and not infinite if they are ``finite``."""
+    """Check that a tensor has no NaN, no number below a bound and, if it must be ``finite``, no infinite number."""
     if not isinstance(value, Tensor):
         raise Flaw(entry, f"must be a tensor, not {shown(value)}")
     if value.is_floating_point():
@@ -64,10 +64,10 @@ def tensor(entry: str, value: Any, least: float = -math.inf, finite: bool = True
 
 
 def check_infinite(saved: Mapping[str, Any], fresh: Mapping[str, Any], entry: str = "state_dict") -> None:
-    """Check that tensors have no infinite number, unless a fresh module has some there too, as a mask may.
+    """Check that tensors have no infinite numbers, except where a fresh module has them too, as in a mask.
 
     Raises:
-        Flaw: naming the entry.
+        Flaw: if a tensor has an infinite number; it names the entry.
     """
     for name, now in fresh.items():
         if isinstance(now, Tensor) and name in saved and (not now.is_floating_point() or now.isfinite().all()):
@@ -75,6 +75,6 @@ def check_infinite(saved: Mapping[str, Any], fresh: Mapping[str, Any], entry: st
 
 
 def shown(value: Any) -> str:
-    """A value for a message, in few letters."""
+    """A short form of a value for a message."""
     words = f"a tensor {list(value.shape)}" if isinstance(value, Tensor) else repr(value)
     return words if len(words) <= 60 else f"{words[:57]}…"

@@ -1,6 +1,6 @@
-"""Your own tables, CSV or Parquet, become a stream: ``asmg convert``.
+"""Converts a user's CSV or Parquet files to a stream: ``asmg convert``.
 
-tables ─▶ rows by time ─▶ (negatives) ─▶ stream
+files ─▶ rows by time ─▶ (negatives) ─▶ stream
 """
 
 from asmg_pl.convert.conversion import Conversion, convert

@@ -1,4 +1,4 @@
-"""What is checked when all rows have been read: spellings of ids, missing ids, and times far from all others."""
+"""Checks of all rows together: spellings of ids, missing ids, and times far from all others."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from asmg_pl.errors import DataError
 
 @dataclass(frozen=True)
 class Given:
-    """Where rows come from, to lead a message to the line.
+    """The files and the stream that rows come from, so that a message can name the line.
 
     Attributes:
-        tables: files of interactions.
-        columns: what is read from them.
-        catalogue: the file of the items' categories, if there is one.
-        item_columns: what is read from it.
-        stream: folder of the stream to which rows are added, ``None`` for a new one.
+        tables: the files of interactions.
+        columns: the columns that are read from them.
+        catalogue: the file of the items' categories; empty if there is none.
+        item_columns: the columns that are read from it.
+        stream: the folder of the stream to which rows are added; ``None`` for a new stream.
     """
 
     tables: Sequence[TableFile]
@@ -49,11 +49,11 @@ class Given:
 
     @property
     def in_stream(self) -> str:
-        """Where an id stands that is in none of the files."""
+        """The place of an id that is in no file but in the stream, for a message."""
         return f"the stream in {self.stream}"
 
     def place(self, role: str, text: str) -> str:
-        """Where an id stands first."""
+        """The first place of an id, for a message."""
         same = pl.col(role).cast(pl.String) == text
         place = first_place(self.tables, self.columns, role, same)
         if place is None and role == "item" and self.catalogue:
@@ -65,12 +65,12 @@ def check_times(rows: pl.DataFrame, unit: TimeUnit, given: Given) -> None:
     """Refuse a few times that are far from all others.
 
     Args:
-        rows: ascending in ``time``, which is in this unit.
-        unit: of the times.
+        rows: the rows in ascending order of ``time``, which has this unit.
+        unit: the unit of the times.
         given: where the rows come from.
 
     Raises:
-        DataError: it names the first row of these.
+        DataError: if there are such times; the message names the first row.
     """
     found = outliers(rows["time"], unit)
     if found is None:
@@ -86,19 +86,20 @@ def check_times(rows: pl.DataFrame, unit: TimeUnit, given: Given) -> None:
 
 
 def check_ids(rows: pl.DataFrame, categories: pl.DataFrame, given: Given) -> None:
-    """Refuse rows in which an id has two spellings, or a text that means a missing value is taken for an id.
+    """Refuse ids with two spellings, and ids that look like a missing value.
 
     Args:
-        rows: a column for each role; ids that are whole numbers throughout are Int64, others String.
-        categories: items of the catalogue, in a column ``item``.
+        rows: a column for each role. Ids are Int64 if all of a column are whole numbers, and otherwise String.
+        categories: the items of the catalogue, in a column ``item``.
         given: where the rows come from.
 
     Raises:
-        DataError: it names both spellings with file and line, or the missing value with its share of the rows.
+        DataError: if there are such ids. The message names both spellings with file and line, or the missing value with
+            its share of the rows.
     """
     for column in given.columns:
         values, feature = rows[column.role], column.role.startswith("context ")
-        if column.is_id and values.dtype.is_integer() and values.min() == -1:  # the one number below 0
+        if column.is_id and values.dtype.is_integer() and values.min() == -1:  # the only negative id
             raise DataError(_missing(column, ("-1", int((values == -1).sum())), len(rows), given))
         if values.dtype != pl.String or not (column.is_id or feature):
             continue
@@ -119,7 +120,7 @@ def check_ids(rows: pl.DataFrame, categories: pl.DataFrame, given: Given) -> Non
 
 
 def as_in_stream(rows: pl.DataFrame, given: Given) -> pl.DataFrame:
-    """The rows as the stream has its ids: as text where these are text, and with its words for true and false.
+    """Give ids the types that they have in the stream, and write true and false as the stream has them.
 
     Raises:
         DataError: if these rows have text where the stream has numbers.
@@ -134,7 +135,7 @@ def as_in_stream(rows: pl.DataFrame, given: Given) -> pl.DataFrame:
                 raise DataError(_no_numbers(column, rows[column.role], given))
             rows = rows.with_columns(number)
         if known.dtype == pl.String:
-            # An earlier version kept such words of context features as they were written.
+            # Streams of an earlier version have these words of context features as they were written.
             words = {} if column.is_id else {BOOLEANS[word]: word for word in known if word in BOOLEANS}
             rows = rows.with_columns(pl.col(column.role).cast(pl.String).replace(words))
     return rows
@@ -148,7 +149,7 @@ def _no_numbers(column: Column, ids: pl.Series, given: Given) -> str:
     unify = ", give --ids unified if such spellings are the same ids" if _is_spelled_oddly(first) else ""
     return (
         f"all {column.role} ids of the stream in {given.stream} are whole numbers, but these rows have {shown} "
-        f"({_quoted(first)} at {given.place(column.role, first)}): mend them{unify}, or convert all tables together "
+        f"({_quoted(first)} at {given.place(column.role, first)}): mend them{unify}, or convert all files together "
         "into a new stream"
     )
 
@@ -163,9 +164,9 @@ def _two_spellings(column: Column, twice: Twofold, given: Given) -> str:
             f"give --missing {shlex.quote(twice.one or twice.other)} if they are, or --ids as-written if they are not"
         )
     elif any(place == given.in_stream and _is_spelled_oddly(text) for text, place in places.items()):
-        mend = "write them as in the stream, or convert all tables together into a new stream with --ids unified"
+        mend = "write them as in the stream, or convert all files together into a new stream with --ids unified"
     more = f"; {twice.ids:,} are spelled in two ways" if twice.ids > 1 else ""
-    return f"column {column.name!r} ({column.option}): are {first} and {other} {what}{more}? Mend the tables, or {mend}"
+    return f"column {column.name!r} ({column.option}): are {first} and {other} {what}{more}? Mend the files, or {mend}"
 
 
 def _missing(column: Column, found: tuple[str, int], rows: int, given: Given) -> str:
@@ -179,10 +180,10 @@ def _missing(column: Column, found: tuple[str, int], rows: int, given: Given) ->
 
 
 def _is_spelled_oddly(text: str) -> bool:
-    """Whether a text is another spelling of a number or text."""
+    """Whether a text is not the common spelling of its number or text."""
     return bool(pl.Series([text]).to_frame("id").select(unified(pl.col("id")) != pl.col("id")).item())
 
 
 def _quoted(text: str) -> str:
-    """A text with its blanks and marks, a backslash as it is typed."""
+    """Quote a text for a message, with its blanks; a backslash stays as it is typed."""
     return repr(text).replace("\\\\", "\\")

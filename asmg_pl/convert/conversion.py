@@ -1,4 +1,4 @@
-"""Your own tables become a stream."""
+"""Converts a user's files to a stream."""
 
 from __future__ import annotations
 
@@ -29,28 +29,28 @@ from asmg_pl.system.lock import locked
 
 _DAY, _EPOCH = 24 * 60 * 60, date(1970, 1, 1).toordinal()
 _FOREVER = 2**62
-_PART = 2**24  # rows of a part, at most
+_PART = 2**24  # the most rows of a part
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """What a conversion has written.
+    """A summary of a conversion.
 
     Attributes:
-        rows: rows written now, sampled negatives included.
-        left_out: sound rows before ``start`` or after ``end``.
-        quarantined: malformed rows.
-        without_negative: negatives that are missing because a user had interacted with every item that had
-            appeared by then.
-        without_category: whether categories were given, of which no item of the stream has one.
-        label_mean: share of positives among the rows written now.
+        rows: the number of rows written now, with sampled negatives.
+        left_out: the number of sound rows before ``start`` or after ``end``.
+        quarantined: the number of malformed rows.
+        without_negative: the number of negatives that are missing, because a user had interacted with every item that
+            had appeared.
+        without_category: whether categories were given and no item of the stream has one.
+        label_mean: the share of positives among the rows written now.
         first: the earliest time written now, seconds since 1970.
-        last: the latest.
-        stream_rows: rows of the whole stream.
-        sizes: users, items, categories and context features of the whole stream.
-        late: rows earlier than the stream's end, left out.
-        repeated: rows that were there already, left out.
-        recategorised: items that the stream had, with other categories from these rows on.
+        last: the latest time written now, seconds since 1970.
+        stream_rows: the number of rows of the whole stream.
+        sizes: the numbers of users, items, categories and context values of the whole stream.
+        late: the number of late rows that were left out.
+        repeated: the number of repeated rows that were left out.
+        recategorised: the number of earlier items whose categories change with these rows.
     """
 
     rows: int
@@ -81,32 +81,33 @@ def convert(
     repeated: Repeated = "refuse",
     wait: float = 0.0,
 ) -> Conversion:
-    """Convert tables of interactions to a stream, which ``asmg fit`` walks.
+    """Convert files of interactions to a stream, which ``asmg fit`` walks.
 
-    The rows may be in any order; those of equal time keep theirs. Everything is checked before anything is written.
+    The rows may be in any order; rows with equal times keep their order. Everything is checked before anything is
+    written.
 
     Args:
-        files: CSV or TSV with a header (UTF-8, maybe compressed: .gz), Parquet, or folders with parts of these.
-        out: folder of the stream.
-        settings: what the rows mean.
-        items: table of the items' categories, with one row per item, or several.
-        append: add to the stream, which ends before these rows begin; options not given are as they were then.
-        max_bad_rows: malformed rows to leave out. They are listed in the stream's quarantine.csv with file, line and
+        files: CSV or TSV with a header (UTF-8, also compressed: .gz), Parquet, or folders of such files.
+        out: the folder of the stream.
+        settings: the meaning of the rows.
+        items: a file of the items' categories, with one row per item, or several.
+        append: add the rows to the stream. They must not be earlier than its end. Missing options are as they were
+            before.
+        max_bad_rows: the most malformed rows to leave out. The stream's quarantine.csv lists them with file, line and
             reason. 0 by default, since only you can say which rows a stream may lack.
-        start: first day to keep (UTC), as in 2014-01-31.
-        end: last day to keep (UTC).
-        late: what becomes of rows that are earlier than the end of the stream they are appended to. refuse: they count
-            as malformed rows. drop: they are left out, however many, and listed in quarantine.csv too.
-        repeated: what becomes of rows that are there already: equal ones at the stream's last moment, or in another of
-            the files that covers the same time. refuse: nothing is written. drop: they are left out. keep: they are no
-            mistake.
-        wait: seconds to wait while another program writes the stream.
+        start: the first day to keep (UTC), as in 2014-01-31.
+        end: the last day to keep (UTC).
+        late: the treatment of rows that are earlier than the stream's end. refuse: they count as malformed rows. drop:
+            they are left out, however many, and listed in quarantine.csv.
+        repeated: the treatment of rows that the stream has at its last moment, or that another file of the same time
+            has. refuse: nothing is written. drop: they are left out. keep: they are written, since they are no mistake.
+        wait: the seconds to wait while another program writes the stream.
 
     Raises:
         BusyError: if another program is writing the stream.
         ConfigError: if the options contradict each other or the stream.
-        DataError: if a file is missing or damaged, columns are not what they should be, too many rows are malformed, or
-            there is no row.
+        DataError: if a file is missing or damaged, a column is missing or of another kind, too many rows are malformed,
+            or there is no row.
     """
     folder = Path(out)
     if append and not folder.is_dir():
@@ -124,7 +125,7 @@ def convert(
     if items is not None and settings.item_id is None:
         raise ConfigError("--items needs --item-id COL and --categories COL: they name its columns")
     if items is None and settings.item_id is not None and not append:
-        raise ConfigError("--item-id COL and --categories COL name columns of a table of items: give --items FILE")
+        raise ConfigError("--item-id COL and --categories COL name columns of a file of items: give --items FILE")
     first_day, last_day = _day("--start", start), _day("--end", end)
     if first_day and last_day and first_day > last_day:
         raise ConfigError(f"--start {start} is later than --end {end}: no day lies between them")
@@ -133,7 +134,7 @@ def convert(
     quarantine = Quarantine(max_bad_rows)
     with _place(folder, append, wait) as stream:
         if append:
-            publish(folder)  # what an append may have left to do that was killed right at its end
+            publish(folder)  # a killed append may have left this undone
         rows, categories, left_out, doubled = read(files, items, settings, quarantine, days, stream, late, repeated)
         positives = len(rows)
         if settings.all_positive:
@@ -145,7 +146,7 @@ def convert(
         kept = to_keep(stream, settings.written(), quarantine.listed())
         recategorised = 0
         writer = StreamWriter(stream, settings.history, settings.carry)
-        # A new stream is beside its place until it is whole, so that it can be written in parts, which bounds memory.
+        # A new stream is written beside its place, part by part, which bounds memory, and moves there when it is whole.
         parts = [rows] if append else rows.iter_slices(_PART)
         with progress("write", len(rows), " rows") as bar:
             for number, part in enumerate(parts):
@@ -171,8 +172,8 @@ def convert(
 
 
 def _catalogue(table: pl.DataFrame, kind: pl.DataType, separator: str) -> pl.DataFrame:
-    """Columns ``item``, of the type that it has in the stream, and ``categories``, a list of all that the item has."""
-    item = pl.col("item").cast(kind, strict=False)  # an id of another kind is no item of this stream
+    """The catalogue: ``item``, with its type in the stream, and ``categories``, all that the item has."""
+    item = pl.col("item").cast(kind, strict=False)  # an id of another type is no item of this stream
     categories = pl.col("categories").str.split(separator)
     pairs = table.select(item, categories).drop_nulls("item").explode("categories")
     pairs = pairs.filter(pl.col("categories") != "").unique(maintain_order=True)
@@ -180,7 +181,7 @@ def _catalogue(table: pl.DataFrame, kind: pl.DataType, separator: str) -> pl.Dat
 
 
 def _past(folder: Path) -> pl.DataFrame:
-    """The stream's positive rows: users and items by name, and times."""
+    """The positive rows of the stream, with the names of users and items, and times."""
     log = open_stream(folder)
     positive = log.label.bool()
     names = {"user": read_names(folder, "users"), "item": read_names(folder, "items")}
@@ -190,7 +191,7 @@ def _past(folder: Path) -> pl.DataFrame:
 
 
 def _within(time: pl.Expr, first: date | None, last: date | None) -> pl.Expr | None:
-    """Whether a time, in seconds, lies within these days; ``None`` if there is no limit."""
+    """An expression that tells whether a time, in seconds, lies within these days; ``None`` if there is no limit."""
     if first is None and last is None:
         return None
     begin = 0 if first is None else (first.toordinal() - _EPOCH) * _DAY
@@ -200,9 +201,9 @@ def _within(time: pl.Expr, first: date | None, last: date | None) -> pl.Expr | N
 
 @contextmanager
 def _place(folder: Path, append: bool, wait: float) -> Iterator[Path]:
-    """Where to write, under a lock: a new stream beside its place, to which it moves when it is whole; else there."""
+    """Lock and give the folder to write in; a new stream is written beside its place, and moves there when whole."""
     if append:
-        Manifest.read(folder)  # a folder that is no stream is left as it is
+        Manifest.read(folder)  # leave a folder that is no stream as it is
         with stream_lock(folder, wait):
             yield folder
         return
@@ -213,7 +214,7 @@ def _place(folder: Path, append: bool, wait: float) -> Iterator[Path]:
         try:
             if folder.exists():
                 raise ConfigError(f"{folder} has been made meanwhile: choose another --out, or add rows with --append")
-            shutil.rmtree(stream, ignore_errors=True)  # of a conversion that was killed
+            shutil.rmtree(stream, ignore_errors=True)  # the remains of a killed conversion
             yield stream
             sync(stream)
             stream.rename(folder)

@@ -1,11 +1,11 @@
-"""What a stream keeps of its conversions beside the rows: their settings, and the malformed rows that were left out.
+"""The settings of a stream's conversions, and their malformed rows, kept beside the rows.
 
     part-00000/convert.json      quarantine.csv     become part of the stream in one step with the rows of this part
     part-00001/convert.json           │
                     │                 ▼
         convert.json              quarantine.csv    the newest settings, and all malformed rows: made from the above
 
-A program that is killed before it has made the files below leaves that to the next append.
+If a program is killed before it has made the lower files, the next append makes them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SETTINGS = "convert.json"
 
 
 def stored_settings(folder: Path) -> bytes | None:
-    """The settings with which a stream was converted last; ``None`` if it was not converted.
+    """The settings of a stream's last conversion; ``None`` if it was not converted.
 
     Raises:
         DataError: if the file is damaged.
@@ -31,7 +31,7 @@ def stored_settings(folder: Path) -> bytes | None:
     content = path.read_bytes() if path.is_file() else None
     kept = attached(folder, SETTINGS) if (folder / MANIFEST).exists() else []
     if not kept:
-        return content  # of a stream whose parts do not keep any
+        return content  # of an earlier version, whose parts keep no settings
     if content is not None and content not in kept:
         raise DataError(f"{path} is damaged or was edited: remove it, the stream has a copy, and append again")
     return kept[-1]
@@ -42,17 +42,17 @@ def to_keep(folder: Path, settings: bytes, malformed: bytes) -> dict[str, bytes]
 
     Args:
         folder: the stream; there may be none yet.
-        settings: what is kept of the settings.
-        malformed: the malformed rows, as a table of CSV; empty if there are none.
+        settings: the settings as they are kept.
+        malformed: the malformed rows as CSV; empty if there are none.
     """
     earlier = folder / QUARANTINE
-    if earlier.is_file() and not attached(folder, SETTINGS):  # the parts so far do not keep theirs
+    if earlier.is_file() and not attached(folder, SETTINGS):  # the earlier parts do not keep their rows
         malformed = _joined([earlier.read_bytes(), malformed])
     return {SETTINGS: settings} | ({QUARANTINE: malformed} if malformed else {})
 
 
 def publish(folder: Path) -> None:
-    """Make the files in the stream's folder from those that its parts keep; the stream's lock is held."""
+    """Make the files in the stream's folder from the files in its parts. The caller holds the stream's lock."""
     settings = attached(folder, SETTINGS)
     if not settings:
         return
@@ -63,6 +63,6 @@ def publish(folder: Path) -> None:
 
 
 def _joined(tables: list[bytes]) -> bytes:
-    """Tables of CSV with one header, one below the other."""
+    """Concatenate CSV files with the same header."""
     rows = [table.partition(b"\n") for table in tables if table]
     return b"".join([rows[0][0] + b"\n", *(row for _, _, row in rows)]) if rows else b""

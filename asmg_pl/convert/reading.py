@@ -1,4 +1,4 @@
-"""From a user's files to the rows of a stream: read, checked against each other and the stream, and sorted by time."""
+"""Reads a user's files into the rows of a stream: checked against each other and the stream, and sorted by time."""
 
 from __future__ import annotations
 
@@ -36,21 +36,21 @@ def read(
     """Read the rows and the catalogue; the arguments are those of :func:`asmg_pl.convert.convert`.
 
     Args:
-        files: the tables of interactions.
-        items: the table of the items' categories.
-        settings: what the rows mean.
+        files: the files of interactions.
+        items: the file of the items' categories.
+        settings: the meaning of the rows.
         quarantine: takes malformed rows.
-        days: which rows to keep, from their column ``time``; all by default.
-        stream: where the rows are to be added; there may be no stream yet.
-        late: what becomes of rows that are earlier than the stream's end.
-        repeated: what becomes of rows that are there already.
+        days: which rows to keep, by their column ``time``; by default all.
+        stream: the folder of the stream to which rows are added; there may be no stream yet.
+        late: the treatment of rows that are earlier than the stream's end.
+        repeated: the treatment of rows that the stream or another file has already.
 
     Returns:
-        The rows by time, with columns as :meth:`~asmg_pl.data.stream.StreamWriter.append` takes them; the rows of the
-        catalogue; and how many rows were left out, those of other days and repeated ones.
+        The rows by time, with the columns of :meth:`~asmg_pl.data.stream.StreamWriter.append`; the rows of the
+        catalogue; and the numbers of rows that were left out, rows of other days and repeated rows.
 
     Raises:
-        DataError: if a file is missing or damaged, columns are not what they should be, too many rows are malformed,
+        DataError: if a file is missing or damaged, a column is missing or of another kind, too many rows are malformed,
             ids or times contradict each other or the stream, or there is no row.
     """
     ended = None

@@ -1,10 +1,9 @@
-"""Rows that are there twice: a file that was appended before, files that overlap, one file under two names.
+"""Repeated rows: a file that was appended before, files that overlap, one file under two names.
 
-Two equal rows may be real, as two clicks within a second. So rows are taken for repeated only where something says that
-they came twice:
+Two equal rows may be real, such as two clicks within a second. Rows count as repeated only where there is evidence:
 
-- they are of the stream's last moment, and the stream has them already (all other rows of an append are later);
-- two files share at least half of the rows that either has within the time that both of them cover.
+- they have the time of the stream's last row, and the stream has them already (other rows of an append are later);
+- two files cover the same time, and share at least half of the rows that one of them has within it.
 """
 
 from __future__ import annotations
@@ -31,12 +30,12 @@ _WAYS = (
 
 
 def without_shared(rows: pl.DataFrame, files: Sequence[Path], repeated: Repeated) -> pl.DataFrame:
-    """The rows of several files without those that one repeats of another.
+    """Leave out rows that one file repeats of another.
 
     Args:
-        rows: their rows, with a column ``file``, UInt32, which counts the files.
+        rows: the rows of the files, with a column ``file``, UInt32, the number of the file.
         files: the files.
-        repeated: what becomes of repeated rows.
+        repeated: the treatment of repeated rows.
 
     Raises:
         DataError: if repeated rows are refused, and there are some.
@@ -66,7 +65,7 @@ def without_shared(rows: pl.DataFrame, files: Sequence[Path], repeated: Repeated
 
 
 def _pairs(equal: pl.DataFrame, key: list[str]) -> list[tuple[int, int]]:
-    """The pairs of files, the earlier one first, that share a row."""
+    """The pairs of files that share a row, the earlier file first."""
     sharing = equal.group_by(key).agg(pl.col("file").unique().sort())["file"].unique().to_list()
     return sorted({pair for files in sharing for pair in combinations(files, 2)})
 
@@ -81,20 +80,20 @@ def _times(rows: pl.DataFrame) -> dict[int, np.ndarray]:
 
 
 def _together(one: np.ndarray, other: np.ndarray) -> int:
-    """How many rows the file that has fewer of them has within the time that both files cover."""
+    """The number of rows within the time that both files cover, of the file that has fewer."""
     begin, end = max(one[0], other[0]), min(one[-1], other[-1])
     return min(int(np.searchsorted(t, end, "right") - np.searchsorted(t, begin)) for t in (one, other))
 
 
 def without_known(rows: pl.DataFrame, folder: Path, files: Sequence[Path], repeated: Repeated) -> pl.DataFrame:
-    """The rows to append without those that the stream has already, at its last moment.
+    """Leave out rows at the stream's last moment that the stream has already.
 
     Args:
-        rows: ids of the stream's kind, times in seconds, context features as ``context …``, with a column ``file`` as
-            above; without labels if all rows of the stream but sampled negatives are positive.
+        rows: the rows to append, with ids of the stream's type, times in seconds, context features as ``context …``,
+            and a column ``file`` as above. They have no labels if only sampled negatives of the stream are negative.
         folder: the stream.
         files: the files.
-        repeated: what becomes of repeated rows.
+        repeated: the treatment of repeated rows.
 
     Raises:
         DataError: if repeated rows are refused, and there are some.
@@ -107,7 +106,7 @@ def without_known(rows: pl.DataFrame, folder: Path, files: Sequence[Path], repea
     key = [name for name in rows.columns if name not in ("file", "time")]
     there = _last_moment(folder, manifest, end)
     if not set(key) <= set(there.columns):
-        return rows  # they are no rows of this stream, which the writer will say
+        return rows  # not rows of this stream; the writer will refuse them
     if "label" not in key:
         there = there.filter(label=1)
     there = there.select(pl.col(name).cast(rows.schema[name], strict=False) for name in key)
@@ -128,7 +127,7 @@ def without_known(rows: pl.DataFrame, folder: Path, files: Sequence[Path], repea
 
 
 def _last_moment(folder: Path, manifest: Manifest, end: int) -> pl.DataFrame:
-    """The rows of the stream's last moment: users, items and context by name, and labels."""
+    """The rows of the stream's last moment: names of users, items and context values, and labels."""
     log = open_stream(folder)
     last = log.between(int(log.first_from(torch.tensor([end]))[0]), len(log))
     columns = {"user": ("users", last.user), "item": ("items", last.item)}

@@ -1,4 +1,4 @@
-"""What the columns of a user's tables mean, kept beside the stream so that later tables are read alike."""
+"""The meaning of the columns of a user's files, kept beside the stream so that later files are read in the same way."""
 
 from __future__ import annotations
 
@@ -20,44 +20,44 @@ from asmg_pl.data.tables.spelling import Ids, Spelling
 from asmg_pl.data.tables.times import ANY_TIME, Plausible, TimeUnit
 from asmg_pl.errors import ConfigError, DataError
 
-#: Settings that the first version did not have.
+#: Settings that the first version of the program did not have.
 _LATER = ("any_time", "ids", "missing", "columns")
-#: What must not change between two parts of a stream; a column may have another name in other files.
+#: Settings that must not change between two parts of a stream. Names of columns may: other files may have others.
 _FIXED = ("positive_from", "all_positive", "negatives", "negative_rule", "seed", "history", "carry", "context")
 
 
 @dataclass(frozen=True)
 class Settings:
-    r"""What rows mean.
+    r"""The meaning of a user's rows.
 
     Attributes:
         user: column with the user's id, a number or any text.
-        item: column with the item's id, likewise.
+        item: column with the item's id, a number or any text.
         time: column with the time of the interaction; the stream keeps whole seconds (UTC).
         label: column with 0 or 1.
         rating: column with a rating, to be made a label with --positive-from.
-        positive_from: ratings from here on are positive, those below negative.
+        positive_from: the lowest positive rating; lower ratings are negative.
         all_positive: every row is positive.
-        negatives: sampled negatives per positive. They are drawn now, once; to have them drawn anew in each pass, leave
-            this 0 and set data.negatives in the walk.
+        negatives: number of sampled negatives per positive. They are drawn once, now. To draw them anew in each pass,
+            leave this 0 and set data.negatives in the walk.
         negative_rule: uniform, over the items that have appeared up to the row; or popularity, by an item's share of
             the earlier rows.
-        seed: of the negatives.
-        history: which of a user's earlier items make the history, those of positive rows or all.
+        seed: the seed of the negatives.
+        history: whether a user's history has the items of positive rows, or of all rows.
         carry: the longest history that a walk can have (data.history_size); disk space of an append grows with it.
-        item_id: column of the --items table with the item's id.
-        categories: its column with the item's categories.
-        separator: what stands between two categories.
+        item_id: column of the --items file with the item's id.
+        categories: column of the --items file with the item's categories.
+        separator: the text between two categories.
         context: columns with categorical features of the interaction; a missing value is a value of its own.
         time_unit: s, ms, us or ns since 1970, or iso (as in 2014-01-31 or 2014-01-31 18:30:00, UTC without an offset).
         any_time: times may be before 1990, later than tomorrow, or far from all others.
-        ids: where an id has two spellings, as 12, 12.0, 0012, or 12 with a blank, it is refused. unified: they are one
-            id, written as a whole number or without the blank; as-written: each is an id of its own, and so is a text
-            such as NA or null.
-        missing: texts that mean a missing value, as in '\N' NA. A row without a user or item is malformed.
-        columns: names of the columns, with a comma between two, for text files without a header.
-        delimiter: what stands between two fields of a text file; by default a comma in .csv, a tab in .tsv, .tab, .txt.
-        quote: what encloses fields of a text file; none if nothing does.
+        ids: how to read an id with two spellings, such as 12, 12.0, 0012, or 12 with a blank; by default it is refused.
+            unified: they are one id, written as a whole number or without the blank. as-written: each is an id of its
+            own, and so is a text such as NA or null.
+        missing: texts that mean a missing value, such as '\N' NA. A row without a user or item is malformed.
+        columns: names of the columns, separated by commas, for text files without a header.
+        delimiter: the text between two fields of a text file; by default a comma in .csv, a tab in .tsv, .tab and .txt.
+        quote: the character that may enclose fields of a text file; none if there is none.
     """
 
     user: str
@@ -88,7 +88,7 @@ class Settings:
         """Check what can be checked without a file.
 
         Raises:
-            ConfigError: it names the option.
+            ConfigError: if options contradict each other; the message names them.
         """
         ways = [self.label is not None, self.rating is not None, self.all_positive]
         if sum(ways) != 1:
@@ -118,7 +118,7 @@ class Settings:
 
     @classmethod
     def of(cls, given: Mapping[str, Any], folder: Path | None) -> Settings:
-        """The options given, those not given (``None``) from the stream in ``folder``, if there is one, or by default.
+        """Make settings of given options; missing ones (``None``) are the stream's in ``folder``, or defaults.
 
         Raises:
             ConfigError: if a needed option is missing, or contradicts the stream.
@@ -134,7 +134,7 @@ class Settings:
                     + ", ".join(f"{option(n)} is {_shown(stored[n])} there, {_shown(chosen[n])} here" for n in other)
                     + ". Leave them out to go on as before, or convert everything into a new stream"
                 )
-            if chosen.keys() & {"label", "rating"}:  # another column; another way of labelling is refused below
+            if chosen.keys() & {"label", "rating"}:  # a column may change; a change of labelling is refused below
                 stored = {name: value for name, value in stored.items() if name not in ("label", "rating")}
         merged = stored | chosen
         missing = [option(name) for name in ("user", "item", "time") if name not in merged]
@@ -144,20 +144,20 @@ class Settings:
 
     @property
     def dialect(self) -> tuple[str | None, str]:
-        """Delimiter (``None``: by the file's name) and quote (``""``: none) of text files."""
+        """The delimiter (``None``: by the file's name) and the quote (``""``: none) of text files."""
         return self.delimiter and self.delimiter.replace("\\t", "\t"), "" if self.quote == "none" else self.quote
 
     @property
     def spelling(self) -> Spelling:
-        """How texts become ids and values of context features."""
+        """The rule by which texts become ids and values of context features."""
         return Spelling(self.ids, self.missing)
 
     def plausible(self) -> Plausible:
-        """Times that are accepted, from now on."""
+        """The range of times that is accepted now."""
         return ANY_TIME if self.any_time else Plausible.by(times.now())
 
     def row_columns(self, plausible: Plausible) -> list[Column]:
-        """The columns to read from the tables of interactions."""
+        """The columns to read from the files of interactions."""
         found = [
             meaning.identifier("user", "--user", self.user, self.spelling),
             meaning.identifier("item", "--item", self.item, self.spelling),
@@ -170,7 +170,7 @@ class Settings:
         return [*found, times.time(self.time, self.time_unit, plausible), *context]
 
     def item_columns(self) -> list[Column]:
-        """The columns to read from the table of items."""
+        """The columns to read from the file of items."""
         if self.item_id is None or self.categories is None:
             return []
         return [
@@ -184,7 +184,7 @@ class Settings:
 
 
 def option(name: str) -> str:
-    """How a setting is written on the command line."""
+    """The spelling of a setting on the command line."""
     return "--" + name.replace("_", "-")
 
 
@@ -200,7 +200,7 @@ def _stored(folder: Path) -> dict[str, Any]:
         return {}
     try:
         stored = json.loads(content)
-        # A setting that an earlier version did not know has its default.
+        # A setting that is unknown to an earlier version has its default.
         names = [field.name for field in fields(Settings) if field.name in stored or field.name not in _LATER]
         return {name: _plain(name, stored[name]) for name in names}
     except (ValueError, KeyError, TypeError):
@@ -209,7 +209,7 @@ def _stored(folder: Path) -> dict[str, Any]:
 
 
 def _plain(name: str, value: Any) -> Any:
-    """A setting's value as JSON or the command line has it."""
+    """A setting's value in the form of JSON or the command line."""
     if name == "columns":
         return tuple(part for names in value for part in names.split(","))
     return tuple(value) if isinstance(value, list) else value

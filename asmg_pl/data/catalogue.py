@@ -1,11 +1,12 @@
-"""The catalogue: which categories each item has, and since when.
+"""The catalogue: the categories of each item, and since when they count.
 
     rows      0 … 99           100 … 149                150 …
               ──────────────   ──────────────────────   ─────────────────────
-    item 3    none             [4]                      [4]         its category arrived with row 100
-    item 7    [1]              [1]                      [2 5]       others arrived with row 150
+    item 3    none             [4]                      [4]         its category arrives with row 100
+    item 7    [1]              [1]                      [2 5]       its categories change with row 150
 
-A stream keeps the newest table, and each update with what was there before it, so that any earlier table can be had.
+A stream keeps the newest catalogue. Each update also keeps the categories before it, so every earlier catalogue can be
+restored.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from asmg_pl.errors import DataError
 
 
 def plain_catalogue(catalogue: pl.DataFrame) -> pl.DataFrame:
-    """One row per item: ``item`` (Int64 or String) and ``categories`` (a list of either); an item's first row counts.
+    """Give each item one row, its first: ``item`` (Int64 or String) and ``categories`` (a list of either).
 
     Raises:
         DataError: if a column is missing or of another type.
@@ -46,15 +47,14 @@ def number_categories(items: pl.Series, catalogue: pl.DataFrame, known: Names) -
 
     Args:
         items: the items' names.
-        catalogue: as from :func:`plain_catalogue`, of the same items or others. An item without a row has no
-            categories.
+        catalogue: the result of :func:`plain_catalogue`. An item without a row in it has no categories.
         known: the categories numbered so far.
 
     Returns:
-        int32 [items, C] padded with -1, and the categories numbered by now.
+        The ids, int32 [items, C] padded with -1, and all categories numbered so far.
 
     Raises:
-        DataError: if names in the catalogue are integers and those in the rows strings, or the other way round.
+        DataError: if items are integers in the catalogue and strings in the rows, or the other way round.
     """
     if catalogue["item"].dtype != items.dtype:
         kinds = f"{items.dtype} in the rows and {catalogue['item'].dtype} in the catalogue"
@@ -73,13 +73,13 @@ def number_categories(items: pl.Series, catalogue: pl.DataFrame, known: Names) -
 
 @dataclass(frozen=True, eq=False)
 class Update:
-    """Categories that items have from some row on, and other ones, or none, before it.
+    """A change of some items' categories with one row.
 
     Attributes:
         row: the first row for which they count.
         items: int64 [m].
-        after: their categories from then on, int64 [m, C] padded with -1.
-        before: their categories until then, likewise.
+        after: their categories from this row on, int64 [m, C] padded with -1.
+        before: their categories before this row, int64 [m, C] padded with -1.
     """
 
     row: int
@@ -89,13 +89,13 @@ class Update:
 
 
 def build(first: Sequence[np.ndarray], updates: Sequence[tuple[int, np.ndarray, np.ndarray]]) -> Tables:
-    """The newest table of a catalogue, and its updates.
+    """Build the newest catalogue and its updates.
 
     Args:
-        first: what was known of items when they first appeared, int32 [n, C] each, C may differ; one below the other
-            they are the whole catalogue.
-        updates: what was known later, in the order of time: from which row on, items int32 [m], and their categories
-            int32 [m, C].
+        first: the categories that items had when they first appeared, int32 [n, C] each; C may differ. Stacked, they
+            cover all items.
+        updates: later changes in the order of time: the first row for which they count, items int32 [m], and their
+            categories int32 [m, C].
     """
     tables = [*first, *(after for _, _, after in updates)]
     width = max((table.shape[1] for table in tables), default=0)
@@ -109,12 +109,12 @@ def build(first: Sequence[np.ndarray], updates: Sequence[tuple[int, np.ndarray, 
     return newest, tuple(kept)
 
 
-#: The newest table, int64 [items, C] padded with -1, and the updates that led to it, the oldest first.
+#: The newest catalogue, int64 [items, C] padded with -1, and the updates that led to it, the oldest first.
 Tables = tuple[Tensor, tuple[Update, ...]]
 
 
 def as_of(row: int, newest: Tensor, updates: Sequence[Update]) -> Tensor:
-    """The table that counts for a row: what had arrived by then, and of items that came later what they came with."""
+    """The catalogue that counts for a row. Later items have the categories with which they first appeared."""
     later = [update for update in updates if update.row > row]
     if not later:
         return newest
@@ -125,11 +125,11 @@ def as_of(row: int, newest: Tensor, updates: Sequence[Update]) -> Tensor:
 
 
 def changes(known: np.ndarray, given: np.ndarray) -> np.ndarray:
-    """Which items have other categories than are known, where some are given; bool [items].
+    """Whether an item is given categories that differ from its known ones, bool [items].
 
     Args:
-        known: int [items, C] padded with -1; in which order an item's categories stand makes no difference.
-        given: likewise, of any width; an item with none is one of which nothing is said.
+        known: int [items, C] padded with -1; the order of an item's categories makes no difference.
+        given: int [items, C'] padded with -1; an item without categories keeps the known ones.
     """
     width = max(known.shape[1], given.shape[1])
     one, other = (

@@ -1,8 +1,8 @@
-"""What a zone's clock shows, and when: from dates and times without a zone to moments, also where the clock jumps.
+"""Converts dates and times on a zone's clock to moments, also where the clock jumps.
 
  clock   23:00      00:00 is left out      01:00        clock   01:00     02:00 │ 01:00     02:00
 moment ────┴──────────────┴──────────────────┴──▶      moment ────┴─────────┴───┴──┴─────────┴──▶
-                          ╰ the next that is shown                          ╰ shown twice
+                          ╰ the next time shown                           ╰ shown twice
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _DAY = 24 * 3600
 
 
 def moments(shown: pl.Series, time_zone: str, last: bool = False) -> pl.Series:
-    """When a zone's clock shows these times.
+    """Find the moments at which a zone's clock shows these times.
 
     Args:
         shown: Datetime without a zone.
         time_zone: the zone.
-        last: of two moments at which the clock shows the same time, the later one; else the earlier one.
+        last: whether to choose the later moment where the clock shows a time twice; by default the earlier one.
 
     Returns:
         Datetime with the zone. A time that the clock leaves out becomes the first moment after it.
@@ -46,7 +46,7 @@ def _first_after(shown: datetime, time_zone: str) -> datetime:
 
 
 def within_a_day(every: str) -> int | None:
-    """The seconds of a length in hours, minutes and seconds that divides a day, ``None`` of any other."""
+    """The seconds of a length like ``6h`` that divides a day; ``None`` for any other length."""
     if not re.fullmatch(r"(\d+[hms])+", every):
         return None
     seconds = sum(int(count) * _SECONDS[unit] for count, unit in re.findall(r"(\d+)([hms])", every))

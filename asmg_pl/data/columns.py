@@ -1,7 +1,7 @@
-"""The columns of consecutive rows, and the sequence in which their histories lie.
+"""The columns of consecutive rows, and the sequence that holds their histories.
 
 history_end          4                 9   7          offsets into the sequence
-history_length       2                 3   1          how much before them is the row's
+history_length       2                 3   1          number of entries before the offset
                      ▼                 ▼   ▼
 sequence    … [ 8  3 ] 5 … │ [ 6 [ 9 ] 9 ] …          each user's items, each written once
 """
@@ -20,7 +20,7 @@ from asmg_pl.data.batch import Batch
 
 
 class Columns(NamedTuple):
-    """``n`` rows, all columns on one device.
+    """The columns of ``n`` rows, all on one device.
 
     Attributes:
         user: int32 [n].
@@ -44,7 +44,7 @@ class Columns(NamedTuple):
 
     @classmethod
     def from_numpy(cls, context: Sequence[np.ndarray] = (), **columns: np.ndarray) -> Columns:
-        """The columns with these names; the arrays are not copied."""
+        """Wrap arrays by the names of their columns, without a copy."""
         return cls(
             **{name: torch.from_numpy(column) for name, column in columns.items()},
             context=tuple(torch.from_numpy(column) for column in context),
@@ -52,7 +52,7 @@ class Columns(NamedTuple):
 
     @property
     def rows(self) -> int:
-        """How many rows there are."""
+        """The number of rows."""
         return len(self.user)
 
     def between(self, begin: int, end: int) -> Columns:
@@ -68,22 +68,22 @@ class Columns(NamedTuple):
         return self._each(lambda column: column.to(device))._replace(sequence=self.sequence.to(device))
 
     def by_row(self) -> list[Tensor]:
-        """The columns by which rows differ; where in the sequence a history lies is not among them."""
+        """The columns that identify a row; the place of its history in the sequence is not one of them."""
         return [self.user, self.item, self.label, self.time, self.history_length, *self.context]
 
     def compact(self, history_size: int) -> Columns:
-        """The same rows with histories of at most ``history_size`` items, and no more of the sequence than these.
+        """The same rows with histories of at most ``history_size`` items, and only these items in the sequence.
 
-        Histories that overlap or touch are kept as one stretch, so that each item is still there once.
+        Histories that overlap or touch stay one stretch, so that each item is still stored once.
         """
         length = self.history_length.long().clamp_(max=history_size)
         start, order = (self.history_end - length).sort()
         end = start + length[order]
         reach = end.cummax(0).values
-        first = torch.ones_like(start, dtype=torch.bool)  # whether a new stretch begins with this history
+        first = torch.ones_like(start, dtype=torch.bool)  # whether this history begins a new stretch
         first[1:] = start[1:] > reach[:-1]
         begins, size = start[first], reach[first.roll(-1)] - start[first]
-        offset = size.cumsum(0) - size  # where the stretch begins in the new sequence
+        offset = size.cumsum(0) - size  # offset of the stretch in the new sequence
         moved = torch.empty_like(end)
         moved[order] = end + (offset - begins)[first.cumsum(0) - 1]
         kept = (begins - offset).repeat_interleave(size) + torch.arange(int(size.sum()))
@@ -113,7 +113,7 @@ class Columns(NamedTuple):
             for column in (self.history_end, self.history_length, self.user, self.item, self.label)
         )
         length = length.int().clamp_(max=history_size)
-        # In 32 bits until the end. A place before the first entry, or before the user's first, is read and then zeroed.
+        # In 32 bits until the end. An entry before the user's first one is read as well, and then zeroed.
         back = torch.arange(1, history_size + 1, dtype=torch.int32, device=rows.device)
         places = (end[:, None] - back).clamp_(min=0)  # [B, T]
         sequence = self.sequence if len(self.sequence) else self.sequence.new_zeros(1)
@@ -134,5 +134,5 @@ class Columns(NamedTuple):
         return self._replace(**by_row, context=tuple(change(column) for column in self.context))
 
 
-#: The columns with one value per row, beside ``context``.
+#: The columns with one value per row, without ``context``.
 BY_ROW = ("user", "item", "label", "time", "history_end", "history_length")

@@ -1,6 +1,6 @@
-"""Each row's history as a place in a sequence that holds every item once.
+"""Finds each row's history, as a place in a sequence that stores every item once.
 
-sequence   │ user 4: items from before │ … and of these rows │ user 9: …
+sequence   │ user 4: earlier items     │ … and new items     │ user 9: …
                                              ▲
 history of a row  =  at most `longest` entries before its end, all of them strictly earlier than the row
 """
@@ -13,13 +13,13 @@ import numpy as np
 
 
 class Past(NamedTuple):
-    """What the users of some rows had in their histories before these rows.
+    """The histories of users before some rows.
 
     Attributes:
         items: int32 [entries], grouped by user in ascending order, oldest first.
-        earlier: int64 [users], how many of a user's entries are earlier than every row here.
-        same_moment: int64 [users], how many entries follow them that are of the moment ``moment``.
-        moment: the last time before these rows, which the first of them may share.
+        earlier: int64 [users], the number of a user's entries that are earlier than ``moment``.
+        same_moment: int64 [users], the number of entries after these, which have the time ``moment``.
+        moment: the last time before these rows; the first rows may have the same time.
     """
 
     items: np.ndarray
@@ -29,14 +29,14 @@ class Past(NamedTuple):
 
 
 class Histories(NamedTuple):
-    """Where the histories of some rows are.
+    """The histories of some rows, as places in a sequence.
 
     Attributes:
         end: int32 [rows], a row's history ends (exclusive) at this offset of ``sequence``.
-        length: int32 [rows], how many entries it has.
+        length: int32 [rows], the number of entries of the row's history.
         sequence: int32 [entries], grouped by user in ascending order, oldest first.
-        segment_end: int64 [users], where each user's part of ``sequence`` ends.
-        segment_length: int64 [users], how long it is.
+        segment_end: int64 [users], the offset at which each user's segment of ``sequence`` ends.
+        segment_length: int64 [users], the number of entries in each user's segment.
     """
 
     end: np.ndarray
@@ -52,11 +52,11 @@ def histories(
     """Find the histories of rows.
 
     Args:
-        user: which of the users that occur here a row belongs to, from 0 without gaps, [rows].
+        user: users, numbered from 0 without gaps among the users that occur here, [rows].
         item: item ids, int32 [rows].
         time: non-decreasing, [rows].
         enters: whether the row's item enters later histories, bool [rows].
-        past: what there was before; nothing by default.
+        past: the histories before these rows; by default there are none.
     """
     users = int(user.max()) + 1
     nothing = np.zeros(users, dtype=np.int64)
@@ -65,18 +65,18 @@ def histories(
     by_user = np.argsort(user, kind="stable")  # rows grouped by user, still in the order of time
     grouped, entering = user[by_user], enters[by_user]
     first = np.diff(grouped, prepend=-1) != 0
-    before = np.cumsum(entering) - entering  # entries of these rows, of all users up to here
-    # Rows of the same moment see only what came strictly before it: all take the count at the moment's first row.
+    before = np.cumsum(entering) - entering  # new entries before this row, of all users
+    # Rows with equal times see only earlier entries, so all of them take the count at the first of them.
     moment_starts = first | (np.diff(time[by_user], prepend=time[by_user[0]] - 1) != 0)
     before_moment = before[np.maximum.accumulate(np.where(moment_starts, np.arange(len(user)), 0))]
 
     brought = past.earlier + past.same_moment
     own = np.bincount(grouped[entering], minlength=users)
-    own_start = before[first]  # entries of these rows that belong to users before this one
+    own_start = before[first]  # new entries of the users before this one
     segment_length = brought + own
     segment_end = np.cumsum(segment_length)
     start = segment_end - segment_length
-    # A row of the moment at which the past ended sees only what is earlier.
+    # A row whose time is the last moment of the past sees only entries before that moment.
     seen = np.where(
         time[by_user] > past.moment, brought[grouped] + before_moment - own_start[grouped], past.earlier[grouped]
     )
@@ -92,6 +92,6 @@ def histories(
 
 
 def spans(start: np.ndarray, length: np.ndarray) -> np.ndarray:
-    """The positions ``start … start + length - 1`` of each of several spans, one after the other, int64."""
+    """Concatenate the positions ``start … start + length - 1`` of several spans, int64."""
     before = np.cumsum(length) - length
     return np.repeat(start - before, length) + np.arange(int(length.sum()))

@@ -7,7 +7,7 @@
                                               ▲
     history of a row   =  the last entries before its offset, no copy per row
 
-A log in memory is one such piece; a stream on disk has one for each time that rows were appended.
+A log in memory has one such part. A stream on disk has one part for each append.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from asmg_pl.data.schema import CONTEXT_FROM, checked
 from asmg_pl.data.sizes import Sizes as Sizes
 from asmg_pl.errors import ConfigError
 
-#: Rows whose digest is taken together, see :meth:`InteractionLog.fingerprint`.
+#: The number of rows that share one digest, see :meth:`InteractionLog.fingerprint`.
 BLOCK = 2**20
 
 
@@ -40,20 +40,20 @@ BLOCK = 2**20
 class InteractionLog:
     """A stream's interactions, sorted by time; ids are dense and numbered by first appearance.
 
-    Numbering by first appearance means that rows appended later never renumber what came before. A row's position
-    counts over all parts.
+    Since ids are numbered by first appearance, appended rows never renumber earlier ones. The position of a row counts
+    over all parts.
 
     Attributes:
         parts: the rows, part after part; at least one.
-        categories: int64 [items, C] padded with -1, or ``None``; the newest, see :meth:`as_of`.
+        categories: the newest categories, int64 [items, C] padded with -1, or ``None``; see :meth:`as_of`.
         sizes: the numbers of users, items, categories and values of context features.
-        longest_history: the longest history that rows can be given; ``None`` if all is there.
-        digests: digests of the first blocks of rows, as far as they are known already.
-        landmarks: for some numbers of rows, how many users and items these first rows have, those of ``before``
-            included.
-        before: rows that came before the first one and belong to no period; ``None`` if there are none.
-        updates: how the categories came to be what they are, where some arrived after their item; the oldest first.
-        intact: for each part, what is called before its rows are used; it raises a ``DataError`` if they are damaged.
+        longest_history: the longest history that a row can be given; ``None`` if there is no limit.
+        digests: digests of the first blocks of rows, as many as are known already.
+        landmarks: for some n, the numbers of users and items in the first n rows and in ``before``.
+        before: earlier rows, which belong to no period; ``None`` if there are none.
+        updates: later changes of the categories, the oldest first.
+        intact: for each part, a check that is called before its rows are used. It raises a ``DataError`` if they are
+            damaged.
     """
 
     parts: tuple[Columns, ...]
@@ -108,7 +108,7 @@ class InteractionLog:
 
     @property
     def user(self) -> Tensor:
-        """User ids, int32 [rows]. Like the following columns, a view of a log of one part, and otherwise a copy."""
+        """User ids, int32 [rows]. A view if the log has one part, otherwise a copy; so are the following columns."""
         return self._whole("user")
 
     @property
@@ -123,11 +123,11 @@ class InteractionLog:
 
     @property
     def time(self) -> Tensor:
-        """Times, int64 [rows], seconds or whatever unit the source has; non-decreasing."""
+        """Times, int64 [rows], non-decreasing, in seconds or in the source's own unit."""
         return self._whole("time")
 
     def between(self, begin: int, end: int) -> InteractionLog:
-        """The rows ``begin … end - 1`` as a log of views, with all ids as they are here."""
+        """The rows ``begin … end - 1`` as a log of views, with the same ids."""
         parts = [
             self._intact(number).between(max(begin - start, 0), min(end - start, part.rows))
             for number, (start, part) in enumerate(zip(self._starts, self.parts, strict=False))
@@ -137,14 +137,14 @@ class InteractionLog:
         return InteractionLog(tuple(parts), self.categories, self.sizes, self.longest_history)
 
     def as_of(self, row: int) -> InteractionLog:
-        """The log with the categories that count for a row, for all rows; itself if none have arrived since."""
+        """The log with the categories that count for this row; the log itself if no categories have changed since."""
         if self.categories is None or not self.updates or self.updates[-1].row <= row:
             return self
         kept = tuple(update for update in self.updates if update.row <= row)
         return replace(self, categories=as_of(row, self.categories, self.updates), updates=kept)
 
     def to(self, device: torch.device) -> InteractionLog:
-        """The log with its columns on ``device``; itself if they are there already."""
+        """The log with its columns on ``device``; the log itself if they are there already."""
         if self.parts[0].user.device == device:
             return self
         categories = None if self.categories is None else self.categories.to(device)
@@ -166,9 +166,9 @@ class InteractionLog:
         return batch._replace(categories=self.categories)
 
     def compact(self, rows: Tensor, history_size: int) -> InteractionLog:
-        """The rows at these positions (int64 [n]) in this order, in memory, with just the items of their histories.
+        """The rows at these positions (int64 [n]) in this order, in memory, with only the items of their histories.
 
-        Its batches are those of this log, with positions counted among ``rows``.
+        Its batches equal those of this log; positions count within ``rows``.
         """
         pieces, places = self._pieces(rows)
         columns = Columns.concatenate([part.take(positions).compact(history_size) for part, positions in pieces])
@@ -188,19 +188,19 @@ class InteractionLog:
             )
 
     def first_from(self, times: Tensor) -> Tensor:
-        """For each time (int64 [n]), the position of the first row that is not earlier, int64 [n]."""
+        """The position of the first row that is not earlier than each of these times (int64 [n]), int64 [n]."""
         found = torch.zeros_like(times)
         for number, part in enumerate(self.parts):
             if not part.rows:
                 continue
             within = (times > part.time[0]) & (times <= part.time[-1])
             found[times > part.time[-1]] += part.rows
-            if bool(within.any()):  # only the parts in which a time lies are read
+            if bool(within.any()):  # read only the parts that contain one of the times
                 found[within] += torch.searchsorted(self._intact(number).time, times[within])
         return found
 
     def known(self, rows: int) -> tuple[int, int]:
-        """How many users and items the first ``rows`` rows, and those before, have: ids from there on are new then."""
+        """The numbers of users and items up to this row, those of ``before`` included; larger ids are new."""
         last = max(mark for mark in self.landmarks if mark <= rows)
         users, items = self.landmarks[last]
         for part in self.between(last, rows).parts:
@@ -228,10 +228,9 @@ class InteractionLog:
     def fingerprint(self, rows: int) -> str:
         """A digest of the first ``rows`` rows, to tell a stream that has grown from one that has changed.
 
-        It covers users, items, labels, times, the length of histories, context features, and the categories of the
-        items that occur, as far as they count for these rows. It is the digest of the digests of blocks of 2**20 rows,
-        which a stream on disk has stored, so that only the last block is read; into which parts the rows were cut makes
-        no difference.
+        It covers users, items, labels, times, lengths of histories, context features, and the categories that count for
+        these rows. It is the digest of the digests of blocks of 2**20 rows. A stream on disk stores the digests of
+        blocks, so only the last block is read. The cut of the rows into parts makes no difference.
         """
         digest = hashlib.sha256()
         for begin in range(0, rows, BLOCK):
@@ -242,7 +241,7 @@ class InteractionLog:
             first = as_of(0, self.categories, self.updates)[: self.known(rows)[1]]
             arrived = [update for update in self.updates if update.row < rows]
             for table in (first, *(table for update in arrived for table in (update.items[:, None], update.after))):
-                for column in ((table >= 0).sum(1), table[table >= 0]):  # the table's width may grow
+                for column in ((table >= 0).sum(1), table[table >= 0]):  # without the padding, since the width may grow
                     digest.update(column.cpu().numpy().tobytes())
         return digest.hexdigest()
 
@@ -263,7 +262,7 @@ class InteractionLog:
         return [0, *accumulate(part.rows for part in self.parts)]
 
     def _intact(self, number: int) -> Columns:
-        """A part whose rows are about to be used."""
+        """A part, after its check."""
         if self.intact:
             self.intact[number]()
         return self.parts[number]
@@ -273,9 +272,9 @@ class InteractionLog:
         return columns[0] if len(columns) == 1 else torch.cat(columns)
 
     def _pieces(self, rows: Tensor) -> tuple[list[tuple[Columns, Tensor]], Tensor | None]:
-        """The parts that have some of the rows, each with their positions in it, and where each row then stands.
+        """Group rows by part: the parts with positions in them, and the place of each row among the groups.
 
-        The latter, int64 [B], is ``None`` if all are in one part.
+        The places, int64 [B], are ``None`` if all rows are in one part.
         """
         if len(self.parts) == 1:
             return [(self._intact(0), rows)], None

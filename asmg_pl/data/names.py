@@ -1,4 +1,4 @@
-"""Names (integers or strings, as the raw data have them) and the dense ids that stand for them."""
+"""Names, which are integers or strings of the raw data, and the dense ids that stand for them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from asmg_pl.errors import DataError
 
 
 class Names:
-    """Names numbered from 0 by first appearance, so that names which come later never renumber earlier ones.
+    """Names that are numbered from 0 by first appearance, so that new names never renumber earlier ones.
 
-    Unchangeable: numbering more names gives a new object, so that whoever fails half-way has lost nothing.
+    The object is immutable. Numbering more names gives a new object, so a failure half-way loses nothing.
     """
 
     def __init__(self, what: str, names: pl.Series | None = None) -> None:
-        """Take the names by id.
+        """Take names whose ids are their positions.
 
         Args:
-            what: what is named, for error messages.
-            names: distinct names, the first is that of id 0; none yet by default.
+            what: the column that holds the names, for error messages.
+            names: distinct names in the order of their ids; by default none.
         """
         self.what = what
         self._table = pl.DataFrame() if names is None else _table(names.alias("name"), first=0)
@@ -32,15 +32,15 @@ class Names:
         return self._table["name"][first:] if len(self) else pl.Series("name", [], pl.String)
 
     def without(self, table: pl.DataFrame, column: str) -> pl.DataFrame:
-        """The rows of a table whose name in ``column`` has no number."""
+        """The rows of a frame whose name in ``column`` has no id yet."""
         return table.join(self._table, left_on=column, right_on="name", how="anti", maintain_order="left")
 
     def number(self, names: pl.Series) -> tuple[np.ndarray, Names]:
-        """Ids int32 [n] of ``names``, which go on being numbered here.
+        """Number names: their ids, int32 [n], and the names including the new ones.
 
         Raises:
-            DataError: if they are neither integers nor strings, some are missing, or they are of another kind than
-                those before.
+            DataError: if the names are neither integers nor strings, some are missing, or earlier names are of the
+                other kind.
         """
         names = plain(names, self.what).alias("name")
         if names.is_empty():
@@ -51,7 +51,8 @@ class Names:
             )
             raise DataError(f"column {self.what!r} held {was} so far and holds {now} now: cast it to what it was")
         distinct = names.unique(maintain_order=True).to_frame()
-        # The small table of this call's names meets the large one of all names once, the rows meet only the small one.
+        # Join the distinct names of this call with all names once; the rows are then joined with the distinct names
+        # only.
         known = self._table.join(distinct, on="name", how="semi") if len(self) else _table(names.clear(), first=0)
         new = _table(distinct.join(known, on="name", how="anti", maintain_order="left")["name"], first=len(self))
         ids = names.to_frame().join(pl.concat([known, new]), on="name", how="left", maintain_order="left")["id"]
@@ -64,7 +65,7 @@ def plain(names: pl.Series, what: str) -> pl.Series:
     """Names as Int64 or String.
 
     Raises:
-        DataError: if they are neither integers nor strings, or some are missing.
+        DataError: if the names are neither integers nor strings, or some are missing.
     """
     if missing := names.null_count():
         raise DataError(f"column {what!r} of the stream has {missing} missing values: drop or fill them first")

@@ -1,17 +1,17 @@
-"""Sampled negatives, for streams in which every row is something that a user did.
+"""Sampled negatives, for streams in which every row is an action of a user.
 
-A negative stands beside its positive: the same user at the same time, but an item that this user has not interacted
-with up to and including that time. Candidates are the items that have appeared by then: those of the rows up to the
-positive, in their order, so that no negative is the first that is seen of an item. It is drawn
+A negative follows its positive. It has the same user and time, but an item that this user has not interacted with up to
+and including that time. Candidates are the items of the rows up to the positive, so that no item appears first as a
+negative. A negative is drawn
 
-- ``uniform``: from all candidates alike; or by
-- ``popularity``: as the item of a random interaction before that time, so that an item's chance is its share of them.
+- ``uniform``: from all candidates with equal chance; or by
+- ``popularity``: as the item of a random earlier interaction, so that an item's chance is its share of these.
 
-An item that the user has interacted with is redrawn, up to ``TRIES`` times; what is left then is drawn from the
-candidates that the user has not interacted with, all alike. A user who has interacted with every candidate gets none.
+If the user has interacted with the item, it is drawn again, up to ``TRIES`` times, and then drawn uniformly from the
+candidates that the user has not interacted with. A user who has interacted with every candidate gets no negative.
 
-Drawn once (:func:`add_negatives`, what ``asmg convert`` does) they are rows like all others; or afresh in each pass
-(:class:`Fresh`), on the device that trains.
+:func:`add_negatives` draws once, as ``asmg convert`` does, and makes rows like all others. :class:`Fresh` draws anew in
+each pass, on the device that trains.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ TRIES = 20
 
 @dataclass(frozen=True)
 class Interactions:
-    """Who has interacted with what since when, asked by binary search.
+    """An index of who has interacted with which item since when, read by binary search.
 
     Attributes:
-        pairs: the pairs of user and item that occur, as ``user * items + item``, sorted, int64 [pairs].
+        pairs: the observed pairs of user and item as ``user * items + item``, sorted, int64 [pairs].
         since: the time of each pair's first interaction, int64 [pairs].
         user: the user of every interaction, by time, int [rows].
         item: its item, int [rows].
         time: its time, non-decreasing, int64 [rows].
-        items: how many items there are; their ids are numbered by first appearance.
-        appeared: the first interaction by which so many items are there, for 1, 2, …, int64 [items that occur].
-        begin: how many of the interactions came before the first row of the stream.
+        items: the number of items; ids are numbered by first appearance.
+        appeared: the position of the interaction in which item 0, 1, … first appears, int64 [items that occur].
+        begin: the number of interactions before the first row of the stream.
     """
 
     pairs: Tensor
@@ -60,7 +60,7 @@ class Interactions:
 
     @classmethod
     def of(cls, user: Tensor, item: Tensor, time: Tensor, items: int, begin: int = 0) -> Interactions:
-        """Index interactions, sorted by time: users, items (int [rows]) and times (int64 [rows])."""
+        """Index interactions that are sorted by time: users, items (int [rows]) and times (int64 [rows])."""
         pairs, order = torch.sort(user.long() * items + item, stable=True)
         first = torch.ones_like(pairs, dtype=torch.bool)
         first[1:] = pairs[1:] != pairs[:-1]
@@ -70,7 +70,7 @@ class Interactions:
         return cls(pairs[first], time[order[first]], user, item, time, items, appeared, begin)
 
     def seen(self, rows: Tensor) -> Tensor:
-        """How many items have appeared up to and including each of the interactions ``rows``, int64 [n]."""
+        """The number of items that have appeared up to and including each of the interactions ``rows``, int64 [n]."""
         return torch.searchsorted(self.appeared, rows, right=True)
 
     def met(self, user: Tensor, item: Tensor, time: Tensor) -> Tensor:
@@ -85,9 +85,9 @@ class Interactions:
         Args:
             user: int64 [n].
             time: int64 [n].
-            candidates: items that can be drawn for each: those with an id below this, int64 [n].
-            rule: how they are drawn.
-            chance: the source of all that is random, on the device of the tensors.
+            candidates: for each user, items with an id below this number can be drawn, int64 [n].
+            rule: how items are drawn.
+            chance: the source of random numbers, on the device of the tensors.
 
         Returns:
             Items, int64 [n]; -1 where the user has interacted with every candidate.
@@ -104,16 +104,16 @@ class Interactions:
         return item
 
     def _propose(self, time: Tensor, candidates: Tensor, rule: Rule, chance: Tensor) -> Tensor:
-        """The candidate, or the earlier interaction's item, at ``chance`` (0 to 1) of the way along all of them."""
+        """Propose the candidate, or the item of the earlier interaction, at the fraction ``chance`` (0 to 1) of all."""
         anything = (chance * candidates).long()
         if rule == "uniform":
             return anything
-        before = torch.searchsorted(self.time, time)  # interactions before that time
+        before = torch.searchsorted(self.time, time)  # the number of earlier interactions
         popular = self.item[(chance * before).long()].long()
         return torch.where((before > 0) & (popular < candidates), popular, anything)
 
     def _unmet(self, user: Tensor, time: Tensor, candidates: Tensor, chance: Tensor) -> Tensor:
-        """The candidate at ``chance`` (0 to 1) of the way along those that a user has not met at a time; -1 if none."""
+        """The unmet candidate of a user at the fraction ``chance`` (0 to 1) of all unmet ones; -1 if there is none."""
         begin = torch.searchsorted(self.pairs, user * self.items)
         end = torch.searchsorted(self.pairs, user * self.items + candidates)
         row = torch.repeat_interleave(torch.arange(len(user), device=user.device), end - begin)
@@ -122,12 +122,12 @@ class Interactions:
         )
         place = begin[row] + within
         known = self.since[place] <= time[row]
-        row, item = row[known], self.pairs[place[known]] - user[row[known]] * self.items  # per row, in the order of ids
+        row, item = row[known], self.pairs[place[known]] - user[row[known]] * self.items  # per row, by id
         count = torch.bincount(row, minlength=len(user))
         rank = torch.arange(len(row), device=user.device) - (count.cumsum(0) - count)[row]
         unmet = candidates - count
         wanted = (chance * unmet).long()
-        # The wanted-th candidate that was not met comes after as many met ones as have at most `wanted` others before.
+        # Add to `wanted` the number of met candidates that come before the unmet candidate number `wanted`.
         skipped = torch.zeros_like(user).index_add_(0, row, (item - rank <= wanted[row]).long())
         return torch.where(unmet > 0, wanted + skipped, -1)
 
@@ -135,21 +135,21 @@ class Interactions:
 class Fresh:
     """Draws negatives anew in each training pass, for a stream of positives (``data.negatives`` in a configuration).
 
-    Each pass draws others, depending on the seed, the phase and its number alone; so a walk that is resumed goes on
-    with the same ones. Scoring a period draws once: every method, and every epoch, is scored on the same rows.
-    A row's candidates are the items that have appeared up to this row, and popularity counts earlier rows only, so that
-    nothing of a later row has a part in it.
+    Each pass draws other negatives, which depend only on the seed, the phase and its number; a resumed walk therefore
+    draws the same ones. Scoring draws once per period: all methods and epochs are scored on the same rows. The
+    candidates of a row are the items that have appeared up to it, and popularity counts earlier rows only, so no later
+    row influences a negative.
     """
 
     def __init__(self, per_positive: int = 1, rule: Rule = "uniform") -> None:
-        """Choose how many, and how they are drawn.
+        """Choose the number of negatives and the rule by which they are drawn.
 
         Args:
-            per_positive: negatives of each row; a mini-batch has so many rows more than ``batch_size``.
+            per_positive: negatives per row; they come on top of the ``batch_size`` rows of a mini-batch.
             rule: ``uniform``, or ``popularity`` for an item's share of the earlier rows.
 
         Raises:
-            ConfigError: if there is to be none.
+            ConfigError: if ``per_positive`` is below 1.
         """
         if per_positive < 1:
             raise ConfigError(f"data.negatives.per_positive must be at least 1, got {per_positive}")
@@ -157,7 +157,7 @@ class Fresh:
         self.rule: Rule = rule
 
     def index(self, log: InteractionLog, device: torch.device) -> Interactions:
-        """The stream's interactions, on the device on which negatives are drawn: 16 bytes per pair and row, 8 per item.
+        """Index the stream on the device that draws: 16 bytes per pair and per row, and 8 per item.
 
         Raises:
             ConfigError: if the stream has rows with label 0.
@@ -177,9 +177,9 @@ class Fresh:
         """Draw negatives for rows.
 
         Args:
-            interactions: those of the stream.
+            interactions: the index of the stream.
             rows: positions in the stream, int64 [n].
-            random: the source of all that is random, on the same device.
+            random: the source of random numbers, on the same device.
 
         Returns:
             Items, int64 [n, per_positive]; -1 for none.
@@ -195,10 +195,10 @@ def beside(batch: Batch, drawn: Tensor) -> Batch:
 
     Args:
         batch: ``B`` rows.
-        drawn: items, int64 [B, N]; where one is -1, there is no negative.
+        drawn: items, int64 [B, N]; -1 stands for no negative.
 
     Returns:
-        At most ``B * (1 + N)`` rows: a negative has its positive's user, history and context, and label 0.
+        At most ``B * (1 + N)`` rows. A negative has label 0 and the user, history and context of its positive.
     """
     item = torch.cat([batch.item[:, None], drawn], dim=1)  # [B, 1 + N]
     label = torch.cat([batch.label[:, None], torch.zeros_like(drawn, dtype=batch.label.dtype)], dim=1)
@@ -221,22 +221,24 @@ def add_negatives(
     past: pl.DataFrame | None = None,
     candidates: Candidates = "seen",
 ) -> pl.DataFrame:
-    """Draw negatives once, reproducibly; each stands right after its positive.
+    """Draw negatives once, reproducibly; each follows its positive.
 
-    A row's negatives are independent draws; with few candidates, two may be the same. They depend on the seed, on how
-    many interactions came before, and on what has been seen by then: drawing for rows of some moments, and then for
-    later ones with the first as their ``past``, gives what drawing for all of them at once gives.
+    The negatives of a row are independent draws; with few candidates, two may be equal. They depend on the seed and on
+    the earlier interactions only. So drawing for some moments, and then for later moments with the first as ``past``,
+    gives the same negatives as drawing for all at once.
 
     Args:
-        rows: interactions, with columns ``user`` and ``item`` (integers or strings), ``label``, ``time`` (integer), and
-            any others, which a negative has from its positive. Rows with label 0 are interactions, but get none.
-        per_positive: negatives of each row with label 1.
+        rows: interactions, with columns ``user`` and ``item`` (integers or strings), ``label`` and ``time`` (integer).
+            A negative copies all other columns from its positive. Rows with label 0 count as interactions and get no
+            negatives.
+        per_positive: the number of negatives of each row with label 1.
         rule: how items are drawn; popularity counts the interactions before the row's time.
-        seed: of all that is drawn.
-        past: earlier interactions (columns ``user``, ``item``, ``time``), in their order where times are equal: items
-            not to draw, and more candidates.
-        candidates: ``seen``: the items of the rows up to the positive; or ``all`` items of ``rows`` and ``past``, as in
-            published preprocessing: some of them appear only later, which gives away something of the future.
+        seed: the seed of all draws.
+        past: earlier interactions (columns ``user``, ``item``, ``time``; equal times in their order). Their items are
+            candidates too, but not for users who interacted with them.
+        candidates: ``seen`` for the items of the rows up to the positive; ``all`` for the items of ``rows`` and
+            ``past``, as in published preprocessing. With ``all``, some items appear only later, which leaks information
+            of the future.
 
     Returns:
         The rows by time, in their given order where times are equal, with the negatives; label UInt8.

@@ -1,4 +1,4 @@
-"""What a table of interactions must look like before it becomes a log."""
+"""Checks a frame of interactions before it becomes a log."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ import polars as pl
 from asmg_pl.data.names import plain
 from asmg_pl.errors import DataError
 
-#: The columns that every table has; any further column is a context feature.
+#: The columns that every frame has; any further column is a context feature.
 REQUIRED = ("user", "item", "label", "time")
 CONTEXT_FROM = len(REQUIRED)
 
 
 def checked(rows: pl.DataFrame) -> pl.DataFrame:
-    """The table with plain types: ids Int64 or String, labels UInt8, times Int64; context columns in their order.
+    """The frame with plain types: ids Int64 or String, labels UInt8, times Int64; context columns in their order.
 
     Raises:
         DataError: if there is no row, a column or a value is missing or of a wrong type, or a label is neither 0 nor 1.

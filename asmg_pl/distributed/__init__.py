@@ -1,4 +1,4 @@
-"""Tables whose rows are shared out among ranks: who owns a row, how its vector travels, how it is saved."""
+"""Sharded tables, whose rows are divided among ranks: their owners, the exchange of vectors, and checkpoints."""
 
 from asmg_pl.distributed.exchange import Owners, Traffic
 from asmg_pl.distributed.layout import Layout

@@ -1,13 +1,12 @@
-"""Checkpoints of sharded tables: a folder to which every rank writes its rows, and that any number of ranks can read.
+"""Checkpoints of sharded tables: folders to which every rank writes its rows, and which any number of ranks can read.
 
     period-000014-phase-002-update.ckpt/
-      walk.pt                   all that is not a table's: dense parameters, results, the walk's place
+      walk.pt                   all but the tables: dense parameters, results, the walk's place
       .metadata, __R_0.distcp   the tables' rows of rank R: weights, moments, snapshots, state
 
-All ranks write to one file system. The second line is the format of :mod:`torch.distributed.checkpoint`. A table's rows
-stand there as a tensor [places, V, D], cut between shards (see :mod:`asmg_pl.distributed.layout`), so that another
-number of ranks reads other cuts of it; and, if the last place is not full, as another one [1, V, D] with that place
-alone, padded with zeros.
+All ranks write to one file system. The second line has the format of :mod:`torch.distributed.checkpoint`. The rows of a
+table are a tensor [places, V, D], cut between shards (see :mod:`asmg_pl.distributed.layout`), so that another number of
+ranks can read other cuts. If the last place is not full, it is a tensor of its own, [1, V, D], padded with zeros.
 """
 
 from __future__ import annotations
@@ -37,21 +36,21 @@ from asmg_pl.distributed.reader import Reader, part_names, tensors_in
 from asmg_pl.errors import CheckpointError
 from asmg_pl.system.files import PARTIAL, not_written, storage_reason, written_whole
 
-Place = tuple[Any, ...]  # the keys that lead to a value in a nested checkpoint
+Place = tuple[Any, ...]  # the keys of a value in a nested checkpoint
 
 
 class ShardedEntries:
-    """Which tensors of a walk's checkpoint have the rows of a sharded table."""
+    """The tensors of a walk's checkpoint that have the rows of sharded tables."""
 
     def __init__(
         self, layouts: Mapping[str, Layout], parameters: Sequence[str], entries: Mapping[str, tuple[str, int]]
     ) -> None:
-        """Say what is sharded.
+        """Name the sharded tensors.
 
         Args:
-            layouts: by table, who owns which rows.
+            layouts: the layout of each sharded table by name.
             parameters: the names of the base model's parameters, in the order of its optimiser.
-            entries: what of the updater has the rows of which table, see
+            entries: the updater's tensors that have a table's rows, see
                 :func:`~asmg_pl.generators.table_entries.table_entries`.
         """
         self.layouts = layouts
@@ -59,7 +58,7 @@ class ShardedEntries:
         self._entries = entries
 
     def find(self, place: Place) -> tuple[str, int] | None:
-        """The table whose rows stand at a place, sharded or not, and along which axis; ``None`` if there is none."""
+        """The table, sharded or not, whose rows a tensor has, and their axis; ``None`` if there is none."""
         match place:
             case ("state_dict", name):
                 return self._entries.get(name)
@@ -70,7 +69,7 @@ class ShardedEntries:
         return None
 
     def layout(self, place: Place, value: Any) -> tuple[Layout, int] | None:
-        """How the rows of the tensor at a place are shared out, and along which axis they stand."""
+        """The layout of the rows of a sharded tensor, and their axis."""
         table, axis = self.find(place) or ("", 0)
         if table not in self.layouts or not isinstance(value, Tensor) or not value.ndim:
             return None
@@ -78,7 +77,7 @@ class ShardedEntries:
 
 
 def write(checkpoint: dict[str, Any], folder: Path, entries: ShardedEntries) -> None:
-    """Write a checkpoint; every rank calls it. The folder gets its name when all of it is there."""
+    """Write a checkpoint; every rank calls it. The folder gets its name when it is whole."""
     tables: dict[str, Any] = {}
 
     def take(place: Place, value: Any) -> Any:
@@ -111,7 +110,7 @@ def write(checkpoint: dict[str, Any], folder: Path, entries: ShardedEntries) -> 
 
 
 def _save(tables: dict[str, Any], folder: Path) -> None:
-    """Write the tables' rows, every rank its own. What goes wrong on one rank is raised on all."""
+    """Write the tables' rows, every rank its own. An error on one rank is raised on all."""
     try:
         save(tables, storage_writer=FileSystemWriter(folder))
     except CheckpointException as failed:
@@ -122,7 +121,7 @@ def _save(tables: dict[str, Any], folder: Path) -> None:
 
 
 def _merged(found: dict[str, str]) -> dict[str, str]:
-    """What each rank has found, of all of them."""
+    """Merge the findings of all ranks."""
     of_all: list[dict[str, str]] = [{} for _ in range(dist.get_world_size())]
     dist.all_gather_object(of_all, found)
     return {name: value for each in of_all for name, value in each.items()}
@@ -132,11 +131,11 @@ def read(path: Path, entries: ShardedEntries) -> dict[str, Any]:
     """Read a checkpoint in which tables have this rank's rows; every rank calls it.
 
     Args:
-        path: a folder, or a file that a walk with whole tables has written.
-        entries: what is sharded now.
+        path: a folder, or a file of a walk with whole tables.
+        entries: the tensors that are sharded now.
 
     Raises:
-        CheckpointError: if it is missing or damaged, or its rows are shared out in a way that cannot be taken over.
+        CheckpointError: if it is missing or damaged, or its layout cannot be converted.
     """
 
     def own(place: Place, value: Any) -> Any:
@@ -153,7 +152,7 @@ def read(path: Path, entries: ShardedEntries) -> dict[str, Any]:
     del checkpoint["sharded"], checkpoint["files"]
     tables: dict[str, Any] = {}
     rows: dict[Place, Tensor] = {}
-    held: dict[Place, Tensor] = {}  # of them, without the padding
+    held: dict[Place, Tensor] = {}  # without the padding
     for key, entry in tensors_in(path).items():
         kind, *keys = key.split("/")
         place = tuple(int(part) if part.isdigit() else part for part in keys)
@@ -168,7 +167,7 @@ def read(path: Path, entries: ShardedEntries) -> dict[str, Any]:
         tables[key] = _part(full, layout.full, layout, axis) if kind == "full" else _part(rest, 1, layout, axis)
     try:
         load(tables, storage_reader=Reader(path))
-    except (Exception, CheckpointException) as error:  # torch raises many kinds
+    except (Exception, CheckpointException) as error:  # torch raises many types of errors
         raise CheckpointError(f"{path} is damaged: give an earlier one with --ckpt_path") from error
     try:
         for place, values in held.items():
@@ -179,7 +178,7 @@ def read(path: Path, entries: ShardedEntries) -> dict[str, Any]:
 
 
 def _check_files(path: Path, written: Mapping[str, str]) -> None:
-    """Check that the files are those that were written, the ranks taking turns; all of them raise what one finds."""
+    """Check the files against their checksums; the ranks take turns, and all raise an error that one finds."""
     own = sorted(written)[dist.get_rank() :: dist.get_world_size()]
     there = {name: digest_of_file(path / name) if (path / name).is_file() else "" for name in own}
     if damaged := sorted(name for name, digest in _merged(there).items() if digest != written[name]):
@@ -187,7 +186,7 @@ def _check_files(path: Path, written: Mapping[str, str]) -> None:
 
 
 def _layout_then(path: Path, table: str, entries: ShardedEntries, saved: Mapping[str, Any]) -> Layout:
-    """How the checkpoint has a table's rows shared out; for this rank, whatever the number of ranks that wrote it."""
+    """The layout that a table has in the checkpoint, for this rank and the present number of ranks."""
     if table not in entries.layouts:
         raise CheckpointError(
             f"{path} has the rows of {table!r} shared out, which this walk has not, or with fewer rows than "
@@ -203,7 +202,7 @@ def _layout_then(path: Path, table: str, entries: ShardedEntries, saved: Mapping
 
 
 def _part(rows: Tensor, places: int, layout: Layout, axis: int) -> DTensor:
-    """Rows at some places of this rank's shards, as its part of a tensor […, places, V, …]."""
+    """Wrap rows at some places of this rank's shards, as its cut of a tensor […, places, V, …]."""
     part = rows.unflatten(axis, (places, layout.own))
     whole = torch.empty(*part.shape[: axis + 1], layout.shards, *part.shape[axis + 2 :], device="meta")
     mesh = init_device_mesh(rows.device.type, (layout.ranks,))
@@ -219,7 +218,7 @@ def _put(checkpoint: dict[str, Any], place: Place, value: Tensor) -> None:
 
 
 def _mapped(value: Any, change: Callable[[Place, Any], Any], place: Place = ()) -> Any:
-    """Nested dictionaries and lists anew, with ``change(place, leaf)`` for each leaf."""
+    """Copy nested dictionaries and lists, with ``change(place, leaf)`` for each leaf."""
     if isinstance(value, dict):
         return {key: _mapped(inner, change, (*place, key)) for key, inner in value.items()}
     if isinstance(value, list):

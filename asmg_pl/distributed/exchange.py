@@ -1,11 +1,11 @@
-"""Asking the owners of rows for vectors, which come back differentiable.
+"""Asks the owners of rows for vectors, through which gradients flow back.
 
     rank's ids ─ unique ─▶ ids by owner ══▶ the owner's rows ─▶ vectors (looked up, or generated)
                                                                     ║
     Lookup ◀─────────────────────────────── vectors of the ids ◀════╝      backward: gradients go the other way and are
                                                                            added up at the owner
 
-Each arrow ═ is one all-to-all. What is sent depends on the ids of the mini-batch alone, never on the size of a table.
+Each arrow ═ is one all-to-all. The traffic depends on the ids of the mini-batch alone, not on the size of a table.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from asmg_pl.recommenders.base import Lookup, Request
 
 @dataclass
 class Traffic:
-    """What this rank has sent to other ranks and got from them.
+    """A count of this rank's messages to and from other ranks.
 
     Attributes:
-        messages: how many all-to-alls there have been.
-        sent: bytes sent.
-        received: bytes received.
-        largest: bytes of the largest tensor that was sent or received.
+        messages: the number of all-to-alls.
+        sent: the number of bytes sent.
+        received: the number of bytes received.
+        largest: the number of bytes of the largest tensor that was sent or received.
     """
 
     messages: int = 0
@@ -39,7 +39,7 @@ class Traffic:
     largest: int = 0
 
     def note(self, outgoing: Tensor, kept: int, incoming: Tensor) -> None:
-        """Count a message, of which ``kept`` rows stay where they are."""
+        """Count a message; ``kept`` of its rows stay on this rank."""
         sizes = [t.numel() * t.element_size() for t in (outgoing, incoming)]
         stays = kept * outgoing[:1].numel() * outgoing.element_size()
         self.messages += 1
@@ -49,19 +49,19 @@ class Traffic:
 
 
 class Owners:
-    """A table's owners, of whom this rank is one. Every rank must ask at the same points of the program.
+    """The owners of a table's rows; this rank is one of them. All ranks must ask at the same points of the program.
 
     Attributes:
-        layout: who owns which rows.
-        traffic: what asking has cost; tables may share it.
+        layout: the division of rows among ranks.
+        traffic: the count of messages; several tables may share it.
     """
 
     def __init__(self, layout: Layout, traffic: Traffic) -> None:
-        """Say who owns what.
+        """Take the layout of a table.
 
         Args:
-            layout: who owns which rows.
-            traffic: where messages are counted.
+            layout: the division of rows among ranks.
+            traffic: the count of messages, which grows with each.
         """
         self.layout = layout
         self.traffic = traffic
@@ -70,9 +70,9 @@ class Owners:
         return self  # a copy of a recommender has the same owners
 
     def __call__(self, ids: Tensor) -> Request:
-        """Ask for ids, int64 of any shape; an id is asked for once, however often it stands there."""
+        """Ask for ids, int64 of any shape. Each distinct id is asked for once."""
         layout = self.layout
-        by_owner = layout.owner(ids) * layout.rows + ids  # sorts by owner first
+        by_owner = layout.owner(ids) * layout.rows + ids  # sort by owner first
         distinct, places = by_owner.unique(return_inverse=True)
         distinct = distinct % layout.rows
         wanted = torch.bincount(layout.owner(distinct), minlength=layout.ranks)
@@ -86,11 +86,11 @@ class Owners:
         return self.layout.ids_at(places)
 
     def held(self, rows: int) -> int:
-        """How many of the table's first rows this rank holds."""
+        """The number of the table's first rows that this rank holds."""
         return replace(self.layout, rows=rows).held
 
     def exchange(self, outgoing: Tensor, to: list[int], of: list[int]) -> Tensor:
-        """Send the next ``to[r]`` rows to each rank r and get ``of[r]`` of it."""
+        """Send the next ``to[r]`` rows to each rank r, and receive ``of[r]`` rows from it."""
         outgoing = outgoing.contiguous()
         incoming = outgoing.new_empty(sum(of), *outgoing.shape[1:])
         dist.all_to_all_single(incoming, outgoing, of, to)
@@ -100,13 +100,13 @@ class Owners:
 
 @dataclass(frozen=True)
 class _RemoteRequest(Request):
-    """What all ranks together ask of this one, and how the answers to this rank's own ids come back.
+    """A joint request: the rows that all ranks ask of this one, and the places of the answers to its own ids.
 
     Attributes:
-        owners: of the table.
-        places: where the vector of each of this rank's ids will stand, int64 of the shape of the ids.
-        wanted: rows that this rank asks of each rank.
-        given: rows that each rank asks of this one.
+        owners: the owners of the table's rows.
+        places: the place of each of this rank's ids among the answers, int64 of the shape of the ids.
+        wanted: the number of rows that this rank asks of each rank.
+        given: the number of rows that each rank asks of this one.
     """
 
     owners: Owners
@@ -115,7 +115,7 @@ class _RemoteRequest(Request):
     given: list[int]
 
     def answer(self, weight: Tensor, index: Tensor) -> Lookup:
-        """See :meth:`Request.answer`; every rank must answer, also one that is asked for nothing."""
+        """See :meth:`Request.answer`. Every rank must answer, even if it is asked for no rows."""
         vectors = _Answer.apply(  # type: ignore[no-untyped-call]
             F.embedding(index, weight), self.owners, self.given, self.wanted
         )
@@ -123,7 +123,7 @@ class _RemoteRequest(Request):
 
 
 class _Answer(torch.autograd.Function):
-    """Vectors go to who asked for them, and their gradients come back."""
+    """Sends vectors to the ranks that asked for them; backward, their gradients return."""
 
     @staticmethod
     def forward(ctx: Any, vectors: Tensor, owners: Owners, to: list[int], of: list[int]) -> Tensor:

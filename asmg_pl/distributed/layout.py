@@ -1,4 +1,4 @@
-"""Who owns which rows of a table.
+"""The layout of a sharded table: the owner of each row.
 
     id ─▶ shard = id mod V, place = id div V
 
@@ -7,11 +7,11 @@
     place 1                    4   5                 a table of 6 rows
                                shards     shards
 
-A rank owns shards that stand next to each other. Ids are numbered by first appearance, so the newest users and items,
-which are the most active, have the highest ones: dealing ids out like cards gives each rank its part of them, where
-contiguous blocks of ids would give them all to the last rank. When the stream grows, every shard grows at its end and
-no row moves. V does not depend on the number of ranks; so the table, as [places, V, D], can be cut between any two
-shards, and a checkpoint of one number of ranks can be read by another.
+A rank owns neighbouring shards. Ids are numbered by first appearance, so the newest users and items, which are the most
+active, have the highest ids. Ids are dealt out like cards, so that every rank gets a share of them; contiguous blocks
+of ids would give all of them to the last rank. When the stream grows, every shard grows at its end and no row moves. V
+does not depend on the number of ranks. So the table, as [places, V, D], can be cut between any two shards, and any
+number of ranks can read a checkpoint.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Layout:
-    """How the rows of one table are shared out among ranks.
+    """The division of one table's rows among ranks.
 
     Attributes:
-        rows: how many rows the table has, N.
-        shards: V, the same for every table of a run.
-        rank: this process.
-        ranks: how many processes there are, at most V.
+        rows: the number of rows of the table, N.
+        shards: the number of shards, V, the same for every table of a run.
+        rank: the number of this process.
+        ranks: the number of processes, at most V.
     """
 
     rows: int
@@ -40,12 +40,12 @@ class Layout:
 
     @property
     def full(self) -> int:
-        """Places at which every shard has a row; at the one after them, only the first shards have."""
+        """The number of places at which every shard has a row. At the next place, only the first shards have one."""
         return self.rows // self.shards
 
     @property
     def per_rank(self) -> int:
-        """Shards of every rank, except that the last ones may have fewer."""
+        """The number of shards of each rank; the last ranks may have fewer."""
         return -(-self.shards // self.ranks)
 
     @property
@@ -55,17 +55,17 @@ class Layout:
 
     @property
     def own(self) -> int:
-        """How many shards this rank has."""
+        """The number of this rank's shards."""
         return min(self.first + self.per_rank, self.shards) - self.first
 
     @property
     def rest(self) -> int:
-        """How many of this rank's shards have a row at the place after the full ones."""
+        """The number of this rank's shards that have a row at the place after the full ones."""
         return min(max(self.rows % self.shards - self.first, 0), self.own)
 
     @property
     def held(self) -> int:
-        """Rows that this rank holds; they stand in the order of their ids."""
+        """The number of rows that this rank holds, in the order of their ids."""
         return self.full * self.own + self.rest
 
     def owner(self, ids: Tensor) -> Tensor:
@@ -73,11 +73,11 @@ class Layout:
         return ids % self.shards // self.per_rank
 
     def local(self, ids: Tensor) -> Tensor:
-        """Where each of this rank's ids stands among the rows that it holds, int64 like the ids."""
+        """The position of each of this rank's ids among its rows, int64 like the ids."""
         return ids // self.shards * self.own + ids % self.shards - self.first
 
     def ids_at(self, places: Tensor) -> Tensor:
-        """Which id stands at each of these places among the rows that this rank holds, int64 like the places."""
+        """The ids at these positions among this rank's rows, int64 like the positions."""
         return places // self.own * self.shards + self.first + places % self.own
 
     def ids(self) -> Tensor:
@@ -85,5 +85,5 @@ class Layout:
         return self.ids_at(torch.arange(self.held)) if self.own else torch.arange(0)
 
     def cut(self, whole: Tensor, axis: int = 0) -> Tensor:
-        """This rank's rows of a whole table, or of what has a table's rows along an axis."""
+        """Take this rank's rows of a whole table, or of a tensor with a table's rows along an axis."""
         return whole.index_select(axis, self.ids().to(whole.device))

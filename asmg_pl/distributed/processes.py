@@ -1,10 +1,10 @@
-"""What the processes of a walk tell each other, each of which has a share of each mini-batch and the whole model.
+"""Messages among the processes of a walk, each of which has a share of each mini-batch, and the whole model.
 
-    a step        the gradients of the parameters that it moves, averaged: of the base model, or of the generator alone
-    a scored period, a ranked or herded mini-batch        what each process found out about its rows
+    a step        the averaged gradients of the parameters that it changes: the base model's, or the generator's
+    a scored period, a ranked or herded mini-batch        the results of each process about its rows
 
-Parameters, moments, history and state are equal everywhere, since all processes start from the same ones and take the
-same steps; they are never sent. Of sharded tables a process has some rows only, see :mod:`asmg_pl.distributed`.
+Parameters, moments, history and state are never sent. They are equal on all processes, since these start from the same
+values and take the same steps. A process has only some rows of sharded tables, see :mod:`asmg_pl.distributed`.
 """
 
 from __future__ import annotations
@@ -20,19 +20,19 @@ from torchmetrics.utilities.distributed import gather_all_tensors
 
 
 def several() -> bool:
-    """Whether there is another process."""
+    """Whether there are several processes."""
     return dist.is_available() and dist.is_initialized() and dist.get_world_size() > 1
 
 
 def gathered(rows: Tensor) -> Tensor:
-    """The rows of all shares of a mini-batch in its order, [total, …], from those of this process's share, [B, …]."""
+    """Gather the rows of all shares of a mini-batch in its order, [total, …]; this process's share is [B, …]."""
     return torch.cat(gather_all_tensors(rows)) if several() else rows
 
 
 def averaged(tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The mean of each tensor over the processes, which all have tensors of these shapes and of one type.
+    """Average each tensor over the processes. All processes have tensors of the same shapes, and of one type.
 
-    Sent: one all-reduce of all of them together.
+    Sent: one all-reduce of all tensors together.
     """
     if not several() or not tensors:
         return list(tensors)
@@ -47,16 +47,16 @@ def averaged(tensors: Sequence[Tensor]) -> list[Tensor]:
 def average_gradients(
     parameters: Iterable[nn.Parameter], by_rows: Sequence[nn.Parameter] = (), own: Sequence[nn.Parameter] = ()
 ) -> None:
-    """Replace gradients by their means over the processes; where a process has none, it is zero.
+    """Replace gradients by their means over the processes. A missing gradient counts as zero.
 
-    Sent: one all-reduce of all dense gradients, and for tables with sparse ones, one all-gather of the rows that each
-    process touches, with their numbers.
+    Sent: one all-reduce of all dense gradients, and for tables with sparse gradients one all-gather of the touched rows
+    and their numbers.
 
     Args:
-        parameters: what an optimiser moves; those that require no gradient are left out.
-        by_rows: the tables whose gradient may be sparse; on any process it may happen to be dense.
-        own: sharded tables, of which this process holds rows that no other has; their gradients are sums over the
-            processes already, and nothing is sent.
+        parameters: the parameters of an optimiser; those that require no gradient are left out.
+        by_rows: the tables whose gradient may be sparse. On some processes it may be dense.
+        own: sharded tables, of whose rows each is on one process only. Their gradients are sums over the processes
+            already, so nothing is sent.
     """
     sums = {id(table) for table in own}
     trained = [parameter for parameter in parameters if parameter.requires_grad]
@@ -73,7 +73,7 @@ def average_gradients(
 
 
 def _average_rows(tables: Sequence[nn.Parameter]) -> list[nn.Parameter]:
-    """Average the gradients that are sparse on all processes; the tables that have them."""
+    """Average the gradients that are sparse on all processes, and return their tables."""
     if not tables:
         return []
     own = [None if t.grad is None or not t.grad.is_sparse else t.grad.coalesce() for t in tables]
@@ -91,7 +91,7 @@ def _average_rows(tables: Sequence[nn.Parameter]) -> list[nn.Parameter]:
 
 
 def _gathered(rows: Tensor, counts: Sequence[int]) -> Tensor:
-    """The rows of all processes, one process after the other, of which it is known how many each has."""
+    """Gather the rows of all processes in the order of ranks; the number of rows of each process is given."""
     most = max(1, *counts)
     padded = rows.new_zeros(most, *rows.shape[1:])
     padded[: len(rows)] = rows
@@ -103,7 +103,7 @@ def _gathered(rows: Tensor, counts: Sequence[int]) -> Tensor:
 def without_reduction(model: nn.Module | None) -> AbstractContextManager[None]:
     """A context in which DDP's wrapper, if the model is in one, leaves gradients alone.
 
-    It would send those of all parameters in each step, the tables' when only the generator moves, and knows nothing of
-    sparse ones.
+    The wrapper would send the gradients of all parameters in each step, also of the tables when only the generator is
+    trained, and it cannot send sparse gradients.
     """
     return model.no_sync() if isinstance(model, DistributedDataParallel) else nullcontext()

@@ -1,7 +1,7 @@
-"""Reading the folders of :mod:`torch.distributed.checkpoint` without running code.
+"""Reads the folders of :mod:`torch.distributed.checkpoint` without running code.
 
-Their metadata are a pickle, whose loading may call anything. Here it makes the few classes that it has when torch
-writes it, and refuses all others.
+The metadata are a pickle, whose loading may call any function. This reader makes only the few classes that torch writes
+there, and refuses all others.
 """
 
 from __future__ import annotations
@@ -38,25 +38,25 @@ class _Unpickler(pickle.Unpickler):
 
 
 class Reader(FileSystemReader):
-    """Reads tensors, with the metadata as :func:`read_metadata` does."""
+    """A reader of tensors, which reads the metadata with :func:`read_metadata`."""
 
     def read_metadata(self, *args: Any, **kwargs: Any) -> Metadata:
-        """What the folder holds."""
+        """Read the metadata of the folder."""
         return read_metadata(Path(self.path))
 
 
 def tensors_in(folder: Path) -> Mapping[str, TensorStorageMetadata]:
-    """The tensors that a folder holds, by name: their types, and shapes over all ranks.
+    """The tensors in a folder, by name: types, and shapes over all ranks.
 
     Raises:
-        CheckpointError: if a file is missing or shorter than it was, or the folder is no checkpoint of this program.
+        CheckpointError: if a file is missing or cut off, or the folder is no checkpoint of this program.
     """
     metadata = read_metadata(folder)
     try:
         tensors = {name: e for name, e in metadata.state_dict_metadata.items() if isinstance(e, TensorStorageMetadata)}
         parts = (metadata.storage_data or {}).values()
         whole = len(tensors) == len(metadata.state_dict_metadata) and all(_there(folder, part) for part in parts)
-    except (AttributeError, TypeError, ValueError):  # its classes are as written, what they hold is not
+    except (AttributeError, TypeError, ValueError):  # the classes are right, but their contents are damaged
         whole = False
     if not whole:
         raise CheckpointError(_damaged(folder))
@@ -64,21 +64,21 @@ def tensors_in(folder: Path) -> Mapping[str, TensorStorageMetadata]:
 
 
 def part_names(folder: Path, rank: int) -> list[str]:
-    """The files that a rank has written of a checkpoint; the first one, the metadata as well."""
+    """The files of a checkpoint that a rank has written; the first rank has also written the metadata."""
     own = [path.name for path in folder.glob(f"__{rank}_*.distcp")]
     return sorted([*own, METADATA] if rank == 0 else own)
 
 
 def read_metadata(folder: Path) -> Metadata:
-    """The folder's metadata.
+    """Read a folder's metadata.
 
     Raises:
-        CheckpointError: if they are missing, damaged, or would make classes that they never have.
+        CheckpointError: if they are missing or damaged, or name classes that torch does not write there.
     """
     try:
         with (folder / METADATA).open("rb") as file:
             metadata = _Unpickler(file).load()
-    except Exception as error:  # a damaged pickle raises many kinds
+    except Exception as error:  # a damaged pickle raises many types of errors
         raise CheckpointError(_damaged(folder)) from error
     if not isinstance(metadata, Metadata):
         raise CheckpointError(_damaged(folder))

@@ -1,4 +1,4 @@
-"""From whole tables to those of which this rank holds its rows."""
+"""Turns whole tables into sharded tables."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from asmg_pl.recommenders import Recommender
 
 @torch.no_grad()
 def shard(module: nn.Module, layouts: Mapping[str, Layout]) -> Traffic:
-    """Keep this rank's rows of every table, snapshot and state; recommenders ask the owners from now on.
+    """Keep this rank's rows of every table, snapshot and state. From now on, recommenders ask the owners of rows.
 
     Args:
-        module: an updater, all of whose tables are whole.
-        layouts: by table, who owns which rows; tables that are not there stay whole.
+        module: an updater with whole tables.
+        layouts: the layout of each sharded table by name; other tables stay whole.
 
     Returns:
-        Where the messages of all tables will be counted.
+        The counter of the messages of all tables.
     """
     entries = table_entries(module)
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:

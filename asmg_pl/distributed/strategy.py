@@ -1,4 +1,4 @@
-"""The strategy of Lightning under which a walk's tables are shared out among ranks."""
+"""The Lightning strategy that divides the rows of a walk's tables among ranks."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from asmg_pl.recommenders import Recommender
 
 
 class ShardedTables(ModelParallelStrategy):
-    """Each rank holds some rows of every large table, with their moments, snapshots and state; all else is replicated.
+    """A strategy for large tables: each rank holds some rows of them, with their moments, snapshots and state.
 
-    A mini-batch's vectors are asked of the ranks that own them, which look them up or generate them; no rank ever sees
-    a whole table after the start. There, each draws the initial tables whole on the CPU, as a single process does, and
-    keeps its rows: so the numbers are those of a single process, and the machine's memory must hold one whole model for
-    each of its ranks.
+    All other parameters are on every rank. The vectors of a mini-batch come from the ranks that own them, which look
+    them up or generate them. At the start, each rank draws the whole initial tables on the CPU, as a single process
+    does, and keeps its rows. So the numbers are those of a single process, and the machine's memory must hold one whole
+    model per rank. After the start no rank has a whole table.
 
     Attributes:
-        traffic: what the exchange of vectors has cost this rank so far.
+        traffic: the messages and bytes of this rank so far.
     """
 
     def __init__(
@@ -39,14 +39,16 @@ class ShardedTables(ModelParallelStrategy):
         process_group_backend: str | None = None,
         timeout: timedelta | None = timedelta(minutes=30),
     ) -> None:
-        """Say what is shared out.
+        """Set the number of shards.
 
         Args:
-            shards: shards of each table, V, which are what ranks own: row i belongs to shard i mod V. There must be at
-                least as many as ranks, and should be a multiple; the default is one of 1 to 6, 8, 10, 12, 15, 16, 20,
-                24, 30, 32, 40, 48, 60, 64, 80, 96, … ranks. A walk keeps its number for ever.
-            min_rows: tables with fewer rows stay on every rank, and their gradients are added up whole.
-            process_group_backend: of :mod:`torch.distributed`; by default ``nccl`` on GPUs and ``gloo`` on CPUs.
+            shards: the number of shards of each table, V; row i belongs to shard i mod V, and each rank owns some
+                shards. It must be at least the number of ranks, and should be a multiple of it; the default is a
+                multiple of 1 to 6, 8, 10, 12, 15, 16, 20, 24, 30, 32, 40, 48, 60, 64, 80, 96, … A walk keeps its number
+                for ever.
+            min_rows: tables with fewer rows stay whole on every rank, and their whole gradients are averaged.
+            process_group_backend: the backend of :mod:`torch.distributed`; by default ``nccl`` on GPUs and ``gloo`` on
+                CPUs.
             timeout: how long a rank waits for another one before it gives up.
         """
         super().__init__(process_group_backend=process_group_backend, timeout=timeout)
@@ -59,12 +61,12 @@ class ShardedTables(ModelParallelStrategy):
 
     @property
     def restore_checkpoint_after_setup(self) -> bool:
-        """No: the tables are shared out before."""
+        """No: the rows of tables are divided among ranks before."""
         return False
 
     @property
     def lightning_restore_optimizer(self) -> bool:
-        """Yes."""
+        """Yes: Lightning restores the optimisers."""
         return True
 
     def share_out(self, module: LightningModule, recommender: Recommender) -> None:
@@ -90,33 +92,33 @@ class ShardedTables(ModelParallelStrategy):
         parameters = [name for name, _ in recommender.named_parameters()]
         self._entries = sharded.ShardedEntries(layouts, parameters, table_entries(module))
 
-    # ---- checkpoints: what the module and the optimisers hold are this rank's rows
+    # ---- checkpoints: the module and the optimisers hold this rank's rows
 
     def lightning_module_state_dict(self) -> dict[str, Any]:
-        """The module's state, tables with this rank's rows."""
+        """The module's state, with this rank's rows of tables."""
         assert self.lightning_module is not None
         return self.lightning_module.state_dict()
 
     def load_model_state_dict(self, checkpoint: Any, strict: bool = True) -> None:
-        """Take it back."""
+        """Load the module's state, with this rank's rows of tables."""
         assert self.lightning_module is not None
         self.lightning_module.load_state_dict(checkpoint["state_dict"], strict=strict)
 
     def optimizer_state(self, optimizer: Optimizer) -> dict[str, Any]:
-        """An optimiser's state, moments with this rank's rows."""
+        """An optimiser's state, with the moments of this rank's rows."""
         return getattr(optimizer, "optimizer", optimizer).state_dict()
 
     def load_optimizer_state_dict(self, checkpoint: Any) -> None:
-        """Take it back."""
+        """Load an optimiser's state, with the moments of this rank's rows."""
         for optimizer, state in zip(self.optimizers, checkpoint["optimizer_states"], strict=True):
             optimizer.load_state_dict(state)
 
     def save_checkpoint(self, checkpoint: dict[str, Any], filepath: Any, storage_options: Any = None) -> None:
-        """Write a folder, see :mod:`asmg_pl.distributed.checkpoint`."""
+        """Write a checkpoint folder, see :mod:`asmg_pl.distributed.checkpoint`."""
         sharded.write(checkpoint, Path(self.broadcast(filepath)), self._entries)
 
     def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:
-        """Read a folder, or a file of a walk with whole tables."""
+        """Read a checkpoint folder, or the checkpoint file of a walk with whole tables."""
         torch.cuda.empty_cache()
         return sharded.read(Path(self.broadcast(checkpoint_path)), self._entries)
 

@@ -1,4 +1,4 @@
-"""Published data sets, fetched from their publishers: ``asmg prepare NAME``.
+"""Fetches published data sets from their publishers: ``asmg prepare NAME``.
 
 publisher ─▶ download, resumed where it was cut ─▶ checksum ─▶ unpack ─▶ a folder for ``--data.root``
 """

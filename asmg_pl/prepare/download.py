@@ -1,4 +1,4 @@
-"""Downloads that go on where they were cut, and arrive whole or not at all."""
+"""Downloads files. An interrupted download resumes, and a file appears only when it is whole."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from asmg_pl.errors import DataError
 _PIECE = 1 << 20
 _TIMEOUT = 60.0  # seconds without a byte
 _TRIES = 3
-_RESERVE = 64 << 20  # bytes of the disk that are left free
+_RESERVE = 64 << 20  # bytes of the disk to leave free
 
-#: What the bytes of a file that is packed begin with, by the end of its name.
+#: The first bytes of packed files, by the ending of their names.
 _MAGIC = {".zip": (b"PK\3\4", b"PK\5\6"), ".gz": (b"\x1f\x8b",), ".bz2": (b"BZh",), ".xz": (b"\xfd7zXZ\0",)}
 
-#: What a server's answer may be wrong in. UnicodeError: a host's name that cannot be written.
+#: Errors that a wrong answer of a server can raise. UnicodeError: a host's name that cannot be encoded.
 _BROKEN = (URLError, OSError, http.client.HTTPException, ValueError)
 
 
 class _OnlyWeb(HTTPRedirectHandler):
-    """Follows redirections to the web alone, not to files or FTP."""
+    """A redirection handler that follows only addresses on the web, not files or FTP."""
 
     def redirect_request(self, req: Request, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Request | None:
-        """Check where it leads."""
+        """Check the address of a redirection."""
         check_address(newurl)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
@@ -41,10 +41,10 @@ _OPENER = build_opener(_OnlyWeb)
 
 
 def check_address(url: str) -> None:
-    """Refuse what is no address of a file on the web.
+    """Check that this is the address of a file on the web.
 
     Raises:
-        DataError: with the reason.
+        DataError: if it is not; the message gives the reason.
     """
     try:
         parts = urlsplit(url)
@@ -60,19 +60,19 @@ def check_address(url: str) -> None:
 
 
 def download(url: str, path: Path, limit: int | None = None) -> None:
-    """Fetch a file; one that is there already is left as it is.
+    """Fetch a file, unless it exists already.
 
-    While it comes, it is ``NAME.part``, with the server's mark of its version beside it, so that a later call goes on
-    where an earlier one was cut. A version that has changed since is fetched from its beginning.
+    The unfinished file is ``NAME.part``. The server's mark of its version is kept beside it, so that a later call can
+    resume. If the version has changed since, the file is fetched from its beginning.
 
     Args:
-        url: where it is, ``https://`` or ``http://``.
-        path: where it goes.
-        limit: the most bytes that it may have; never more than the disk has free.
+        url: the address of the file, ``https://`` or ``http://``.
+        path: the file to write.
+        limit: the most bytes that the file may have; the free space of the disk is a limit too.
 
     Raises:
-        DataError: if the address is of another kind, or the server cannot be reached, refuses, or goes away; if the
-            file is too large, or a web page where it should be an archive.
+        DataError: if the address is of another kind; if the server cannot be reached, refuses, or breaks off; if the
+            file is too large, or is a web page instead of an archive.
     """
     if path.is_file():
         return
@@ -93,7 +93,7 @@ def download(url: str, path: Path, limit: int | None = None) -> None:
 
 
 def read_text(url: str) -> str | None:
-    """A small text file, ``None`` if the server has none.
+    """Fetch a small text file; ``None`` if the server does not have it.
 
     Raises:
         DataError: if the server cannot be reached.
@@ -124,7 +124,7 @@ def _part(path: Path) -> Path:
 
 
 def _fetch(url: str, path: Path, limit: int | None) -> None:
-    """One connection's worth; raises :class:`OSError` if it was cut."""
+    """Fetch as much as one connection gives; raises :class:`OSError` if the connection breaks."""
     part, mark = _part(path), path.with_name(path.name + ".version")
     done = part.stat().st_size if part.exists() and mark.exists() else 0
     request = Request(url, headers={"Accept-Encoding": "identity"})
@@ -134,14 +134,14 @@ def _fetch(url: str, path: Path, limit: int | None) -> None:
     try:
         answer = _OPENER.open(request, timeout=_TIMEOUT)
     except HTTPError as error:
-        if error.code != 416:  # the part is as long as the file, or longer
+        if error.code != 416:  # the unfinished file is as long as the whole file, or longer
             raise
         part.unlink()
         raise OSError("what had come is no part of the file") from None
     with answer:
         done = _begin(answer, done, part)
         version = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
-        if version and version.isprintable() and not version.startswith("W/"):  # a weak one may be of other bytes
+        if version and version.isprintable() and not version.startswith("W/"):  # a weak mark may belong to other bytes
             mark.write_text(version)
         else:
             mark.unlink(missing_ok=True)
@@ -161,10 +161,10 @@ def _fetch(url: str, path: Path, limit: int | None) -> None:
 
 
 def _begin(answer: Any, done: int, part: Path) -> int:
-    """The byte at which an answer begins: that which was asked for, or 0."""
+    """The byte at which an answer begins: the requested byte, or 0."""
     if (packing := answer.headers.get("Content-Encoding", "identity")) != "identity":
         raise DataError(f"{answer.url}: the server packs the file once more ({packing}); give another --url")
-    if answer.status != 206:  # the whole file, because nothing has come, or it is another version
+    if answer.status != 206:  # the whole file: it is the first request, or another version
         return 0
     begins = answer.headers.get("Content-Range", f"bytes {done}-").removeprefix("bytes").strip().partition("-")[0]
     if not done or begins != str(done):
@@ -174,14 +174,14 @@ def _begin(answer: Any, done: int, part: Path) -> int:
 
 
 def _number(length: str) -> int:
-    """A length that a server gives."""
+    """Read a length that a server gives."""
     if not length.strip().isdecimal():
         raise OSError(f"the server gives the length {length!r}, which is no number of bytes")
     return int(length)
 
 
 def _receive(answer: Any, path: Path, done: int, whole: int | None, limit: int | None) -> int:
-    """Append to the part what comes, within the limit and the disk's free space; the part's bytes then."""
+    """Append the answer to the unfinished file, within the limit and the disk's space; the bytes that it has then."""
     part = _part(path)
     free = done + shutil.disk_usage(part.parent).free - _RESERVE
     most = free if limit is None else min(limit, free)
@@ -190,7 +190,7 @@ def _receive(answer: Any, path: Path, done: int, whole: int | None, limit: int |
     if whole is not None and whole > most:
         raise DataError(f"{answer.url} has {whole:,} bytes, more than {max(0, most):,}: {beyond}")
     with part.open("ab" if done else "wb") as file, _bar(path.name, done, whole) as bar:
-        buffer = bytearray(_PIECE)  # a wrong length of a chunk cannot make more come at once
+        buffer = bytearray(_PIECE)  # read in pieces, since a chunk's length may be wrong
         while count := answer.readinto(buffer):
             piece = bytes(memoryview(buffer)[:count])
             if not file.tell():
@@ -205,7 +205,7 @@ def _receive(answer: Any, path: Path, done: int, whole: int | None, limit: int |
 
 
 def _check_kind(answer: Any, name: str, begin: bytes) -> None:
-    """Refuse a file that should be packed and does not begin as such: a page that asks for a login, mostly."""
+    """Refuse a file that should be packed and is not: usually it is a page that asks for a login."""
     magic = next((magic for end, magic in _MAGIC.items() if name.endswith(end)), None)
     if magic is None or begin.startswith(magic):
         return
@@ -223,6 +223,6 @@ def _bar(name: str, done: int, whole: int | None) -> tqdm[Any]:
         unit="B",
         unit_scale=True,
         dynamic_ncols=True,
-        mininterval=0.2 if sys.stderr.isatty() else 5.0,  # a log file gets a line now and then
+        mininterval=0.2 if sys.stderr.isatty() else 5.0,  # a log file gets few lines
         leave=False,
     )

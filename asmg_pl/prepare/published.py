@@ -1,4 +1,4 @@
-"""Which data sets can be prepared, and where their publishers have them."""
+"""The published data sets that can be prepared, with the addresses of their files."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ _SOBAZAAR = "https://github.com/hainguyen-telenor/Learning-to-rank-from-implicit
 
 @dataclass(frozen=True)
 class Published:
-    """A data set.
+    """A published data set.
 
     Attributes:
         url: the file to download; ``None`` if it needs a login.
-        files: what must be in the folder when it is ready.
-        walk: options of ``asmg fit`` that read it.
-        md5: whether the publisher has an MD5 checksum beside the file, at the same address with ``.md5``.
-        by_hand: how to get it where it cannot be downloaded.
+        files: the files that must be in the folder when it is ready.
+        walk: the options of ``asmg fit`` that walk it.
+        md5: whether the publisher gives an MD5 checksum, at the file's address with ``.md5`` appended.
+        by_hand: how to get it, if it cannot be downloaded.
     """
 
     url: str | None

@@ -1,4 +1,4 @@
-"""Unpacking of archives that come from elsewhere: nothing leaves the folder, nothing grows beyond a bound."""
+"""Unpacks archives that are not trusted: no file leaves the folder, and no file grows beyond a limit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from asmg_pl.errors import DataError
 
 _PIECE = 1 << 20
 
-#: What reading a damaged archive raises. zipfile tells an unknown compression by NotImplementedError, a password by
+#: Errors of reading a damaged archive. zipfile reports an unknown compression by NotImplementedError, a password by
 #: RuntimeError, and a name that is not the UTF-8 it claims to be by a ValueError; bz2 a broken stream by
 #: an OSError, and a place before the beginning is EINVAL.
 _DAMAGED = (
@@ -25,13 +25,13 @@ _DAMAGED = (
 
 
 def unpack(archive: Path, folder: Path, files: tuple[str, ...], limit: int) -> None:
-    """Unpack some files of a zip archive into a folder, which has all of them afterwards or none.
+    """Unpack some files of a zip archive into a folder: all of them, or none.
 
     Args:
-        archive: the archive. The files may stand in a folder in it.
-        folder: where they go; made if it is not there.
-        files: their names.
-        limit: bytes that they may have together.
+        archive: the archive. The files may be in a folder in it.
+        folder: the folder to unpack into; it is made if it does not exist.
+        files: the names of the files.
+        limit: the most bytes that they may have together.
 
     Raises:
         DataError: if the archive is damaged or lacks a file, has names that lead out of the folder, or links, or is
@@ -45,7 +45,7 @@ def unpack(archive: Path, folder: Path, files: tuple[str, ...], limit: int) -> N
         except DataError:
             raise
         except _DAMAGED as error:
-            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # of the disk
+            if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # an error of the disk
                 raise
             raise DataError(
                 f"{archive} is damaged or no zip archive ({error}): remove it, and fetch it again"
@@ -77,7 +77,7 @@ def _extract(content: zipfile.ZipFile, archive: Path, folder: Path, files: tuple
     left = limit
     for name in files:
         with content.open(found[name]) as source, (folder / name).open("wb") as target:
-            while piece := source.read(_PIECE):  # what the archive says of its sizes may be wrong
+            while piece := source.read(_PIECE):  # the sizes that the archive gives may be wrong
                 left -= len(piece)
                 if left < 0:
                     raise DataError(

@@ -1,1 +1,1 @@
-"""Random numbers that depend on a key alone, so that order, prefixes and processes change none."""
+"""Random numbers that depend on a key alone, and not on order, prefixes or processes."""

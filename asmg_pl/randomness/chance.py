@@ -1,4 +1,4 @@
-"""Random numbers for draws that are redrawn until they fit: one after the other, or by the number of the draw."""
+"""Random numbers for draws that are repeated until they fit: in sequence, or by the number of the draw."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from torch import Tensor
 
 from asmg_pl.randomness.keyed import fraction
 
-#: Gives random numbers from 0 to 1, float64 [n]: for which draws (int64 [n]), and which try of theirs it is.
+#: Gives random numbers from 0 to 1, float64 [n], for draws (int64 [n]) and the number of the try.
 Chance = Callable[[Tensor, int], Tensor]
 
 
 def in_sequence(random: torch.Generator) -> Chance:
-    """Random numbers one after the other, on the generator's device."""
+    """Random numbers in sequence, on the generator's device."""
     return lambda draws, attempt: torch.rand(len(draws), dtype=torch.float64, device=random.device, generator=random)
 
 
 def by_number(seed: int, numbers: Tensor) -> Chance:
-    """Random numbers that depend on the seed, a draw's number and the try alone.
+    """Random numbers that depend only on the seed, the draw's number and the try.
 
     Args:
-        seed: of all draws.
-        numbers: what each draw is known by, wherever it is made, int64 [draws].
+        seed: the seed of all draws.
+        numbers: the numbers that identify the draws, int64 [draws].
     """
     return lambda draws, attempt: fraction(numbers[draws], seed % 2**64, attempt)

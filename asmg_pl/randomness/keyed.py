@@ -1,10 +1,10 @@
-"""Random numbers by key: each depends on its key alone, not on how many others are drawn, nor in which order.
+"""Random numbers by key: each depends on its key alone, not on the number of draws nor on their order.
 
     (seed, name) ─▶ key ─┐
                    row ──┼─▶ mix ─┐
                 column ──┴────────┴─▶ mix ─▶ a number
 
-So a table's row is the same however many rows there are, and on whatever device it is drawn.
+So a table row is the same for any number of rows and on any device.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-#: What tells consecutive counters apart: the golden ratio in 64 bits, as a signed number.
+#: The increment that separates consecutive counters: the golden ratio in 64 bits, as a signed number.
 STEP = 0x9E3779B97F4A7C15 - 2**64
 
 
 def seed_of(*key: int | str) -> int:
-    """A seed from 0 to 2**63 - 1 that depends on ``key`` alone."""
+    """Make a seed from 0 to 2**63 - 1 that depends on ``key`` alone."""
     words = [zlib.crc32(k.encode()) if isinstance(k, str) else k for k in key]
     return int(np.random.SeedSequence(words).generate_state(1, np.uint64)[0] >> np.uint64(1))
 
 
 def mix(values: Tensor) -> Tensor:
-    """SplitMix64's finaliser, a one-to-one map of int64 values whose bits all depend on all bits.
+    """SplitMix64's finaliser: a one-to-one map of int64 values, in which every bit depends on all bits.
 
     Source: Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", OOPSLA 2014.
     """
@@ -38,26 +38,26 @@ def mix(values: Tensor) -> Tensor:
 
 
 def uniform(rows: Tensor, columns: int, *key: int | str) -> Tensor:
-    """Numbers from -1 (inclusive) to 1 (exclusive), float32 [n, columns], for rows with these numbers, int64 [n]."""
+    """Draw numbers from -1 (inclusive) to 1 (exclusive), float32 [n, columns], for the rows numbered int64 [n]."""
     of_row = mix(rows * STEP + seed_of(*key))
     column = torch.arange(1, columns + 1, device=rows.device) * STEP
-    bits = _shifted(mix(of_row[:, None] + column), 40)  # 24 of them, which float32 holds exactly
+    bits = _shifted(mix(of_row[:, None] + column), 40)  # 24 bits, which float32 holds exactly
     return bits.float() * 2**-23 - 1
 
 
 def fraction(numbers: Tensor, *key: int | str) -> Tensor:
-    """A number from 0 (inclusive) to 1 (exclusive), float64 [n], for each of some numbers, int64 [n]."""
+    """Draw a number from 0 (inclusive) to 1 (exclusive), float64 [n], for each of these numbers, int64 [n]."""
     return _shifted(mix(mix(numbers * STEP + seed_of(*key)) + STEP), 11).double() * 2**-53
 
 
 @contextmanager
 def seeded(*key: int | str) -> Iterator[None]:
-    """A context in which torch's generator of the CPU starts from ``key``; it then goes on as if nothing had been."""
+    """A context in which torch's CPU generator starts from ``key``. Afterwards the generator has its earlier state."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed_of(*key))
         yield
 
 
 def _shifted(values: Tensor, by: int) -> Tensor:
-    """The bits of int64 values moved to the right, with zeros before them."""
+    """Shift the bits of int64 values to the right, with zeros from the left."""
     return (values >> by) & ((1 << (64 - by)) - 1)

@@ -1,1 +1,1 @@
-"""What the operating system gives a walk: files, locks, signals, streams and the environment."""
+"""Services of the operating system: files, locks, signals, standard streams and the environment."""

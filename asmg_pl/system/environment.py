@@ -1,4 +1,4 @@
-"""What the program takes from its surroundings: standard streams, a home folder, the working folder's modules."""
+"""The program's environment: standard streams, a home folder, and modules of the working folder."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from typing import Any
 
 
 class LastingStream:
-    """A text stream that goes on when it cannot be written.
+    """A text stream whose failures do not end the program.
 
-    A reader that has gone (``| head -1``), a full disk behind ``2> log`` or a closed terminal does not end a walk.
+    A walk goes on after its reader has gone (``| head -1``), the disk behind ``2> log`` is full, or the terminal is
+    closed.
 
     Attributes:
-        lost: why the first text that was lost could not be written. A reader that has gone loses nothing.
+        lost: the reason why the first lost text could not be written. A reader that has gone counts as no loss.
     """
 
     def __init__(self, stream: Any) -> None:
@@ -55,23 +56,23 @@ class LastingStream:
 def lasting_streams() -> Iterator[None]:
     """A context in which standard output and error can fail without ending the program.
 
-    Where they are closed, ``/dev/null`` takes their place, so that no file which is opened later does.
+    If one of them is closed, ``/dev/null`` takes its place, so that no file opened later takes it.
 
     Raises:
-        SystemExit: with 2, if the program ends well after it has only shown something, and that was lost.
+        SystemExit: with 2, if the program ends well, its only task was to show something, and this was lost.
     """
     for descriptor in (0, 1, 2):
         try:
             os.fstat(descriptor)
         except OSError:
-            os.open(os.devnull, os.O_RDWR)  # gets the lowest free descriptor, which is this one
-    before = sys.stdout, sys.stderr  # None where they are closed
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest free descriptor, which is this one
+    before = sys.stdout, sys.stderr  # None if they are closed
     out = sys.stdout = LastingStream(before[0] or io.StringIO())
     err = sys.stderr = LastingStream(before[1] or io.StringIO())
     only_shown = False
     try:
         yield
-    except SystemExit as end:  # of --help and --print_config
+    except SystemExit as end:  # the output of --help and --print_config
         only_shown = not end.code
         raise
     finally:
@@ -87,7 +88,7 @@ def lasting_streams() -> Iterator[None]:
 
 
 def _drop_what_is_left(descriptor: int, stream: Any) -> None:
-    """Let the interpreter's own last flush succeed."""
+    """Discard unwritten text, so that the interpreter's own last flush succeeds."""
     try:
         if stream is not None:
             stream.flush()
@@ -98,7 +99,7 @@ def _drop_what_is_left(descriptor: int, stream: Any) -> None:
 
 
 def have_home() -> None:
-    """Have a home folder, in which libraries keep their caches: a temporary one where there is none."""
+    """Provide a home folder for the caches of libraries: a temporary one, if there is none."""
     try:
         found = Path.home().is_dir()
     except (RuntimeError, OSError):  # HOME is not set, and the system does not know the user
@@ -110,10 +111,10 @@ def have_home() -> None:
 
 
 def import_from_working_folder() -> None:
-    """Let class paths name modules of the working folder, after all that are installed."""
+    """Let class paths name modules of the working folder. Installed modules go before them."""
     try:
         folder = os.getcwd()
-    except FileNotFoundError:  # it has been removed
+    except FileNotFoundError:  # the working folder has been removed
         return
     if folder not in sys.path:
         sys.path.append(folder)

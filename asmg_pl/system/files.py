@@ -1,4 +1,4 @@
-"""Writing a file, or a folder, in one step: whatever interrupts it, the old one or the new one is there, and whole."""
+"""Writes files and folders in one step: after an interruption there is the old one or the new one, and whole."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ PARTIAL = ".partial"
 
 @contextmanager
 def written_whole(path: Path) -> Iterator[Path]:
-    """Give another path to write to. When that is done, its content goes to the disk and takes the name ``path``.
+    """Give another path to write to. Afterwards its content is flushed to the disk and renamed to ``path``.
 
-    After an error, nothing of the new content is left.
+    An error leaves nothing of the new content.
 
     Args:
-        path: the file or folder that is wanted; an older one is replaced.
+        path: the file or folder to write; an older one is replaced.
 
     Yields:
-        The path to write to, beside the other one; nothing is there yet.
+        The path to write to, beside ``path``; there is no such file yet.
 
     Raises:
-        StorageError: if the disk takes no more, or the folder cannot be written to.
+        StorageError: if the disk is full or fails, or the folder cannot be written to.
     """
     partial = path.with_name(path.name + PARTIAL)
     try:
@@ -49,7 +49,7 @@ def written_whole(path: Path) -> Iterator[Path]:
 
 
 def not_written(path: Path, reason: str) -> StorageError:
-    """The error that says why a path could not be written."""
+    """Make the error that says why a path could not be written."""
     return StorageError(
         f"{path} could not be written ({reason}). Nothing of it is left, and what was there before is as it was: make "
         "room there, or see to the disk"
@@ -57,9 +57,9 @@ def not_written(path: Path, reason: str) -> StorageError:
 
 
 def storage_reason(error: BaseException) -> str | None:
-    """What the system said of a disk, if that is the reason of an error; ``None`` if not.
+    """The system's message about a disk, if a disk caused this error; otherwise ``None``.
 
-    torch, which writes in C++, raises something else, whose context it is.
+    torch writes in C++ and raises another error, whose context is the system's error.
     """
     cause: BaseException | None = error
     while cause is not None:
@@ -70,7 +70,7 @@ def storage_reason(error: BaseException) -> str | None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file or a folder, if it is there."""
+    """Remove a file or a folder, if it exists."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -78,7 +78,7 @@ def remove(path: Path) -> None:
 
 
 def sync(path: Path) -> None:
-    """Have a file's content, or a folder's list of files, written to the disk itself."""
+    """Flush a file's content, or a folder's list of files, to the disk."""
     file = os.open(path, os.O_RDONLY)
     try:
         os.fsync(file)

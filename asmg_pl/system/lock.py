@@ -1,4 +1,4 @@
-"""One program at a time: a lock that the operating system lets go of when its holder ends, however it ends."""
+"""A lock for one program at a time. The operating system releases it when its holder ends, however it ends."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from asmg_pl.errors import BusyError
 
 @contextmanager
 def locked(path: Path, what: str, mend: str, wait: float = 0.0, again: bool = True) -> Iterator[None]:
-    """Hold a lock.
+    """Hold a lock on a file.
 
     Args:
-        path: the file that is locked. It stays there, empty; beside it, with ``.holder`` at its end, stands who holds
-            it as long as somebody does.
-        what: what the lock is for, as in "the stream streams/clicks is being written".
-        mend: what the other program's user can do beside waiting.
-        wait: seconds to wait for another program to end.
-        again: whether the process that holds it already may ask for it again.
+        path: the file to lock. It stays, empty. While the lock is held, a file with ``.holder`` appended to the name
+            says who holds it.
+        what: the purpose of the lock, as in "the stream streams/clicks is being written".
+        mend: the advice to the user of a second program, for the message.
+        wait: the seconds to wait for another program.
+        again: whether a process that holds the lock may lock it again.
 
     Raises:
-        BusyError: if another program holds it; the message says which.
+        BusyError: if another program holds the lock; the message names this program.
     """
     lock = FileLock(path.resolve(), is_singleton=again)
     try:
@@ -55,5 +55,5 @@ def _holder(path: Path) -> str:
     try:
         found = json.loads(_beside(path).read_bytes())
         return f", process {int(found['process'])} on {found['host']!s:.80} since {found['since']!s:.40}"
-    except (OSError, ValueError, KeyError, TypeError):  # it has just begun, or is just ending
+    except (OSError, ValueError, KeyError, TypeError):  # its holder has just begun, or is just ending
         return ""

@@ -1,7 +1,7 @@
-"""Signals that ask the program to stop: one line that says how to go on, and exit status 128 + the signal's number.
+"""Signals that stop the program: one line says how to go on, and the exit status is 128 + the signal's number.
 
-They stop the program wherever it is. Whatever it was writing is written aside until it is whole, so that nothing is
-lost but the phase, or the part of a stream, that was under way.
+A signal stops the program at any point. Files are written aside until they are whole, so only the present phase, or the
+present part of a stream, is lost.
 """
 
 from __future__ import annotations
@@ -15,30 +15,30 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-#: SIGUSR1 is how SLURM can announce the end of a job's time.
+#: SLURM can announce the end of a job's time with SIGUSR1.
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
-#: What to do after a stop, by the program's first argument.
+#: The advice after a stop, by the program's first argument.
 GOING_ON = {"fit": "go on with --ckpt_path last", "prepare": "call it again to go on"}
 
-#: Seconds after which a process ends that is held up in a library, where Python's handlers do not run.
+#: Seconds after which a process ends that waits in a library, where Python's handlers do not run.
 PATIENCE = 10.0
 
 
 class Stopped(BaseException):
-    """The program was asked to stop.
+    """An exception that stops the program after a signal.
 
-    It is no :class:`Exception`, so that no code takes it for an error that it can handle.
+    It is not a subclass of :class:`Exception`, so no code handles it as an error.
     """
 
     def __init__(self, signum: int) -> None:
-        """Say by which signal."""
+        """Keep the number of the signal."""
         super().__init__(signum)
         self.signum = signum
 
 
 class _Catcher:
-    """Says that the program stops, raises :class:`Stopped` at the first signal, and ends the process at the second."""
+    """A handler that raises :class:`Stopped` at the first signal, and ends the process at the second."""
 
     def __init__(self) -> None:
         self.caught: int | None = None
@@ -52,18 +52,18 @@ class _Catcher:
         raise Stopped(signum)
 
     def say(self, signum: int) -> None:
-        """Write the line, once, past Python's own buffers, which the signal may have interrupted."""
+        """Write the line once. It bypasses Python's buffers, which the signal may have interrupted."""
         if not self._said.acquire(blocking=False):
             return
         if any(os.environ.get(name, "0") != "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID")):
-            return  # the first process speaks for all
+            return  # the first process writes for all
         going_on = GOING_ON.get(sys.argv[1] if len(sys.argv) > 1 else "", "")
         line = f"\nasmg: stopped by {signal.Signals(signum).name}" + (f": {going_on}" if going_on else "") + "\n"
         with suppress(OSError):
             os.write(2, line.encode())
 
     def watch(self, pipe: int) -> None:
-        """Wait for signals, whose numbers come through a pipe, in a thread that runs while the main one is held up."""
+        """Wait for the numbers of signals from a pipe, in a thread that also runs while the main thread waits."""
         while number := os.read(pipe, 1):
             if number[0] in STOPPING:
                 self.say(number[0])
@@ -80,8 +80,8 @@ _catcher: _Catcher | None = None
 def stop_on_signals() -> Iterator[None]:
     """A context in which signals end the program: Ctrl-C (SIGINT), SIGTERM, SIGHUP and SIGUSR1.
 
-    Signals that are ignored, as by ``nohup``, stay so. A second signal ends the process at once. Of the processes that
-    Lightning has launched only the first one listens: it ends the others.
+    Signals that are ignored, as under ``nohup``, stay ignored. A second signal ends the process at once. Of the
+    processes that Lightning has launched, only the first one handles signals; it ends the others.
 
     Raises:
         SystemExit: with 128 + the signal's number.
@@ -101,10 +101,10 @@ def stop_on_signals() -> Iterator[None]:
     try:
         catch_again()
         yield
-    except KeyboardInterrupt:  # of a library that has a handler of its own for a while
+    except KeyboardInterrupt:  # a library has set its own handler for a while
         catcher.say(signal.SIGINT)
         sys.exit(128 + signal.SIGINT)
-    except BaseException:  # Stopped, or what another process caused that was stopped first
+    except BaseException:  # Stopped, or an error caused by another process that was stopped first
         if catcher.caught is not None:
             sys.exit(128 + catcher.caught)
         raise
@@ -117,14 +117,14 @@ def stop_on_signals() -> Iterator[None]:
 
 
 def catch_again() -> None:
-    """Within :func:`stop_on_signals`, take back the signals for which a library has put its own handler in front."""
+    """Within :func:`stop_on_signals`, set the handler again where a library has replaced it."""
     for signum in STOPPING:
         if _catcher is not None and signal.getsignal(signum) != signal.SIG_IGN:
             _set(signum, signal.SIG_IGN if _is_launched() else _catcher)
 
 
 def is_stopping() -> bool:
-    """Whether a signal has asked to stop; what is raised then may be an error that it has caused in a library."""
+    """Whether a signal has stopped the program. An error after it may come from a library that it interrupted."""
     return _catcher is not None and _catcher.caught is not None
 
 
@@ -134,13 +134,13 @@ def _is_launched() -> bool:
 
 
 def _end_with_parent(parent: int) -> None:
-    """End a launched process that has outlived the first one, but may be waiting for it, in a thread."""
+    """Watch, in a thread, for the end of the first process, and end this launched one, which may wait for it."""
     while os.getppid() == parent:
         time.sleep(0.5)
-    time.sleep(PATIENCE)  # in which it says itself that there is no answer
+    time.sleep(PATIENCE)  # time in which it reports itself that there is no answer
     os._exit(2)
 
 
 def _set(signum: int, handler: object) -> None:
-    with suppress(TypeError):  # a handler that was not set from Python
+    with suppress(TypeError):  # the handler was not set from Python
         signal.signal(signum, handler)  # type: ignore[arg-type]

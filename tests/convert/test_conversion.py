@@ -203,8 +203,8 @@ BAD = [
     ("7,31,,1", "label '' is not a number"),
     (",31,2.5,1", "user '' is not an id"),
     ("7,,2.5,1", "item '' is not an id"),
-    ("7,31,2.5", "3 fields where the header has 4"),
-    ("7,31,2.5,1,1", "5 fields where the header has 4"),
+    ("7,31,2.5", "3 fields instead of 4"),
+    ("7,31,2.5,1,1", "5 fields instead of 4"),
     ("7,3\0,2.5,1", "the row has NUL bytes"),
     ('7,3"1,2.5,1', 'a " stands where no field begins or ends'),
 ]
@@ -297,7 +297,7 @@ def test_files_that_are_none_are_told_together(write: Write, tmp_path: Path) -> 
     message = refused(tmp_path, tmp_path / "nowhere.csv", tmp_path / "empty", odd, cut)
     assert f"there is no file {tmp_path / 'nowhere.csv'}" in message
     assert f"folder {tmp_path / 'empty'} has no file whose name ends in" in message
-    assert f"{odd}: the name of a table ends in .csv, " in message
+    assert f"{odd}: the name of an input file ends in .csv, " in message
     assert "not in .dat; if it is text, give --delimiter" in message
     assert f"{cut} cannot be read as Parquet" in message
 

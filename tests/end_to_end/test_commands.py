@@ -30,12 +30,12 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs
 ELSEWHERE = {
     "make ": "sets up an environment of its own; .ci/run calls demo, docs, lint and test",
     ". .venv/bin/activate": "the tests run in an environment already",
+    "pip install": "fetches from the network; the wheel is installed here by other means",
     "asmg prepare": "fetches from the network; tests/prepare has a server of its own",
     "asmg fit --config configs/movielens_25m.yaml": "needs a data set that asmg prepare fetches",
     "python tools/tune_methods.py": "walks for hours; tests/tools/test_tune_methods.py has a small one",
     "python tools/sweep_option.py": "walks for many minutes; tests/tools/test_sweep_option.py has a small one",
     "python tools/sweep.py": "walks for many minutes; tests/tools/test_sweep.py has a small one",
-    "python tools/reproduce_paper.py": "walks for hours; tests/tools/test_reproduce_paper.py has a small one",
     "srun ": "takes two machines with SLURM",
     "wandb sync": "needs an account and the network",
     "python tools/compare_methods.py runs/all --methods configs/methods/*.yaml --tuned": "needs what tuning found; "
@@ -66,8 +66,8 @@ SHORTER = {
     r".*-m asmg_pl fit ": "--trainer.accelerator cpu",
     r".*-m asmg_pl fit .*configs/asmg.yaml": "--data.source DriftingStream --data.source.init_args.rows 1240 "
     "--data.source.init_args.users 40 --data.source.init_args.items 30 --model.init_args.pretrain_epochs 1",
-    r"(asmg|.* asmg_pl) \w+ .*configs/demo.yaml": "--data.source.init_args.rows 1240 --data.source.init_args.users 40 "
-    "--data.source.init_args.items 30",
+    r"(asmg|.* asmg_pl) \w+ .*(configs/demo\.yaml|--config demo\b)": "--data.source.init_args.rows 1240 "
+    "--data.source.init_args.users 40 --data.source.init_args.items 30",
     r".*asmg(_pl)? (fit|test|validate) ": "--model.init_args.pretrain_epochs 1",
     r".*asmg(_pl)? fit (?!.*--loop\.until)": "--loop.until 13",
     r".*asmg(_pl)? fit (?!.*--ckpt_path)": "--checkpoint.overwrite true",
@@ -194,8 +194,8 @@ def from_the_repository(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -
 def run_in_order(document: Path) -> Iterator[str]:
     """The commands of a document that are to be run; the files of code that it shows are written first."""
     text = document.read_text()
-    named = re.findall(r"in a file `(\w+\.py)`", text)
-    for name, code in zip(named, re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL), strict=True):
+    named = re.findall(r"in a file `(\w+\.py)`.*?```python\n(.*?)```", text, flags=re.DOTALL)
+    for name, code in named:
         Path(name).write_text(code)
     for command in commands(document):
         if not elsewhere(command):

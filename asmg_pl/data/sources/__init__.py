@@ -1,4 +1,4 @@
-"""Streams: on disk, as public data sets are distributed, and synthetic."""
+"""Sources of streams: streams on disk, published data sets, and a synthetic stream."""
 
 from asmg_pl.data.sources.base import Source
 from asmg_pl.data.sources.drift import DriftingStream

@@ -1,4 +1,4 @@
-"""Where a stream comes from."""
+"""The interface of a source, from which a stream is read."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from asmg_pl.data.log import InteractionLog
 
 
 class Source(ABC):
-    """Reads a stream into an :class:`~asmg_pl.data.log.InteractionLog`.
+    """A source of a stream, which reads it into an :class:`~asmg_pl.data.log.InteractionLog`.
 
-    A source says *how* raw data becomes interactions (columns, filters, labels); *where* the files are is the data
-    module's ``root``.
+    A source says *how* raw data become interactions (columns, filters, labels). The data module's ``root`` says *where*
+    the files are.
     """
 
     @abstractmethod

@@ -1,9 +1,8 @@
-"""What streams of clicks share: each row is something that a user did, and negatives are sampled beside it."""
+"""The base of streams of clicks: each row is an action of a user, and negatives are sampled."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,18 +13,13 @@ from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.negatives import Candidates, add_negatives
 from asmg_pl.data.sources.base import Source
 from asmg_pl.data.sources.expected import Expected
-from asmg_pl.data.tables.columns import Column
-from asmg_pl.data.tables.opening import open_tables
-from asmg_pl.data.tables.quarantine import Quarantine
-from asmg_pl.data.tables.rows import check_schema, read_rows
-from asmg_pl.data.tables.times import TimeUnit
 from asmg_pl.errors import ConfigError
 
 
 class ClickSource(Source):
-    """Clicks with a sampled negative for each, drawn once; all clicks enter the user's later histories.
+    """Clicks with sampled negatives, which are drawn once. All clicks enter the user's later histories.
 
-    Source: preprocessing of Peng et al. (RecSys 2021).
+    Source: the preprocessing of Peng et al. (RecSys 2021).
     """
 
     def __init__(
@@ -38,16 +32,16 @@ class ClickSource(Source):
         """Choose the negatives.
 
         Args:
-            negatives: how many are drawn for each click, uniformly; 0 for a stream of positives only.
-            seed: what is drawn depends on it alone.
-            expected: how many ``users``, ``items``, ``categories`` and ``positives`` the data set has, to be warned if
-                the files hold others.
-            candidates: which items are drawn, those ``seen`` up to the click or ``all``, see
-                :func:`~asmg_pl.data.negatives.add_negatives`. The published preprocessing has ``all``, some of which
-                appear only later; choose that to reproduce published figures, and for nothing else.
+            negatives: the number of negatives per click, drawn uniformly; 0 for a stream of positives only.
+            seed: the seed of the draws.
+            expected: the numbers of ``users``, ``items``, ``categories`` and ``positives`` in the data set. A warning
+                says if the files have other numbers.
+            candidates: the items that can be drawn: those ``seen`` up to the click, or ``all``, see
+                :func:`~asmg_pl.data.negatives.add_negatives`. The published preprocessing has ``all``, of which some
+                appear only later. Choose it only to reproduce published figures.
 
         Raises:
-            ConfigError: if the number is negative, or something else is expected.
+            ConfigError: if ``negatives`` is negative, or ``expected`` has another name.
         """
         if negatives < 0:
             raise ConfigError(f"source.negatives must not be negative, got {negatives}")
@@ -58,7 +52,7 @@ class ClickSource(Source):
 
     @abstractmethod
     def clicks(self, root: Path) -> pl.DataFrame:
-        """The clicks in ``root``: columns ``user``, ``item``, ``time`` (seconds since 1970) and maybe ``category``."""
+        """Read the clicks: columns ``user``, ``item``, ``time`` (seconds since 1970) and optionally ``category``."""
 
     def read(self, root: Path | None) -> InteractionLog:
         """Read the clicks and draw their negatives.
@@ -74,7 +68,7 @@ class ClickSource(Source):
         if self.negatives:
             rows = add_negatives(rows, self.negatives, "uniform", self.seed, candidates=self.candidates)
         catalogue = None
-        if "category" in clicks.columns:  # that of an item's first row
+        if "category" in clicks.columns:  # the category in an item's first row
             catalogue = clicks.group_by("item", maintain_order=True).agg(pl.col("category").first())
             catalogue = catalogue.select("item", categories=pl.concat_list("category"))
         log = InteractionLog.from_frame(rows.select("user", "item", "label", "time"), catalogue)
@@ -83,32 +77,9 @@ class ClickSource(Source):
 
 
 def days(log: InteractionLog, first: int, last: int) -> InteractionLog:
-    """The rows from a time on and before another.
+    """The rows from one time up to another, which is excluded.
 
-    Earlier ones are still in histories, their users and items are known, and none of them is to be a negative.
+    Earlier rows stay in histories, their users and items are known, and their items are no negatives of these users.
     """
     begin, end = log.first_from(torch.tensor([first, last])).tolist()
     return replace(log.between(begin, end), before=log.between(0, begin), landmarks={0: log.known(begin)})
-
-
-def read_table(
-    root: Path, name: str, columns: Sequence[Column], unit: TimeUnit = "s", keep: pl.Expr | None = None
-) -> pl.DataFrame:
-    """The rows of a file with a header; no malformed row is accepted.
-
-    Args:
-        root: the folder.
-        name: the file, with ``.gz`` at its end or, unpacked, without.
-        columns: what to read.
-        unit: of the times.
-        keep: which rows to keep.
-
-    Raises:
-        DataError: if the file is missing, damaged or malformed.
-    """
-    path = root / name
-    if not path.is_file() and (plain := root / name.removesuffix(".gz")).is_file():
-        path = plain
-    tables = open_tables([path], ",", '"')
-    check_schema([(tables, columns, "fetch it again")], unit)
-    return read_rows(tables, columns, Quarantine(), keep)[0]

@@ -17,23 +17,23 @@ from asmg_pl.data.sources.base import Source
 from asmg_pl.data.stream import StreamWriter
 from asmg_pl.errors import ConfigError
 
-CHUNK = 2**18  # rows that are drawn at once
-CHUNKS_PER_PART = 16  # of a stream on disk
-WIDTH = 4  # numbers in a taste
+CHUNK = 2**18  # the number of rows that are drawn at once
+CHUNKS_PER_PART = 16  # for a stream on disk
+WIDTH = 4  # the dimension of a taste
 
 
 class DriftingStream(Source):
-    """Users rate items they come across; what they like, and what there is, changes smoothly with time.
+    """A synthetic stream: users rate items, and tastes, fashions and items change smoothly with time.
 
     A row's label is drawn with log-odds ``u(t)·v + trend(t) + noise``:
 
     - **interest drift**: each user's taste ``u(t)`` turns slowly in a plane of its own;
     - **seasonal trends**: each category comes into fashion and goes out of it again, ``season`` times over the stream;
-    - **item birth and decay**: an item appears at a random time and is come across ever less as it ages;
+    - **item birth and decay**: an item appears at a random time, and is rated less and less as it ages;
     - **label noise**: a share of the labels is a coin toss.
 
-    Drift that goes on in one direction for a while is what a model of the parameters' course can anticipate and a
-    model that only follows cannot.
+    A drift that keeps its direction for a while can be anticipated by a model of the parameters' course, but not by a
+    model that only follows the data.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class DriftingStream(Source):
         noise: float = 0.1,
         seed: int = 7,
     ) -> None:
-        """Plant the drift.
+        """Set the sizes and the drift.
 
         Args:
             users: number of users.
@@ -61,7 +61,7 @@ class DriftingStream(Source):
             trend: amplitude of the categories' fashion, in log-odds.
             birth: share of the items that appear during the stream rather than at its start.
             noise: share of labels that are a coin toss.
-            seed: of everything that is drawn.
+            seed: the seed of all draws.
         """
         for name, value in {"users": users, "items": items, "rows": rows, "categories": categories}.items():
             if value < 1:
@@ -86,21 +86,21 @@ class DriftingStream(Source):
                 bar.update(sum(map(len, chunks)))
 
     def catalogue(self) -> pl.DataFrame:
-        """The items' categories."""
+        """The categories of the items."""
         items = self._items()
         return pl.DataFrame({"item": np.arange(self.items), "categories": [np.unique(c) for c in items.category]})
 
     def chunks(self) -> Iterator[pl.DataFrame]:
         """Draw the rows in the order of time, at most ``CHUNK`` at once.
 
-        Each chunk has a source of randomness of its own, so that it depends on no other.
+        Each chunk has its own random numbers, so it does not depend on the others.
         """
         items, draw = self._items(), self._randomness("users")
         first, second = (draw.normal(size=(self.users, WIDTH)) for _ in range(2))
         for number, begin in enumerate(range(0, self.rows, CHUNK)):
             count = min(CHUNK, self.rows - begin)
             draw = self._randomness("rows", number)
-            time = (begin + count * np.sort(draw.random(count))) / self.rows  # the stream runs from 0 to 1
+            time = (begin + count * np.sort(draw.random(count))) / self.rows  # the stream lasts from 0 to 1
             user = (self.users * draw.random(count) ** 2).astype(np.int64)  # a few users are very active
             item = items.come_across(draw, time)
 
@@ -131,13 +131,13 @@ class DriftingStream(Source):
 
 
 class _Items(NamedTuple):
-    """What there is to like.
+    """The items of the synthetic stream.
 
     Attributes:
-        born: when each item appears, from 0 to 1, float64 [items].
-        taste: what users' interest is multiplied with, float64 [items, WIDTH].
-        category: two categories of each item, maybe the same, int64 [items, 2].
-        phase: where each category's fashion begins, float64 [categories].
+        born: the time at which each item appears, from 0 to 1, float64 [items].
+        taste: the vector whose product with a user's taste is the user's interest, float64 [items, WIDTH].
+        category: two categories of each item, which may be equal, int64 [items, 2].
+        phase: the phase of each category's fashion, float64 [categories].
     """
 
     born: np.ndarray
@@ -146,7 +146,7 @@ class _Items(NamedTuple):
     phase: np.ndarray
 
     def come_across(self, draw: np.random.Generator, time: np.ndarray) -> np.ndarray:
-        """For each time an item that has appeared by then, the younger the likelier, int64 [rows]."""
+        """Draw an item for each time, int64 [rows]. It has appeared by then; younger items are likelier."""
         by_age = np.argsort(self.born, kind="stable")
         there = np.searchsorted(self.born[by_age], time, side="right")
         # The newest item has position 0; squaring a uniform draw prefers it.

@@ -1,4 +1,4 @@
-"""What a published data set should have, so that results which cannot be compared are not compared."""
+"""Compares a data set's counts with the published ones, since results on other rows cannot be compared."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from asmg_pl.errors import ConfigError
 
 
 class Expected:
-    """Numbers that a data set should have."""
+    """The counts that a published data set should have."""
 
     def __init__(self, source: str, counts: dict[str, int] | None, names: Sequence[str]) -> None:
-        """Take the numbers.
+        """Set the expected counts.
 
         Args:
-            source: whose they are, for messages.
-            counts: the numbers expected, by name; nothing is expected by default.
-            names: what can be counted.
+            source: the name of the source, for messages.
+            counts: the expected counts by name; by default nothing is expected.
+            names: the names of all counts.
 
         Raises:
-            ConfigError: if something else is to be counted.
+            ConfigError: if ``counts`` has another name.
         """
         self.source = source
         self.counts = counts or {}
@@ -28,7 +28,7 @@ class Expected:
             raise ConfigError(f"source.expected: {name!r} is none of {', '.join(names)}")
 
     def check(self, **found: object) -> None:
-        """Warn if what was found, by name, differs."""
+        """Warn if the counts that were found differ from the expected ones."""
         other = [f"{found[n]:,} {n} instead of {count:,}" for n, count in self.counts.items() if found[n] != count]
         if other:
             warnings.warn(

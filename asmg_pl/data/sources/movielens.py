@@ -8,8 +8,9 @@ import polars as pl
 
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.sources.expected import Expected
+from asmg_pl.data.sources.published import number, read_file, read_ratings, read_titles, separated
 from asmg_pl.data.sources.ratings import RatingSource
-from asmg_pl.data.sources.text import read_categories, read_ratings
+from asmg_pl.data.tables.columns import Column
 
 
 class MovieLens(RatingSource):
@@ -18,7 +19,7 @@ class MovieLens(RatingSource):
     Reads ``ratings.csv`` and ``movies.csv`` (25M, 32M, latest, latest-small) or, where there is no ``ratings.csv``,
     ``ratings.dat`` and ``movies.dat`` (1M, 10M).
 
-    ``(no genres listed)`` is a genre like the others: it is how the data set, and the results published on it, count.
+    ``(no genres listed)`` is a genre like the others, as in the data set's own counts and in published results.
     """
 
     rating_range = (0.5, 5.0)
@@ -33,15 +34,15 @@ class MovieLens(RatingSource):
         """Choose the rows and their labels.
 
         Args:
-            positive_from: ratings from here on are positive, those below negative.
+            positive_from: the lowest positive rating; lower ratings are negative.
             start: first day to keep (UTC), as in 2014-01-31; by default from the beginning.
             end: last day to keep (UTC); by default to the end.
-            expected: how many ``users``, ``items``, ``categories`` and ``rows`` these days have, to be warned if the
-                files hold others.
+            expected: the numbers of ``users``, ``items``, ``categories`` and ``rows`` on these days. A warning says if
+                the files have other numbers.
 
         Raises:
-            ConfigError: if the threshold is no possible rating, a date is malformed or before ``start``, or something
-                else is expected.
+            ConfigError: if the threshold is no possible rating, a date is malformed or before ``start``, or
+                ``expected`` has another name.
         """
         super().__init__(positive_from, start, end)
         self.expected = Expected(type(self).__name__, expected, ("users", "items", "categories", "rows"))
@@ -53,21 +54,20 @@ class MovieLens(RatingSource):
         return log
 
     def ratings(self, root: Path) -> pl.DataFrame:
-        """The rows of the file of ratings."""
+        """Read the file of ratings."""
         if _older(root):
-            return read_ratings(root / "ratings.dat", "::", self.rating_range)
-        return read_ratings(root / "ratings.csv", ",", self.rating_range, header="userId,movieId,rating,timestamp")
+            return read_ratings(root / "ratings.dat", self.rating_range)
+        return read_ratings(root / "ratings.csv", self.rating_range, ("userId", "movieId", "rating", "timestamp"))
 
     def categories(self, root: Path) -> pl.DataFrame:
-        """The genres of the file of films."""
+        """Read the genres from the file of films."""
         if _older(root):
-            pattern = r"(?<item>[0-9]+)::.*::(?<categories>[^:]*)"
-            return read_categories(root / "movies.dat", pattern, form="movie::title::genre|genre", any_bytes=True)
-        header = "movieId,title,genres"
-        # A title with commas or quotes is quoted, its own quotes doubled. Unlike a CSV parser, which would look for the
-        # end of an open quote in the following lines and swallow them, this finds the line that is wrong.
-        pattern = r'(?<item>[0-9]+),(?:"(?:[^"]|"")*"|[^",]*),(?<categories>[^",]*)'
-        return read_categories(root / "movies.csv", pattern, form=header, header=header)
+            return read_titles(root / "movies.dat", encoding="latin-1")
+        columns = [
+            number("item", "movieId"),
+            Column("categories", "genres", "genres", separated, "a list of genres"),
+        ]
+        return read_file(root / "movies.csv", columns)
 
 
 def _older(root: Path) -> bool:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import polars as pl
 
+from asmg_pl.data.sources.published import read_ratings, read_titles
 from asmg_pl.data.sources.ratings import RatingSource
-from asmg_pl.data.sources.text import read_categories, read_ratings
 
 
 class MovieTweetings(RatingSource):
@@ -19,7 +19,7 @@ class MovieTweetings(RatingSource):
         """Choose the rows and their labels.
 
         Args:
-            positive_from: ratings from here on are positive, those below negative.
+            positive_from: the lowest positive rating; lower ratings are negative.
             start: first day to keep (UTC), as in 2014-01-31; by default from the beginning.
             end: last day to keep (UTC); by default to the end.
 
@@ -29,11 +29,9 @@ class MovieTweetings(RatingSource):
         super().__init__(positive_from, start, end)
 
     def ratings(self, root: Path) -> pl.DataFrame:
-        """The rows of ``ratings.dat``."""
-        return read_ratings(root / "ratings.dat", "::", self.rating_range)
+        """Read the ratings from ``ratings.dat``."""
+        return read_ratings(root / "ratings.dat", self.rating_range)
 
     def categories(self, root: Path) -> pl.DataFrame:
-        """The genres of ``movies.dat``."""
-        # A title may contain the separator, a genre never does: the last one counts.
-        pattern = r"(?<item>[0-9]+)::.*::(?<categories>[^:]*)"
-        return read_categories(root / "movies.dat", pattern, form="movie::title::genre|genre")
+        """Read the genres from ``movies.dat``."""
+        return read_titles(root / "movies.dat")

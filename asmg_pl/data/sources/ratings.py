@@ -1,4 +1,4 @@
-"""What streams of explicit ratings share: the choice of dates, and which ratings count as positive."""
+"""The base of streams of explicit ratings: the choice of days, and the threshold of positive ratings."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _EPOCH = date(1970, 1, 1).toordinal()
 
 
 class RatingSource(Source):
-    """Ratings with a time, made binary by a threshold; an item liked enters the user's later histories.
+    """Ratings with a time, which a threshold turns into labels. Liked items enter the user's later histories.
 
     Attributes:
-        rating_range: the lowest and the highest rating there is.
+        rating_range: the lowest and the highest possible rating.
     """
 
     rating_range: ClassVar[tuple[float, float]]
@@ -30,7 +30,7 @@ class RatingSource(Source):
         """Choose the rows and their labels.
 
         Args:
-            positive_from: ratings from here on are positive, those below negative.
+            positive_from: the lowest positive rating; lower ratings are negative.
             start: first day to keep (UTC), as in 2014-01-31; by default from the beginning.
             end: last day to keep (UTC); by default to the end.
 
@@ -48,11 +48,11 @@ class RatingSource(Source):
 
     @abstractmethod
     def ratings(self, root: Path) -> pl.DataFrame:
-        """The ratings in ``root``: columns ``user``, ``item``, ``rating`` and ``time`` (seconds since 1970, UTC)."""
+        """Read the ratings: columns ``user``, ``item``, ``rating`` and ``time`` (seconds since 1970, UTC)."""
 
     @abstractmethod
     def categories(self, root: Path) -> pl.DataFrame:
-        """The catalogue in ``root``: columns ``item`` and ``categories`` (a list per item)."""
+        """Read the catalogue: columns ``item`` and ``categories`` (a list per item)."""
 
     def read(self, root: Path | None) -> InteractionLog:
         """Read the ratings of the chosen days.

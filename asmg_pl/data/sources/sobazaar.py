@@ -1,4 +1,4 @@
-"""Sobazaar: what users of a fashion app did with products, anonymised."""
+"""Sobazaar: anonymised actions of a fashion app's users on products."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import polars as pl
 
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.negatives import Candidates
-from asmg_pl.data.sources.clicks import ClickSource, days, read_table
+from asmg_pl.data.sources.clicks import ClickSource, days
+from asmg_pl.data.sources.published import read_file
 from asmg_pl.data.tables import columns as meaning
 from asmg_pl.data.tables import times
 from asmg_pl.errors import ConfigError, DataError
@@ -18,10 +19,10 @@ FILE = "Sobazaar-hashID.csv.gz"
 
 
 class Sobazaar(ClickSource):
-    """All actions of ``Sobazaar-hashID.csv.gz``, whatever they were; there are no categories.
+    """All actions in ``Sobazaar-hashID.csv.gz``, of all kinds; there are no categories.
 
-    Earlier rows than the first day are no part of the stream, but are in its histories and among what negatives must
-    not be.
+    Rows before the first day are not in the stream. They are in its histories, and their items are no negatives of the
+    same users.
     """
 
     def __init__(
@@ -33,16 +34,17 @@ class Sobazaar(ClickSource):
         expected: dict[str, int] | None = None,
         candidates: Candidates = "seen",
     ) -> None:
-        """Choose days and negatives.
+        """Choose the days and the negatives.
 
         Args:
             start: first day of the stream (UTC).
             end: last day of the stream (UTC).
-            negatives: how many are drawn for each row, uniformly.
-            seed: what is drawn depends on it alone.
-            expected: how many ``users``, ``items`` and ``positives`` the whole file has, to be warned if not.
-            candidates: which items are drawn, those ``seen`` up to a row or, as in the published preprocessing and for
-                nothing but to reproduce it, ``all``.
+            negatives: the number of negatives per row, drawn uniformly.
+            seed: the seed of the draws.
+            expected: the numbers of ``users``, ``items`` and ``positives`` in the whole file. A warning says if it has
+                other numbers.
+            candidates: the items that can be drawn: those ``seen`` up to a row, or ``all``, which is only for
+                reproducing the published preprocessing.
 
         Raises:
             ConfigError: if a number is negative, or a date malformed or before ``start``.
@@ -56,13 +58,13 @@ class Sobazaar(ClickSource):
             raise ConfigError(f"start {start} is later than end {end}: no day lies between them")
 
     def clicks(self, root: Path) -> pl.DataFrame:
-        """All rows of the file."""
+        """Read all rows of the file."""
         columns = [
             meaning.identifier("user", "user", "UserID"),
             meaning.identifier("item", "item", "ItemID"),
             times.time("Timestamp", "iso"),
         ]
-        return read_table(root, FILE, columns, "iso").with_columns(time=pl.col("time") // 1_000_000)
+        return read_file(root / FILE, columns).with_columns(time=pl.col("time") // 1_000_000)
 
     def read(self, root: Path | None) -> InteractionLog:
         """See :meth:`ClickSource.read`; raises :class:`DataError` also if no row lies within the chosen days."""

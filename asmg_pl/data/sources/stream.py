@@ -1,4 +1,4 @@
-"""A stream that has been converted or prepared, mapped from disk."""
+"""Streams on disk that ``asmg convert`` has written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from asmg_pl.errors import ConfigError
 
 
 class Stream(Source):
-    """Opens a stream that ``asmg convert`` or ``asmg prepare`` has written; its folder is the data module's root."""
+    """A stream that ``asmg convert`` has written. Its folder is the data module's root."""
 
     def read(self, root: Path | None) -> InteractionLog:
         """Map the stream's columns.

@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from asmg_pl.data.negatives import Candidates
-from asmg_pl.data.sources.clicks import ClickSource, read_table
+from asmg_pl.data.sources.clicks import ClickSource
+from asmg_pl.data.sources.published import read_file
 from asmg_pl.data.tables import columns as meaning
 from asmg_pl.data.tables.columns import Column
 from asmg_pl.errors import ConfigError, DataError
@@ -17,10 +18,10 @@ CLICK = 0
 
 
 class Tmall(ClickSource):
-    """The clicks in ``user_log_format1.csv`` of October 2014; an item's category is that of its first click.
+    """The clicks of October 2014 in ``user_log_format1.csv``. An item has the category of its first click.
 
-    Of these, the rows of the users with most of them are kept, then those of items with enough rows. Times are days,
-    so that a history has what was clicked on earlier days.
+    The rows of the most active users are kept, and of these the rows of items with enough rows. Times are days, so a
+    history has the clicks of earlier days.
     """
 
     def __init__(
@@ -33,18 +34,18 @@ class Tmall(ClickSource):
         expected: dict[str, int] | None = None,
         candidates: Candidates = "seen",
     ) -> None:
-        """Choose rows and negatives.
+        """Choose the rows and the negatives.
 
         Args:
-            month: month of 2014 to keep, from 1 to 12.
-            most_active_users: how many users are kept; of equally active ones those who come first.
-            least_item_rows: rows of an item below which it is left out.
-            negatives: how many are drawn for each click, uniformly.
-            seed: what is drawn depends on it alone.
-            expected: how many ``users``, ``items``, ``categories`` and ``positives`` are kept of the whole file, to be
-                warned if not.
-            candidates: which items are drawn, those ``seen`` up to a row or, as in the published preprocessing and for
-                nothing but to reproduce it, ``all``.
+            month: the month of 2014 to keep, from 1 to 12.
+            most_active_users: the number of users to keep; among equally active users, those who come first.
+            least_item_rows: the least number of rows of an item; items with fewer are left out.
+            negatives: the number of negatives per click, drawn uniformly.
+            seed: the seed of the draws.
+            expected: the numbers of ``users``, ``items``, ``categories`` and ``positives`` that are kept of the whole
+                file. A warning says if there are other numbers.
+            candidates: the items that can be drawn: those ``seen`` up to a row, or ``all``, which is only for
+                reproducing the published preprocessing.
 
         Raises:
             ConfigError: if a number is out of its range.
@@ -59,7 +60,7 @@ class Tmall(ClickSource):
         self.least_item_rows = least_item_rows
 
     def clicks(self, root: Path) -> pl.DataFrame:
-        """The rows kept."""
+        """Read the file, and choose the rows to keep."""
         columns = [
             meaning.identifier("user", "user", "user_id"),
             meaning.identifier("item", "item", "item_id"),
@@ -68,7 +69,7 @@ class Tmall(ClickSource):
             Column("action", "action", "action_type", _action, "an action from 0 to 3"),
         ]
         in_month = pl.from_epoch("time", time_unit="s").dt.month() == self.month
-        rows = read_table(root, FILE, columns, keep=in_month & (pl.col("action") == CLICK)).drop("action")
+        rows = read_file(root / FILE, columns, keep=in_month & (pl.col("action") == CLICK)).drop("action")
         users = rows.group_by("user", maintain_order=True).len().sort("len", descending=True, maintain_order=True)
         rows = rows.join(users.head(self.most_active_users), on="user", how="semi", maintain_order="left")
         rows = rows.filter(pl.len().over("item") >= self.least_item_rows)

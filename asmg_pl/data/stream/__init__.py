@@ -1,12 +1,11 @@
 """Streams on disk: columns that are mapped into memory, and to which rows can be appended.
 
-    STREAM/stream.json        what there is: format, settings, and the parts in their order
+    STREAM/stream.json        the format, the settings, and the parts in their order
     STREAM/part-00000/        the rows of one append, and the names that appeared with them
-    STREAM/index-00000/       what the next append needs to know, of the stream up to that part
+    STREAM/index-00000/       data for the next append, on the stream up to that part
 
-A part is never touched again. An append writes a new one and then replaces ``stream.json``, so that whatever
-interrupts it leaves the stream as it was, and whoever reads meanwhile sees the stream before it or after it. One
-program at a time appends.
+A part never changes. An append writes a new part and then replaces ``stream.json``. An interrupted append therefore
+leaves the stream as it was, and a reader sees the stream before the append or after it. One program at a time appends.
 """
 
 from asmg_pl.data.stream.appending import stream_lock

@@ -1,4 +1,4 @@
-"""Who may append to a stream, where a new part is written, and what is removed: never a folder that is named."""
+"""The lock for appends, the folder in which a new part is written, and the removal of unfinished parts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _OURS = re.compile(rf"(part|index)-\d{{5,}}|{re.escape(_WRITING)}.*")
 
 
 def stream_lock(folder: Path, wait: float = 0.0) -> AbstractContextManager[None]:
-    """Hold a stream, so that no other program appends to it; see :func:`asmg_pl.system.lock.locked`."""
+    """Lock a stream, so that no other program appends to it; see :func:`asmg_pl.system.lock.locked`."""
     return locked(
         folder / ".lock",
         f"the stream {folder} is being written",
@@ -28,7 +28,7 @@ def stream_lock(folder: Path, wait: float = 0.0) -> AbstractContextManager[None]
 
 @contextmanager
 def aside(folder: Path) -> Iterator[Path]:
-    """A folder within a stream's to write in, which is removed unless it was renamed."""
+    """Make a folder within the stream's folder to write in. It is removed afterwards, unless it was renamed."""
     place = folder / f"{_WRITING}{uuid4().hex}"
     place.mkdir()
     try:
@@ -38,7 +38,7 @@ def aside(folder: Path) -> Iterator[Path]:
 
 
 def sweep(folder: Path, manifest: Manifest) -> None:
-    """Remove what appends that broke off have left, and the index of an earlier part; the stream's lock is held."""
+    """Remove unfinished folders of interrupted appends, and old indices. The caller holds the stream's lock."""
     parts = manifest.parts
     named = {part.folder for part in parts} | ({index_name(len(parts) - 1)} if parts else set())
     for path in folder.iterdir():
@@ -47,5 +47,5 @@ def sweep(folder: Path, manifest: Manifest) -> None:
 
 
 def index_name(part: int) -> str:
-    """The folder of the index that goes up to a part."""
+    """The name of the folder of the index that covers the stream up to a part."""
     return f"index-{part:05}"

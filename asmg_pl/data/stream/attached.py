@@ -1,4 +1,4 @@
-"""Files that belong to the rows of a part: they become part of the stream in the same step as these."""
+"""Files that belong to the rows of a part, and join the stream in the same step."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from asmg_pl.data.stream.manifest import Manifest
 
 
 def attached(folder: Path, name: str) -> list[bytes]:
-    """What the files of this name hold, part by part; parts that have none are left out.
+    """Read the files of this name, part by part; parts without such a file are left out.
 
     Raises:
         DataError: if there is no stream, or a file of this name is damaged.

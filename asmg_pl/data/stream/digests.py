@@ -1,8 +1,8 @@
-"""Digests of a folder's files, which tell a file that was damaged from one that is as it was written.
+"""Digests of a folder's files, by which a damaged file is recognised.
 
-    part-00000/digests.json       file by file            ◀── its own digest stands in stream.json
+    part-00000/digests.json       the digest of each file ◀── its own digest is in stream.json
 
-A file is checked when it is first used, so that opening a stream reads none.
+A file is checked when it is first used, so opening a stream reads no file.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ MEND = "restore it, or convert again"
 
 
 def write_digests(folder: Path) -> str:
-    """Write the digests of a folder's files into it; the digest of this list."""
+    """Write the digests of a folder's files into the folder, and return the digest of this list."""
     found = {path.name: _digest(path) for path in sorted(folder.iterdir())}
     (folder / FILE).write_text(json.dumps(found, indent=1) + "\n")
     return _digest(folder / FILE)
 
 
 class Intact:
-    """Checks files of a folder, each once."""
+    """A check of files of a folder, which reads each file once."""
 
     def __init__(self, folder: Path, digest: str, files: Callable[[str], bool] = lambda name: True) -> None:
-        """Check nothing yet.
+        """Prepare the check; no file is read yet.
 
         Args:
             folder: the folder.
-            digest: of its list of digests; empty if the folder was written before there were any, and then nothing can
-                be checked.
-            files: which files a call checks, by name.
+            digest: the digest of its list of digests. It is empty for a folder of an older version, which cannot be
+                checked.
+            files: the names of the files to check.
         """
         self._folder = folder
         self._digest = digest
@@ -43,10 +43,10 @@ class Intact:
         self._waiting = bool(digest)
 
     def __call__(self) -> None:
-        """Check the files, unless they have been checked already.
+        """Check the files, unless they were checked before.
 
         Raises:
-            DataError: it names the file that is not as it was written.
+            DataError: if a file is missing or damaged; the message names it.
         """
         if not self._waiting:
             return

@@ -1,4 +1,4 @@
-"""``stream.json``: what a stream on disk consists of."""
+"""Reads and writes ``stream.json``, the list of a stream's parts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from asmg_pl.system.files import sync
 FILE = "stream.json"
 FORMAT = "asmg stream"
 VERSION = 1
-MOST_CARRIED = 2**15 - 1  # which lengths of histories are stored in 16 bits
+MOST_CARRIED = 2**15 - 1  # the longest history whose length fits 16 bits
 
 History = Literal["positive", "all"]
 
@@ -25,17 +25,17 @@ class Part:
     """The rows of one append.
 
     Attributes:
-        folder: its name within the stream's folder.
-        rows: how many rows it has.
-        entries: how many items its sequence has.
-        users: how many users the stream has up to its end.
-        items: how many items the stream has up to its end.
+        folder: the name of its folder within the stream's folder.
+        rows: the number of rows.
+        entries: the number of items in its sequence.
+        users: the number of users in the stream up to the part's end.
+        items: the number of items in the stream up to the part's end.
         first_time: the time of its first row.
         last_time: the time of its last row.
-        digests: of the blocks of rows, counted over the whole stream, that end in it, see
+        digests: the digests of the blocks of rows that end in the part; blocks count over the whole stream, see
             :meth:`~asmg_pl.data.log.InteractionLog.fingerprint`.
-        updates: how many items of earlier parts have other categories from this part on.
-        digest: of the list of the folder's digests; empty for a part that was written before there were any.
+        updates: the number of items of earlier parts whose categories change with this part.
+        digest: the digest of the folder's list of digests; empty for a part of an older version.
     """
 
     folder: str
@@ -52,15 +52,15 @@ class Part:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a stream consists of.
+    """The description of a stream on disk.
 
     Attributes:
         history: which rows enter later histories.
-        carry: how many items of a user's past each part has at hand, and so the longest history that a row can have.
-        categories: how many categories there are.
-        context: the context features in their order, and how many values each has.
+        carry: the number of a user's past items that each part repeats, which is the longest history of a row.
+        categories: the number of categories.
+        context: the context features in their order, each with its number of values.
         parts: the parts in their order.
-        index: the digest of the list of the index's digests; empty if the index was written before there were any.
+        index: the digest of the index's list of digests; empty for an index of an older version.
     """
 
     history: History
@@ -81,7 +81,7 @@ class Manifest:
         """Read a stream's manifest.
 
         Raises:
-            DataError: if there is none, or it is of another format or version, or damaged.
+            DataError: if there is no manifest, it is damaged, or it has another format or version.
         """
         path = folder / FILE
         if not path.is_file():
@@ -109,11 +109,11 @@ class Manifest:
         return manifest
 
     def _totals(self) -> dict[str, int]:
-        """Counts over all parts."""
+        """The counts over all parts."""
         return {"rows": sum(p.rows for p in self.parts), "users": self.sizes.users, "items": self.sizes.items}
 
     def _check(self) -> None:
-        """Refuse, with a ``ValueError``, what describes no stream."""
+        """Raise a ``ValueError`` if the manifest describes no stream."""
         parts = self.parts
         if not parts or [part.folder for part in parts] != [part_name(number) for number in range(len(parts))]:
             raise ValueError("its parts are not those of a stream")
@@ -145,17 +145,17 @@ class Manifest:
 
 
 def _checksum(content: dict[str, Any]) -> str:
-    """A digest of what the manifest says, however it is written."""
+    """A digest of the manifest's content, which does not depend on its spelling."""
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 def part_name(number: int) -> str:
-    """The folder of a part, counted from 0."""
+    """The name of the folder of a part; parts count from 0."""
     return f"part-{number:05}"
 
 
 def replace_file(path: Path, content: bytes) -> None:
-    """Give a file its content in one step, which is on the disk afterwards."""
+    """Replace a file's content in one step, and flush it to the disk."""
     partial = path.with_name(path.name + ".partial")
     partial.write_bytes(content)
     sync(partial)

@@ -1,4 +1,4 @@
-"""Opening a stream: its columns are mapped into memory, nothing is read until it is needed."""
+"""Opens a stream: its columns are mapped into memory, and read when they are needed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from asmg_pl.data.stream.digests import MEND, Intact
 from asmg_pl.data.stream.manifest import FILE, Manifest, Part
 from asmg_pl.errors import DataError
 
-#: The columns of a part by file name; the lengths of histories and context features come on top.
+#: The columns of a part by file name, without the lengths of histories and the context features.
 TYPES: dict[str, np.dtype] = {
     "user": np.dtype(np.int32),
     "item": np.dtype(np.int32),
@@ -28,18 +28,18 @@ TYPES: dict[str, np.dtype] = {
 }
 
 
-#: What the files of a part that say which categories items have begin with.
+#: The prefix of a part's files of categories.
 CATALOGUE = "catalogue"
 
 
 def open_stream(folder: Path) -> InteractionLog:
     """Open a stream that a :class:`~asmg_pl.data.stream.StreamWriter` has written.
 
-    What is appended later is seen when it is opened again. The content of a part's columns is compared with its
-    digests when its rows are first used; that raises a :class:`DataError` which names the damaged file.
+    Rows that are appended later are seen when the stream is opened again. The columns of a part are compared with their
+    digests when its rows are first used; a :class:`DataError` then names a damaged file.
 
     Raises:
-        DataError: if the folder holds no stream, or one of its files is missing, cut off, or not what it should be.
+        DataError: if the folder holds no stream, or one of its files is missing, cut off or of another kind.
     """
     manifest = Manifest.read(folder)
     rows = 0
@@ -64,7 +64,7 @@ def open_part(folder: Path, part: Part, manifest: Manifest) -> Columns:
     """The columns of one part.
 
     Raises:
-        DataError: if a file of them is missing, cut off, or not what it should be.
+        DataError: if one of their files is missing, cut off or of another kind.
     """
     context = [f"context-{number}" for number in range(len(manifest.context))]
     types = TYPES | {"history_length": length_type(manifest.carry)} | {name: np.dtype(np.int32) for name in context}
@@ -77,7 +77,7 @@ def open_part(folder: Path, part: Part, manifest: Manifest) -> Columns:
 
 
 def _is_column(file: str) -> bool:
-    """Whether a part's file is mapped, and not read as a whole when the stream is opened."""
+    """Whether a part's file is mapped; other files are read as a whole when the stream is opened."""
     return file.endswith(".npy") and not file.startswith(CATALOGUE)
 
 
@@ -87,7 +87,7 @@ def length_type(carry: int) -> np.dtype:
 
 
 def map_file(path: Path, kind: np.dtype, rows: int) -> Tensor:
-    """The content of an ``.npy`` file with so many rows, read page by page when it is needed.
+    """Map an ``.npy`` file with this number of rows; its pages are read when they are needed.
 
     Writing into the tensor changes memory only, never the file.
 
@@ -100,13 +100,13 @@ def map_file(path: Path, kind: np.dtype, rows: int) -> Tensor:
 
 
 def read_array(path: Path, kind: np.dtype, rows: int) -> np.ndarray:
-    """The content of an ``.npy`` file, read as a whole; raises as :func:`map_file` does."""
+    """Read an ``.npy`` file as a whole; it raises the errors of :func:`map_file`."""
     _header(path, kind, rows)
     return np.load(path, allow_pickle=False)
 
 
 def _header(path: Path, kind: np.dtype, rows: int) -> tuple[tuple[int, ...], int, int]:
-    """The shape that an ``.npy`` file has, at which byte its values begin, and how many bytes there are."""
+    """The shape of an ``.npy`` file, the byte at which its values begin, and their number of bytes."""
     if not path.is_file():
         raise DataError(f"{path} is missing: {MEND}")
     shape: tuple[int, ...] = (rows,)
@@ -120,7 +120,7 @@ def _header(path: Path, kind: np.dtype, rows: int) -> tuple[tuple[int, ...], int
                 np.lib.format.read_magic(file)
                 shape, by_column, found = np.lib.format.read_array_header_1_0(file)
             begin = file.tell()
-    except Exception:  # numpy takes the header for a Python literal, which raises whatever its parser does
+    except Exception:  # numpy parses the header as a Python literal, which can raise any error of the parser
         raise DataError(f"{path} is no file of a stream: {MEND}") from None
     if found != kind or shape[:1] != (rows,) or by_column:
         raise DataError(f"{path} holds {found} {list(shape)} where {FILE} expects {rows} rows of {kind}: {MEND}")
@@ -132,7 +132,7 @@ def _header(path: Path, kind: np.dtype, rows: int) -> tuple[tuple[int, ...], int
 
 @lru_cache(maxsize=16)
 def _written_header(kind: np.dtype, shape: tuple[int, ...]) -> bytes:
-    """What an ``.npy`` file begins with."""
+    """The header that an ``.npy`` file of this kind has."""
     file = BytesIO()
     descr = np.lib.format.dtype_to_descr(kind)
     np.lib.format.write_array_header_1_0(file, {"descr": descr, "fortran_order": False, "shape": shape})
@@ -140,7 +140,7 @@ def _written_header(kind: np.dtype, shape: tuple[int, ...]) -> bytes:
 
 
 def read_names(folder: Path, file: str) -> pl.Series:
-    """The names that ids stand for, by id.
+    """Read the names in the order of their ids.
 
     Args:
         folder: the stream.
@@ -153,7 +153,7 @@ def read_names(folder: Path, file: str) -> pl.Series:
 
 
 def names_of(folder: Path, manifest: Manifest, file: str) -> pl.Series:
-    """The names by id, as a stream's manifest counts them; see :func:`read_names`."""
+    """The names in the order of their ids, as many as the manifest counts; see :func:`read_names`."""
     tables, name = [], f"{file}.parquet"
     for part in manifest.parts:
         Intact(folder / part.folder, part.digest, lambda found: found == name)()
@@ -162,7 +162,7 @@ def names_of(folder: Path, manifest: Manifest, file: str) -> pl.Series:
 
 
 def read_table(path: Path) -> pl.DataFrame:
-    """A table of a stream.
+    """Read a Parquet file of a stream.
 
     Raises:
         DataError: if the file is missing or damaged.
@@ -175,7 +175,7 @@ def read_table(path: Path) -> pl.DataFrame:
 
 
 def read_catalogue(folder: Path, manifest: Manifest) -> Tables:
-    """The newest table of the catalogue, and how it came to be.
+    """Read the newest catalogue and its updates.
 
     Raises:
         DataError: if a file is missing, cut off, or not what it should be.

@@ -1,4 +1,4 @@
-"""Where each user's history goes on: the latest items before an append, found in the parts that hold them."""
+"""Finds the latest items of each user before an append, in the parts that hold them."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from asmg_pl.data.histories import Past, spans
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.stream.manifest import Manifest
 
-#: By user: in which part's sequence the latest items of the history are, where they end, and how many are there.
+#: For each user, the part whose sequence has the latest items of the history, their end in it, and their number.
 TAIL = np.dtype([("part", np.int32), ("end", np.int64), ("length", np.int32)])
 
 
 def densely(user: np.ndarray, users: int) -> tuple[np.ndarray, np.ndarray]:
-    """The distinct ids among ``user``, ascending, and which of them each row has; ``users``: how many ids there are."""
+    """The distinct ids in ``user``, ascending, and each row's place among them; ``users`` is the number of all ids."""
     occurs = np.zeros(users, dtype=bool)
     occurs[user] = True
     return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[user]
 
 
 def past_of(users: np.ndarray, tails: np.ndarray, log: InteractionLog, begins: int, manifest: Manifest) -> Past:
-    """What a stream has of some users' histories.
+    """Read the histories that a stream has of some users.
 
     Args:
-        users: ids, ascending; those that the stream does not have yet have no past.
-        tails: where each user's history goes on, ``TAIL`` [all users].
+        users: ids, ascending; users who are new to the stream have no past.
+        tails: the place of each user's latest items, ``TAIL`` [all users].
         log: the stream.
         begins: the time at which the new rows begin.
-        manifest: the stream's.
+        manifest: the manifest of the stream.
     """
     ended = manifest.parts[-1].last_time
     same_moment = np.zeros(len(users), dtype=np.int64)
-    if begins == ended:  # what was at this very moment is in no history of rows of the same moment
+    if begins == ended:  # entries at this very moment are in no history of rows with the same time
         last = log.between(int(log.first_from(torch.tensor([ended]))[0]), len(log))
         entered = last.user[last.label == 1] if manifest.history == "positive" else last.user
         same_moment += np.bincount(entered.numpy(), minlength=int(users[-1]) + 1)[users]

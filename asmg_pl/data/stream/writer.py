@@ -1,10 +1,10 @@
-"""Writing a stream, and appending to it.
+"""Writes a stream, and appends to it.
 
-An append holds the stream's lock from before it reads what there is until its rows are part of the stream:
+An append holds the stream's lock from its first read until its rows are part of the stream:
 
     .writing-…/  ─▶ digests, all on the disk ─▶ renamed to part-00001/, index-00001/ ─▶ stream.json, which names them
 
-What ends before the last step leaves folders that the manifest does not name; the next append removes them.
+An append that ends before the last step leaves folders that the manifest does not name. The next append removes them.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from asmg_pl.system.files import sync
 
 
 class StreamWriter:
-    """Writes a stream part by part; appending in pieces gives the same batches as writing all rows at once."""
+    """A writer of streams. Appending rows in pieces gives the same batches as writing them at once."""
 
     def __init__(self, folder: Path, history: History = "positive", carry: int = 128, wait: float = 0.0) -> None:
         """Create a stream, or open one to append to it.
@@ -49,8 +49,7 @@ class StreamWriter:
         Args:
             folder: the stream's folder.
             history: which rows enter later histories: those with label 1, or all.
-            carry: how many items of a user's past each part has at hand, and so the longest history that a row can
-                have.
+            carry: the number of a user's past items that each part repeats, which is the longest history of a row.
             wait: seconds to wait for another program that is writing the stream.
 
         Raises:
@@ -74,23 +73,24 @@ class StreamWriter:
     def append(
         self, rows: pl.DataFrame, items: pl.DataFrame | None = None, attached: Mapping[str, bytes] | None = None
     ) -> int:
-        """Append rows to the stream; whatever interrupts it leaves the stream as it was.
+        """Append rows to the stream. An interrupted append leaves the stream as it was.
 
         Args:
             rows: columns ``user``, ``item`` (integers or strings), ``label`` (0 or 1) and ``time`` (integer), in any
-                order; rows of equal time keep theirs. Any further column is a context feature (integers or strings).
-            items: columns ``item`` and ``categories`` (a list of integers or strings per item). What it says of an item
-                that the stream has counts from these rows on, for earlier rows what was known by then; entries of items
-                that have not appeared yet are kept for them, and items with an empty list are left as they are.
-            attached: files to keep with the rows, by name; they become part of the stream in the same step.
+                order; rows with equal times keep their order. Any further column is a context feature (integers or
+                strings).
+            items: columns ``item`` and ``categories`` (a list of integers or strings per item). The categories count
+                from these rows on; earlier rows keep the earlier ones. Entries of items that have not appeared yet are
+                kept until these appear. An empty list changes nothing.
+            attached: files to keep with the rows, by name; they join the stream in the same step.
 
         Returns:
-            How many items of earlier rows have other categories from these rows on.
+            The number of items of earlier rows whose categories change with these rows.
 
         Raises:
             BusyError: if another program is writing the stream.
-            DataError: if the table is not as described, differs from the earlier ones in its context features, or has
-                rows earlier than the stream's end.
+            DataError: if the rows are not as described, have other context features than the stream, or are earlier
+                than the stream's end.
         """
         rows = checked(rows).sort("time", maintain_order=True)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -98,7 +98,7 @@ class StreamWriter:
             self._refresh()
             try:
                 return self._append(rows, items, attached or {})
-            except OSError as error:  # the disk is full, or it is not ours
+            except OSError as error:  # the disk is full, or writing is not permitted
                 raise DataError(
                     f"the rows could not be written to the stream in {self.folder}, which is as it was ({error}): make "
                     "room, or see to the permissions, and append again"
@@ -150,10 +150,10 @@ class StreamWriter:
     def _categorise(
         self, items: pl.DataFrame | None, names: dict[str, Names]
     ) -> tuple[np.ndarray, pl.DataFrame | None]:
-        """Categories of the new items, int32 [new, C]; and what the catalogue has of items that are still to come."""
+        """The categories of new items, int32 [new, C], and the catalogue's entries of items that are to come."""
         new = names["items"].since(len(self._names["items"]))
         catalogue = self._waiting if items is None else plain_catalogue(items)
-        if items is not None and self._waiting is not None:  # what is given now counts
+        if items is not None and self._waiting is not None:  # newer entries go before kept ones
             said = pl.col("categories").list.len() > 0
             catalogue = plain_catalogue(pl.concat([plain_catalogue(items).filter(said), self._waiting]))
         if catalogue is None:
@@ -162,7 +162,7 @@ class StreamWriter:
         return table, names["items"].without(catalogue, "item")
 
     def _update_categories(self, items: pl.DataFrame | None, names: dict[str, Names]) -> tuple[np.ndarray, np.ndarray]:
-        """Items of earlier rows, int32 [m], and the categories that they have from now on, int32 [m, C]."""
+        """Items of earlier rows, int32 [m], and their new categories, int32 [m, C]."""
         known = self._names["items"].since(0)
         if items is None or not len(known):
             return np.zeros(0, np.int32), np.zeros((0, 0), np.int32)
@@ -175,7 +175,7 @@ class StreamWriter:
     def _find_histories(
         self, user: np.ndarray, item: np.ndarray, time: np.ndarray, label: np.ndarray, tails: np.ndarray
     ) -> Histories:
-        """The histories of new rows; ``tails`` is brought to their end."""
+        """Find the histories of new rows, and move ``tails`` to their end."""
         active, local = densely(user, len(tails))
         past = None
         if self._manifest.parts:
@@ -198,7 +198,7 @@ class StreamWriter:
         waiting: pl.DataFrame | None,
         attached: Mapping[str, bytes],
     ) -> None:
-        """Write a part beside those that there are, then make it one of them."""
+        """Write a part beside the stream, and then make it a part of the stream."""
         number = len(self._manifest.parts)
         sweep(self.folder, self._manifest)
         with aside(self.folder) as part_aside, aside(self.folder) as index_aside:
@@ -236,7 +236,7 @@ class StreamWriter:
             for place in (part_aside, index_aside):
                 for path in (*place.iterdir(), place):
                     sync(path)
-            # The lock is not all that protects the stream: a file system may have none.
+            # Some file systems have no locks, so look again.
             if (self.folder / FILE).exists() and Manifest.read(self.folder) != self._manifest:
                 raise DataError(f"another program has appended to the stream in {self.folder} meanwhile: append again")
             part_aside.rename(self.folder / part.folder)
@@ -246,14 +246,14 @@ class StreamWriter:
         sweep(self.folder, self._manifest)
 
     def _digests(self, new: Columns) -> tuple[str, ...]:
-        """The digests of the blocks of rows that are full with the new ones."""
+        """The digests of the blocks of rows that the new rows fill."""
         parts = open_stream(self.folder).parts if self._manifest.parts else ()
         log = InteractionLog((*parts, new), None, Sizes(0, 0))
         full = (len(log) - new.rows) // BLOCK
         return tuple(log.digest(block * BLOCK, (block + 1) * BLOCK) for block in range(full, len(log) // BLOCK))
 
     def _refresh(self) -> None:
-        """Take notice of what has been appended since; the stream's lock is held.
+        """Read appends of other programs since. The caller holds the stream's lock.
 
         Raises:
             DataError: if the stream was begun with other settings, or is damaged.
@@ -271,7 +271,7 @@ class StreamWriter:
         self._manifest = manifest
 
     def _read_state(self, manifest: Manifest) -> None:
-        """Read what the next append needs to know."""
+        """Read the data for the next append."""
         names = {"users": "user", "items": "item", "categories": "categories"}
         names |= {f"context-{number}": name for number, name in enumerate(manifest.context)}
         self._names = {file: Names(what, names_of(self.folder, manifest, file)) for file, what in names.items()}

@@ -1,6 +1,6 @@
-"""What the columns of a table mean: ids, labels, times, and the context of an interaction.
+"""The meanings of an input file's columns: ids, labels, times, and the context of an interaction.
 
-Every value is text first. A column's expression makes it what it should be, or null, and then its meaning says why.
+Every value is text at first. A column parses the text into a value, or into null and a reason.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from asmg_pl.data.tables.spelling import AS_WRITTEN, BOOLEANS, Spelling
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a table and what it is taken for.
+    """One column of an input file, and its meaning.
 
     Attributes:
-        role: what it is taken for, the name of the column that it becomes.
-        option: the option that named it.
-        name: its name in the table's header.
-        parse: from text to a value, or to null if it is none.
-        meaning: completes the sentence "… is not", for text that is none.
+        role: the name of the column that it becomes, such as ``user``.
+        option: the command-line option that names it, for messages.
+        name: its name in the file's header.
+        parse: turns text into a value, or into null if the text is malformed.
+        meaning: completes the sentence "… is not" about malformed text.
         is_id: whether it holds ids of users or items.
-        why: from text that is none to the sentence that says so; by default it is made of the meaning.
-        unified: whether spellings of one number are one value.
+        why: turns malformed text into the sentence that says so; by default the sentence is made of the meaning.
+        unified: whether different spellings of a number are one value.
     """
 
     role: str
@@ -38,14 +38,14 @@ class Column:
     unified: bool = False
 
     def reason(self, text: pl.Expr) -> pl.Expr:
-        """Why this text is none."""
+        """The reason why this text is malformed."""
         if self.why is not None:
             return self.why(text)
         return pl.format(f"{self.role} '{{}}' is not {self.meaning}", text.fill_null("").str.head(50))
 
 
 def identifier(role: str, option: str, name: str, spelling: Spelling = AS_WRITTEN) -> Column:
-    """Ids: any text but a missing one."""
+    """A column of ids: any text that is not missing."""
 
     def parse(text: pl.Expr) -> pl.Expr:
         id_ = spelling.of(text)
@@ -55,12 +55,12 @@ def identifier(role: str, option: str, name: str, spelling: Spelling = AS_WRITTE
 
 
 def text(role: str, option: str, name: str, spelling: Spelling = AS_WRITTEN) -> Column:
-    """Any text; a missing one is the empty text."""
+    """A column of any text; missing values become the empty text."""
     return Column(role, option, name, lambda text: spelling.of(text).fill_null(""), "text")
 
 
 def feature(name: str, spelling: Spelling = AS_WRITTEN) -> Column:
-    """Values of a context feature, any text; a missing one is the empty text, true and false are 1 and 0."""
+    """A column of context values, any text; missing values become the empty text, true and false become 1 and 0."""
 
     def parse(text: pl.Expr) -> pl.Expr:
         value = spelling.of(text).fill_null("").replace(BOOLEANS)
@@ -70,7 +70,7 @@ def feature(name: str, spelling: Spelling = AS_WRITTEN) -> Column:
 
 
 def label(name: str) -> Column:
-    """Labels: 0 and 1, also written as 0.0, 1.0, false, true."""
+    """A column of labels: 0 and 1, also written as 0.0, 1.0, false, true."""
 
     def parse(text: pl.Expr) -> pl.Expr:
         number = text.cast(pl.Float64, strict=False)
@@ -83,7 +83,7 @@ def label(name: str) -> Column:
 
 
 def rating(name: str, positive_from: float) -> Column:
-    """Ratings, made labels by a threshold."""
+    """A column of ratings, which a threshold turns into labels."""
 
     def parse(text: pl.Expr) -> pl.Expr:
         value = text.cast(pl.Float64, strict=False)

@@ -1,4 +1,4 @@
-"""The tables to convert: what columns a file has, and its rows, some at a time."""
+"""Input files: their columns, and their rows block by block."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from asmg_pl.data.tables.header import unlike_a_header
 from asmg_pl.data.tables.text import BLOCK, Block, Dialect, blocks
 from asmg_pl.errors import DataError
 
-_BEFORE = 1 << 16  # bytes before the last line, whose lines say how it should look
-_FEW = 3  # of these there must be some
+_BEFORE = 1 << 16  # bytes before the last line, with which it is compared
+_FEW = 3  # the least number of lines to compare with
 
 
 class TableFile(ABC):
@@ -21,8 +21,8 @@ class TableFile(ABC):
 
     Attributes:
         path: where it is.
-        columns: the names in its header.
-        has_header: whether a line of the file is taken for these names.
+        columns: the names of its columns.
+        has_header: whether these names are a line of the file.
     """
 
     path: Path
@@ -38,13 +38,12 @@ class TableFile(ABC):
         """Read the rows.
 
         Args:
-            wanted: names of the fields to yield, and the columns in which they stand.
-            size: bytes of text to read at a time, about.
+            wanted: the columns to read, by the names of the fields to yield.
+            size: the approximate number of bytes of text to read at a time.
 
         Yields:
-            Some rows, and how many of the file's bytes they took. The columns are ``line`` (where the row is in the
-            file, counted from 1), ``text`` (the row), ``fault`` (why it is none, else null), and the wanted fields,
-            String.
+            Some rows, and the number of bytes of the file that they took. The columns are ``line`` (counted from 1),
+            ``text`` (the whole row), ``fault`` (why the row is malformed, else null), and the wanted fields, String.
 
         Raises:
             DataError: if the file is damaged or not UTF-8.
@@ -52,46 +51,47 @@ class TableFile(ABC):
 
 
 class TextFile(TableFile):
-    """Delimited text, UTF-8, maybe compressed with gzip, with a header, or with names that the user gives."""
+    """A file of delimited text, plain or compressed with gzip.
 
-    def __init__(self, path: Path, dialect: Dialect, names: Sequence[str] = ()) -> None:
-        """Read the header.
+    Attributes:
+        first: the fields of its first record, which are the names of the columns if the file has a header.
+    """
+
+    def __init__(self, path: Path, dialect: Dialect, names: Sequence[str] = (), encoding: str = "utf-8") -> None:
+        """Read the first record.
 
         Args:
             path: the file.
             dialect: how its lines are cut into fields.
-            names: of its columns, if it has no header.
+            names: the names of its columns, if it has no header.
+            encoding: the encoding of the text.
 
         Raises:
-            DataError: if the file is missing, empty, damaged or not UTF-8, or its header is not one of this dialect.
+            DataError: if the file is missing, empty, damaged or not in this encoding, or its header is not of this
+                dialect.
         """
         self.path = path
         self.has_header = not names
         self._dialect = dialect
-        first = next(blocks(path, dialect.quote, 1 << 18), None)
-        self.columns, self._header_lines = dialect.header(first.content) if first else ([], 0)
-        if not self.columns:
+        self._encoding = encoding
+        first = next(blocks(path, dialect.quote, 1 << 18, encoding), None)
+        self.first, self._header_lines = dialect.header(first.content) if first else ([], 0)
+        if not self.first:
             raise DataError(f"{path} is empty, without even a header")
-        if problem := unlike_a_header(self.columns):
+        if self.has_header and (problem := unlike_a_header(self.first)):
             raise DataError(f"{path}: {problem}")
-        if names:
-            if self.columns == list(names):
-                raise DataError(f"{path}: its first line has the names of --columns: leave --columns out")
-            if len(names) != len(self.columns):
-                raise DataError(
-                    f"{path}: its first line has {len(self.columns)} fields, but --columns names {len(names)}: give a "
-                    "name for each"
-                )
-            self.columns, self._header_lines = list(names), 0
+        self.columns = list(names) or self.first
+        if not self.has_header:
+            self._header_lines = 0
 
     def type_of(self, column: str) -> pl.DataType:
-        """See :meth:`TableFile.type_of`; text has no other."""
+        """See :meth:`TableFile.type_of`; all columns of a text file are text."""
         return pl.String()
 
     def read(self, wanted: dict[str, str], size: int = BLOCK) -> Iterator[tuple[pl.LazyFrame, int]]:
         """See :meth:`TableFile.read`."""
         before = b""
-        for block in blocks(self.path, self._dialect.quote, size):
+        for block in blocks(self.path, self._dialect.quote, size, self._encoding):
             content, line = block.content, block.line
             if line == 1 and self._header_lines:
                 line += self._header_lines
@@ -105,13 +105,13 @@ class TextFile(TableFile):
 
 
 def _ends_within_a_line(content: bytes, delimiter: str, of_time: bool) -> bool:
-    """Whether the last line, which has no end, looks cut off beside the lines before it.
+    """Whether the last line, which has no line end, looks cut off beside the lines before it.
 
-    Its last field is then missing where no other is, or shorter than all others, if these are of one length or are
-    times.
+    It does if its last field is empty and no other line's is. It also does if its last field is the shortest, and the
+    others have one length or are times.
     """
     *others, last = content.split(b"\n")
-    others = [line for line in others[1:] if line.strip()]  # the first one may have begun earlier
+    others = [line for line in others[1:] if line.strip()]  # the first line may have begun earlier
     if not last or len(others) < _FEW:
         return False
     length, *lengths = (len(line.rstrip(b"\r").rpartition(delimiter.encode())[2]) for line in [last, *others])
@@ -119,7 +119,7 @@ def _ends_within_a_line(content: bytes, delimiter: str, of_time: bool) -> bool:
 
 
 def _without_line(records: pl.LazyFrame, line: int, wanted: dict[str, str]) -> pl.LazyFrame:
-    """The records, with a fault in the one on this line, the last one."""
+    """Mark the record on this line, the last one, as malformed."""
     cut = pl.col("line") == line
     fault = pl.lit("the file ends here, maybe within this row: end the line if it is whole, or fetch the file again")
     return records.with_columns(
@@ -129,7 +129,7 @@ def _without_line(records: pl.LazyFrame, line: int, wanted: dict[str, str]) -> p
 
 
 class ParquetFile(TableFile):
-    """A Parquet file; its values are taken as they would be written in a text file."""
+    """A Parquet file, whose values are read as a text file would spell them."""
 
     def __init__(self, path: Path) -> None:
         """Read the schema.
@@ -171,7 +171,7 @@ class ParquetFile(TableFile):
             )
 
     def _written(self, column: str) -> pl.Expr:
-        """A column's values as text: 1 and 0 for true and false, null for not-a-number."""
+        """The text of a column's values: 1 and 0 for true and false, null for not-a-number."""
         kind, value = self._schema[column], pl.col(column)
         if kind == pl.Boolean:
             value = value.cast(pl.UInt8)
@@ -186,14 +186,14 @@ class ParquetFile(TableFile):
 
 
 class PartitionFile(TableFile):
-    """A file in folders named ``KEY=VALUE``, as Hive and Spark write them: these are columns too."""
+    """A file in folders named ``KEY=VALUE``, as Hive and Spark write them, with a column for each such folder."""
 
     def __init__(self, file: TableFile, values: dict[str, str | None]) -> None:
-        """Add the columns in whose place the file has none.
+        """Add the columns that the file itself does not have.
 
         Args:
             file: the file.
-            values: by the name of the column.
+            values: the values of the folders, by the names of the columns.
         """
         self.path = file.path
         self.has_header = file.has_header

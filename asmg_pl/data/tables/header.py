@@ -1,4 +1,4 @@
-"""Whether the first line of a table names its columns, and whether these can be what the user takes them for."""
+"""Checks whether a file has a header, and whether its columns fit the meanings that the user gives them."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ import polars as pl
 
 from asmg_pl.data.tables.columns import Column
 
-_MANY, _LONG = 30, 50  # columns, and characters of their names, that a message shows
+_MANY, _LONG = 30, 50  # the most columns that a message shows, and characters of a name
 _FEW = 3
-_NEAR = 1000  # names among which the likely one is sought
-_DELIMITING = (";", "\t", "|", ",")  # what is often used, the likeliest first
+_NEAR = 1000  # the most names among which a similar one is sought
+_DELIMITING = (";", "\t", "|", ",")  # common delimiters, the likeliest first
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?")
 #: Seconds from 1990 to 2100, the same in smaller units, and dates.
 _TIME = re.compile(r"(6[3-9]|[7-9]\d|[1-3]\d\d)\d{7}(\d{3}){0,3}|\d{4}-\d\d-\d\d([ T].*)?|\d{1,2}/\d{1,2}/\d{4}.*")
 
 
 def unlike_a_header(columns: Sequence[str]) -> str | None:
-    """Why these are no names of columns, whatever they should be."""
+    """Why these fields cannot be names of columns; ``None`` if they can."""
     if any("\0" in name for name in columns):
         return "the header has NUL bytes, so this is no text, or not in UTF-8"
     if any(re.search(r"\r(?!\n)", name) for name in columns):
@@ -45,13 +45,13 @@ def is_data(names: Sequence[str]) -> bool:
 def problems(
     columns: Sequence[Column], header: Sequence[str], types: Callable[[str], pl.DataType], mend: str | None = None
 ) -> list[str]:
-    """What is wrong with a table's header and the types of its columns, one entry per column.
+    """List what is wrong with a file's header and the types of its columns, one entry per column.
 
     Args:
-        columns: those that the table should have.
-        header: the names that it has.
+        columns: the columns that the file should have.
+        header: the names of the columns that the file has.
         types: the type of a column by its name.
-        mend: what to do about a table without a header; ``None`` if there is no table without one.
+        mend: the advice about a file without a header; ``None`` if the file is known to have none.
     """
     absent = [column for column in columns if column.name not in set(header)]
     of_time = [column.name for column in columns if column.role == "time"]
@@ -76,10 +76,10 @@ def problems(
 
 
 def _unfit(column: Column, kind: pl.DataType) -> str | None:
-    """Why a column cannot be taken for this, by the type of its values."""
+    """Why a column of values of this type cannot have this meaning; ``None`` if it can."""
     never = kind.is_nested() or kind in (pl.Binary, pl.Object, pl.Duration)
     if column.role.startswith("context ") and kind == pl.Null:
-        return None  # a part in which all values are missing
+        return None  # a file in which all values are missing
     instead = ""
     if column.is_id:
         never |= kind in (pl.Boolean, pl.Time, pl.Float32) or isinstance(kind, pl.Date | pl.Datetime)
@@ -87,12 +87,12 @@ def _unfit(column: Column, kind: pl.DataType) -> str | None:
             never |= not column.unified
             instead = "" if kind == pl.Float32 else ": if they are whole numbers, give --ids unified"
     if column.role == "time":
-        never |= kind in (pl.Boolean, pl.Time, pl.Float32)  # which has seven digits
+        never |= kind in (pl.Boolean, pl.Time, pl.Float32)  # which keeps only seven digits
     return f"which are not {column.meaning}{instead}" if never or kind == pl.Null else None
 
 
 def _near(name: str, header: Sequence[str]) -> str | None:
-    """The column whose name is like this one."""
+    """The name of the column that is most similar to this one, if there is one."""
     plain = {other.strip().lower(): other for other in reversed(header[:_NEAR])}
     near = get_close_matches(name.strip().lower(), plain, n=1, cutoff=0.7)
     return plain[near[0]] if near else None

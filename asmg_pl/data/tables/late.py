@@ -1,4 +1,4 @@
-"""Rows that come too late: they are earlier than the end of the stream to which they are to be added."""
+"""Late rows: rows of an append that are earlier than the end of the stream."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from asmg_pl.data.tables.quarantine import Quarantine
 
 @dataclass(frozen=True)
 class Late:
-    """What is late, and what becomes of it.
+    """The rule for late rows.
 
     Attributes:
         end: the stream's end, seconds since 1970.
-        second: a row's time in seconds, from its column ``time``.
-        drop: whether late rows are left out however many they are; else they count as malformed.
+        second: an expression that turns the column ``time`` into seconds.
+        drop: whether any number of late rows is left out; otherwise they count as malformed.
     """
 
     end: int
@@ -36,15 +36,15 @@ class Late:
         keep: pl.Expr | None,
         quarantine: Quarantine,
     ) -> pl.DataFrame:
-        """The rows of a block that are not late; those that are go to the quarantine.
+        """Move late rows of a block to the quarantine, and return the others.
 
         Args:
             rows: the sound rows that are kept.
-            table: where they stand.
+            table: the file that has the rows.
             records: the block, as :meth:`~asmg_pl.data.tables.files.TableFile.read` yields it.
-            columns: what was read of it.
-            keep: which sound rows are kept; all by default.
-            quarantine: takes the late ones.
+            columns: the columns that were read.
+            keep: which sound rows are kept; by default all.
+            quarantine: takes the late rows.
         """
         late = self.second < self.end
         if not rows.select(late.any()).item():
@@ -58,7 +58,7 @@ class Late:
 
 
 def utc(second: int) -> str:
-    """A time, as a message shows it."""
+    """Format a time for a message."""
     try:
         return f"{datetime.fromtimestamp(second, UTC):%Y-%m-%d %H:%M:%S} UTC"
     except (ValueError, OverflowError):

@@ -1,4 +1,4 @@
-"""Which files there are to convert: those given and those in folders, each once."""
+"""Opens the files to convert: the given files, and the files in given folders, each once."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from asmg_pl.data.tables.files import ParquetFile, PartitionFile, TableFile, TextFile
+from asmg_pl.data.tables.header import unlike_a_header
 from asmg_pl.data.tables.text import Dialect
 from asmg_pl.errors import DataError
 
-#: What stands between the fields of a file whose name ends like this; ``.gz`` may follow.
+#: The delimiter of a text file by the ending of its name; ``.gz`` may follow.
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
 PARQUET = {".parquet", ".pq"}
 _ENDINGS = ".csv, .tsv, .tab, .txt (.gz), .parquet or .pq"
 _PACKED = "unpack it, or compress it with gzip (.gz)"
 _OTHER = "convert it to CSV or Parquet first"
-#: What to do with files that are no tables for us, by the end of their names.
+#: What to do with files of other formats, by the ending of their names.
 _MENDS = {
     **dict.fromkeys((".zip", ".zst", ".bz2", ".xz", ".lz4", ".7z", ".rar", ".tar", ".tgz", ".snappy", ".br"), _PACKED),
     **dict.fromkeys((".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".ods", ".feather", ".arrow", ".ipc"), _OTHER),
     **dict.fromkeys((".orc", ".avro", ".pkl", ".pickle", ".h5", ".hdf5", ".sqlite", ".npy", ".npz", ".mat"), _OTHER),
 }
-#: How files begin that cannot be text, whatever they are called.
+#: The first bytes of files that are not text, whatever their names are.
 _BEGINNINGS = {
     b"PK\x03\x04": ("a zip archive or an Excel file", f"{_PACKED}, or save it as CSV"),
     b"\x28\xb5\x2f\xfd": ("compressed with zstd", _PACKED),
@@ -45,16 +46,16 @@ _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 def open_tables(
     paths: Sequence[str | Path], delimiter: str | None, quote: str, names: Sequence[str] = ()
 ) -> list[TableFile]:
-    """Open files, and those in folders and the folders within, in the order given; within a folder, in that of paths.
+    """Open files and the files in folders, in the order given; a folder's files come in the order of their paths.
 
     Args:
         paths: files and folders.
-        delimiter: between the fields of a text file; ``None`` to go by the file's name.
+        delimiter: the delimiter of a text file's fields; by default the file's name tells.
         quote: the character that may enclose a field, ``""`` for none.
-        names: of the columns of text files, if these have no header.
+        names: the names of the columns of text files that have no header.
 
     Raises:
-        DataError: if there is no file, or one cannot be opened, or is given twice; it names all of these.
+        DataError: if there is no file, or one cannot be opened or is given twice. The message names all such files.
     """
     tables: list[TableFile] = []
     problems = []
@@ -68,7 +69,7 @@ def open_tables(
             if file.resolve() in seen:
                 problems.append(f"{file} is given twice, so that its rows would count twice")
             elif (twin := twins.setdefault(file.parent / _stem(file), file)) is not file:
-                problems.append(f"{twin} and {file} are one table in two formats, or else need other names: give one")
+                problems.append(f"{twin} and {file} seem to be one file in two formats: give one, or rename one")
             seen.add(file.resolve())
             try:
                 tables.append(_open(file, delimiter, quote, names))
@@ -90,14 +91,28 @@ def _open(path: Path, delimiter: str | None, quote: str, names: Sequence[str]) -
     if beginning := _beginning(path):
         raise DataError(f"{path} is {beginning[0]}: {beginning[1]}")
     if kind in _MENDS:
-        raise DataError(f"{path}: the name of a table ends in {_ENDINGS}, not in {kind}: {_MENDS[kind]}")
+        raise DataError(f"{path}: the name of an input file ends in {_ENDINGS}, not in {kind}: {_MENDS[kind]}")
     between = delimiter or DELIMITERS.get(kind)
     if between is None:
         raise DataError(
-            f"{path}: the name of a table ends in {_ENDINGS}, not in {kind or 'nothing'}; if it is text, give "
+            f"{path}: the name of an input file ends in {_ENDINGS}, not in {kind or 'nothing'}; if it is text, give "
             "--delimiter"
         )
-    return _with_partitions(TextFile(path, Dialect(between, quote if len(between) == 1 else ""), names))
+    file = TextFile(path, Dialect(between, quote if len(between) == 1 else ""), names)
+    if names and (problem := _unlike_the_columns(file.first, names)):
+        raise DataError(f"{path}: {problem}")
+    return _with_partitions(file)
+
+
+def _unlike_the_columns(first: Sequence[str], names: Sequence[str]) -> str | None:
+    """Why the first record of a file cannot be a row of columns with these names; ``None`` if it can."""
+    if problem := unlike_a_header(first):
+        return problem
+    if list(first) == list(names):
+        return "its first line has the names of --columns: leave --columns out"
+    if len(first) != len(names):
+        return f"its first line has {len(first)} fields, but --columns names {len(names)}: give a name for each"
+    return None
 
 
 def _with_partitions(table: TableFile) -> TableFile:
@@ -122,12 +137,12 @@ def _beginning(path: Path) -> tuple[str, str] | None:
 
 
 def _in_folder(folder: Path) -> list[Path]:
-    """Tables, and files that hold rows which we cannot read, so that they are told and not left out."""
+    """The input files of a folder. Files of rows in other formats are among them, so that a message names them."""
     return [path for path in _every_file(folder) if _kind(path) in DELIMITERS.keys() | PARQUET | _MENDS.keys()]
 
 
 def _every_file(folder: Path) -> Iterator[Path]:
-    """Files in a folder and in those within, but hidden ones, in the order of their paths."""
+    """The files in a folder and its folders, without hidden ones, in the order of their paths."""
     found = []
     for place, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith((".", "_"))]

@@ -1,4 +1,4 @@
-"""Where rows go that are none: counted, listed with file, line and reason, and never more than the user allows."""
+"""Malformed rows that were set aside, with file, line and reason, up to the number that the user allows."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ _SHOWN = 5
 
 
 class Quarantine:
-    """Malformed rows.
+    """A list of malformed rows, with file, line and reason.
 
     Attributes:
-        count: how many there are.
-        late: how many of them are only too late, see :class:`~asmg_pl.data.tables.late.Late`.
-        dropped: how many late rows there are beside these, which may be any number.
-        limit: how many there may be.
+        count: the number of malformed rows.
+        late: the number of malformed rows that are only late, see :class:`~asmg_pl.data.tables.late.Late`.
+        dropped: the number of late rows that were left out; they count for no limit.
+        limit: the number of malformed rows that is accepted.
     """
 
     def __init__(self, limit: int | None = None) -> None:
-        """Start empty; ``limit`` rows are accepted, or none, where the user cannot choose."""
+        """Start empty. ``limit`` rows are accepted; ``None`` accepts none, where the user has no option to choose."""
         self.count = 0
         self.late = 0
         self.dropped = 0
@@ -36,12 +36,12 @@ class Quarantine:
         """Take rows with columns ``line``, ``reason`` and ``text``."""
         if rows.is_empty():
             return
-        room = self.limit + _SHOWN - self.count  # more than that ends in an error, which shows a few
+        room = self.limit + _SHOWN - self.count  # beyond the limit there is an error, which shows a few rows
         self.count += len(rows)
         self._rows.append(_listed(file, rows.head(max(0, room))))
 
     def add_late(self, file: Path, rows: pl.DataFrame, drop: bool) -> None:
-        """Take rows that are too late: as malformed ones, or beside these."""
+        """Add late rows: as malformed rows, or as rows that are left out."""
         if drop:
             self.dropped += len(rows)
             self._dropped.append(_listed(file, rows))
@@ -50,10 +50,10 @@ class Quarantine:
             self.add(file, rows)
 
     def check(self) -> None:
-        """Raise if there are more than allowed.
+        """Raise an error if there are more malformed rows than allowed.
 
         Raises:
-            DataError: it shows the first ones.
+            DataError: if there are too many; the message shows the first ones.
         """
         if self.count <= self.limit:
             return
@@ -65,7 +65,8 @@ class Quarantine:
         more = [f"… and {self.count - len(shown):,} more"] if self.count > len(shown) else []
         rows = f"{self.count:,} malformed row{'s' * (self.count != 1)}"
         if not self._chosen:
-            raise DataError("\n".join([f"{rows}: mend them, or fetch the file again", *shown, *more]))
+            them = "it" if self.count == 1 else "them"
+            raise DataError("\n".join([f"{rows}: mend {them}, or fetch the file again", *shown, *more]))
         raise DataError(
             "\n".join([f"{rows}, {self.limit:,} accepted: nothing was written", *shown, *more])
             + f"\nmend them, or leave them out with --max-bad-rows {self.count}: the stream's {FILE} then lists them"
@@ -73,7 +74,7 @@ class Quarantine:
         )
 
     def _mend(self, reason: str) -> str:
-        """What to give where the files may be read otherwise."""
+        """The option to try for this reason, for a message."""
         stray = self._chosen and reason.endswith("stands where no field begins or ends")
         return ": give --quote none if quotes are text here" if stray else ""
 
@@ -83,11 +84,11 @@ class Quarantine:
         which = "they are" if self.late == self.count else f"{self.late:,} of them are"
         return (
             f"\n{which} earlier than the stream's end: append rows in the order of time, leave out just these, however "
-            "many, with --late drop, or convert all tables together, into a new stream, to have them in it"
+            "many, with --late drop, or convert all files together, into a new stream, to have them in it"
         )
 
     def listed(self) -> bytes:
-        """All rows as a table of CSV with the columns ``file``, ``line``, ``reason`` and ``text``; empty if none."""
+        """All rows as CSV with the columns ``file``, ``line``, ``reason`` and ``text``; empty if there are no rows."""
         rows = [*self._rows, *self._dropped]
         return pl.concat(rows).write_csv().encode() if rows else b""
 

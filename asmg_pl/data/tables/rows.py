@@ -1,4 +1,4 @@
-"""From tables to typed rows: the schema first, then block by block, with what is malformed set aside."""
+"""Reads files into typed rows. The schema is checked first; malformed rows are set aside."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from asmg_pl.data.tables.quarantine import Quarantine
 from asmg_pl.data.tables.times import ANY_TIME, UNITS, Plausible, TimeUnit, implausible
 from asmg_pl.errors import DataError
 
-_SAMPLE = 1000  # rows from which a column is judged that cannot be what it was named for
+_SAMPLE = 1000  # rows by which a column's meaning is judged
 _SAMPLE_BYTES = 1 << 18
 
 
 def check_schema(
     kinds: Sequence[tuple[Sequence[TableFile], Sequence[Column], str]], unit: TimeUnit, plausible: Plausible = ANY_TIME
 ) -> None:
-    """Check headers, types, and whether the first rows look like what the columns were named for.
+    """Check headers, types, and whether the first rows fit the meanings of the columns.
 
     Args:
-        kinds: tables, the columns that each of them should have, and what to do about one without a header.
-        unit: of the times.
+        kinds: files, the columns that each of them should have, and the advice about a file without a header.
+        unit: the unit of the times.
         plausible: times that are accepted.
 
     Raises:
-        DataError: it names all columns of all files that are wrong.
+        DataError: if a column is wrong. The message names all wrong columns of all files.
     """
     found = []
     for tables, columns, mend in kinds:
@@ -49,7 +49,7 @@ def check_schema(
 
 
 def _contradictions(table: TableFile, columns: Sequence[Column], unit: TimeUnit, plausible: Plausible) -> list[str]:
-    """Columns of whose first values none can be read, or all in another unit only."""
+    """List the columns whose first values cannot be read at all, or only in another unit."""
     first = next(table.read({c.role: c.name for c in columns}, _SAMPLE_BYTES), None)
     if first is None:
         return []
@@ -78,22 +78,22 @@ def read_rows(
     late: Late | None = None,
     file: str | None = None,
 ) -> tuple[pl.DataFrame, int]:
-    """Read tables whose schema is sound.
+    """Read files whose schema has been checked.
 
     Args:
         tables: the files, one after the other.
-        columns: what to read.
+        columns: the columns to read.
         quarantine: takes the malformed rows.
-        keep: of the sound rows, which ones to keep; by default all.
-        late: which of these are too late; by default none.
-        file: the name of a column to add, UInt32: which of the tables a row is from, counted from 0.
+        keep: which of the sound rows to keep; by default all.
+        late: the rule for late rows; by default no row is late.
+        file: the name of a column to add, UInt32, with the number of the row's file, counted from 0.
 
     Returns:
-        A column for each role, in the order of the files, and how many sound rows were not kept. Ids are Int64 if all
-        are whole numbers as one would write them (no sign but -, no zeros before), and else String.
+        A column for each role, in the order of the files, and the number of sound rows that were not kept. Ids are
+        Int64 if all are whole numbers in their usual spelling (no sign but -, no leading zeros), and otherwise String.
 
     Raises:
-        DataError: if a file is damaged, or more rows are malformed than accepted.
+        DataError: if a file is damaged, or too many rows are malformed.
     """
     frames, left_out = [], 0
     with progress("read", sum(table.path.stat().st_size for table in tables), "B") as bar:
@@ -110,7 +110,7 @@ def read_rows(
     quarantine.check()
     if not frames:
         return pl.DataFrame(schema=[c.role for c in columns]), left_out
-    # An id that is no whole number may come late; what came before is written again as it was.
+    # The first id that is no whole number may come late; the ids before it then become text again.
     texts = {name for frame in frames for name, kind in frame.schema.items() if kind == pl.String}
     return pl.concat(
         frame.with_columns(pl.col(*texts).cast(pl.String)) if texts else frame for frame in frames
@@ -118,7 +118,7 @@ def read_rows(
 
 
 def first_place(tables: Sequence[TableFile], columns: Sequence[Column], role: str, condition: pl.Expr) -> str | None:
-    """File and line of the first row whose value in a column fulfils a condition; reads the files again."""
+    """Find the file and line of the first row whose value in a column fulfils a condition. It reads the files again."""
     (column,) = (c for c in columns if c.role == role)
     for table in tables:
         for records, _ in table.read({role: column.name}):
@@ -130,21 +130,21 @@ def first_place(tables: Sequence[TableFile], columns: Sequence[Column], role: st
 
 
 def progress(what: str, total: int, unit: str) -> tqdm[Any]:
-    """A bar for what takes longer than a moment."""
+    """A progress bar, shown after half a second."""
     return tqdm(
         total=total,
         desc=what,
         unit=unit,
         unit_scale=True,
         dynamic_ncols=True,
-        mininterval=0.2 if sys.stderr.isatty() else 5.0,  # a log file gets a line now and then
+        mininterval=0.2 if sys.stderr.isatty() else 5.0,  # a log file gets few lines
         delay=0.5,
         leave=False,
     )
 
 
 def _sound(table: TableFile, records: pl.LazyFrame, columns: Sequence[Column], quarantine: Quarantine) -> pl.DataFrame:
-    """The typed rows of a block; only if a value is null, the block is read again to find lines and reasons."""
+    """The typed rows of a block. Only if one is malformed, the block is read again for lines and reasons."""
     values = {c.role: c.parse(pl.col(c.role)) for c in columns}
     rows = records.select(**values).collect(engine="streaming")
     if not sum(rows.null_count().row(0)):
@@ -158,7 +158,7 @@ def _sound(table: TableFile, records: pl.LazyFrame, columns: Sequence[Column], q
 
 
 def _as_integers(ids: pl.Series) -> pl.Series:
-    """The ids as Int64 if writing these gives the same text, else as they are."""
+    """The ids as Int64 if this keeps their spelling, otherwise unchanged."""
     integers = ids.cast(pl.Int64, strict=False)
     odd = ids.str.starts_with("+") | ids.str.starts_with("-0") | (ids.str.starts_with("0") & (ids.str.len_bytes() > 1))
     return ids if integers.null_count() or odd.any() else integers

@@ -1,6 +1,7 @@
-"""One id, one spelling: ``12``, ``12.0``, ``0012`` and ``"12 "`` may be one id or several, and only the user knows.
+"""Spellings of ids: ``12``, ``12.0``, ``0012`` and ``"12 "`` may be one id or several, and only the user knows.
 
-Rows in which two of these meet are refused, and so are texts that mostly mean a missing value, until the user says.
+Until the user decides, rows with two spellings of an id are refused, and so are texts that usually mean a missing
+value.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ import polars as pl
 
 Ids = Literal["unified", "as-written"]
 
-#: How programs write a missing value, in lower case.
+#: Texts that programs write for a missing value, in lower case.
 MISSING = (
     *("\\n", "na", "n/a", "#n/a", "<na>", "nan", "-nan", "nat", "null", "(null)", "<null>", "nul", "nil", "none"),
     *("(none)", "<none>", "undefined", "[null]", "n.a.", "#null!"),
 )
-#: What else people write for a missing id; of a context feature, these may be values.
+#: Further texts that people write for a missing id; in a context feature they may be values.
 UNKNOWN = ("-", "--", "?", "unknown", "(unknown)", "missing", "n\\a", "void")
 
 BOOLEANS = {"true": "1", "True": "1", "TRUE": "1", "false": "0", "False": "0", "FALSE": "0"}
@@ -25,16 +26,16 @@ _BLANKS = "".join(chr(c) for c in range(0x3001) if chr(c).isspace()) + "\u200b\u
 _WHOLE = r"^([+-]?)0*([0-9]+)(?:\.0*)?$"
 _NUMBER = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 _MAY_BE_OTHERWISE = rf"{_NUMBER}|^\s|\s$|[^\x00-\x7F]|^(?i:true|false)$"
-_EXACT = 2**53  # up to here, floating-point numbers are whole numbers without a gap
+_EXACT = 2**53  # the largest float below which every whole number is a float
 
 
 @dataclass(frozen=True)
 class Spelling:
-    """How texts become ids.
+    """The rule by which texts become ids.
 
     Attributes:
-        ids: ``unified``: spellings of one number or text are one id; ``as-written``: each text is an id of its own;
-            ``None``: also, but where one id has two spellings, it is refused.
+        ids: ``unified`` if all spellings of a number or text are one id; ``as-written`` if each text is an id of its
+            own; ``None`` is like ``as-written``, but refuses two spellings of one id.
         missing: texts that mean a missing value.
     """
 
@@ -42,7 +43,7 @@ class Spelling:
     missing: tuple[str, ...] = ()
 
     def of(self, text: pl.Expr) -> pl.Expr:
-        """The ids, null where a value is missing."""
+        """The ids of texts; null for a missing value."""
         if self.missing:
             text = pl.when(~text.str.strip_chars(_BLANKS).is_in(list(self.missing))).then(text)
         return unified(text) if self.ids == "unified" else text
@@ -52,10 +53,9 @@ AS_WRITTEN = Spelling("as-written")
 
 
 def unified(text: pl.Expr) -> pl.Expr:
-    """The one spelling of a number or text: without blanks around it, a whole number in its digits alone.
+    """The common spelling of a number or text: no blanks around it, and whole numbers as plain digits.
 
-    True and false are 1 and 0.
-    A number so large that its last digits are lost in floating point is null.
+    True and false become 1 and 0. A number too large for all its digits to fit a float becomes null.
     """
     text = text.str.strip_chars(_BLANKS).str.normalize("NFC")
     whole = text.str.replace(_WHOLE, "${1}${2}").str.strip_prefix("+")
@@ -72,12 +72,12 @@ def unified(text: pl.Expr) -> pl.Expr:
 
 
 class Twofold(NamedTuple):
-    """An id in two spellings.
+    """An example of an id with two spellings.
 
     Attributes:
-        one: as it is spelled.
-        other: as it is spelled as well.
-        ids: how many ids have two spellings.
+        one: the first spelling.
+        other: the second spelling.
+        ids: the number of ids with two spellings.
     """
 
     one: str
@@ -86,15 +86,15 @@ class Twofold(NamedTuple):
 
 
 def twofold(texts: pl.Series, known: pl.Series | None = None, feature: bool = False) -> Twofold | None:
-    """Whether one id has two spellings.
+    """Find an id with two spellings.
 
     Args:
-        texts: ids, each as often as it occurs.
-        known: ids of other rows; where all spellings of an id are among them, these are not to be told again.
-        feature: whether these are values of a context feature, of which a missing one is a value too.
+        texts: the ids of all rows.
+        known: ids of other rows. An id whose spellings are all among them is not reported again.
+        feature: whether these are values of a context feature, where a missing value is a value too.
 
     Returns:
-        The first such id, by order of the spellings.
+        The first such id in the order of spellings; ``None`` if there is none.
     """
     new = texts.unique().alias("text")
     old = pl.Series("text", [], pl.String) if known is None else known.unique().cast(pl.String).alias("text")
@@ -116,7 +116,7 @@ def twofold(texts: pl.Series, known: pl.Series | None = None, feature: bool = Fa
 
 
 def doubtful(texts: pl.Series) -> tuple[str, int] | None:
-    """The most frequent id that looks like a missing value, and how many rows have it."""
+    """Find the most frequent id that looks like a missing value, and its number of rows."""
     distinct = texts.unique()
     words = distinct.filter(distinct.str.strip_chars(_BLANKS).str.to_lowercase().is_in([*MISSING, *UNKNOWN]))
     if words.is_empty():

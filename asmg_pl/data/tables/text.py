@@ -1,10 +1,10 @@
-"""Delimited text, block by block: from bytes to records to fields, each record with its line.
+"""Reads delimited text block by block: from bytes to records to fields, each record with its line.
 
-     bytes ─▶ blocks that end where a record ends ─▶ records ─▶ fields, or the fault that keeps them from being any
+     bytes ─▶ blocks that end where a record ends ─▶ records ─▶ fields, or a fault
 
-Fields are cut a column at a time, never one by one. The usual CSV readers are not used since they forgive too much:
-they drop a row's surplus fields, fill in its missing ones, or swallow the rest of the file after a stray quote. Here,
-such a row has a fault, and the rows around it stay what they are.
+Fields are cut a column at a time, not row by row. The usual CSV readers are too forgiving: they drop surplus fields,
+fill in missing ones, or swallow the rest of the file after a stray quote. Here such a row has a fault, and the rows
+around it are read as they are.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ import polars as pl
 
 from asmg_pl.errors import DataError
 
-BLOCK = 1 << 25  # bytes of text that are parsed at a time
-LONGEST = 1 << 26  # bytes of a line
-_WIDE = 64  # fields from which on they are cut into a list, since a struct of so many is slow
+BLOCK = 1 << 25  # bytes of text that are parsed at once
+LONGEST = 1 << 26  # the most bytes of a line
+_WIDE = 64  # with more fields than this, a list is faster than a struct
 
 
 class Block(NamedTuple):
     """Whole records of a file.
 
     Attributes:
-        content: their bytes, UTF-8.
-        line: the number of their first line in the file, counted from 1.
-        size: how many bytes of the file were read for them, compressed if the file is.
+        content: the bytes of the records, UTF-8.
+        line: the line of the first record in the file, counted from 1.
+        size: the number of bytes that were read from the file for them; compressed bytes, if it is compressed.
     """
 
     content: bytes
@@ -40,16 +40,17 @@ class Block(NamedTuple):
     size: int
 
 
-def blocks(path: Path, quote: str, size: int = BLOCK) -> Iterator[Block]:
-    """Read a file, compressed if its name ends in ``.gz`` or it begins as gzip does.
+def blocks(path: Path, quote: str, size: int = BLOCK, encoding: str = "utf-8") -> Iterator[Block]:
+    """Read a file. It is unpacked if its name ends in ``.gz``, or if its first bytes are those of gzip.
 
     Args:
         path: the file.
-        quote: the character that encloses fields, ``""`` if none does.
-        size: bytes of text in a block, about.
+        quote: the character that encloses fields, ``""`` for none.
+        size: the approximate number of bytes of text in a block.
+        encoding: the encoding of the text: ``utf-8``, or an encoding of single bytes such as ``latin-1``.
 
     Raises:
-        DataError: if the file is missing, not UTF-8, has a line that is too long, or its compressed content is damaged.
+        DataError: if the file is missing, is not in this encoding, has a line that is too long, or cannot be unpacked.
     """
     line, done, rest = 1, 0, b""
     with _open(path) as file, gzip.GzipFile(fileobj=file) if _compressed(path, file) else file as text:
@@ -72,7 +73,10 @@ def blocks(path: Path, quote: str, size: int = BLOCK) -> Iterator[Block]:
                     "table, and do its lines end in line feeds?"
                 )
             if content:
-                _check_utf8(path, content, line)
+                if encoding == "utf-8":
+                    _check_utf8(path, content, line)
+                else:
+                    content = content.decode(encoding).encode()
                 yield Block(content, line, file.tell() - done)
                 line, done = line + content.count(b"\n"), file.tell()
             if not read:
@@ -91,17 +95,17 @@ def _compressed(path: Path, file: io.BufferedReader) -> bool:
 
 
 def _end_of_records(content: bytes, quote: str, longest: int) -> int:
-    """Where the last record that is whole ends; 0 if there is none. A line end within quotes ends no record."""
+    """The offset at which the last whole record ends; 0 if there is none. A line end within quotes ends no record."""
     end = content.rfind(b"\n") + 1
     mark = quote.encode()
     if not quote or content.count(mark, 0, end) % 2 == 0:
         return end
     characters = np.frombuffer(content, np.uint8, end)
     ends = np.flatnonzero(characters == ord("\n"))
-    quotes = np.cumsum(characters == ord(quote), dtype=np.uint8)  # modulo 256, which is even when the count is
+    quotes = np.cumsum(characters == ord(quote), dtype=np.uint8)  # modulo 256, which keeps even counts even
     outside = ends[quotes[ends] % 2 == 0]
     whole = int(outside[-1]) + 1 if len(outside) else 0
-    return whole if len(content) - whole < longest else end  # no record is that long: the quote is a stray one
+    return whole if len(content) - whole < longest else end  # a record is never that long: the quote is stray
 
 
 def _check_utf8(path: Path, content: bytes, line: int) -> None:
@@ -114,18 +118,18 @@ def _check_utf8(path: Path, content: bytes, line: int) -> None:
 
 
 class Dialect(NamedTuple):
-    """How a line is cut into fields.
+    """The rule by which a line is cut into fields.
 
     Attributes:
-        delimiter: what stands between two fields, one or more characters.
-        quote: the character that may enclose a field (RFC 4180: within, it is doubled), ``""`` for none.
+        delimiter: the text between two fields, one or more characters.
+        quote: the character that may enclose a field, and is doubled within it (RFC 4180); ``""`` for none.
     """
 
     delimiter: str
     quote: str = '"'
 
     def header(self, content: bytes) -> tuple[list[str], int]:
-        """The names in the first record, and how many lines it has."""
+        """The fields of the first record, and the number of lines up to its end."""
         records = self._records(Block(content, 1, 0)).head(1).collect()
         if records.is_empty():
             return [], 0
@@ -148,10 +152,10 @@ class Dialect(NamedTuple):
         Args:
             block: the records.
             columns: the file's header.
-            wanted: names of the fields to yield, and the columns in which they stand.
+            wanted: the columns to read, by the names of the fields to yield.
 
         Returns:
-            Columns ``line`` (UInt32), ``text`` (the record), ``fault`` (why it is none, else null), and the wanted
+            Columns ``line`` (UInt32), ``text`` (the record), ``fault`` (why it is malformed, else null), and the wanted
             fields, String, null where there is a fault. Blank lines are no records.
         """
         records = self._records(block)
@@ -167,7 +171,7 @@ class Dialect(NamedTuple):
             sound, whole = count == len(columns), pl.lit(True)
             value = {n: pl.col("part").list.get(columns.index(c), null_on_oob=True) for n, c in wanted.items()}
         else:
-            # What a record has too much is left in the last field, what it lacks is null.
+            # Surplus fields stay together in the last one; missing fields are null.
             records = records.with_columns(pl.col("text").str.splitn(self.delimiter, len(columns) + 1).struct.unnest())
             count = pl.col("text").str.count_matches(self.delimiter, literal=True) + 1
             sound = pl.col(f"field_{len(columns)}").is_null() & pl.col(f"field_{len(columns) - 1}").is_not_null()
@@ -175,7 +179,7 @@ class Dialect(NamedTuple):
             value = {n: pl.col(f"field_{columns.index(c)}") for n, c in wanted.items()}
         stray = pl.lit(f"a {self.quote} stands where no field begins or ends")
         fields = pl.when(count == 1).then(pl.lit("field")).otherwise(pl.lit("fields"))
-        other = pl.format(f"{{}} {{}} where the header has {len(columns)}", count, fields)
+        other = pl.format(f"{{}} {{}} instead of {len(columns)}", count, fields)
         fault = pl.when(~whole).then(stray).otherwise(pl.when(~sound).then(other))
         if b"\0" in block.content:
             clean = ~pl.col("text").str.contains("\0", literal=True)
@@ -185,20 +189,20 @@ class Dialect(NamedTuple):
         )
 
     def _records(self, block: Block) -> pl.LazyFrame:
-        """Columns ``line`` and ``text``: a record is a line, or several with line ends within quotes."""
+        """Cut records, columns ``line`` and ``text``. Line ends within quotes end no record."""
         lines = pl.scan_lines(
             io.BytesIO(block.content), name="text", row_index_name="line", row_index_offset=block.line
         )
         if self.quote and self.quote.encode() in block.content:
             quotes = pl.col("text").str.count_matches(self.quote, literal=True)
-            inside = (quotes.cum_sum() - quotes) % 2 == 1  # the line begins within quotes
+            inside = (quotes.cum_sum() - quotes) % 2 == 1  # whether the line begins within quotes
             numbered = lines.with_columns(record=(~inside).cum_sum()).collect()
             if numbered["record"].n_unique() < len(numbered):
                 lines = self._joined(numbered)
         return lines.filter(pl.col("text") != "")
 
     def _joined(self, numbered: pl.DataFrame) -> pl.LazyFrame:
-        """Lines of one record joined, if that makes fields of it; else a quote is a stray one, and lines stay lines."""
+        """Join the lines of one record if they can be cut into fields. Otherwise a quote is stray: they stay apart."""
         joined = numbered.group_by("record", maintain_order=True).agg(
             pl.col("line").first(), pl.col("text").str.join("\n")
         )
@@ -207,7 +211,7 @@ class Dialect(NamedTuple):
         return pl.concat([joined.select("line", "text"), apart]).sort("line").lazy()
 
     def _parts(self, records: pl.LazyFrame) -> pl.LazyFrame:
-        """Adds ``part``, the fields as they stand, each after its delimiter; ``whole``: do they make up the record?"""
+        """Add ``part``, the fields with a delimiter before each, and ``whole``, whether they make up the record."""
         delimiter, quote = (f"\\x{{{ord(character):x}}}" for character in (self.delimiter, self.quote))
         field = f"{delimiter}(?:{quote}(?:[^{quote}]|{quote}{quote})*{quote}|[^{quote}{delimiter}]*)"
         text = pl.lit(self.delimiter) + pl.col("text")
@@ -215,7 +219,7 @@ class Dialect(NamedTuple):
         return records.with_columns(part=text.str.extract_all(field)).with_columns(whole=whole)
 
     def _unquoted(self, part: pl.Expr) -> pl.Expr:
-        """The field's content, from a part."""
+        """The content of a field: its part without delimiter and quotes."""
         field = part.str.slice(1)
         inner = (
             field.str.slice(1).str.strip_suffix(self.quote).str.replace_all(self.quote * 2, self.quote, literal=True)

@@ -1,4 +1,4 @@
-"""Times as users write them: their units, what can be a time of an interaction, and what was meant by other numbers.
+"""Times as users write them: their units, the times that an interaction can have, and readings of other numbers.
 
 text ─▶ whole numbers of the unit ─▶ from 1990 to tomorrow? ─▶ close to the other times?
 """
@@ -16,7 +16,7 @@ from asmg_pl.data.tables.columns import Column
 
 TimeUnit = Literal["s", "ms", "us", "ns", "iso"]
 
-#: Units in which a time may be written: how many of them make a second, and their name.
+#: Units in which a time may be written: units per second, and name.
 UNITS: dict[TimeUnit, tuple[int, str]] = {
     "s": (1, "seconds"),
     "ms": (1000, "milliseconds"),
@@ -26,16 +26,16 @@ UNITS: dict[TimeUnit, tuple[int, str]] = {
 }
 _DAY = 24 * 60 * 60
 _1980, _1990, _2100 = 315_532_800, 631_152_000, 4_102_444_800
-_FAR, _FEW = 1000 * _DAY, 0.05  # so far from the others, so few of all rows: these times are not meant
+_FAR, _FEW = 1000 * _DAY, 0.05  # times are suspicious if they are so far from all others, and so few
 _EXPONENT = "[eE]"
 
 
 class Plausible(NamedTuple):
-    """Times that an interaction can have.
+    """The range of times that an interaction can have.
 
     Attributes:
-        first: the earliest, seconds since 1970.
-        last: the latest.
+        first: the earliest time, seconds since 1970.
+        last: the latest time, seconds since 1970.
     """
 
     first: int
@@ -43,7 +43,7 @@ class Plausible(NamedTuple):
 
     @classmethod
     def by(cls, now: float) -> Plausible:
-        """From 1990 to a day from now, since clocks differ and dates may be those of a zone in the east."""
+        """The range from 1990 to a day from now: clocks differ, and dates may belong to a zone in the east."""
         return cls(_1990, int(now) + _DAY)
 
 
@@ -51,16 +51,16 @@ ANY_TIME = Plausible(0, _2100)
 
 
 def now() -> float:
-    """Seconds since 1970."""
+    """The current time, seconds since 1970."""
     return clock.time()
 
 
 def time(name: str, unit: TimeUnit, plausible: Plausible = ANY_TIME) -> Column:
-    """Times as whole numbers of the unit (of microseconds, if the unit is ``iso``).
+    """A column of times, as whole numbers of the unit (of microseconds, if the unit is ``iso``).
 
     Args:
-        name: of the column.
-        unit: of its values.
+        name: the name of the column.
+        unit: the unit of its values.
         plausible: times that are accepted; by default those from 1970 to 2100.
     """
     scale, words = UNITS[unit]
@@ -70,7 +70,7 @@ def time(name: str, unit: TimeUnit, plausible: Plausible = ANY_TIME) -> Column:
 
     def within(text: pl.Expr, span: Plausible) -> pl.Expr:
         value = _iso(text) if unit == "iso" else _whole(text)
-        # The last second is whole: a time such as 59.9 s belongs to it.
+        # The whole last second counts, 59.9 s too.
         return pl.when(value.is_between(span.first * scale, (span.last + 1) * scale, closed="left")).then(value)
 
     def why(text: pl.Expr) -> pl.Expr:
@@ -98,7 +98,7 @@ def time(name: str, unit: TimeUnit, plausible: Plausible = ANY_TIME) -> Column:
 
 
 def _whole(text: pl.Expr) -> pl.Expr:
-    """Whole numbers; of a fraction, what stands before the point. An exponent has lost digits."""
+    """Whole numbers, rounded down. Numbers with an exponent become null, since they may lack digits."""
     fraction = pl.when(~text.str.contains(_EXPONENT)).then(_float(text).floor())
     return pl.coalesce(text.cast(pl.Int64, strict=False), fraction.cast(pl.Int64, strict=False))
 
@@ -108,9 +108,9 @@ def _float(text: pl.Expr) -> pl.Expr:
 
 
 def _iso(text: pl.Expr) -> pl.Expr:
-    """Microseconds since 1970 of a date, or of a date and a time with or without seconds, UTC if it has no offset.
+    """Microseconds since 1970 of a date, or of a date and a time with or without seconds; UTC if there is no offset.
 
-    Dates and times may also be written in 8, 12 or 14 digits.
+    Dates and times may also be written with 8, 12 or 14 digits.
     """
     moment = text.str.strip_suffix(" UTC").str.replace(r"^([0-9]{4})([0-9]{2})([0-9]{2})$", "${1}-${2}-${3}")
     digits = r"^([0-9]{4})([0-9]{2})([0-9]{2})T?([0-9]{2})([0-9]{2})"
@@ -175,7 +175,7 @@ def _count(first: datetime, unit: timedelta) -> Callable[[str], datetime]:
     return lambda text: first + float(text) * unit
 
 
-#: What else is written as a number.
+#: Other kinds of times that people write as a number.
 _READINGS: dict[str, Callable[[str], datetime]] = {
     "dates written as YYMMDDHH": _digits("YYMMDDHH", "%y%m%d%H"),
     "dates written as YYYYMMDDHH": _digits("YYYYMMDDHH", "%Y%m%d%H"),
@@ -192,7 +192,7 @@ _READINGS: dict[str, Callable[[str], datetime]] = {
 
 
 def _reading(texts: pl.Series, plausible: Plausible) -> tuple[str, date] | None:
-    """As what most of these texts are plausible dates, and the first of these dates."""
+    """The reading by which most of these texts are plausible dates, and the first such date."""
     for name, read in _READINGS.items():
         found = []
         for text in texts:
@@ -208,13 +208,13 @@ def _reading(texts: pl.Series, plausible: Plausible) -> tuple[str, date] | None:
 
 
 class Outliers(NamedTuple):
-    """Times far from all others.
+    """A few times that are far from all others.
 
     Attributes:
         first: the earliest of them, in the unit of the times.
         last: the latest of them.
-        rows: how many they are.
-        days: how far they are from the next of the others.
+        rows: the number of such times.
+        days: their distance from the nearest other time, in days.
     """
 
     first: int
@@ -224,11 +224,11 @@ class Outliers(NamedTuple):
 
 
 def outliers(times: pl.Series, unit: TimeUnit) -> Outliers | None:
-    """The few times before or after a long gap, if there is one.
+    """Find a few times before or after a long gap; ``None`` if there is no such gap.
 
     Args:
-        times: ascending.
-        unit: of the times.
+        times: all times, ascending.
+        unit: the unit of the times.
     """
     gaps = times.diff()
     for number in (gaps > _FAR * UNITS[unit][0]).arg_true():

@@ -50,7 +50,7 @@ def refused(*paths: Path) -> str:
 )
 def test_a_table_in_two_formats_in_one_folder_is_refused(tmp_path: Path, one: str, other: str) -> None:
     first, second = sorted([write(tmp_path / "in" / one), write(tmp_path / "in" / other)])
-    message = f"{first} and {second} are one table in two formats"
+    message = f"{first} and {second} seem to be one file in two formats"
     assert message in refused(tmp_path / "in")
     assert message in refused(first, second)
 
@@ -121,7 +121,7 @@ def test_a_file_of_another_kind_says_what_to_do(tmp_path: Path, name: str, words
 def test_files_that_cannot_be_read_are_not_left_out_of_a_folder(tmp_path: Path) -> None:
     write(tmp_path / "part-0.csv")
     odd = write(tmp_path / "part-1.csv.zst")
-    assert f"{odd}: the name of a table ends in" in refused(tmp_path)
+    assert f"{odd}: the name of an input file ends in" in refused(tmp_path)
     write(tmp_path / "other" / "part-00000")
     assert "has no file whose name ends in" in refused(tmp_path / "other")
     assert "only part-00000: if these are text, give them as files, with --delimiter" in refused(tmp_path / "other")

@@ -48,7 +48,7 @@ def test_fields_within_quotes_may_hold_anything() -> None:
 
 
 def test_too_few_and_too_many_fields_are_a_fault() -> None:
-    few, many = "2 fields where the header has 3", "4 fields where the header has 3"
+    few, many = "2 fields instead of 3", "4 fields instead of 3"
     assert rows("1,2\n1,2,3,4\n1,2,3\n") == [(1, few, None, None), (2, many, None, None), (3, None, "1", "3")]
     assert rows('1,"2"\n1,"",3,4\n1,"2",3\n') == [(1, few, None, None), (2, many, None, None), (3, None, "1", "3")]
 
@@ -73,7 +73,7 @@ def test_null_bytes_are_a_fault() -> None:
 def test_a_delimiter_may_have_several_characters() -> None:
     assert rows("1::2::3\n1::2\n", Dialect("::", "")) == [
         (1, None, "1", "3"),
-        (2, "2 fields where the header has 3", None, None),
+        (2, "2 fields instead of 3", None, None),
     ]
 
 
@@ -144,8 +144,8 @@ def test_wide_tables_are_read_like_narrow_ones() -> None:
     ).collect()
     assert found.select("line", "fault", "first", "last").rows() == [
         (1, None, "0", "999"),
-        (2, "1001 fields where the header has 1000", None, None),
-        (3, "2 fields where the header has 1000", None, None),
+        (2, "1001 fields instead of 1000", None, None),
+        (3, "2 fields instead of 1000", None, None),
         (4, None, "0", "999"),
     ]
 
