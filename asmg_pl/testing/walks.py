@@ -44,7 +44,7 @@ class WithGap(Periods):
 
 
 class Listener(Callback):
-    """Notes what a walk does in the first phase of each period, and refuses rows of later periods.
+    """Notes what a walk does in the first phase of each period after pre-training, and refuses rows of later periods.
 
     Attributes:
         logits: by period and model, what the model gave the period's rows before anything else happened, float [rows].
@@ -70,19 +70,21 @@ class Listener(Callback):
         Raises:
             BrokenRule: if the mini-batch has a user who first appears in a later period.
         """
-        phase = _updater(pl_module).phase
+        updater = _updater(pl_module)
+        phase = updater.phase
         assert phase is not None
-        if phase.period > _updater(pl_module).pretrain_periods:  # the epochs of pre-training are compared on the next
-            users = trainer.datamodule.sizes_by(phase.period).users  # type: ignore[attr-defined]
-            for rows in [batch] if isinstance(batch, Batch) else batch:
-                self.rules.require(
-                    not len(rows.user) or int(rows.user.max()) < users,
-                    f"the phase {phase.name} of period {phase.period} reads rows of a later period: a phase of period "
-                    "t reads periods up to t",
-                )
+        if phase.period <= updater.pretrain_periods:
+            return
+        users = trainer.datamodule.sizes_by(phase.period).users  # type: ignore[attr-defined]
+        for rows in [batch] if isinstance(batch, Batch) else batch:
+            self.rules.require(
+                not len(rows.user) or int(rows.user.max()) < users,
+                f"the phase {phase.name} of period {phase.period} reads rows of a later period: a phase of period t "
+                "reads periods up to t",
+            )
         self._steps = trainer.global_step
         if self._first.setdefault(phase.period, (phase.name, phase.repeat)) == (phase.name, phase.repeat):
-            for name, model in _updater(pl_module).scored_models().items():
+            for name, model in updater.scored_models().items():
                 self._hooks.append(model.register_forward_hook(self._listening(phase.period, name)))
 
     def on_train_batch_end(
