@@ -48,6 +48,13 @@ class Batch(NamedTuple):
             a stream without context features.
         share: what these rows are a share of, where several processes divide each mini-batch; ``None`` if they are all
             of it.
+
+    Example:
+        >>> import torch
+        >>> from asmg_pl.data.sources import DriftingStream
+        >>> batch = DriftingStream(rows=100).read(None).batch(torch.arange(90, 95), history_size=3)
+        >>> batch.user.shape, batch.history.shape, batch.label.dtype, batch.context
+        (torch.Size([5]), torch.Size([5, 3]), torch.float32, None)
     """
 
     user: Tensor

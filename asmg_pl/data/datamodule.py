@@ -33,6 +33,13 @@ class PeriodDataModule(LightningDataModule):
         phase: the phase whose rows :meth:`train_dataloader` yields; set by the period loop.
         until: the last period to walk, ``None`` for all; set by the period loop.
         categories: whether batches have the items' categories; set by an updater whose model goes without.
+
+    Example:
+        >>> from asmg_pl.data.sources import DriftingStream
+        >>> stream = DriftingStream(users=20, items=20, rows=1000)
+        >>> data = PeriodDataModule(stream, periods=EqualCounts(10), batch_size=64)
+        >>> data.sizes.users, data.boundaries[:3], data.rows_of(2)
+        (20, [0, 100, 200], range(100, 200))
     """
 
     def __init__(

@@ -38,6 +38,10 @@ class Sizes(NamedTuple):
 
     Attributes:
         past: gives those of the rows up to the end of a period; ``None`` for what is not cut into periods.
+
+    Example:
+        >>> Sizes(users=9, items=7, context=(3,))
+        Sizes(users=9, items=7, categories=0, context=(3,), past=None)
     """
 
     users: int
@@ -73,6 +77,14 @@ class InteractionLog:
         before: rows that came before the first one and belong to no period; ``None`` if there are none.
         updates: how the categories came to be what they are, where some arrived after their item; the oldest first.
         intact: for each part, what is called before its rows are used; it raises a ``DataError`` if they are damaged.
+
+    Example:
+        >>> rows = pl.DataFrame({"user": ["b", "a", "a"], "item": [7, 5, 7], "label": [1, 1, 0], "time": [1, 2, 3]})
+        >>> log = InteractionLog.from_frame(rows)
+        >>> log.user, log.item  # numbered by first appearance
+        (tensor([0, 1, 1], dtype=torch.int32), tensor([0, 1, 0], dtype=torch.int32))
+        >>> log.batch(torch.tensor([2]), history_size=2).history  # a's item 1, and padding
+        tensor([[1, 0]])
     """
 
     parts: tuple[Columns, ...]

@@ -12,7 +12,13 @@ from asmg_pl.updaters.optim import Adam
 
 
 class Frozen(Updater):
-    """Serves Θ_0 for ever."""
+    """Serves Θ_0 for ever.
+
+    Example:
+        >>> method = Frozen(Sizes(users=9, items=9))
+        >>> [phase.name for phase in method.phases(14)]
+        ['score']
+    """
 
     def phases(self, period: int) -> list[Phase]:
         """Score."""
@@ -24,6 +30,11 @@ class Retrain(Updater):
 
     Attributes:
         initial: the weights that every training starts from.
+
+    Example:
+        >>> method = Retrain(Sizes(users=9, items=9), passes=3)
+        >>> [phase.name for phase in method.phases(14)]
+        ['score', 'update', 'update', 'update']
     """
 
     def __init__(self, sizes: Sizes, **base: Any) -> None:

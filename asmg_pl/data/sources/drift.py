@@ -34,6 +34,11 @@ class DriftingStream(Source):
 
     Drift that goes on in one direction for a while is what a model of the parameters' course can anticipate and a
     model that only follows cannot.
+
+    Example:
+        >>> log = DriftingStream(users=50, items=40, rows=1000).read(None)
+        >>> len(log), log.sizes.users, log.sizes.items, log.sizes.categories
+        (1000, 50, 40, 12)
     """
 
     def __init__(

@@ -22,6 +22,14 @@ class Sobazaar(ClickSource):
 
     Earlier rows than the first day are no part of the stream, but are in its histories and among what negatives must
     not be.
+
+    Example:
+        Files are read when the walk begins:
+
+        >>> from asmg_pl.data import PeriodDataModule
+        >>> data = PeriodDataModule(Sobazaar(negatives=2), root="data/sobazaar")
+        >>> data.source.end
+        datetime.date(2014, 12, 31)
     """
 
     def __init__(

@@ -21,6 +21,14 @@ class Tmall(ClickSource):
 
     Of these, the rows of the users with most of them are kept, then those of items with enough rows. Times are days,
     so that a history has what was clicked on earlier days.
+
+    Example:
+        Files are read when the walk begins:
+
+        >>> from asmg_pl.data import PeriodDataModule
+        >>> data = PeriodDataModule(Tmall(month=10, most_active_users=50_000), root="data/tmall")
+        >>> data.source.least_item_rows
+        20
     """
 
     def __init__(
