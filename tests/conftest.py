@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 import torch
-from lightning import Trainer
 
-from asmg_pl.callbacks import PeriodLoop
+import asmg_pl
 from asmg_pl.data import EqualCounts, InteractionLog, PeriodDataModule
 from asmg_pl.data.sources import DriftingStream
 from asmg_pl.updaters import Updater
@@ -63,20 +62,7 @@ def short_walk() -> Walk:
         source = DriftingStream(users=15, items=20, rows=420, categories=3)
         data = PeriodDataModule(source, periods=Late(7) if late else EqualCounts(7), batch_size=16, history_size=5)
         updater = method(data.sizes, pretrain_periods=2, pretrain_epochs=2, test_from=6, **options)
-        trainer = Trainer(
-            accelerator="cpu",
-            precision=precision,
-            max_epochs=-1,
-            reload_dataloaders_every_n_epochs=1,
-            num_sanity_val_steps=0,
-            use_distributed_sampler=False,
-            logger=False,
-            enable_checkpointing=False,
-            enable_model_summary=False,
-            enable_progress_bar=False,
-            callbacks=[PeriodLoop(until)],
-        )
-        trainer.fit(updater, data)
-        return updater
+        quiet = {"accelerator": "cpu", "enable_progress_bar": False}
+        return asmg_pl.walk(updater, data, until=until, precision=precision, **quiet).updater
 
     return walk

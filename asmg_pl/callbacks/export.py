@@ -28,6 +28,20 @@ class ServingExport(Callback):
     NAME is the parameter's name in the recommender's ``state_dict``. Tables are written a chunk of rows at a time,
     straight from the device, so that no second copy of the model is in memory; a folder appears when it is whole.
     ``numpy.load(FILE, mmap_mode="r")`` opens an array of any size at once.
+
+    Example:
+        >>> from contextlib import redirect_stdout
+        >>> from functools import partial
+        >>> from io import StringIO
+        >>> from tempfile import TemporaryDirectory
+        >>> from asmg_pl import DriftingStream, EqualCounts, IncrementalUpdate, PeriodDataModule, walk
+        >>> data = PeriodDataModule(DriftingStream(users=20, items=30, rows=300), periods=EqualCounts(3))
+        >>> method = partial(IncrementalUpdate, pretrain_periods=1, pretrain_epochs=1)
+        >>> with TemporaryDirectory() as folder:
+        ...     with redirect_stdout(StringIO()):
+        ...         done = walk(method, data, folder, callbacks=[ServingExport(keep=1)])
+        ...     np.load(Path(folder, "serving", "after-period-000003", "tables.item.weight.npy"), mmap_mode="r").shape
+        (30, 8)
     """
 
     def __init__(self, keep: int = 0) -> None:

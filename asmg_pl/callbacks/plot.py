@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from io import BytesIO
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -13,9 +14,25 @@ from asmg_pl.system.escaping import mathtext
 from asmg_pl.system.files import written_whole
 
 
+class Plot(Figure):
+    """A figure that a notebook shows, also where ``pyplot`` has not been imported."""
+
+    def _repr_png_(self) -> bytes:
+        """The figure as a PNG, which a notebook asks for."""
+        picture = BytesIO()
+        self.savefig(picture, dpi=130, format="png")
+        return picture.getvalue()
+
+
 def plot_results(results: Sequence[PeriodResult], path: Path) -> None:
-    """Draw a PNG; the test periods are shaded, and a cross marks the periods in which a model has diverged."""
-    figure = Figure(figsize=(9, 6), layout="constrained")
+    """Write the plot as a PNG, see :func:`draw`."""
+    with written_whole(path) as partial:
+        draw(results).savefig(partial, dpi=130, format="png")
+
+
+def draw(results: Sequence[PeriodResult]) -> Plot:
+    """Draw the scores; the test periods are shaded, and a cross marks the periods in which a model has diverged."""
+    figure = Plot(figsize=(9, 6), layout="constrained")
     axes = figure.subplots(2, 1, sharex=True)
     tested = [r.period for r in results if r.split == "test"]
     for axis, (metric, title) in zip(axes, {"auc": "AUC", "logloss": "LogLoss"}.items(), strict=True):
@@ -35,5 +52,4 @@ def plot_results(results: Sequence[PeriodResult], path: Path) -> None:
     axes[0].legend(frameon=False, loc="best")
     axes[-1].set_xlabel("period, scored before anything was trained on it")
     axes[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
-    with written_whole(path) as partial:
-        figure.savefig(partial, dpi=130, format="png")
+    return figure

@@ -48,6 +48,13 @@ class Batch(NamedTuple):
             a stream without context features.
         share: which share of a mini-batch these rows are, where several processes or micro-batches divide it;
             ``None`` if they are the whole mini-batch.
+
+    Example:
+        >>> import torch
+        >>> from asmg_pl.data.sources import DriftingStream
+        >>> batch = DriftingStream(rows=100).read(None).batch(torch.arange(90, 95), history_size=3)
+        >>> batch.user.shape, batch.history.shape, batch.label.dtype, batch.context
+        (torch.Size([5]), torch.Size([5, 3]), torch.float32, None)
     """
 
     user: Tensor

@@ -32,6 +32,16 @@ class Calendar(Periods):
     or shorter; an hour that the clock shows twice counts twice. A day that the clock leaves out is no period. Other
     lengths, as 5h or 36h, are always the same. A period's end is that of the calendar, so that a stream which grows is
     cut further in the same way. The period in which the stream ends waits, since more of its rows may come.
+
+    Example:
+        >>> hours = [0, 5, 23, 24, 50, 71, 72]
+        >>> rows = pl.DataFrame({"user": hours, "item": hours, "label": [1] * 7, "time": hours})
+        >>> log = InteractionLog.from_frame(rows.with_columns(pl.col("time") * 3600))
+
+        >>> Calendar("1d").cut(log)  # three days with 3, 1 and 2 rows; the fourth waits for its end
+        [0, 3, 4, 6]
+        >>> Calendar("1d", time_zone="Asia/Tokyo").cut(log)  # days begin nine hours earlier
+        [0, 2, 4, 5]
     """
 
     def __init__(self, every: str = "1d", time_zone: str = "UTC", include_last: bool = False) -> None:
@@ -81,6 +91,14 @@ class Boundaries(Periods):
 
     Rows before the first time belong to no period, but are in the histories of later rows; so are those from the last
     time on, which wait until further times are given.
+
+    Example:
+        >>> hours = [0, 5, 23, 24, 50, 71, 72]
+        >>> rows = pl.DataFrame({"user": hours, "item": hours, "label": [1] * 7, "time": hours})
+        >>> log = InteractionLog.from_frame(rows.with_columns(pl.col("time") * 3600))
+
+        >>> Boundaries(["1970-01-01 04:00", "1970-01-02", "1970-01-03"]).cut(log)  # the first row is in histories only
+        [1, 3, 4]
     """
 
     def __init__(self, times: list[str | int], time_zone: str = "UTC") -> None:

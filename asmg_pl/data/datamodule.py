@@ -33,6 +33,13 @@ class PeriodDataModule(LightningDataModule):
         evaluate_after: the latest period that the model has been trained on; an evaluation begins after it by default.
             The period loop sets it.
         categories: whether batches have the items' categories. An updater whose model goes without sets it.
+
+    Example:
+        >>> from asmg_pl.data.sources import DriftingStream
+        >>> stream = DriftingStream(users=20, items=20, rows=1000)
+        >>> data = PeriodDataModule(stream, periods=EqualCounts(10), batch_size=64)
+        >>> data.sizes.users, data.boundaries[:3], data.rows_of(2)
+        (20, [0, 100, 200], range(100, 200))
     """
 
     def __init__(

@@ -54,6 +54,14 @@ class InteractionLog:
         updates: later changes of the categories, the oldest first.
         intact: for each part, a check that is called before its rows are used. It raises a ``DataError`` if they are
             damaged.
+
+    Example:
+        >>> rows = pl.DataFrame({"user": ["b", "a", "a"], "item": [7, 5, 7], "label": [1, 1, 0], "time": [1, 2, 3]})
+        >>> log = InteractionLog.from_frame(rows)
+        >>> log.user, log.item  # numbered by first appearance
+        (tensor([0, 1, 1], dtype=torch.int32), tensor([0, 1, 0], dtype=torch.int32))
+        >>> log.batch(torch.tensor([2]), history_size=2).history  # a's item 1, and padding
+        tensor([[1, 0]])
     """
 
     parts: tuple[Columns, ...]

@@ -139,6 +139,14 @@ class Fresh:
     draws the same ones. Scoring draws once per period: all methods and epochs are scored on the same rows. The
     candidates of a row are the items that have appeared up to it, and popularity counts earlier rows only, so no later
     row influences a negative.
+
+    Example:
+        >>> rows = pl.DataFrame({"user": [0, 1, 0, 1], "item": [0, 1, 2, 3], "label": [1] * 4, "time": range(4)})
+        >>> log = InteractionLog.from_frame(rows)
+        >>> fresh, cpu = Fresh(per_positive=2), torch.device("cpu")
+        >>> fresh.draw(fresh.index(log, cpu), torch.tensor([0, 1]), torch.Generator(cpu).manual_seed(0))
+        tensor([[-1, -1],
+                [ 0,  0]])
     """
 
     def __init__(self, per_positive: int = 1, rule: Rule = "uniform") -> None:

@@ -14,7 +14,18 @@ from asmg_pl.errors import ConfigError
 
 
 class Periods(ABC):
-    """A rule that cuts a log into periods."""
+    """A rule that cuts a log into periods.
+
+    Example:
+        One that doubles the rows from period to period:
+
+        >>> class Doubling(Periods):
+        ...     def cut(self, log, known=()):
+        ...         return [0] + [2**power for power in range(1, len(log).bit_length())]
+        >>> from asmg_pl.data.sources import DriftingStream
+        >>> Doubling().cut(DriftingStream(rows=100).read(None))
+        [0, 2, 4, 8, 16, 32, 64]
+    """
 
     @abstractmethod
     def cut(self, log: InteractionLog, known: Sequence[int] = ()) -> list[int]:
@@ -28,7 +39,13 @@ class Periods(ABC):
 
 
 class EqualCounts(Periods):
-    """A fixed number of periods with equally many rows; the remainder waits at the end (method's protocol)."""
+    """A fixed number of periods with equally many rows; the remainder waits at the end (method's protocol).
+
+    Example:
+        >>> from asmg_pl.data.sources import DriftingStream
+        >>> EqualCounts(3).cut(DriftingStream(rows=100).read(None))  # the last row waits
+        [0, 33, 66, 99]
+    """
 
     def __init__(self, count: int = 31) -> None:
         """Cut into equal counts.
@@ -53,7 +70,13 @@ class EqualCounts(Periods):
 
 
 class EqualRows(Periods):
-    """As many periods as the stream has full portions of a fixed number of rows."""
+    """As many periods as the stream has full portions of a fixed number of rows.
+
+    Example:
+        >>> from asmg_pl.data.sources import DriftingStream
+        >>> EqualRows(40).cut(DriftingStream(rows=100).read(None))  # 20 rows wait until 20 more are there
+        [0, 40, 80]
+    """
 
     def __init__(self, rows: int) -> None:
         """Cut into portions.

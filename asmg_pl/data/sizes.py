@@ -15,6 +15,10 @@ class Sizes(NamedTuple):
         categories: number of categories; 0 for a stream without any.
         context: for each context feature, its number of values.
         past: gives the sizes of the rows up to the end of a period; ``None`` for rows that are not cut into periods.
+
+    Example:
+        >>> Sizes(users=9, items=7, context=(3,))
+        Sizes(users=9, items=7, categories=0, context=(3,), past=None)
     """
 
     users: int

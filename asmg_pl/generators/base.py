@@ -25,6 +25,11 @@ class ParameterShapes:
         tables: width D of each embedding table, by name.
         dense: number of coordinates of each dense parameter, by name, in the order in which they are concatenated.
         window: number of snapshots, k; ``None`` if it grows.
+
+    Example:
+        >>> shapes = ParameterShapes(tables={"user": 8, "item": 8}, dense={"mlp.weight": 48, "mlp.bias": 6}, window=3)
+        >>> sum(shapes.dense.values())  # coordinates that are generated beside the tables
+        54
     """
 
     tables: Mapping[str, int]
@@ -37,6 +42,25 @@ class Generator(nn.Module, ABC):
 
     Attributes:
         hidden_size: numbers of state that are carried per coordinate from window to window, ``H``.
+
+    Example:
+        One that goes on in the direction of the last two snapshots, by a learned share of the step:
+
+        >>> class Extrapolate(Generator):
+        ...     hidden_size = 0
+        ...
+        ...     def __init__(self, shapes):
+        ...         super().__init__()
+        ...         self.share = nn.Parameter(torch.zeros(()))
+        ...
+        ...     def dense(self, window, hidden):
+        ...         step = window.diff(dim=0, prepend=window[:1])
+        ...         return window + self.share * step, hidden.expand(len(window), *hidden.shape)
+        ...
+        ...     def table(self, name, window, hidden):
+        ...         return self.dense(window, hidden)
+        >>> from asmg_pl.testing import check_generator
+        >>> check_generator(Extrapolate)
     """
 
     hidden_size: int

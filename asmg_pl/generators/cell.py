@@ -38,6 +38,11 @@ class Cells(nn.Module, ABC):
         gates: how many maps of value and state a cell has, G.
         input_weight: u of each gate side by side, float [P, 1, GH].
         hidden_weight: W of each gate side by side, float [P, H, GH].
+
+    Example:
+        >>> cells = VanillaCells([3], hidden_size=2)  # one parameter of three coordinates
+        >>> cells.input_weight.shape, cells.hidden_weight.shape
+        (torch.Size([3, 1, 2]), torch.Size([3, 2, 2]))
     """
 
     gates: int
@@ -107,7 +112,13 @@ class Cells(nn.Module, ABC):
 
 
 class GRUCells(Cells):
-    """GRU cells; their gates are z, r and g."""
+    """GRU cells; their gates are z, r and g.
+
+    Example:
+        >>> cells = GRUCells([3], hidden_size=2)
+        >>> cells(torch.randn(4, 3, 5), torch.zeros(3, 5, 2)).shape  # 4 steps of 3 kinds of coordinates, 5 of each
+        torch.Size([4, 3, 5, 2])
+    """
 
     gates = 3
 
@@ -133,7 +144,12 @@ class GRUCells(Cells):
 
 
 class VanillaCells(Cells):
-    """Vanilla RNN cells, which have a third of a GRU's weights and replace the whole state in each step."""
+    """Vanilla RNN cells, which have a third of a GRU's weights and replace the whole state in each step.
+
+    Example:
+        >>> [sum(weight.numel() for weight in kind([3], 4).parameters()) for kind in (VanillaCells, GRUCells)]
+        [60, 180]
+    """
 
     gates = 1
 

@@ -70,7 +70,15 @@ class ResidualOutput(nn.Module):
 
 
 class GRUGenerator(Generator):
-    """The paper's generator: a GRU over the snapshots and a linear output (ASMG-GRU)."""
+    """The paper's generator: a GRU over the snapshots and a linear output (ASMG-GRU).
+
+    Example:
+        >>> generator = GRUGenerator(ParameterShapes(tables={"item": 8}, dense={"bias": 1}), hidden_size=4)
+        >>> window, hidden = torch.randn(3, 5, 8), torch.zeros(5, 8, 4)  # three snapshots of five rows
+        >>> generated, states = generator.table("item", window, hidden)
+        >>> generated.shape, states.shape
+        (torch.Size([3, 5, 8]), torch.Size([3, 5, 8, 4]))
+    """
 
     output: type[nn.Module] = LinearOutput
 
@@ -159,6 +167,13 @@ class GRUGenerator(Generator):
 
 
 class ResidualGRU(GRUGenerator):
-    """A GRU generator that adds its output to the newest snapshot; on day one it serves the incremental model."""
+    """A GRU generator that adds its output to the newest snapshot; on day one it serves the incremental model.
+
+    Example:
+        >>> generator = ResidualGRU(ParameterShapes(tables={"item": 8}, dense={"bias": 1}))
+        >>> window = torch.randn(3, 5, 8)
+        >>> torch.equal(generator.generate("item", window, torch.zeros(5, 8, 4)), window)  # until it is trained
+        True
+    """
 
     output = ResidualOutput

@@ -30,6 +30,16 @@ class ParameterHistory(nn.Module):
     Attributes:
         grows: whether all snapshots are kept.
         pushes: how many snapshots there have been.
+
+    Example:
+        >>> from asmg_pl.data import Sizes
+        >>> from asmg_pl.recommenders import MatrixFactorization
+        >>> model = MatrixFactorization(Sizes(users=9, items=7), embedding_dim=4)
+        >>> history = ParameterHistory(model, window=3, hidden_size=2)
+        >>> history.push(model)
+        >>> window, hidden = history.rows("item", torch.tensor([6, 0]))
+        >>> window.shape, hidden.shape, history.pushes
+        (torch.Size([3, 2, 5]), torch.Size([2, 5, 2]), 1)
     """
 
     def __init__(

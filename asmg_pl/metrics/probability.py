@@ -13,6 +13,10 @@ def row_losses(logits: Tensor, labels: Tensor) -> Tensor:
     Args:
         logits: float [N].
         labels: 0 or 1, of any type [N].
+
+    Example:
+        >>> row_losses(torch.tensor([0.0, 100.0]), torch.tensor([1, 0]))
+        tensor([  0.6931, 100.0000], dtype=torch.float64)
     """
     return F.binary_cross_entropy_with_logits(logits.double(), labels.double(), reduction="none")
 
@@ -23,6 +27,10 @@ def log_loss(logits: Tensor, labels: Tensor) -> Tensor:
     Args:
         logits: float [N].
         labels: 0 or 1, of any type [N].
+
+    Example:
+        >>> log_loss(torch.tensor([0.0, 0.0]), torch.tensor([1, 0]))
+        tensor(0.6931, dtype=torch.float64)
     """
     return row_losses(logits, labels).mean()
 
@@ -38,6 +46,10 @@ def normalized_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     Args:
         logits: float [N].
         labels: 0 or 1, of any type [N].
+
+    Example:
+        >>> normalized_entropy(torch.tensor([0.0, 0.0]), torch.tensor([1, 0]))  # the mean label says as much
+        tensor(1., dtype=torch.float64)
     """
     share = labels.double().mean()
     entropy = torch.special.entr(share) + torch.special.entr(1 - share)
@@ -52,6 +64,10 @@ def calibration(logits: Tensor, labels: Tensor) -> Tensor:
     Args:
         logits: float [N].
         labels: 0 or 1, of any type [N].
+
+    Example:
+        >>> calibration(torch.tensor([0.0, 0.0, 0.0]), torch.tensor([1, 0, 0]))  # ½ predicted, a third positive
+        tensor(1.5000, dtype=torch.float64)
     """
     positives = labels.double().sum()
     return torch.where(positives > 0, logits.double().sigmoid().sum() / positives, torch.nan)

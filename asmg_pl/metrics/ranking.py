@@ -20,7 +20,15 @@ from torch import Tensor
 
 
 class Ranking:
-    """Rows in the order of a model's scores: sorted once, then asked for the AUC of any groups."""
+    """Rows in the order of a model's scores: sorted once, then asked for the AUC of any groups.
+
+    Example:
+        >>> ranking = Ranking(torch.tensor([0.1, 0.4, 0.4, 0.9]), torch.tensor([0, 0, 1, 1]))
+        >>> ranking.auc().item()  # of four pairs, three are in order and one ties
+        0.875
+        >>> ranking.gauc(torch.tensor([0, 1, 1, 0])).item()  # of users 0 and 1: 1 and ½
+        0.75
+    """
 
     def __init__(self, scores: Tensor, labels: Tensor) -> None:
         """Rank rows.

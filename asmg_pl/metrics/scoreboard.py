@@ -16,6 +16,17 @@ class Scoreboard:
 
     Over several processes, each adds its own rows, to each period at least once, if need be a batch of no rows; each
     takes the result of all rows.
+
+    Example:
+        >>> import torch
+        >>> from asmg_pl.data.sources import DriftingStream
+        >>> log = DriftingStream(users=9, items=9, rows=100).read(None)
+        >>> batch = log.batch(torch.arange(50, 100), history_size=0)
+
+        >>> board = Scoreboard(known_before=lambda period: log.known(50))
+        >>> board.update(2, {"serving": torch.zeros(50)}, batch)
+        >>> board.take(2, "test").scores["serving"]["auc"]
+        0.5
     """
 
     def __init__(self, known_before: Callable[[int], tuple[int, int]]) -> None:

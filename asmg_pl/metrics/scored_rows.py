@@ -42,6 +42,17 @@ class ScoredRows(Metric):
     Attributes:
         models: the models' names.
         known: users and items from these ids on are new in the period.
+
+    Example:
+        >>> from asmg_pl.data.sources import DriftingStream
+        >>> log = DriftingStream(users=9, items=9, rows=100).read(None)
+        >>> batch = log.batch(torch.arange(50, 100), history_size=0)
+
+        >>> scored = ScoredRows(["serving"], known=log.known(50))
+        >>> scored.update({"serving": torch.zeros(50)}, batch)
+        >>> counts, scores, diverged = scored.compute()
+        >>> counts["rows"], scores["serving"]["auc"], round(scores["serving"]["logloss"], 4), diverged
+        (50, 0.5, 0.6931, {})
     """
 
     is_differentiable = False

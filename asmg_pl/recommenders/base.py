@@ -36,6 +36,14 @@ class Lookup:
         weight: float [U, D], at least the rows asked for.
         index: where in ``weight`` each asked-for row stands, int64, of the shape of the ids.
         known: no row from here on is asked for; ``None`` if all may be.
+
+    Example:
+        >>> lookup = Lookup(torch.tensor([[0.0, 1.0], [2.0, 3.0]]), torch.tensor([[1, 1], [0, 1]]))
+        >>> lookup.vectors().shape  # a vector of two numbers for each of 2 x 2 ids
+        torch.Size([2, 2, 2])
+        >>> lookup.weighted_sum(torch.tensor([[0.5, 0.5], [1.0, 0.0]]))
+        tensor([[2., 3.],
+                [0., 1.]])
     """
 
     weight: Tensor
@@ -72,6 +80,12 @@ class Request:
         rows: which rows of the table at hand are needed, int64 of any shape.
         rows_on_other_ranks: rows of the mini-batch that other processes ask their own copy of the table for.
         known: no row of the table from here on is asked for; ``None`` if all may be.
+
+    Example:
+        >>> request = Request(torch.tensor([4, 2, 4]))
+        >>> generated = torch.tensor([[0.2], [0.4]])  # of the rows 2 and 4 alone
+        >>> request.answer(generated, torch.tensor([1, 0, 1])).vectors().flatten()
+        tensor([0.4000, 0.2000, 0.4000])
     """
 
     rows: Tensor
@@ -136,6 +150,23 @@ class Recommender(nn.Module, ABC):
         owners: by name, whom to ask for rows of the tables of which not all rows are at hand.
         known: by name, how many rows of a table at hand have appeared by now; those after them wait for their first
             interaction, and nothing may depend on how many they are. Tables that are not named have no such rows.
+
+    Example:
+        A bias for each item, and one for all:
+
+        >>> class Popularity(Recommender):
+        ...     def __init__(self, sizes):
+        ...         super().__init__()
+        ...         self.tables = nn.ModuleDict({"item": nn.Embedding(sizes.items, 1)})
+        ...         self.bias = nn.Parameter(torch.zeros(1))
+        ...
+        ...     def lookups(self, batch):
+        ...         return {"item": batch.item}
+        ...
+        ...     def score(self, batch, lookups):
+        ...         return lookups["item"].vectors().squeeze(-1) + self.bias
+        >>> from asmg_pl.testing import check_recommender
+        >>> check_recommender(Popularity)
     """
 
     tables: nn.ModuleDict

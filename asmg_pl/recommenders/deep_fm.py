@@ -26,6 +26,16 @@ class DeepFM(Recommender):
     weight, whether they are the row's item or in the history; so have categories. The logit's bias is that of the
     MLP's last layer. Everything starts Glorot uniform, tables and biases included. Source: Guo et al., "DeepFM: A
     Factorization-Machine based Neural Network for CTR Prediction", IJCAI 2017.
+
+    Example:
+        >>> from asmg_pl.data.sources import DriftingStream
+        >>> log = DriftingStream(users=9, items=9, rows=99, categories=3).read(None)
+
+        >>> model = DeepFM(log.sizes, embedding_dim=8)
+        >>> {name: table.shape[1] for name, table in model.table_parameters().items()}
+        {'user': 8, 'item': 8, 'category': 8, 'user_weight': 1, 'item_weight': 1, 'category_weight': 1}
+        >>> model(log.batch(torch.arange(5), history_size=3)).shape
+        torch.Size([5])
     """
 
     def __init__(self, sizes: Sizes, embedding_dim: int = 8, hidden: list[int] | None = None) -> None:

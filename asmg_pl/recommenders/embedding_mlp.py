@@ -23,6 +23,16 @@ class EmbeddingMLP(Recommender):
     """Embeddings of user, history and item into a small MLP with ReLU and one logit.
 
     Everything starts Glorot uniform, tables and biases included. Source: Peng et al. (RecSys 2021), base model.
+
+    Example:
+        >>> from asmg_pl.data.sources import DriftingStream
+        >>> log = DriftingStream(users=9, items=9, rows=99, categories=3).read(None)
+
+        >>> model = EmbeddingMLP(log.sizes, embedding_dim=8)
+        >>> model(log.batch(torch.arange(5), history_size=3)).shape  # a logit for each of five rows
+        torch.Size([5])
+        >>> list(model.tables), [layer.out_features for layer in model.mlp if isinstance(layer, nn.Linear)]
+        (['user', 'item', 'category'], [20, 10, 1])
     """
 
     def __init__(self, sizes: Sizes, embedding_dim: int = 8, hidden: list[int] | None = None) -> None:

@@ -34,6 +34,16 @@ class TwoTower(Recommender):
     Everything starts Glorot uniform, tables and biases included. Source: the model of Yi et al., "Sampling-Bias-
     Corrected Neural Modeling for Large Corpus Item Recommendations", RecSys 2019. Its softmax over the mini-batch and
     the correction of that are left out: rows have labels here, and every recommender is trained on them.
+
+    Example:
+        >>> from asmg_pl.data.sources import DriftingStream
+        >>> log = DriftingStream(users=9, items=9, rows=99, categories=3).read(None)
+
+        >>> model = TwoTower(log.sizes, output_dim=16)
+        >>> batch = log.batch(torch.arange(5), history_size=3)
+        >>> lookups = {name: Lookup(model.table(name), ids) for name, ids in model.lookups(batch).items()}
+        >>> model.item_vectors(batch, lookups).shape  # which can be made ahead, and searched
+        torch.Size([5, 16])
     """
 
     def __init__(

@@ -49,6 +49,11 @@ class ADER(Updater):
         exemplars: their row positions, int64 [N], ascending.
         teacher: Θ_{t-1}.
         exemplar_weight: λ_t.
+
+    Example:
+        >>> method = ADER(Sizes(users=9, items=9), exemplar_share=0.3)
+        >>> [phase.name for phase in method.phases(14)]
+        ['score', 'herd', 'update']
     """
 
     def __init__(self, sizes: Sizes, exemplar_share: float = 0.3, distillation: float = 1.0, **base: Any) -> None:

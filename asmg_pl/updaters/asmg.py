@@ -67,6 +67,15 @@ class ASMG(Updater):
         history: the snapshots and the generator's carried state.
         serving: Θ*, the model that serves.
         trained: whether the generator has taken a step, bool []; a first period without rows lets it wait.
+
+    Example:
+        >>> method = ASMG(Sizes(users=9, items=9), window=3, pretrain_periods=10)
+        >>> [phase.name for phase in method.phases(13)]
+        ['score', 'update']
+        >>> [phase.name for phase in method.phases(14)]  # three snapshots are there
+        ['score', 'generate', 'update']
+        >>> list(method.scored_models())
+        ['incremental', 'serving']
     """
 
     def __init__(

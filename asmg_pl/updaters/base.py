@@ -53,6 +53,15 @@ class Updater(Walker):
         pretraining: the epochs of pre-training, see :mod:`asmg_pl.updaters.pretraining`.
         stepping: takes the optimisers' steps, see :mod:`asmg_pl.updaters.stepping`.
         needs_whole_tables: why the method does not work with tables of which a rank holds some rows only.
+
+    Example:
+        One that trains on the new period and the one before it, shuffled together:
+
+        >>> class TwoPeriods(Updater):
+        ...     def phases(self, period):
+        ...         return [self.scoring(period), *self.updating(period, reads=[period - 1, period])]
+        >>> [phase.name for phase in TwoPeriods(Sizes(users=9, items=9)).phases(11)]
+        ['score', 'update']
     """
 
     needs_whole_tables: str | None = None

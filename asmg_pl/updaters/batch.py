@@ -14,6 +14,11 @@ class BatchUpdate(Updater):
     """Θ_t starts from Θ_{t-1} and is trained on D_{t-w+1}, …, D_t, shuffled together.
 
     Source: Peng et al. (RecSys 2021), baseline BU-w.
+
+    Example:
+        >>> method = BatchUpdate(Sizes(users=9, items=9), window=5)
+        >>> [phase.name for phase in method.phases(14)]
+        ['score', 'update']
     """
 
     def __init__(self, sizes: Sizes, window: int | None = 3, **base: Any) -> None:

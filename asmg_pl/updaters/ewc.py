@@ -28,6 +28,11 @@ class EWC(Updater):
     Attributes:
         anchor: Θ_{t-1}.
         importance: F, in the shape of the recommender.
+
+    Example:
+        >>> method = EWC(Sizes(users=9, items=9), pretrain_periods=10)
+        >>> [phase.name for phase in method.phases(11)]
+        ['score', 'weigh-pretraining', 'update', 'weigh']
     """
 
     needs_whole_tables = "its penalty adds up all rows in one loss"

@@ -7,7 +7,14 @@ from asmg_pl.updaters.phase import Phase
 
 
 class Frozen(Updater):
-    """Serves Θ_0 for ever."""
+    """Serves Θ_0 for ever.
+
+    Example:
+        >>> from asmg_pl.data import Sizes
+        >>> method = Frozen(Sizes(users=9, items=9))
+        >>> [phase.name for phase in method.phases(14)]
+        ['score']
+    """
 
     def phases(self, period: int) -> list[Phase]:
         """Score."""

@@ -22,6 +22,13 @@ class IncCTR(Updater):
 
     Attributes:
         teacher: Θ_{t-1}.
+
+    Example:
+        >>> method = IncCTR(Sizes(users=9, items=9), distillation=0.2)
+        >>> [phase.name for phase in method.phases(14)]
+        ['score', 'update']
+        >>> any(parameter.requires_grad for parameter in method.teacher.parameters())
+        False
     """
 
     def __init__(self, sizes: Sizes, distillation: float = 0.2, **base: Any) -> None:

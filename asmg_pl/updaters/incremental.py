@@ -10,6 +10,12 @@ class IncrementalUpdate(Updater):
     """Θ_t starts from Θ_{t-1} and is trained on D_t alone; Θ_t serves period t+1.
 
     The method to beat: cheap, and forgetful.
+
+    Example:
+        >>> from asmg_pl.data import Sizes
+        >>> method = IncrementalUpdate(Sizes(users=9, items=9), passes=2)
+        >>> [phase.name for phase in method.phases(11)]
+        ['score', 'update', 'update']
     """
 
     def phases(self, period: int) -> list[Phase]:

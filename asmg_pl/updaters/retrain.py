@@ -16,6 +16,11 @@ class Retrain(Updater):
 
     Attributes:
         initial: the weights that every training starts from.
+
+    Example:
+        >>> method = Retrain(Sizes(users=9, items=9), passes=3)
+        >>> [phase.name for phase in method.phases(14)]
+        ['score', 'update', 'update', 'update']
     """
 
     def __init__(self, sizes: Sizes, **base: Any) -> None:

@@ -42,6 +42,11 @@ class SML(Updater):
         before: w_{t-1}; ``recommender`` is ŵ_t.
         transfer: T.
         serving: T(w_{t-1}, ŵ_t), the model that serves.
+
+    Example:
+        >>> method = SML(Sizes(users=9, items=9), pretrain_periods=10)
+        >>> [phase.name for phase in method.phases(12)]
+        ['score', 'transfer', 'update']
     """
 
     def __init__(

@@ -34,6 +34,11 @@ class SPMF(Updater):
     Attributes:
         reservoir: for each label, row positions, int64 [n].
         training_rows: the rows of the running update, int64 [n], oldest first.
+
+    Example:
+        >>> method = SPMF(Sizes(users=9, items=9), reservoir_share=0.3)
+        >>> [phase.name for phase in method.phases(14)]
+        ['score', 'rank', 'update']
     """
 
     def __init__(self, sizes: Sizes, reservoir_share: float = 0.3, replay: float = 0.5, **base: Any) -> None:

@@ -54,7 +54,14 @@ class RowTransfer(nn.Module):
 
 
 class Transfer(nn.Module):
-    """One :class:`RowTransfer` for each table and each dense tensor."""
+    """One :class:`RowTransfer` for each table and each dense tensor.
+
+    Example:
+        >>> transfer = Transfer(ParameterShapes(tables={"item": 8}, dense={"bias": 1}))
+        >>> before, now = torch.randn(5, 8), torch.randn(5, 8)
+        >>> transfer.table("item", before, now).shape
+        torch.Size([5, 8])
+    """
 
     def __init__(
         self,

@@ -13,6 +13,19 @@ class Source(ABC):
 
     A source says *how* raw data become interactions (columns, filters, labels). The data module's ``root`` says *where*
     the files are.
+
+    Example:
+        A table that is in memory already:
+
+        >>> import polars as pl
+        >>> class Table(Source):
+        ...     def __init__(self, rows):
+        ...         self.rows = rows
+        ...
+        ...     def read(self, root):
+        ...         return InteractionLog.from_frame(self.rows)
+        >>> len(Table(pl.DataFrame({"user": [1], "item": [2], "label": [1], "time": [3]})).read(None))
+        1
     """
 
     @abstractmethod

@@ -20,6 +20,14 @@ class MovieLens(RatingSource):
     ``ratings.dat`` and ``movies.dat`` (1M, 10M).
 
     ``(no genres listed)`` is a genre like the others, as in the data set's own counts and in published results.
+
+    Example:
+        Files are read when the walk begins:
+
+        >>> from asmg_pl.data import PeriodDataModule
+        >>> data = PeriodDataModule(MovieLens(positive_from=4, start="2014-01-01"), root="data/ml-25m")
+        >>> data.source.start
+        datetime.date(2014, 1, 1)
     """
 
     rating_range = (0.5, 5.0)

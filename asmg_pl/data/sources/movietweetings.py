@@ -11,7 +11,16 @@ from asmg_pl.data.sources.ratings import RatingSource
 
 
 class MovieTweetings(RatingSource):
-    """Ratings of films from 0 to 10, from ``ratings.dat``; the genres in ``movies.dat`` are the categories."""
+    """Ratings of films from 0 to 10, from ``ratings.dat``; the genres in ``movies.dat`` are the categories.
+
+    Example:
+        Files are read when the walk begins:
+
+        >>> from asmg_pl.data import PeriodDataModule
+        >>> data = PeriodDataModule(MovieTweetings(positive_from=9), root="data/movietweetings")
+        >>> data.source.rating_range
+        (0.0, 10.0)
+    """
 
     rating_range = (0.0, 10.0)
 

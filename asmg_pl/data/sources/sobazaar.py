@@ -23,6 +23,14 @@ class Sobazaar(ClickSource):
 
     Rows before the first day are not in the stream. They are in its histories, and their items are no negatives of the
     same users.
+
+    Example:
+        Files are read when the walk begins:
+
+        >>> from asmg_pl.data import PeriodDataModule
+        >>> data = PeriodDataModule(Sobazaar(negatives=2), root="data/sobazaar")
+        >>> data.source.end
+        datetime.date(2014, 12, 31)
     """
 
     def __init__(

@@ -11,7 +11,18 @@ from asmg_pl.errors import ConfigError
 
 
 class Stream(Source):
-    """A stream that ``asmg convert`` has written. Its folder is the data module's root."""
+    """A stream that ``asmg convert`` has written. Its folder is the data module's root.
+
+    Example:
+        >>> from tempfile import TemporaryDirectory
+        >>> from asmg_pl.data.sources import DriftingStream
+        >>> from asmg_pl.data.stream import StreamWriter
+        >>> with TemporaryDirectory() as folder:
+        ...     DriftingStream(users=50, items=40, rows=1000).write(StreamWriter(Path(folder)))
+        ...     log = Stream().read(Path(folder))
+        ...     len(log), log.sizes.users
+        (1000, 50)
+    """
 
     def read(self, root: Path | None) -> InteractionLog:
         """Map the stream's columns.

@@ -22,6 +22,14 @@ class Tmall(ClickSource):
 
     The rows of the most active users are kept, and of these the rows of items with enough rows. Times are days, so a
     history has the clicks of earlier days.
+
+    Example:
+        Files are read when the walk begins:
+
+        >>> from asmg_pl.data import PeriodDataModule
+        >>> data = PeriodDataModule(Tmall(month=10, most_active_users=50_000), root="data/tmall")
+        >>> data.source.least_item_rows
+        20
     """
 
     def __init__(
