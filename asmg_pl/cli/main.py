@@ -17,12 +17,13 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from asmg_pl.callbacks import RunConfig
 from asmg_pl.callbacks.checkpoint import FOLDER
+from asmg_pl.callbacks.defaults import CALLBACKS, TRAINER_DEFAULTS
 from asmg_pl.callbacks.others import refuse_callback
 from asmg_pl.checkpoints.io import newest_first, read_checkpoint
 from asmg_pl.cli.config_files import ConfigFile
 from asmg_pl.cli.convert import run as convert
 from asmg_pl.cli.failure import OneMessage, leave_if_mendable
-from asmg_pl.cli.options import CALLBACKS, explained, refuse_word
+from asmg_pl.cli.options import explained, refuse_word
 from asmg_pl.cli.prepare import run as prepare
 from asmg_pl.data import PeriodDataModule
 from asmg_pl.distributed.reader import tensors_in
@@ -197,12 +198,7 @@ def _walk() -> None:
         save_config_callback=RunConfig,
         parser_kwargs={"prog": "asmg", "description": DESCRIPTION},
         trainer_defaults={
-            "max_epochs": -1,
-            "reload_dataloaders_every_n_epochs": 1,
-            "num_sanity_val_steps": 0,
-            "use_distributed_sampler": False,
-            "logger": False,
-            "enable_model_summary": False,
+            **TRAINER_DEFAULTS,
             "default_root_dir": "runs/default",
             "plugins": {"class_path": "asmg_pl.checkpoints.io.AtomicCheckpointIO"},
         },

@@ -13,14 +13,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.strategies import Strategy
 
-from asmg_pl.callbacks import (
-    PeriodLoop,
-    PeriodProgress,
-    PeriodReport,
-    PhaseCheckpoint,
-    ServingExport,
-    WandbRun,
-)
+from asmg_pl.callbacks.defaults import CALLBACKS
 from asmg_pl.data import PeriodDataModule
 from asmg_pl.data.negatives import Fresh
 from asmg_pl.data.periods import Periods
@@ -29,16 +22,6 @@ from asmg_pl.errors import ConfigError
 from asmg_pl.generators import Cells, Generator
 from asmg_pl.recommenders import Recommender
 from asmg_pl.updaters import Updater
-
-#: The walk's own callbacks, by the name of their group of options.
-CALLBACKS: dict[str, type[Callback]] = {
-    "loop": PeriodLoop,
-    "report": PeriodReport,
-    "progress": PeriodProgress,
-    "wandb": WandbRun,
-    "checkpoint": PhaseCheckpoint,
-    "export": ServingExport,
-}
 
 #: Classes whose arguments are options, by the name of their group.
 GROUPS: dict[str, type] = {"trainer": Trainer, "data": PeriodDataModule, **CALLBACKS}
