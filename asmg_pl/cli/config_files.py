@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
@@ -10,9 +11,10 @@ from typing import Any
 
 import yaml
 from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]
-from lightning.pytorch.utilities import rank_zero_only
 
 from asmg_pl.errors import ConfigError
+
+log = logging.getLogger(__name__)
 
 #: The folder ``configs/`` of the repository, which is installed with the package.
 INSTALLED = Path(__file__).parents[1] / "configs"
@@ -33,9 +35,9 @@ class ConfigFile(ActionConfigFile):
             for option, given in options_before(sys.argv, values):
                 found = settings.get(_plain(option))
                 if found is not None and str(found) != given:
-                    rank_zero_only(sys.stderr.write)(
-                        f"asmg: warning: --{option} {given} is overridden by {values}, which has {found}: "
-                        "give options after the files\n"
+                    log.warning(
+                        "--%s %s is overridden by %s, which has %s: give options after the files",
+                        *(option, given, values, found),
                     )
             values = str(path)
         super().__call__(parser, cfg, values, option_string)  # type: ignore[no-untyped-call]

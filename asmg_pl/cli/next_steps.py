@@ -1,0 +1,58 @@
+"""What to do after a walk, with the commands as they are to be typed."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import cast
+
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+
+from asmg_pl.cli.again import program, resuming, without
+from asmg_pl.cli.commands import COMMANDS
+from asmg_pl.data.datamodule import PeriodDataModule
+from asmg_pl.system.screen import say
+
+#: Options of a walk that belong to it alone, and not to walks that it is compared with.
+OF_ONE_WALK = ("--ckpt_path", "--checkpoint.overwrite", "--trainer.default_root_dir", "--loop.until")
+
+#: A conversion of tables that a reader can put own names into.
+CONVERT = "convert clicks.csv --out streams/clicks --user user_id --item item_id --time clicked_at --all-positive"
+
+
+class NextSteps(Callback):
+    """Says at the end of a walk how to look at it, compare it, and walk one's own data."""
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Say it, before the report closes with the mean."""
+        if not trainer.is_global_zero:
+            return
+        data = cast(PeriodDataModule, trainer.datamodule)  # type: ignore[attr-defined]
+        say("what next:")
+        for purpose, command in steps(sys.argv[2:], Path(trainer.default_root_dir), data):
+            say(f"  {purpose:<20} {command}")
+
+
+def steps(arguments: Sequence[str], folder: Path, data: PeriodDataModule) -> list[tuple[str, str]]:
+    """What can be done after a walk: a purpose and a command each.
+
+    Args:
+        arguments: of the walk, after ``asmg fit``.
+        folder: of the run.
+        data: the stream, at the end of the walk.
+    """
+    called, run = program(), shlex.quote(str(folder))
+    found = []
+    if data.last_period < len(data.boundaries) - 1:
+        onward = shlex.join(without(resuming(arguments), "--loop.until"))
+        found.append(("go on walking:", f"{called} fit {onward}"))
+    if "report" in COMMANDS:
+        found.append(("see charts:", f"{called} report {run} --out {shlex.quote(str(folder / 'report.html'))}"))
+    if "compare" in COMMANDS:
+        shared = shlex.join(without(arguments, *OF_ONE_WALK))
+        found.append(("compare methods:", f"{called} compare runs/compared -- {shared}"))
+    found.append(("walk your own data:", f"{called} {CONVERT}"))
+    return found
