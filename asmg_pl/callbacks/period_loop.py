@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from typing import Any, cast
 
@@ -10,13 +11,14 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.strategies import DDPStrategy
 
 from asmg_pl.callbacks.others import ADDED, refuse_callback
-from asmg_pl.callbacks.progress import say
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.data.phase import Phase
 from asmg_pl.distributed import ShardedTables
 from asmg_pl.errors import ConfigError, WalkInterruptedError
 from asmg_pl.system.signals import catch_again, is_stopping
 from asmg_pl.updaters.base import Updater
+
+log = logging.getLogger(__name__)
 
 #: Trainer settings without which a walk would go wrong, and why.
 REQUIRED = {
@@ -103,7 +105,7 @@ class PeriodLoop(Callback):
         data, _ = _parts(trainer)
         self._find_phase(trainer)
         if data.phase is None and trainer.is_global_zero:
-            say(f"nothing new: the walk has been through period {data.last_period}, the last one")
+            log.info("nothing new: the walk has been through period %d, the last one", data.last_period)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take back the signals: Lightning's handler would have the walk go on for a while, and wait for others."""

@@ -9,6 +9,7 @@ diverged.txt  where and why the walk stopped, if it has diverged
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Sequence
@@ -20,15 +21,18 @@ import polars as pl
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
+from asmg_pl.callbacks.period_table import PeriodTable
 from asmg_pl.callbacks.plot import plot_results
-from asmg_pl.callbacks.progress import say
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.errors import DivergedError
 from asmg_pl.metrics.results import HEADLINE, NOT_COUNTED, PeriodResult, mean_over
 from asmg_pl.system.escaping import terminal
 from asmg_pl.system.files import written_whole
+from asmg_pl.system.screen import folded, say, width
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.memory import described, parts_of, peak_memory
+
+log = logging.getLogger(__name__)
 
 PLOT = "auc.png"
 DIVERGED = "diverged.txt"
@@ -47,7 +51,7 @@ class PeriodReport(Callback):
         self.timings: list[dict[str, Any]] = []
         self._began = 0.0
         self._steps_before = 0
-        self._header_shown = False
+        self._table: PeriodTable | None = None  # once its header is shown
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say how time is cut and what memory is taken; the files stay as they are until a phase has ended."""
@@ -55,13 +59,20 @@ class PeriodReport(Callback):
         if trainer.is_global_zero:
             (Path(trainer.default_root_dir) / DIVERGED).unlink(missing_ok=True)
             for line in opening(data, cast(Updater, pl_module).test_from):
-                say(line)
-            say(f"memory: {described(parts_of(pl_module))}")
+                log.info(line)
+            log.info("memory: %s", described(parts_of(pl_module)))
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
         self._steps_before = trainer.global_step
         self._began = time.perf_counter()
+        phase, data = cast(Updater, pl_module).phase, cast(PeriodDataModule, trainer.datamodule)  # type: ignore[attr-defined]
+        assert phase is not None
+        log.debug(
+            "period %d · %s begins: pass %d over %d rows of periods %s, in %d mini-batches",
+            *(phase.period, phase.name, phase.repeat + 1, sum(len(data.rows_of(period)) for period in phase.reads)),
+            *(_listed(phase.reads), trainer.num_training_batches),
+        )
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note a phase's steps, time and memory; write and log new scores; show a period's row after its last phase."""
@@ -79,6 +90,7 @@ class PeriodReport(Callback):
                 "peak_mib": round(peak_memory(pl_module.device), 1),
             }
         )
+        log.debug("period %d · %s ends after %.2f s", phase.period, phase.name, self.timings[-1]["seconds"])
         self._write(trainer, updater)
         result = updater.results.get(phase.period)
         if phase.name == "score" and result is not None:
@@ -87,26 +99,32 @@ class PeriodReport(Callback):
         following = cast(PeriodDataModule, trainer.datamodule).phase  # type: ignore[attr-defined]
         if trainer.is_global_zero and (following is None or following.period != phase.period):
             if result is None:
-                seconds = self._seconds(phase.period)
-                say(f"pre-trained on periods 1 to {phase.period} in {seconds:.1f} s")
+                log.info("pre-trained on periods 1 to %d in %.1f s", phase.period, self._seconds(phase.period))
             else:
                 self._show([result], walking=True)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the mean over the test periods, or why there is none, and draw the plot."""
+        """Close the table with the means, and draw the plot."""
+        results = list(cast(Updater, pl_module).results.values())
+        if trainer.is_global_zero and results:
+            if self._table is not None and (tested := [r for r in results if r.split == "test"]):
+                say(self._table.mean("test", mean_over(tested)))
+            folder = Path(trainer.default_root_dir)
+            plot_results(results, folder / PLOT, _plotted(trainer))
+            log.info("metrics.csv, timings.csv, auc.png and checkpoints are in %s", folder)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show the mean over the test periods, or why there is none; nothing else comes after it."""
         updater, data = cast(Updater, pl_module), cast(PeriodDataModule, trainer.datamodule)  # type: ignore[attr-defined]
         results = list(updater.results.values())
         if not trainer.is_global_zero or not results:
             return
-        folder = Path(trainer.default_root_dir)
         tested = [r for r in results if r.split == "test"]
         if tested:
             span = f"{tested[0].period} to {tested[-1].period}"
-            say(_means(f"mean over the test periods {span}", tested))
+            say(folded(_means(f"mean over the test periods {span}", tested)))
         else:
-            say(no_test(data, updater.test_from))
-        plot_results(results, folder / PLOT)
-        say(f"metrics.csv, timings.csv, auc.png and checkpoints are in {folder}")
+            say(folded(no_test(data, updater.test_from)))
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Of a walk that has diverged, write and log what it has scored, and note where it stopped."""
@@ -121,7 +139,7 @@ class PeriodReport(Callback):
         (folder / DIVERGED).write_text(f"{exception}\n", encoding="utf-8")
         results = list(updater.results.values())
         if results:
-            plot_results(results, folder / PLOT)
+            plot_results(results, folder / PLOT, _plotted(trainer))
             if updater.phase is not None and updater.phase.period == results[-1].period:
                 self._show(results[-1:], walking=True)
 
@@ -133,7 +151,7 @@ class PeriodReport(Callback):
         self._show(results)
         counted = [result for result in results if result.split not in NOT_COUNTED]
         if counted:
-            say(_means(f"mean over {len(counted)} period{'s' * (len(counted) > 1)}", counted))
+            say(folded(_means(f"mean over {len(counted)} period{'s' * (len(counted) > 1)}", counted)))
         for split, why in NOT_COUNTED.items():
             if left := [result.period for result in results if result.split == split]:
                 say(f"in no mean: period {_listed(left)} ({split}: {why})")
@@ -161,16 +179,15 @@ class PeriodReport(Callback):
         return math.fsum(timing["seconds"] for timing in self.timings if timing["period"] == period)
 
     def _show(self, results: list[PeriodResult], walking: bool = False) -> None:
+        if self._table is None and results:
+            self._table = PeriodTable(list(results[0].scores), width(), seconds=walking)
+            for line in self._table.header():
+                say(line)
+            if left_out := self._table.left_out:
+                log.info(left_out)
         for result in results:
-            shown = {_title(column): value for column, value in result.columns(HEADLINE).items()}
-            if not self._header_shown:
-                seconds = f" {'seconds':>8}" if walking else ""
-                say(f"{'period':>6} {'split':>9} {'rows':>9}  " + "  ".join(shown) + seconds)
-                self._header_shown = True
-            cells = "  ".join(f"{value:>{len(title)}.4f}" for title, value in shown.items())
-            seconds = f" {self._seconds(result.period):>8.2f}" if walking else ""
-            diverged = f"  diverged: {', '.join(map(terminal, result.diverged))}" if result.diverged else ""
-            say(f"{result.period:>6} {result.split:>9} {result.rows:>9,}  {cells}{seconds}{diverged}")
+            assert self._table is not None
+            say(self._table.row(result, self._seconds(result.period) if walking else None))
 
     def state_dict(self) -> dict[str, Any]:
         """The timings so far."""
@@ -179,6 +196,13 @@ class PeriodReport(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take them back."""
         self.timings = list(state_dict["timings"])
+
+
+def _plotted(trainer: Trainer) -> str:
+    """The title of the plot: method and stream."""
+    data = cast(PeriodDataModule, trainer.datamodule)  # type: ignore[attr-defined]
+    stream = type(data.source).__name__ + (f" in {Path(data.root).name}" if data.root else "")
+    return f"{type(trainer.lightning_module).__name__} on {stream}"
 
 
 def _title(column: str) -> str:

@@ -1,4 +1,4 @@
-"""What the program takes from its surroundings: standard streams, a home folder, the working folder's modules, its rank."""
+"""What the program takes from its surroundings: standard streams, a home folder, modules, its rank."""
 
 from __future__ import annotations
 

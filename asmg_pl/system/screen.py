@@ -1,4 +1,4 @@
-"""Lines on the screen: above a progress bar, no wider than the terminal, and coloured only where a terminal shows it."""
+"""Lines on the screen: above a progress bar, no wider than the terminal, and coloured only on a terminal."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +12,6 @@ from typing import Any, Self
 
 import torch
 from lightning import LightningModule
-from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor, nn
 
 from asmg_pl.checkpoints.growth import grow_moments, grow_state, table_growth
@@ -34,6 +34,8 @@ from asmg_pl.updaters.losses import cross_entropy
 from asmg_pl.updaters.memory import require, size_of
 from asmg_pl.updaters.optim import Adam, RowAdam
 from asmg_pl.updaters.pretrained import load_pretrained
+
+log = logging.getLogger(__name__)
 
 
 class Updater(LightningModule):
@@ -296,11 +298,13 @@ class Updater(LightningModule):
         self._stop_if_diverged(result)
         scores = result.scores["serving"]
         score = -scores["logloss"] if math.isnan(scores["auc"]) else scores["auc"]
+        log.debug("pre-training's epoch %d has the score %.4f", self.phase.repeat + 1, score)
         optimizer = self.trainer.optimizers[0]
         if not self._best or score > self._best["score"]:
             weights = self.recommender.state_dict()
             self._best = copy.deepcopy({"score": score, "weights": weights, "optimizer": optimizer.state_dict()})
         if self.phase.repeat == self.pretrain_epochs - 1:
+            log.debug("pre-training ends with its best epoch, of score %.4f", self._best["score"])
             self.recommender.load_state_dict(self._best["weights"])
             optimizer.load_state_dict(self._best["optimizer"])
             self._best = {}
@@ -367,9 +371,10 @@ class Updater(LightningModule):
         data = self.trainer.datamodule  # type: ignore[attr-defined]
         if data.sizes.categories and not self._sizes.categories:
             data.categories = False
-            rank_zero_only(print)(
-                f"the first categories appear after the {self.pretrain_periods} periods that pre-train: the walk goes "
-                "without any. To use them, raise model.pretrain_periods"
+            log.warning(
+                "the first categories appear after the %d periods that pre-train: the walk goes without any. To use "
+                "them, raise model.pretrain_periods",
+                self.pretrain_periods,
             )
 
     def configure_model(self) -> None:
