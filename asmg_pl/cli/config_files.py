@@ -12,6 +12,7 @@ from typing import Any
 import yaml
 from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]
 
+from asmg_pl.cli.moved import updated
 from asmg_pl.errors import ConfigError
 
 log = logging.getLogger(__name__)
@@ -31,16 +32,29 @@ class ConfigFile(ActionConfigFile):
         """
         if "://" not in values and not values.lstrip().startswith("{"):
             path = find(values)
-            settings = dict(_flat(read(path)))
-            for option, given in options_before(sys.argv, values):
+            given = read(path)
+            settings = dict(_flat(given))
+            for option, value in options_before(sys.argv, values):
                 found = settings.get(_plain(option))
-                if found is not None and str(found) != given:
+                if found is not None and str(found) != value:
                     log.warning(
                         "--%s %s is overridden by %s, which has %s: give options after the files",
-                        *(option, given, values, found),
+                        *(option, value, values, found),
                     )
-            values = str(path)
+            values = _as_of_now(path, given)
         super().__call__(parser, cfg, values, option_string)  # type: ignore[no-untyped-call]
+
+
+def _as_of_now(path: Path, settings: dict[str, Any]) -> str:
+    """The file's path or, if it names classes where an earlier version had them, its content with the paths of now."""
+    moved: dict[str, str] = {}
+    content = updated(settings, moved)
+    if not moved:
+        return str(path)
+    log.warning(
+        "%s is of an earlier version: %s", path, ", ".join(f"{old} is now {new}" for old, new in moved.items())
+    )
+    return yaml.safe_dump(content)
 
 
 def find(name: str) -> Path:

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from asmg_pl.cli.commands import QUICK
 from asmg_pl.errors import ConfigError
 from asmg_pl.system.environment import process_rank
-from asmg_pl.system.screen import folded, say, styled
+from asmg_pl.system.screen import complain, folded, say, styled
 
 #: Values of ``ASMG_LOG``, from the most to the fewest messages.
 LEVELS = ("debug", "info", "warning", "error")
@@ -43,7 +43,7 @@ class ScreenHandler(logging.Handler):
         origin = f"{record.name}: " if record.levelno < logging.INFO else ""
         process = f"process {rank}: " if rank else ""
         colour = "yellow" if record.levelno >= logging.WARNING else "bold"
-        sys.stderr.write(f"asmg: {process}{styled(f'{level}:', colour, sys.stderr)} {origin}{text}\n")
+        complain(f"asmg: {process}{styled(f'{level}:', colour, sys.stderr)} {origin}{text}")
 
 
 @contextmanager

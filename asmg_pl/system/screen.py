@@ -25,6 +25,16 @@ def say(line: str) -> None:
         print(line, flush=True)
 
 
+def complain(line: str) -> None:
+    """Print a line to standard error; above the progress bar, if one is there."""
+    if "tqdm" in sys.modules:
+        from tqdm import tqdm
+
+        tqdm.write(line, file=sys.stderr)
+    else:
+        print(line, file=sys.stderr, flush=True)
+
+
 def styled(text: str, style: str, stream: TextIO | None = None) -> str:
     """A text in a colour, or as it is where the stream shows none.
 
