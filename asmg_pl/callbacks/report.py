@@ -69,9 +69,9 @@ class PeriodReport(Callback):
         phase, data = cast(Updater, pl_module).phase, cast(PeriodDataModule, trainer.datamodule)  # type: ignore[attr-defined]
         assert phase is not None
         log.debug(
-            "period %d · %s begins: pass %d over %d rows of periods %s, in %d mini-batches",
+            "period %d · %s begins: pass %d over %d rows of %d periods up to %d, in %d mini-batches",
             *(phase.period, phase.name, phase.repeat + 1, sum(len(data.rows_of(period)) for period in phase.reads)),
-            *(_listed(phase.reads), trainer.num_training_batches),
+            *(len(phase.reads), max(phase.reads), trainer.num_training_batches),
         )
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:

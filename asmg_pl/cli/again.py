@@ -15,7 +15,7 @@ def how_to_go_on() -> str:
     """What to do after this program was stopped; nothing, if there is nothing to go on with."""
     command, *arguments = sys.argv[1:] or [""]
     if command == "fit":
-        return f"go on with {program()} fit {shlex.join(resuming(arguments))}"
+        return f"go on with {launcher()} fit {shlex.join(resuming(arguments))}"
     if command in REPEATABLE:
         return f"go on with {program()} {shlex.join([command, *arguments])}"
     return ""
@@ -40,8 +40,11 @@ def without(arguments: Sequence[str], *options: str) -> list[str]:
     return kept
 
 
+def launcher() -> str:
+    """How the program was started; the words of torchrun that stood before it are not known here."""
+    return "torchrun ... -m asmg_pl" if "TORCHELASTIC_RUN_ID" in os.environ else program()
+
+
 def program() -> str:
-    """How the program was called: ``asmg``, or as a module; by torchrun, the words before it are not known here."""
-    if "TORCHELASTIC_RUN_ID" in os.environ:
-        return "torchrun ... -m asmg_pl"
+    """How one process of the program is called: by its name, or as a module."""
     return "python -m asmg_pl" if sys.argv[0].endswith("__main__.py") else "asmg"

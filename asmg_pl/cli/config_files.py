@@ -51,9 +51,7 @@ def _as_of_now(path: Path, settings: dict[str, Any]) -> str:
     content = updated(settings, moved)
     if not moved:
         return str(path)
-    log.warning(
-        "%s is of an earlier version: %s", path, ", ".join(f"{old} is now {new}" for old, new in moved.items())
-    )
+    log.warning("%s is of an earlier version: %s", path, ", ".join(f"{old} is now {new}" for old, new in moved.items()))
     return yaml.safe_dump(content)
 
 

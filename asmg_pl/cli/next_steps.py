@@ -11,7 +11,7 @@ from typing import cast
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
-from asmg_pl.cli.again import program, resuming, without
+from asmg_pl.cli.again import launcher, program, resuming, without
 from asmg_pl.cli.commands import COMMANDS
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.system.screen import say
@@ -48,7 +48,7 @@ def steps(arguments: Sequence[str], folder: Path, data: PeriodDataModule) -> lis
     found = []
     if data.last_period < len(data.boundaries) - 1:
         onward = shlex.join(without(resuming(arguments), "--loop.until"))
-        found.append(("go on walking:", f"{called} fit {onward}"))
+        found.append(("go on walking:", f"{launcher()} fit {onward}"))
     if "report" in COMMANDS:
         found.append(("see charts:", f"{called} report {run} --out {shlex.quote(str(folder / 'report.html'))}"))
     if "compare" in COMMANDS:
