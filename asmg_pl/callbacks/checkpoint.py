@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from pathlib import Path
 from typing import Any, cast
@@ -13,13 +14,14 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from asmg_pl.callbacks.checkpoint_fit import check_loops, check_optimizers, check_place, check_types
 from asmg_pl.callbacks.ownership import Ownership
-from asmg_pl.callbacks.progress import say
 from asmg_pl.callbacks.run_folder import CHECKPOINTS, IDENTITY, last_period, scored_periods, walk_in, write_identity
 from asmg_pl.checkpoints.io import AtomicCheckpointIO, newest_first
 from asmg_pl.checkpoints.values import Flaw
 from asmg_pl.errors import CheckpointError, ConfigError, StorageError, UserError
 from asmg_pl.system.files import PARTIAL, remove
 from asmg_pl.updaters.base import Updater
+
+log = logging.getLogger(__name__)
 
 FOLDER = CHECKPOINTS
 
@@ -156,6 +158,7 @@ class PhaseCheckpoint(Checkpoint):
         place = [(p.name, p.repeat) for p in updater.plan(phase.period)].index((phase.name, phase.repeat))
         path = folder / f"period-{phase.period:06d}-phase-{place:03d}-{phase.name}.ckpt"
         trainer.save_checkpoint(path, weights_only=False)
+        log.debug("%s is written", path)
         if not trainer.is_global_zero:
             return
         if self._noted != self._walk or not (run_folder / IDENTITY).exists():
@@ -210,7 +213,7 @@ def _say_what_is_dropped(folder: Path, resumed: Path, results: list[int]) -> Non
     if len(lost) > (not beyond):  # one that was scored just before a kill comes again
         dropped.append(f"the results of periods {lost[0]} to {lost[-1]}")
     if dropped:
-        say(
-            f"the walk goes on from {resumed.name}: {', and '.join(dropped)} are dropped when its first new one is "
-            "written"
+        log.warning(
+            "the walk goes on from %s: %s are dropped when its first new one is written",
+            *(resumed.name, ", and ".join(dropped)),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,13 +10,14 @@ import yaml
 from lightning import LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 
-from asmg_pl.callbacks.progress import say
 from asmg_pl.callbacks.provenance import changed_machine, machine, provenance
 from asmg_pl.callbacks.settings import differences, shared_settings
 from asmg_pl.callbacks.settings import settings_in as settings_in
 from asmg_pl.errors import CheckpointError
 from asmg_pl.system.files import written_whole
 from asmg_pl.updaters.base import Updater
+
+log = logging.getLogger(__name__)
 
 
 class RunConfig(SaveConfigCallback):
@@ -45,7 +47,7 @@ class RunConfig(SaveConfigCallback):
         if not trainer.is_global_zero:
             return
         if self._machine and (line := changed_machine(self._machine, machine(trainer))):
-            say(line)
+            log.warning(line)
         with written_whole(Path(trainer.default_root_dir) / self.config_filename) as partial:
             self.parser.save(self.config, str(partial), skip_unset=False, overwrite=True, multifile=self.multifile)
         for logger in trainer.loggers:

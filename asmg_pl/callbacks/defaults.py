@@ -24,12 +24,12 @@ TRAINER_DEFAULTS: dict[str, Any] = {
     "enable_model_summary": False,
 }
 
-#: The callbacks of a walk, by the name that their options have on the command line, in the order in which they run.
+#: The callbacks of a walk, by the name that their options have on the command line, in the order of the help.
 CALLBACKS: dict[str, type[Callback]] = {
     "loop": PeriodLoop,
+    "checkpoint": PhaseCheckpoint,
     "report": PeriodReport,
     "progress": PeriodProgress,
-    "wandb": WandbRun,
-    "checkpoint": PhaseCheckpoint,
     "export": ServingExport,
+    "wandb": WandbRun,
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,6 @@ from lightning.pytorch.strategies import DDPStrategy
 
 from asmg_pl.callbacks.order import check_order
 from asmg_pl.callbacks.others import ADDED, refuse_callback
-from asmg_pl.callbacks.progress import say
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.data.place import Place
 from asmg_pl.distributed import ShardedTables
@@ -20,6 +20,8 @@ from asmg_pl.errors import ConfigError, WalkInterruptedError
 from asmg_pl.system.signals import catch_again, is_stopping
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.phase import Phase
+
+log = logging.getLogger(__name__)
 
 #: Trainer settings without which a walk would go wrong, and why.
 REQUIRED = {
@@ -128,7 +130,7 @@ class PeriodLoop(Callback):
             self.place.end_pretraining(updater.pretrain_periods)
         self._find_phase(trainer, updater)
         if self._next is None and trainer.is_global_zero:
-            say(f"nothing new: the walk has been through period {updater.last_period}, the last one")
+            log.info("nothing new: the walk has been through period %d, the last one", updater.last_period)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take back the signals: Lightning's handler would have the walk go on for a while, and wait for others."""

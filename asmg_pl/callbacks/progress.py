@@ -12,14 +12,6 @@ from tqdm import tqdm
 from asmg_pl.updaters.base import Updater
 
 
-def say(line: str) -> None:
-    """Print a line; on a terminal, above the bar."""
-    if sys.stderr.isatty():
-        tqdm.write(line)
-    else:
-        print(line, flush=True)
-
-
 class PeriodProgress(ProgressBar):
     """One bar for the walk, counted in mini-batches: ``period 14/31 · generate``."""
 

@@ -9,6 +9,7 @@ diverged.txt  where and why the walk stopped, if it has diverged
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Sequence
@@ -20,15 +21,18 @@ import polars as pl
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
+from asmg_pl.callbacks.period_table import PeriodTable
 from asmg_pl.callbacks.plot import plot_results
-from asmg_pl.callbacks.progress import say
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.errors import DivergedError
 from asmg_pl.metrics.results import HEADLINE, NOT_COUNTED, PeriodResult, mean_over
 from asmg_pl.system.escaping import terminal
 from asmg_pl.system.files import written_whole
+from asmg_pl.system.screen import folded, say, width
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.memory import bytes_by_component, described, peak_memory
+
+log = logging.getLogger(__name__)
 
 PLOT = "auc.png"
 DIVERGED = "diverged.txt"
@@ -47,7 +51,7 @@ class PeriodReport(Callback):
         self.timings: list[dict[str, Any]] = []
         self._began = 0.0
         self._steps_before = 0
-        self._header_shown = False
+        self._table: PeriodTable | None = None  # once its header is shown
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say how time is cut and what memory is taken; the files stay as they are until a phase has ended."""
@@ -55,13 +59,22 @@ class PeriodReport(Callback):
             (Path(trainer.default_root_dir) / DIVERGED).unlink(missing_ok=True)
             updater = cast(Updater, pl_module)
             for line in opening(updater.data, updater.test_from, updater.last_period):
-                say(line)
-            say(f"memory: {described(bytes_by_component(pl_module))}")
+                log.info(line)
+            log.info("memory: %s", described(bytes_by_component(pl_module)))
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
         self._steps_before = trainer.global_step
         self._began = time.perf_counter()
+        updater = cast(Updater, pl_module)
+        phase = updater.phase
+        assert phase is not None
+        periods = phase.reading.periods
+        log.debug(
+            "period %d · %s begins: pass %d over %d rows of %d periods up to %d, in %d mini-batches",
+            *(phase.period, phase.name, phase.repeat + 1, sum(len(updater.data.rows_of(period)) for period in periods)),
+            *(len(periods), phase.reading.newest, trainer.num_training_batches),
+        )
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note a phase's steps, time and memory; write and log new scores; show a period's row after its last phase."""
@@ -79,6 +92,7 @@ class PeriodReport(Callback):
                 "peak_mib": round(peak_memory(pl_module.device), 1),
             }
         )
+        log.debug("period %d · %s ends after %.2f s", phase.period, phase.name, self.timings[-1]["seconds"])
         self._write(trainer, updater)
         result = updater.results.get(phase.period)
         if phase.name == "score" and result is not None:
@@ -86,26 +100,33 @@ class PeriodReport(Callback):
                 logger.log_metrics(result.logged(), step=phase.period)
         if trainer.is_global_zero and updater.place.period > phase.period:
             if result is None:
-                seconds = self._seconds(phase.period)
-                say(f"pre-trained on periods 1 to {phase.period} in {seconds:.1f} s")
+                log.info("pre-trained on periods 1 to %d in %.1f s", phase.period, self._seconds(phase.period))
             else:
                 self._show([result], walking=True)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the mean over the test periods, or why there is none, and draw the plot."""
+        """Close the table with the means, and draw the plot."""
+        updater = cast(Updater, pl_module)
+        results = list(updater.results.values())
+        if trainer.is_global_zero and results:
+            if self._table is not None and (tested := [r for r in results if r.split == "test"]):
+                say(self._table.mean("test", mean_over(tested)))
+            folder = Path(trainer.default_root_dir)
+            plot_results(results, folder / PLOT, _plotted(updater))
+            log.info("metrics.csv, timings.csv, auc.png and checkpoints are in %s", folder)
+
+    def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Show the mean over the test periods, or why there is none; nothing else comes after it."""
         updater = cast(Updater, pl_module)
         results = list(updater.results.values())
         if not trainer.is_global_zero or not results:
             return
-        folder = Path(trainer.default_root_dir)
         tested = [r for r in results if r.split == "test"]
         if tested:
             span = f"{tested[0].period} to {tested[-1].period}"
-            say(_means(f"mean over the test periods {span}", tested))
+            say(folded(_means(f"mean over the test periods {span}", tested)))
         else:
-            say(no_test(updater.data, updater.test_from, updater.last_period))
-        plot_results(results, folder / PLOT)
-        say(f"metrics.csv, timings.csv, auc.png and checkpoints are in {folder}")
+            say(folded(no_test(updater.data, updater.test_from, updater.last_period)))
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Of a walk that has diverged, write and log what it has scored, and note where it stopped."""
@@ -120,7 +141,7 @@ class PeriodReport(Callback):
         (folder / DIVERGED).write_text(f"{exception}\n", encoding="utf-8")
         results = list(updater.results.values())
         if results:
-            plot_results(results, folder / PLOT)
+            plot_results(results, folder / PLOT, _plotted(updater))
             if updater.phase is not None and updater.phase.period == results[-1].period:
                 self._show(results[-1:], walking=True)
 
@@ -132,7 +153,7 @@ class PeriodReport(Callback):
         self._show(results)
         counted = [result for result in results if result.split not in NOT_COUNTED]
         if counted:
-            say(_means(f"mean over {len(counted)} period{'s' * (len(counted) > 1)}", counted))
+            say(folded(_means(f"mean over {len(counted)} period{'s' * (len(counted) > 1)}", counted)))
         for split, why in NOT_COUNTED.items():
             if left := [result.period for result in results if result.split == split]:
                 say(f"in no mean: period {_listed(left)} ({split}: {why})")
@@ -160,16 +181,15 @@ class PeriodReport(Callback):
         return math.fsum(timing["seconds"] for timing in self.timings if timing["period"] == period)
 
     def _show(self, results: list[PeriodResult], walking: bool = False) -> None:
+        if self._table is None and results:
+            self._table = PeriodTable(list(results[0].scores), width(), seconds=walking)
+            for line in self._table.header():
+                say(line)
+            if left_out := self._table.left_out:
+                log.info(left_out)
         for result in results:
-            shown = {_title(column): value for column, value in result.columns(HEADLINE).items()}
-            if not self._header_shown:
-                seconds = f" {'seconds':>8}" if walking else ""
-                say(f"{'period':>6} {'split':>9} {'rows':>9}  " + "  ".join(shown) + seconds)
-                self._header_shown = True
-            cells = "  ".join(f"{value:>{len(title)}.4f}" for title, value in shown.items())
-            seconds = f" {self._seconds(result.period):>8.2f}" if walking else ""
-            diverged = f"  diverged: {', '.join(map(terminal, result.diverged))}" if result.diverged else ""
-            say(f"{result.period:>6} {result.split:>9} {result.rows:>9,}  {cells}{seconds}{diverged}")
+            assert self._table is not None
+            say(self._table.row(result, self._seconds(result.period) if walking else None))
 
     def state_dict(self) -> dict[str, Any]:
         """The timings so far."""
@@ -178,6 +198,13 @@ class PeriodReport(Callback):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Take them back."""
         self.timings = list(state_dict["timings"])
+
+
+def _plotted(updater: Updater) -> str:
+    """The title of the plot: method and stream."""
+    data = updater.data
+    stream = type(data.source).__name__ + (f" in {Path(data.root).name}" if data.root else "")
+    return f"{type(updater).__name__} on {stream}"
 
 
 def _title(column: str) -> str:

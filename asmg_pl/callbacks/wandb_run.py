@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -14,7 +15,6 @@ from lightning.pytorch.callbacks import Callback
 
 from asmg_pl.callbacks.checkpoint import FOLDER
 from asmg_pl.callbacks.configuration import described
-from asmg_pl.callbacks.progress import say
 from asmg_pl.callbacks.report import PLOT, PeriodReport
 from asmg_pl.checkpoints.io import newest_first
 from asmg_pl.errors import ConfigError, DivergedError
@@ -24,6 +24,7 @@ from asmg_pl.updaters.base import Updater
 if TYPE_CHECKING:
     from wandb import Run
 
+log = logging.getLogger(__name__)
 
 #: Characters that names of projects and entities cannot have.
 FORBIDDEN = r"/\#?%:"
@@ -171,9 +172,10 @@ class WandbRun(Callback):
             if frame.f_globals.get("__name__", "").partition(".")[0] != "wandb" and not isinstance(error, OSError):
                 raise
             self._run = None
-            say(
-                f"Weights & Biases takes no more rows ({type(error).__name__}: {error}). The walk goes on, and its "
-                "files have everything; wandb sync uploads what the run's folder has"
+            log.warning(
+                "Weights & Biases takes no more rows (%s: %s). The walk goes on, and its files have everything; wandb "
+                "sync uploads what the run's folder has",
+                *(type(error).__name__, error),
             )
 
     def _log(self, trainer: Trainer, updater: Updater, whole: bool = False) -> None:

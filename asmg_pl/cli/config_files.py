@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
@@ -10,9 +11,11 @@ from typing import Any
 
 import yaml
 from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]
-from lightning.pytorch.utilities import rank_zero_only
 
+from asmg_pl.cli.moved import updated
 from asmg_pl.errors import ConfigError
+
+log = logging.getLogger(__name__)
 
 #: The folder ``configs/`` of the repository, which is installed with the package.
 INSTALLED = Path(__file__).parents[1] / "configs"
@@ -29,16 +32,27 @@ class ConfigFile(ActionConfigFile):
         """
         if "://" not in values and not values.lstrip().startswith("{"):
             path = find(values)
-            settings = dict(_flat(read(path)))
-            for option, given in options_before(sys.argv, values):
+            given = read(path)
+            settings = dict(_flat(given))
+            for option, value in options_before(sys.argv, values):
                 found = settings.get(_plain(option))
-                if found is not None and str(found) != given:
-                    rank_zero_only(sys.stderr.write)(
-                        f"asmg: warning: --{option} {given} is overridden by {values}, which has {found}: "
-                        "give options after the files\n"
+                if found is not None and str(found) != value:
+                    log.warning(
+                        "--%s %s is overridden by %s, which has %s: give options after the files",
+                        *(option, value, values, found),
                     )
-            values = str(path)
+            values = _as_of_now(path, given)
         super().__call__(parser, cfg, values, option_string)  # type: ignore[no-untyped-call]
+
+
+def _as_of_now(path: Path, settings: dict[str, Any]) -> str:
+    """The file's path or, if it names classes where an earlier version had them, its content with the paths of now."""
+    moved: dict[str, str] = {}
+    content = updated(settings, moved)
+    if not moved:
+        return str(path)
+    log.warning("%s is of an earlier version: %s", path, ", ".join(f"{old} is now {new}" for old, new in moved.items()))
+    return yaml.safe_dump(content)
 
 
 def find(name: str) -> Path:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
 import inspect
-import re
 import shlex
-import shutil
 import typing
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal
 
 from docstring_parser import parse
 
-from asmg_pl.cli.failure import OneMessage
+from asmg_pl.cli.parser import CommandParser
 from asmg_pl.convert.conversion import Conversion, convert
 from asmg_pl.convert.settings import Settings, option
 from asmg_pl.data.tables.quarantine import FILE as QUARANTINE
@@ -28,9 +24,7 @@ def run(arguments: Sequence[str]) -> None:
     Raises:
         UserError: see :func:`asmg_pl.convert.convert`.
     """
-    parser = _parser()
-    parser.check_names(arguments)
-    given = vars(parser.parse_args(list(arguments)))
+    given = vars(parser().parse_args(list(arguments)))
     own = {name: given.pop(name) for name in inspect.signature(convert).parameters if name in given}
     settings = Settings.of(given, Path(own["out"]) if own["append"] else None)
     print(report(convert(settings=settings, **own), Path(own["out"])))
@@ -88,30 +82,15 @@ GROUPS = {
     "negatives and histories": ("negatives", "negative_rule", "seed", "history", "carry"),
     "text files": ("columns", "delimiter", "quote"),
 }
-_WIDEST = 100  # characters of a line of the help
 
 
-class _Parser(OneMessage, argparse.ArgumentParser):
-    help_command = "asmg convert --help"
-
-    def check_names(self, arguments: Sequence[str]) -> None:
-        """Refuse unknown options, and say which one may have been meant."""
-        for argument in arguments:
-            name = argument.split("=", 1)[0]
-            if re.match(r"--?[A-Za-z]", name) and name not in self._option_string_actions:
-                near = get_close_matches("--" + name.strip("-").replace("_", "-"), self._option_string_actions, n=1)
-                self.error(f"there is no option {name}" + (f": did you mean {near[0]}?" if near else ""))
-
-
-def _parser() -> _Parser:
-    """Options and their help from what is called with them."""
+def parser() -> CommandParser:
+    """The options of ``asmg convert``, and their help, from what is called with them."""
     text = inspect.cleandoc(convert.__doc__ or "").split("\nArgs:")[0]
-    parser = _Parser(
+    parser = CommandParser(
         prog="asmg convert",
         usage="asmg convert FILE … --out STREAM --user COL --item COL --time COL --label COL [option …]",
         description=text,
-        allow_abbrev=False,
-        formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=26, width=_width()),
     )
     options = {}
     for described in (convert, Settings):
@@ -140,10 +119,6 @@ def _option(
     if parameter.default not in (parameter.empty, None, False, ()):
         text = f"{text.removesuffix('.')} (default: {parameter.default})"
     return [option(name)], kept | _value(kind, text)
-
-
-def _width() -> int:
-    return min(shutil.get_terminal_size().columns, _WIDEST)
 
 
 def _value(kind: Any, text: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """How the program ends when something is wrong: one message, however many processes there are, and exit status 2.
 
-What the user can mend is one message; of all else the traceback is shown. With ``ASMG_TRACEBACK=1`` in the environment
-the traceback behind a message is shown too.
+What the user can mend is one message; of all else the traceback is shown. With ``ASMG_TRACEBACK=1`` in the environment,
+or the option ``--debug``, the traceback behind a message is shown too.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ import time
 import traceback
 from typing import NoReturn
 
-from lightning.fabric.utilities.exceptions import MisconfigurationException
-from lightning.pytorch.utilities import rank_zero_only
-
 from asmg_pl.errors import UserError
+from asmg_pl.system.environment import process_rank
+from asmg_pl.system.screen import styled
 
 #: Seconds for which a process waits to be ended with the first one.
 PATIENCE = 10.0
@@ -39,7 +38,7 @@ def leave(message: str, wait: bool = True) -> NoReturn:
         message: what is wrong, where, and how to mend it.
         wait: whether the first process may be about to say the same.
     """
-    rank = rank_zero_only.rank  # type: ignore[attr-defined]
+    rank = process_rank()
     if rank:
         until = time.monotonic() + PATIENCE
         while wait and time.monotonic() < until:
@@ -47,10 +46,19 @@ def leave(message: str, wait: bool = True) -> NoReturn:
                 sys.exit(2)
             time.sleep(0.05)
         message = f"process {rank}: {message}"
-    if os.environ.get("ASMG_TRACEBACK", "0") not in ("", "0") and sys.exc_info()[0] is not None:
-        traceback.print_exc()
-    sys.stderr.write(f"asmg: {message}\n")
+    if os.environ.get("ASMG_TRACEBACK", "0") not in ("", "0") and (error := sys.exception()) is not None:
+        _show_traceback(error)
+    sys.stderr.write(f"{styled('asmg:', 'red', sys.stderr)} {message}\n")
     sys.exit(2)
+
+
+def _show_traceback(error: BaseException) -> None:
+    """Print the traceback of an error and of all errors behind it, also those that its message stands in for."""
+    behind: BaseException | None = error
+    while behind is not None:
+        behind.__suppress_context__ = behind.__cause__ is not None
+        behind = behind.__cause__ or behind.__context__
+    traceback.print_exception(error)
 
 
 def leave_if_mendable(error: Exception) -> None:
@@ -75,7 +83,10 @@ def _mendable(error: BaseException) -> bool:
     An :class:`OSError` is about a file that the user has named, if the program or one of its libraries met it; an
     :class:`ImportError` of Lightning's names the package that one of its classes needs.
     """
-    if isinstance(error, (UserError, MisconfigurationException)):
+    if isinstance(error, UserError):
+        return True
+    kinds = type(error).__mro__  # looked up by name, since these libraries are imported only by the commands that walk
+    if any(kind.__name__ == "MisconfigurationException" and kind.__module__.startswith("lightning") for kind in kinds):
         return True
     if type(error).__module__.startswith("wandb.errors"):  # of Lightning's logger
         return True

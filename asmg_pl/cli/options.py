@@ -13,14 +13,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import Profiler
 from lightning.pytorch.strategies import Strategy
 
-from asmg_pl.callbacks import (
-    PeriodLoop,
-    PeriodProgress,
-    PeriodReport,
-    PhaseCheckpoint,
-    ServingExport,
-    WandbRun,
-)
+from asmg_pl.callbacks.defaults import CALLBACKS
 from asmg_pl.data import PeriodDataModule
 from asmg_pl.data.negatives import Fresh
 from asmg_pl.data.periods import Periods
@@ -29,16 +22,6 @@ from asmg_pl.errors import ConfigError
 from asmg_pl.generators import Cells, Generator
 from asmg_pl.recommenders import Recommender
 from asmg_pl.updaters import Updater
-
-#: The walk's own callbacks, by the name of their group of options.
-CALLBACKS: dict[str, type[Callback]] = {
-    "loop": PeriodLoop,
-    "report": PeriodReport,
-    "progress": PeriodProgress,
-    "wandb": WandbRun,
-    "checkpoint": PhaseCheckpoint,
-    "export": ServingExport,
-}
 
 #: Classes whose arguments are options, by the name of their group.
 GROUPS: dict[str, type] = {"trainer": Trainer, "data": PeriodDataModule, **CALLBACKS}
@@ -59,9 +42,6 @@ KINDS: dict[str, type] = {
     "accelerator": Accelerator,
 }
 
-#: What the program does: the first three walk or score.
-COMMANDS = ("fit", "validate", "test", "convert", "prepare")
-
 ALONE = ("config", "ckpt_path", "seed_everything", "print_config", "help")
 
 
@@ -71,8 +51,6 @@ def explained(message: str) -> str:
     Args:
         message: of a parser that did not take an option, or a value for one that names a class.
     """
-    if found := re.search(r"argument subcommand: invalid choice: '(.*?)'", message):
-        return _with_commands(found[1])
     if found := re.search(r"unrecognized arguments: (.*)", message):
         given = [word.lstrip("-").partition("=")[0] for word in found[1].split() if word.startswith("-")]
         near = [f"--{name}" for word in given for name in near_options(word)]
@@ -127,15 +105,6 @@ def parameters(*kinds: type) -> set[str]:
     return {
         name for kind in kinds for name in inspect.signature(kind).parameters if name not in ("self", "args", "kwargs")
     }
-
-
-def _with_commands(given: str) -> str:
-    """Which command may have been meant, and which there are."""
-    if given == "predict":
-        return "there is no command predict: asmg test scores a checkpoint's model, and --export.keep writes the models"
-    near = get_close_matches(given, COMMANDS, 1, 0.5)
-    meant = f" Did you mean asmg {near[0]}?" if near else ""
-    return f"there is no command {given}.{meant} There are {', '.join(COMMANDS)}"
 
 
 def refuse_word(option: str, given: str, words: Iterable[str]) -> None:

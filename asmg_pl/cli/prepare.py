@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from asmg_pl.cli.failure import OneMessage
+from asmg_pl.cli.parser import CommandParser
 from asmg_pl.errors import DataError
 from asmg_pl.prepare.download import check_address, digest, download, read_text
 from asmg_pl.prepare.published import PUBLISHED
@@ -21,7 +21,7 @@ def run(arguments: Sequence[str]) -> None:
     Raises:
         DataError: see :func:`prepare`.
     """
-    given = _parser().parse_args(list(arguments))
+    given = parser().parse_args(list(arguments))
     folder = Path(given.folder) / given.name
     print("\n".join(prepare(given.name, folder, given.url, given.sha256, given.max_bytes)))
     walk = f"{PUBLISHED[given.name].walk} --data.root {shlex.quote(str(folder))}"
@@ -85,10 +85,6 @@ def _verify(path: Path, url: str, has_md5: bool, sha256: str | None) -> list[str
     return [*told, "its MD5 checksum is the publisher's"]
 
 
-class _Parser(OneMessage, argparse.ArgumentParser):
-    help_command = "asmg prepare --help"
-
-
 def _count(text: str) -> int:
     """A number of bytes."""
     if not text.isdecimal() or not int(text):
@@ -96,10 +92,10 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _parser() -> _Parser:
-    parser = _Parser(
+def parser() -> CommandParser:
+    """The options of ``asmg prepare``."""
+    parser = CommandParser(
         prog="asmg prepare",
-        allow_abbrev=False,
         description="Fetch a published data set from its publisher, check it and unpack it. What has been fetched is "
         "not fetched again, and a download that was cut goes on. Mind the publishers' licences.",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -92,3 +92,14 @@ def mean_over(results: Iterable[PeriodResult], split: str | None = None, join: s
             defined = [] if model in diverged else [value for value in values if not math.isnan(value)]
             means[f"{model}{join}{metric}"] = math.fsum(defined) / len(defined) if defined else math.nan
     return means
+
+
+def lift(columns: Mapping[str, float]) -> float | None:
+    """How much better the serving model's AUC is than the incremental one's; ``None`` if one of them is not scored.
+
+    Args:
+        columns: scores by model and metric, see :meth:`PeriodResult.columns` and :func:`mean_over`.
+    """
+    if "serving_auc" not in columns or "incremental_auc" not in columns:
+        return None
+    return columns["serving_auc"] - columns["incremental_auc"]

@@ -1,4 +1,4 @@
-"""The program's environment: standard streams, a home folder, and modules of the working folder."""
+"""What the program takes from its surroundings: standard streams, a home folder, modules, its rank."""
 
 from __future__ import annotations
 
@@ -118,3 +118,11 @@ def import_from_working_folder() -> None:
         return
     if folder not in sys.path:
         sys.path.append(folder)
+
+
+def process_rank() -> int:
+    """This process's number among those of a walk, as its launcher has set it; 0 if it is the first or the only one."""
+    for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK"):
+        if name in os.environ:
+            return int(os.environ[name]) or int(name == "LOCAL_RANK" and os.environ.get("NODE_RANK", 0))
+    return int(os.environ.get("NODE_RANK", 0))

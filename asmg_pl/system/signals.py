@@ -11,15 +11,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
+from asmg_pl.system.environment import process_rank
+
 #: SLURM can announce the end of a job's time with SIGUSR1.
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
-
-#: The advice after a stop, by the program's first argument.
-GOING_ON = {"fit": "go on with --ckpt_path last", "prepare": "call it again to go on"}
 
 #: Seconds after which a process ends that waits in a library, where Python's handlers do not run.
 PATIENCE = 10.0
@@ -40,8 +39,9 @@ class Stopped(BaseException):
 class _Catcher:
     """A handler that raises :class:`Stopped` at the first signal, and ends the process at the second."""
 
-    def __init__(self) -> None:
+    def __init__(self, advice: Callable[[], str]) -> None:
         self.caught: int | None = None
+        self._advice = advice
         self._said = threading.Lock()
 
     def __call__(self, signum: int, frame: FrameType | None) -> None:
@@ -55,10 +55,10 @@ class _Catcher:
         """Write the line once. It bypasses Python's buffers, which the signal may have interrupted."""
         if not self._said.acquire(blocking=False):
             return
-        if any(os.environ.get(name, "0") != "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID")):
+        if process_rank():
             return  # the first process writes for all
-        going_on = GOING_ON.get(sys.argv[1] if len(sys.argv) > 1 else "", "")
-        line = f"\nasmg: stopped by {signal.Signals(signum).name}" + (f": {going_on}" if going_on else "") + "\n"
+        advice = self._advice()
+        line = f"\nasmg: stopped by {signal.Signals(signum).name}" + (f": {advice}" if advice else "") + "\n"
         with suppress(OSError):
             os.write(2, line.encode())
 
@@ -77,11 +77,14 @@ _catcher: _Catcher | None = None
 
 
 @contextmanager
-def stop_on_signals() -> Iterator[None]:
+def stop_on_signals(advice: Callable[[], str] = str) -> Iterator[None]:
     """A context in which signals end the program: Ctrl-C (SIGINT), SIGTERM, SIGHUP and SIGUSR1.
 
     Signals that are ignored, as under ``nohup``, stay ignored. A second signal ends the process at once. Of the
     processes that Lightning has launched, only the first one handles signals; it ends the others.
+
+    Args:
+        advice: says how to go on, when the program stops; nothing by default.
 
     Raises:
         SystemExit: with 128 + the signal's number.
@@ -91,7 +94,7 @@ def stop_on_signals() -> Iterator[None]:
         yield
         return
     before = {signum: signal.getsignal(signum) for signum in STOPPING}
-    _catcher = catcher = _Catcher()
+    _catcher = catcher = _Catcher(advice)
     read, write = os.pipe()
     os.set_blocking(write, False)
     woken = signal.set_wakeup_fd(write, warn_on_full_buffer=False)

@@ -14,6 +14,7 @@ the others influence neither the loss nor ω's gradient.
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -37,6 +38,8 @@ from asmg_pl.updaters.losses import cross_entropy
 from asmg_pl.updaters.memory import require, size_of
 from asmg_pl.updaters.optim import Adam
 from asmg_pl.updaters.phase import Phase, nothing
+
+log = logging.getLogger(__name__)
 
 PositionWeights = Literal["linear", "uniform", "exp", "last"]
 
@@ -272,9 +275,11 @@ class ASMG(Updater):
         if self.compile_generator is not False:
             try:
                 self.generator.fuse(self.device)
+                log.debug("the generator is computed by %s", self.generator.computed_by)
             except OSError as error:
                 if self.compile_generator:
                     raise ConfigError(f"model.compile_generator: {error}") from error
+                log.debug("the generator is computed by plain operations: %s", error)
         super().on_fit_start()
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:

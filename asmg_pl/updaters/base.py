@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -9,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch.utilities import rank_zero_only
 from torch import Tensor
 
 from asmg_pl.checkpoints.values import Flaw
@@ -33,6 +33,8 @@ from asmg_pl.updaters.scoring import Scoring, diverged
 from asmg_pl.updaters.sharing import share_out
 from asmg_pl.updaters.stepping import Stepping
 from asmg_pl.updaters.walker import Walker
+
+log = logging.getLogger(__name__)
 
 
 class Updater(Walker):
@@ -280,9 +282,10 @@ class Updater(Walker):
         super().setup(stage)
         if self.data.sizes.categories and not self._appeared.has_categories:
             self.data.categories = False
-            rank_zero_only(print)(
-                f"the first categories appear after the {self.pretrain_periods} periods that pre-train: the walk goes "
-                "without any. To use them, raise model.pretrain_periods"
+            log.warning(
+                "the first categories appear after the %d periods that pre-train: the walk goes without any. To use "
+                "them, raise model.pretrain_periods",
+                self.pretrain_periods,
             )
 
     def configure_model(self) -> None:

@@ -8,6 +8,7 @@ select           the AUC on the next period, or the LogLoss where that period ha
 from __future__ import annotations
 
 import copy
+import logging
 import math
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -23,6 +24,8 @@ from asmg_pl.data.reading import Reading
 from asmg_pl.errors import CheckpointError
 from asmg_pl.recommenders import Recommender
 from asmg_pl.updaters.phase import Phase
+
+log = logging.getLogger(__name__)
 
 PREFIX = "recommender."
 
@@ -86,11 +89,13 @@ class Pretraining:
             Whether pre-training is over.
         """
         score = -scores["logloss"] if math.isnan(scores["auc"]) else scores["auc"]
+        log.debug("pre-training's epoch %d has the score %.4f", epoch + 1, score)
         if not self.best or score > self.best["score"]:
             weights = self._recommender.state_dict()
             self.best = copy.deepcopy({"score": score, "weights": weights, "optimizer": optimizer.state_dict()})
         if epoch < self.epochs - 1:
             return False
+        log.debug("pre-training ends with its best epoch, of score %.4f", self.best["score"])
         self._recommender.load_state_dict(self.best["weights"])
         optimizer.load_state_dict(self.best["optimizer"])
         self.best = {}

@@ -149,14 +149,15 @@ def test_a_walk_in_two_parts_ends_where_a_whole_one_does(tmp_path: Path, until: 
 
 
 def test_a_walk_that_is_through_says_that_there_is_nothing_new(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "asmg_pl")
     walk(tmp_path)
-    assert "nothing new" not in capsys.readouterr().out
+    assert "nothing new" not in caplog.text
     model, _, diary = walk(tmp_path, ckpt_path=last(tmp_path))
     assert diary.phases == []
     assert list(model.results) == [3, 4, 5]
-    assert "nothing new: the walk has been through period 5" in capsys.readouterr().out
+    assert "nothing new: the walk has been through period 5" in caplog.text
 
 
 def test_without_pretraining_the_walk_starts_at_the_first_period(tmp_path: Path) -> None:

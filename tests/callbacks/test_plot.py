@@ -21,7 +21,7 @@ def result(period: int, split: str, **models: float) -> PeriodResult:
     return PeriodResult(period, split, rows=10, positives=5, new_user_rows=2, new_item_rows=1, scores=scores)
 
 
-def drawn(results: list[PeriodResult], path: Path, monkeypatch: pytest.MonkeyPatch) -> Figure:
+def drawn(results: list[PeriodResult], path: Path, monkeypatch: pytest.MonkeyPatch, title: str = "") -> Figure:
     figures: list[Figure] = []
     original = Figure.savefig
 
@@ -30,7 +30,7 @@ def drawn(results: list[PeriodResult], path: Path, monkeypatch: pytest.MonkeyPat
         original(self, *arguments, **options)
 
     monkeypatch.setattr(Figure, "savefig", spy)
-    plot_results(results, path)
+    plot_results(results, path, title)
     assert path.read_bytes().startswith(b"\x89PNG")
     assert path.stat().st_size > 5000
     return figures[0]
@@ -40,6 +40,7 @@ def lines(figure: Figure, panel: int) -> dict[str, tuple[list[float], list[float
     return {
         str(line.get_label()): (list(line.get_xdata()), list(line.get_ydata()))  # type: ignore[arg-type]
         for line in figure.axes[panel].get_lines()
+        if line.get_label() != "_level"
     }
 
 
@@ -55,7 +56,7 @@ def test_each_model_has_a_line_of_its_auc_and_one_of_its_logloss(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     figure = drawn(RUN, tmp_path / "auc.png", monkeypatch)
-    assert [axis.get_ylabel() for axis in figure.axes] == ["AUC", "LogLoss"]
+    assert [axis.get_ylabel() for axis in figure.axes[:2]] == ["AUC", "LogLoss"]
     periods = [3, 4, 5, 6]
     assert lines(figure, 0) == {
         "incremental": (periods, [0.6, 0.5, 0.4, 0.3]),
@@ -67,7 +68,7 @@ def test_each_model_has_a_line_of_its_auc_and_one_of_its_logloss(
 def test_test_periods_are_shaded_and_named_in_the_legend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     figure = drawn(RUN, tmp_path / "auc.png", monkeypatch)
     for axis in figure.axes:
-        (shade,) = axis.patches
+        (shade,) = (patch for patch in axis.patches if patch.get_label() == "test periods")
         assert shade.get_extents().transformed(axis.transData.inverted()).intervalx == pytest.approx([4.5, 6.5])
     legend = figure.axes[0].get_legend()
     assert legend is not None
@@ -75,7 +76,33 @@ def test_test_periods_are_shaded_and_named_in_the_legend(tmp_path: Path, monkeyp
 
 
 def test_without_test_periods_nothing_is_shaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert all(not axis.patches for axis in drawn(RUN[:2], tmp_path / "auc.png", monkeypatch).axes)
+    for axis in drawn(RUN[:2], tmp_path / "auc.png", monkeypatch).axes:
+        assert all(patch.get_label() != "test periods" for patch in axis.patches)
+
+
+def test_the_title_names_method_and_stream_and_shows_odd_names_as_they_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure = drawn(RUN, tmp_path / "auc.png", monkeypatch, "ASMG on Stream in a$b$")
+    assert figure.get_suptitle() == r"ASMG on Stream in a\$b\$"
+
+
+def test_a_panel_shows_the_lift_where_both_models_are_scored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figure = drawn(RUN, tmp_path / "auc.png", monkeypatch)
+    assert "lift" in figure.axes[2].get_ylabel()
+    found = {bar.get_x() + bar.get_width() / 2: bar.get_height() for bar in figure.axes[2].containers[0]}
+    assert found == pytest.approx({3: 0.1, 4: 0.3, 5: 0.5, 6: 0.45})
+    alone = drawn([result(3, "test", serving=0.6)], tmp_path / "auc.png", monkeypatch)
+    assert len(alone.axes) == 2
+
+
+def test_thin_lines_mark_chance_and_no_lift(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    figure = drawn(RUN, tmp_path / "auc.png", monkeypatch)
+    levels = [
+        [list(line.get_ydata()) for line in axis.get_lines() if line.get_label() == "_level"]  # type: ignore[arg-type]
+        for axis in figure.axes
+    ]
+    assert levels == [[[0.5, 0.5]], [], [[0.0, 0.0]]]
 
 
 @pytest.mark.parametrize("split", ["warm-up", "test", "selection"])

@@ -157,20 +157,25 @@ def test_tensorboard_gets_the_same_rows_and_the_provenance(tmp_path: Path) -> No
 
 
 def test_the_screen_shows_pretraining_a_header_and_a_row_per_period(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
+    caplog.set_level("INFO", "asmg_pl")
     model = walk(tmp_path)
     lines = capsys.readouterr().out.splitlines()
-    start = next(i for i, line in enumerate(lines) if line.startswith("pre-trained"))
-    pretrained, header, *rows, means, files = lines[start:]
+    start = next(i for i, line in enumerate(lines) if line.split() == ["serving"])
+    _, header, *rows, mean_row, means = lines[start:]
+    cut, memory, pretrained, files = [said.message for said in caplog.records if said.name.startswith("asmg_pl.")]
+    assert cut == "5 periods of 40 rows"
+    assert memory.startswith("memory: recommender ")
     assert re.fullmatch(r"pre-trained on periods 1 to 2 in \d+\.\d s", pretrained)
-    assert header.split() == ["period", "split", "rows", "serving", "auc", "serving", "logloss", "seconds"]
+    assert header.split() == ["period", "split", "rows", "auc", "logloss", "seconds"]
     timings = pl.read_csv(tmp_path / "timings.csv")
     for row, (period, result) in zip(rows, model.results.items(), strict=True):
         score, spent = result.scores["serving"], timings.filter(pl.col("period") == period)["seconds"].sum()
         expected = [str(period), result.split, "40", f"{score['auc']:.4f}", f"{score['logloss']:.4f}", f"{spent:.2f}"]
         assert row.split() == expected
     score = model.results[5].scores["serving"]
+    assert mean_row.split() == ["mean", "test", f"{score['auc']:.4f}", f"{score['logloss']:.4f}"]
     assert means.endswith(f"5 to 5: serving auc {score['auc']:.4f}, serving logloss {score['logloss']:.4f}")
     assert files.endswith(str(tmp_path))
 

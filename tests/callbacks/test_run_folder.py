@@ -129,7 +129,7 @@ def test_an_earlier_walk_is_removed_only_when_the_new_one_begins(other: Path) ->
 
 
 def test_what_an_earlier_place_drops_is_said_before_and_dropped_after(
-    one: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    one: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "run"
     shutil.copytree(one, folder)
@@ -139,24 +139,24 @@ def test_what_an_earlier_place_drops_is_said_before_and_dropped_after(
     with pytest.raises(ConfigError, match="it cannot begin"):
         walk(folder, PhaseCheckpoint(keep=100), ckpt_path=start, callbacks=[Stops()])
     assert content(folder) == before
-    capsys.readouterr()
+    caplog.clear()
     noting = walk(folder, PhaseCheckpoint(keep=100), ckpt_path=start, until=3)
     assert (
         f"the walk goes on from {WRITTEN[1]}: its later checkpoints, up to period 4, and the results of periods 3 to 4 "
         "are dropped when its first new one is written"
-    ) in capsys.readouterr().out
+    ) in caplog.text
     assert noting.there[0] == WRITTEN[:6]
     assert kept(folder) == WRITTEN[:4]
 
 
 def test_going_on_from_the_newest_place_says_nothing(
-    one: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    one: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "run"
     shutil.copytree(one, folder)
     (folder / "metrics.csv").write_text("period,split\n3,test\n4,test\n5,test\n")  # killed after a score
     walk(folder, PhaseCheckpoint(), ckpt_path=folder / "checkpoints" / WRITTEN[5])
-    assert "dropped" not in capsys.readouterr().out
+    assert "dropped" not in caplog.text
 
 
 def test_two_walks_cannot_run_in_one_folder(other: Path) -> None:

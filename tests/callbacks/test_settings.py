@@ -11,7 +11,7 @@ from lightning import Trainer
 from asmg_pl import data, generators, recommenders, updaters
 from asmg_pl.callbacks.period_loop import REQUIRED
 from asmg_pl.callbacks.settings import FREE, FREE_TRAINER, SHARED_TRAINER, differences, shared_settings
-from asmg_pl.cli.main import REPLACED
+from asmg_pl.cli.trainer_options import REPLACED
 from asmg_pl.data import PeriodDataModule, sources
 from asmg_pl.updaters import Updater
 

@@ -145,7 +145,8 @@ def test_a_configuration_that_cannot_be_read_is_refused(fit: Asmg, tmp_path: Pat
 
 
 @pytest.mark.parametrize(
-    ("arguments", "words"), [([], ["subcommand", "fit"]), (["fit"], ["data.source", "model"]), (["fly"], ["fly"])]
+    ("arguments", "words"),
+    [([], ["give one of these commands"]), (["fit"], ["data.source", "model"]), (["fly"], ["fly"])],
 )
 def test_a_call_that_lacks_something_says_what(asmg: Asmg, arguments: list[str], words: list[str]) -> None:
     finished = asmg(*arguments)
@@ -220,7 +221,7 @@ def test_predict_is_no_command(asmg: Asmg) -> None:
     assert finished.code == 2
     assert finished.err.startswith("asmg: there is no command predict: asmg test scores a checkpoint's model")
     assert "predict" not in asmg("--help").out
-    assert "asmg prepare" in " ".join(asmg("--help").out.split())
+    assert "prepare" in asmg("--help").out.split()
 
 
 @pytest.mark.parametrize(

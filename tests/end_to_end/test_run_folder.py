@@ -122,8 +122,8 @@ def test_another_machine_is_said_in_one_line(started: Path, fit: Asmg) -> None:
     finally:
         torch.set_num_threads(threads)
     assert finished.code == 0
-    assert f"written with other threads {threads} (now {threads + 2}): rounding differs" in finished.out
-    assert "rounding differs" not in fit(started, "--ckpt_path", "last", "--loop.until", 11).out.replace(
+    assert f"written with other threads {threads} (now {threads + 2}): rounding differs" in finished.err
+    assert "rounding differs" not in fit(started, "--ckpt_path", "last", "--loop.until", 11).err.replace(
         f"threads {threads + 2} (now {threads}): rounding differs", ""
     )
 

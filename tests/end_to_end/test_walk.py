@@ -98,15 +98,35 @@ def test_the_screen_shows_a_row_per_period_and_the_mean_over_the_test_periods(wa
     assert memory.startswith("memory: recommender ")
     assert " + history " in memory
     assert lines[0].startswith("pre-trained on periods 1 to 4 in ")
-    names = [word for name in SCORES for word in name.split("_")]
-    assert lines[1].split() == ["period", "split", "rows", *names, "seconds"]
-    for line, row in zip(lines[2 : 2 + len(WALKED)], table.iter_rows(named=True), strict=True):
+    assert lines[1].split() == ["incremental", "serving"]
+    names = [name.split("_")[1] for name in SCORES]
+    assert lines[2].split() == ["period", "split", "rows", *names, "lift", "seconds"]
+    rows = lines[3 : 3 + len(WALKED)]
+    for line, row in zip(rows, table.iter_rows(named=True), strict=True):
         shown = [str(row["period"]), row["split"], str(row["rows"]), *(f"{row[name]:.4f}" for name in SCORES)]
-        assert line.split()[:-1] == shown
+        assert line.split()[:-2] == shown
+        assert line.split()[-2] == f"{row['serving_auc'] - row['incremental_auc']:+.4f}"
         assert float(line.split()[-1]) >= 0
+        assert len(line) <= 80
     means = table.filter(pl.col("split") == "test").select(pl.col(SCORES).mean()).row(0, named=True)
     expected = ", ".join(f"{name.replace('_', ' ')} {means[name]:.4f}" for name in SCORES)
-    assert lines[2 + len(WALKED)] == f"mean over the test periods 10 to 13: {expected}"
+    lift = means["serving_auc"] - means["incremental_auc"]
+    shown = ["mean", "test", *(f"{means[name]:.4f}" for name in SCORES), f"{lift:+.4f}"]
+    assert lines[3 + len(WALKED)].split() == shown
+    assert lines[-1] == f"mean over the test periods 10 to 13: {expected}"
+
+
+def test_the_end_says_what_to_do_next_with_the_commands(walk: Walk) -> None:
+    lines = walk[1].out.splitlines()
+    start = lines.index("what next:")
+    commands = dict(line.strip().split(":", 1) for line in lines[start + 1 : -1])
+    assert "asmg_pl convert clicks.csv --out streams/clicks" in commands["walk your own data"]
+    assert "go on walking" not in commands, "the walk is through"
+
+
+def test_the_output_has_no_colours_in_a_pipe_and_says_first_that_libraries_are_loaded(walk: Walk) -> None:
+    assert "\x1b" not in walk[1].out + walk[1].err
+    assert walk[1].err.splitlines()[0] == "asmg fit: loading ..."
 
 
 def test_without_a_terminal_there_is_hardly_more_than_the_rows(walk: Walk) -> None:
@@ -120,7 +140,10 @@ def test_on_a_terminal_the_progress_bar_names_period_and_phase(on_terminal: Walk
     for place in ("period 4/6 · select 2:", "period 5/6 · update:", "period 6/6 · update:"):
         assert place in screen
     assert "period 5/6 · select" not in screen
-    assert on_terminal[1].out.splitlines()[3].split()[:3] == ["period", "split", "rows"]
+    lines = on_terminal[1].out.splitlines()
+    assert lines[3].split() == ["incremental", "serving"]
+    assert lines[4].split()[:3] == ["period", "split", "rows"]
+    assert any("go on walking:" in line and "--ckpt_path last" in line for line in lines)
 
 
 def test_timings_name_each_phase(walk: Walk) -> None:

@@ -153,14 +153,15 @@ def test_growth_starts_from_what_pretraining_has_seen_however_the_longer_stream_
 
 @pytest.mark.parametrize("method", ["ASMG", "SML"])
 def test_categories_that_first_appear_after_pretraining_are_left_out_with_a_word(
-    method: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    method: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     method_, late = METHODS[method], 60
     uncut = walk(method_, ROWS * PERIODS, first_category=late)
-    assert "the first categories appear after the 2 periods that pre-train" in capsys.readouterr().out
+    assert "the first categories appear after the 2 periods that pre-train" in caplog.text
+    caplog.clear()
     assert "category" not in uncut.recommender.tables
     short = walk(method_, ROWS * 4, tmp_path / "checkpoint", first_category=late)
-    assert "categories" not in capsys.readouterr().out, "there are none yet"
+    assert "categories" not in caplog.text, "there are none yet"
     assert scores(short, 4) == scores(uncut, 4)
     resumed = walk(method_, ROWS * PERIODS, tmp_path / "checkpoint", resume=True, first_category=late)
     assert scores(resumed, PERIODS) == scores(uncut, PERIODS)

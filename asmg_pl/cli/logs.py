@@ -1,0 +1,90 @@
+"""What the command line shows of the log: notes on standard output, warnings and debug messages on standard error.
+
+The package itself only logs, under the logger ``asmg_pl``. The variable ``ASMG_LOG`` sets the level.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from asmg_pl.cli.commands import QUICK
+from asmg_pl.errors import ConfigError
+from asmg_pl.system.environment import process_rank
+from asmg_pl.system.screen import complain, folded, say, styled
+
+#: Values of ``ASMG_LOG``, from the most to the fewest messages.
+LEVELS = ("debug", "info", "warning", "error")
+
+#: Warnings of Lightning that tell the user of a walk nothing: about its own dependencies, and about short phases and
+#: fitting without validation, which are meant.
+IDLE_WARNINGS = (".*LeafSpec.*", "Total length of .* across ranks is zero.*", "The number of training batches .*")
+
+#: Loggers of Lightning whose notes (seeds, devices, how many processes there are) a walk does not need.
+IDLE_LOGGERS = ("pytorch.utilities.rank_zero", "fabric.utilities.seed", "fabric.utilities.distributed")
+
+
+class ScreenHandler(logging.Handler):
+    """Shows messages as lines; of several processes, the others than the first show theirs only at level debug."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Show a message."""
+        rank, text = process_rank(), self.format(record)
+        if rank and not logging.getLogger("asmg_pl").isEnabledFor(logging.DEBUG):
+            return
+        if record.levelno == logging.INFO and not rank:
+            say(folded(text))
+            return
+        level = record.levelname.lower()
+        origin = f"{record.name}: " if record.levelno < logging.INFO else ""
+        process = f"process {rank}: " if rank else ""
+        colour = "yellow" if record.levelno >= logging.WARNING else "bold"
+        complain(f"asmg: {process}{styled(f'{level}:', colour, sys.stderr)} {origin}{text}")
+
+
+@contextmanager
+def log_on_screen() -> Iterator[None]:
+    """A context in which the package's log is shown, and nothing of other libraries that does not concern a walk.
+
+    Raises:
+        ConfigError: if ``ASMG_LOG`` is no level.
+    """
+    level = os.environ.get("ASMG_LOG") or "info"
+    if level.lower() not in LEVELS:
+        raise ConfigError(f"ASMG_LOG is {level}: give one of {', '.join(LEVELS)}")
+    log, handler = logging.getLogger("asmg_pl"), ScreenHandler()
+    before = log.level
+    log.addHandler(handler)
+    log.setLevel(level.upper())
+    for message in IDLE_WARNINGS:
+        warnings.filterwarnings("ignore", message)
+    for name in IDLE_LOGGERS:
+        logging.getLogger(f"lightning.{name}").setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(before)
+
+
+@contextmanager
+def sign_of_life(command: str) -> Iterator[None]:
+    """A context in which the libraries are loaded, which takes seconds; a line says so at once.
+
+    On a terminal, the line goes when they are there. Nothing is said if they are there already.
+    """
+    if command in QUICK or process_rank() or "torch" in sys.modules:
+        yield
+        return
+    terminal = sys.stderr.isatty()
+    sys.stderr.write(f"asmg {command}: loading ..." + ("" if terminal else "\n"))
+    sys.stderr.flush()
+    try:
+        yield
+    finally:
+        if terminal:
+            sys.stderr.write("\r\x1b[K")
