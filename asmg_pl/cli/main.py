@@ -6,6 +6,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Callable, Collection
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +21,8 @@ from asmg_pl.callbacks.checkpoint import FOLDER
 from asmg_pl.callbacks.others import refuse_callback
 from asmg_pl.checkpoints.io import newest_first, read_checkpoint
 from asmg_pl.cli.config_files import ConfigFile
-from asmg_pl.cli.convert import run as convert
 from asmg_pl.cli.failure import OneMessage, leave_if_mendable
 from asmg_pl.cli.options import CALLBACKS, explained, refuse_word
-from asmg_pl.cli.prepare import run as prepare
 from asmg_pl.data import PeriodDataModule
 from asmg_pl.distributed.reader import tensors_in
 from asmg_pl.errors import CheckpointError, ConfigError
@@ -149,7 +148,8 @@ REPLACED = [
 
 DESCRIPTION = (
     "Keep recommender models fresh along a stream. The subcommands below walk a stream or score a checkpoint on it. "
-    "asmg convert makes a stream of tables, and asmg prepare fetches a published one; each of both has a --help."
+    "asmg convert makes a stream of tables, and asmg prepare fetches a published one. asmg compare, tune, sweep, "
+    "seeds, report and reproduce walk or show several runs. Each of them has a --help."
 )
 
 #: Switches of the trainer that a walk cannot have so, and why.
@@ -158,8 +158,17 @@ UNFIT = [
     ("barebones", True, "it takes the checkpoints away; --progress.enable false takes the bar away"),
 ]
 
-#: What the program does beside LightningCLI's subcommands.
-COMMANDS = {"convert": convert, "prepare": prepare}
+#: What the program does beside LightningCLI's subcommands: a line of help, and the function, loaded when it is called.
+COMMANDS = {
+    "convert": ("make a stream of your own tables", "asmg_pl.cli.convert:run"),
+    "prepare": ("fetch a published data set", "asmg_pl.cli.prepare:run"),
+    "compare": ("walk several methods, or take runs that exist, and make one table", "asmg_pl.cli.compare:run"),
+    "tune": ("choose each method's settings on the warm-up periods", "asmg_pl.cli.tune:run"),
+    "sweep": ("walk methods at several values of some options", "asmg_pl.cli.sweep:run"),
+    "seeds": ("walk one configuration with several seeds, and average", "asmg_pl.cli.seeds:run"),
+    "report": ("write one HTML page that shows runs beside each other", "asmg_pl.cli.report:run"),
+    "reproduce": ("walk the paper's data sets, and put its figures beside ours", "asmg_pl.cli.reproduce:run"),
+}
 
 
 def main() -> None:
@@ -176,7 +185,8 @@ def main() -> None:
         have_home()
         try:
             if sys.argv[1:2] and (command := COMMANDS.get(sys.argv[1])):
-                command(sys.argv[2:])
+                module, _, function = command[1].partition(":")
+                getattr(import_module(module), function)(sys.argv[2:])
             else:
                 import_from_working_folder()
                 _walk()

@@ -60,7 +60,10 @@ KINDS: dict[str, type] = {
 }
 
 #: What the program does: the first three walk or score.
-COMMANDS = ("fit", "validate", "test", "convert", "prepare")
+COMMANDS = (
+    *("fit", "validate", "test", "convert", "prepare"),
+    *("compare", "tune", "sweep", "seeds", "report", "reproduce"),
+)
 
 ALONE = ("config", "ckpt_path", "seed_everything", "print_config", "help")
 

@@ -73,6 +73,7 @@ class InteractionLog:
         before: rows that came before the first one and belong to no period; ``None`` if there are none.
         updates: how the categories came to be what they are, where some arrived after their item; the oldest first.
         intact: for each part, what is called before its rows are used; it raises a ``DataError`` if they are damaged.
+        context_names: the names of the context features, in the order of ``sizes.context``.
     """
 
     parts: tuple[Columns, ...]
@@ -84,6 +85,7 @@ class InteractionLog:
     before: InteractionLog | None = None
     updates: tuple[Update, ...] = ()
     intact: tuple[Callable[[], None], ...] = ()
+    context_names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return sum(part.rows for part in self.parts)
@@ -123,6 +125,7 @@ class InteractionLog:
             parts=(columns,),
             categories=None if table is None or not len(known) else torch.from_numpy(table).long(),
             sizes=Sizes(len(users), len(items), len(known), tuple(len(names) for _, names in context)),
+            context_names=tuple(rows.columns[CONTEXT_FROM:]),
         )
 
     @property

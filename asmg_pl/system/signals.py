@@ -19,7 +19,10 @@ from types import FrameType
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
 #: What to do after a stop, by the program's first argument.
-GOING_ON = {"fit": "go on with --ckpt_path last", "prepare": "call it again to go on"}
+GOING_ON = {
+    "fit": "go on with --ckpt_path last",
+    **dict.fromkeys(("prepare", "compare", "tune", "sweep", "seeds", "reproduce"), "call it again to go on"),
+}
 
 #: Seconds after which a process ends that is held up in a library, where Python's handlers do not run.
 PATIENCE = 10.0

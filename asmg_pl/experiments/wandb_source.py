@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
 import polars as pl
-from messages import passed_over
-from run_files import scored
-from run_folder import Run
 
 from asmg_pl.errors import DataError
+from asmg_pl.experiments.run_files import scored
+from asmg_pl.experiments.runs import PASSED_OVER, Run
+
+logger = logging.getLogger(__name__)
 
 #: Columns of ``metrics.csv`` by what a history calls them; scores are MODEL/METRIC there and MODEL_METRIC here.
 PLAIN = {"period": "period", "split": "split", "data/rows": "rows", "data/positives": "positives"}
@@ -39,7 +41,8 @@ def wandb_runs(project: str, experiment: str | None = None) -> list[Run]:
             try:
                 found.append(replace(from_history(rows, run.config, method, place), stopped=stopped))
             except (DataError, KeyError, TypeError, ValueError) as error:
-                passed_over(error if isinstance(error, DataError) else f"{place}: its history is not that of a walk")
+                known = isinstance(error, DataError)
+                logger.warning(PASSED_OVER, error if known else f"{place}: its history is not that of a walk")
     if not found:
         of_experiment = f" of experiment {experiment}" if experiment else ""
         raise DataError(f"{project} has no run{of_experiment} with a period scored: see --wandb.project of asmg fit")
@@ -72,4 +75,5 @@ def from_history(rows: Iterable[Mapping[str, Any]], config: Mapping[str, Any], m
         timings=pl.DataFrame(timings),
         peak_mib=max((row["cost/peak_mib"] for row in rows if "cost/peak_mib" in row), default=None),
         place=place,
+        provenance={name: config[name] for name in ("code", "stream") if isinstance(config.get(name), Mapping)},
     )

@@ -7,11 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from run_files import settings_of
-
+from asmg_pl.experiments.run_files import settings_of
 from asmg_pl.system.escaping import terminal
 
-TUNED = "folder with the methods' chosen settings: the folder tuned/ that tune_methods.py writes"
 Options = tuple[tuple[str, str], ...]
 
 #: Bytes of a folder's name; file systems take 255.
@@ -78,6 +76,12 @@ class Trial:
         """What ``asmg fit`` gets."""
         files = [argument for file in self.files for argument in ("--config", str(file))]
         return (*files, *(argument for option, value in self.options for argument in (f"--{option}", value)))
+
+
+def trials_of(method: Path, tuned: Path | None = None) -> list[Trial]:
+    """A method with the settings of its own file, and, as ``NAME_tuned``, with its chosen ones if it has been tuned."""
+    chosen = [Trial(f"{method.stem}_tuned", (method, file)) for file in tuned_files(method, tuned)]
+    return [Trial(method.stem, (method,)), *chosen]
 
 
 def tuned_files(method: Path, folder: Path | None) -> tuple[Path, ...]:

@@ -1,43 +1,42 @@
-"""Run the paper's table on whichever of its data sets are there, and print our scores beside the paper's.
-
-    python tools/reproduce_paper.py runs/paper --data data --seeds 1234 1235 1236 1237 1238
-
-``--data`` is a folder of data sets as ``asmg prepare`` makes them: ``ml-25m``, ``sobazaar``, ``tmall``. Each method
-walks each of them with the paper's settings for both. If none of them is there, the streams ``ml-latest-small`` and
-``movietweetings`` are walked with the paper's general settings; of these the paper has no figures. Everything after
-``--`` goes to ``asmg fit``. Finished walks are not run again, interrupted ones go on, failed ones are reported and the
-rest kept.
+"""The paper's table, with our scores beside the paper's, on whichever of its data sets are in a folder.
 
 Differences are ours less the paper's, means over the 7 test periods. ``spreads`` is the AUC's in units of .0017, the
 widest standard deviation over runs that the paper reports (it says .0002 to .0017, not which for what); ``std`` is ours
-over the seeds. The lift over IU, ours with its interval (``tools/paired.py``), is the fairer comparison: the start that
-a seed draws moves all methods alike. The table is written as ``reproduction.md``, ``.csv`` and ``.tex`` into the folder
-when a data set is done.
+over the seeds. The lift over IU, ours with its interval (:mod:`asmg_pl.experiments.paired`), is the fairer comparison:
+the start that a seed draws moves all methods alike.
 """
 
 from __future__ import annotations
 
-import argparse
-import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from comparison import compare, notes_of
-from messages import one_message, say
-from run_folder import read_runs
-from study import Study
-from tables import Shown, figure, publish
-from trial import Trial
-from walks import own_and_rest
 
+from asmg_pl.errors import DataError
+from asmg_pl.experiments.comparison import compare, notes_of
+from asmg_pl.experiments.rendering import Printed, figure, publish
+from asmg_pl.experiments.study import Study
+from asmg_pl.experiments.trial import Trial
 from asmg_pl.prepare.published import PUBLISHED
 
 CONFIGS = Path(__file__).parents[1] / "configs"
-RESULTS = Path(__file__).parent / "paper_results.csv"
+RESULTS = Path(__file__).with_name("paper_results.csv")
 SPREAD = 0.0017
+
+
+@cache
+def results() -> pl.DataFrame:
+    """The paper's figures: ``data_set``, ``method``, ``title``, ``auc`` and ``logloss``."""
+    return pl.read_csv(RESULTS)
+
+
+def titles() -> dict[str, str]:
+    """The methods of the paper, by our names, with the paper's."""
+    return dict(results().select("method", "title").unique(maintain_order=True).iter_rows())
 
 
 @dataclass(frozen=True)
@@ -92,8 +91,14 @@ def present(data: Path) -> list[DataSet]:
     return []
 
 
-def beside(rows: list[dict[str, Any]], name: str, published: pl.DataFrame) -> list[dict[str, Any]]:
-    """Rows of :func:`comparison.compare` with the paper's figures for a data set, in the paper's order."""
+def beside(rows: Sequence[dict[str, Any]], name: str, published: pl.DataFrame) -> list[dict[str, Any]]:
+    """Rows of :func:`~asmg_pl.experiments.comparison.compare` with the paper's figures, in the paper's order.
+
+    Args:
+        rows: of the methods that were walked.
+        name: of the data set.
+        published: the paper's figures, see :func:`results`.
+    """
     paper = {row["method"]: row for row in published.filter(data_set=name).iter_rows(named=True)}
     order = published["method"].unique(maintain_order=True).to_list()
     joined = []
@@ -111,7 +116,7 @@ def beside(rows: list[dict[str, Any]], name: str, published: pl.DataFrame) -> li
     return joined
 
 
-def show(rows: list[Mapping[str, Any]], titles: Mapping[str, str]) -> Shown:
+def show(rows: Sequence[Mapping[str, Any]]) -> Printed:
     """The table."""
     columns = {
         "AUC": ("auc", ".4f"),
@@ -127,47 +132,47 @@ def show(rows: list[Mapping[str, Any]], titles: Mapping[str, str]) -> Shown:
         "paper LogLoss": ("paper_logloss", ".4f"),
         "LogLoss difference": ("logloss_difference", "+.4f"),
     }
+    named = titles()
     lines = [
-        [row["data_set"], titles[row["method"]], *(figure(row.get(key), form) for key, form in columns.values())]
+        [row["data_set"], named[row["method"]], *(figure(row.get(key), form) for key, form in columns.values())]
         for row in rows
     ]
     notes = [f"{row['data_set']}: {note}" for row in rows for note in notes_of([row])]
-    return Shown(["data set", "method", *columns], lines, notes)
+    details = ["paper LogLoss", "LogLoss difference", "spreads", "std", "from", "to", "LogLoss"]
+    return Printed(["data set", "method", *columns], lines, notes, details)
 
 
-def main() -> None:
-    """Walk data set by data set; status 1 if a walk failed, 2 if there is no data set."""
-    published = pl.read_csv(RESULTS)
-    titles = dict(published.select("method", "title").unique().iter_rows())
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where the run folders and the table go")
-    parser.add_argument("--data", type=Path, default=Path("data"), help="the folder of the data sets")
-    parser.add_argument("--methods", nargs="+", choices=titles, default=list(titles), metavar="METHOD")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1234, 1235, 1236, 1237, 1238])
-    parser.add_argument("--jobs", type=int, default=1, help="walks at a time")
-    own, rest = own_and_rest(sys.argv[1:])
-    options = parser.parse_args(own)
-    found = present(options.data)
+def reproduce(
+    folder: Path, data: Path, methods: Sequence[str], seeds: Sequence[int], jobs: int, common: Sequence[str]
+) -> list[Path]:
+    """Walk data set by data set; print the table, and write it anew whenever a data set is done.
+
+    Args:
+        folder: gets the run folders, ``DATA_SET/METHOD/seed-SEED``, and ``reproduction.md``, ``.tex`` and ``.csv``.
+        data: the folder of the data sets.
+        methods: by our names, see :func:`titles`.
+        seeds: each method walks once with each of them.
+        jobs: walks at a time.
+        common: further arguments of ``asmg fit``.
+
+    Returns:
+        The run folders of the walks that failed.
+
+    Raises:
+        DataError: if no data set is complete, or what a walk has left cannot be read.
+    """
+    found = present(data)
     if not found:
         wanted = ", ".join(one.folder for one in (*PAPER, *SMALL))
-        parser.error(f"none of {wanted} is complete in {options.data}: fetch one with asmg prepare, or give --data")
-
+        raise DataError(f"none of {wanted} is complete in {data}: fetch one with asmg prepare, or give --data")
     rows: list[Mapping[str, Any]] = []
-    failures: list[str] = []
+    failed: list[Path] = []
     for data_set in found:
-        place = argparse.Namespace(folder=options.folder / data_set.name, seeds=options.seeds, jobs=options.jobs)
-        study = Study(place, (*data_set.common(options.data), *rest))
-        walked = study.walk([data_set.trial(method) for method in options.methods])
-        failures += study.failures
+        study = Study(folder / data_set.name, seeds, jobs, (*data_set.common(data), *common))
+        walked = study.runs([data_set.trial(method) for method in methods])
+        failed += study.failed
         if walked:
-            with one_message():
-                methods = {trial.name: read_runs(folders) for trial, folders in walked.items()}
-                rows += beside(compare(methods, "iu"), data_set.name, published)
-                publish(rows, show(rows, titles), options.folder / "reproduction")
-    for line in "\n".join(failures).splitlines():
-        say(line)
-    sys.exit(1 if failures else 0)
-
-
-if __name__ == "__main__":
-    main()
+            compared = compare({trial.name: runs for trial, runs in walked.items()}, "iu")
+            rows += beside(compared, data_set.name, results())
+            publish(rows, show(rows), folder / "reproduction")
+    return failed

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +20,7 @@ import yaml
 from asmg_pl.errors import DataError
 from asmg_pl.system.escaping import terminal
 
-#: Bytes that a file of settings, or a table, has at most; larger ones are no files of a run.
+#: The most bytes that a file of settings, or of scores, has; larger files are no files of a run.
 LARGEST_SETTINGS, LARGEST_TABLE = 2**20, 2**29
 
 #: Values that settings have at most, counted wherever they appear: a few lines can stand for billions.
@@ -217,6 +218,24 @@ def learned_of(path: Path) -> pl.DataFrame:
         DataError: if the file cannot be read, or has other columns.
     """
     return table_of(path, {"period": int, "parameters": str, "quantity": str, "value": float}).fill_nan(None)
+
+
+def provenance_of(path: Path) -> dict[str, Any]:
+    """The origin of a run, as :func:`asmg_pl.callbacks.provenance.provenance` describes it.
+
+    Raises:
+        DataError: if the file cannot be read, or holds anything else.
+    """
+    text = text_of(path, LARGEST_SETTINGS)
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"{path} is no JSON: {terminal(str(error))[:200]}") from None
+    if not isinstance(found, dict):
+        raise DataError(f"{path} holds no origin of a run, but {terminal(text.strip()[:40])!r}")
+    for name in ("code", "stream"):
+        section(found, name, path=path)
+    return found
 
 
 def peak_of(path: Path) -> float:

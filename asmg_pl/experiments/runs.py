@@ -1,24 +1,38 @@
-"""What finished walks have left in their folders."""
+"""Runs: what walks have left in their folders."""
 
 from __future__ import annotations
 
-import math
+import logging
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 import polars as pl
-from messages import passed_over
-from run_files import learned_of, metrics_of, peak_of, section, settings_of, text_of, timings_of
-from walks import PEAK
 
+from asmg_pl.callbacks.provenance import PROVENANCE
 from asmg_pl.callbacks.report import DIVERGED
 from asmg_pl.errors import DataError
+from asmg_pl.experiments.run_files import (
+    learned_of,
+    metrics_of,
+    peak_of,
+    provenance_of,
+    section,
+    settings_of,
+    text_of,
+    timings_of,
+)
+from asmg_pl.experiments.walks import PEAK
+
+logger = logging.getLogger(__name__)
 
 Read = TypeVar("Read")
+
+#: The message about a file or a folder that is left out.
+PASSED_OVER = "passed over: %s"
 
 #: The scores of a walk that has diverged before it had scored anything.
 UNSCORED = {
@@ -29,7 +43,7 @@ UNSCORED = {
 
 @dataclass(frozen=True)
 class Run:
-    """A walk, as its folder or a tracking server tells of it.
+    """A walk as its folder, or a tracking server, describes it.
 
     Attributes:
         method: the name of the row that it belongs to in a table; runs of one method differ in their seeds.
@@ -41,6 +55,8 @@ class Run:
         peak_mib: the largest resident memory of the process, by whoever started it or else by its own timings.
         place: where it was found, for messages.
         stopped: in which phase the walk has stopped since something was not finite; empty if it has not.
+        provenance: when it was walked, by which version of the program, and along which stream, as
+            :func:`asmg_pl.callbacks.provenance.provenance` has it; empty where it was not kept.
     """
 
     method: str
@@ -51,6 +67,7 @@ class Run:
     peak_mib: float | None = None
     place: str = ""
     stopped: str = ""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def diverged(self) -> str:
@@ -104,6 +121,7 @@ def read_run(folder: Path, method: str | None = None, seed: int | None = None) -
         peak_mib=max((peak for peak in noted if peak is not None), default=None) if watched is None else watched,
         place=str(folder),
         stopped=_stopped(folder / DIVERGED),
+        provenance=_optional(folder / PROVENANCE, provenance_of) or {},
     )
 
 
@@ -117,9 +135,9 @@ def _optional(path: Path, read: Callable[[Path], Read]) -> Read | None:
     try:
         return read(path) if path.exists() else None
     except DataError as error:
-        passed_over(error)
+        logger.warning(PASSED_OVER, error)
     except OSError as error:
-        passed_over(f"{path}: {error.strerror}")
+        logger.warning(PASSED_OVER, f"{path}: {error.strerror}")
     return None
 
 
@@ -161,17 +179,17 @@ def find_runs(places: Iterable[Path]) -> list[Run]:
             why = f"{damaged[0]}" if damaged else "give folders in which asmg fit has walked"
             raise DataError(f"there is no run in {place}: {why}")
         for reason in damaged:
-            passed_over(reason)
+            logger.warning(PASSED_OVER, reason)
         runs += found
     return runs
 
 
 def _folders(place: Path) -> list[Path]:
-    """The folders that have a table of scores; links to folders are not followed, so that there is no end to none."""
+    """The folders that have a file of scores. Links to folders are not followed: they may lead in a circle."""
 
     def unreadable(error: OSError) -> None:
         if Path(str(error.filename)) != place:
-            passed_over(f"{error.filename}: {error.strerror}")
+            logger.warning(PASSED_OVER, f"{error.filename}: {error.strerror}")
 
     walked = os.walk(place, onerror=unreadable)
     return sorted(Path(folder) for folder, inner, files in walked if "metrics.csv" in (*files, *inner))
@@ -180,78 +198,6 @@ def _folders(place: Path) -> list[Path]:
 def _only_pretrained(folder: Path) -> bool:
     metrics = folder / "metrics.csv"
     return metrics.is_file() and metrics.stat().st_size == 1 and not (folder / DIVERGED).exists()
-
-
-def scores(runs: Iterable[Run], split: str = "test", model: str = "serving") -> pl.DataFrame:
-    """What a model of each run scored on the periods of a split: columns ``seed``, ``period`` and each metric.
-
-    Undefined scores are null, those of a model that has diverged NaN.
-    """
-    tables = [
-        run.metrics.filter(pl.col("split") == split).select(
-            pl.lit(run.seed).alias("seed"),
-            "period",
-            pl.col(f"^{re.escape(model)}_.*$").cast(pl.Float64).name.replace(f"^{re.escape(model)}_", ""),
-        )
-        for run in runs
-    ]
-    return pl.concat(tables, how="diagonal")
-
-
-def untested(runs: Sequence[Run]) -> str:
-    """Why runs of one method have no test period; empty if one of them has some."""
-    if any("test" in run.metrics["split"].to_list() for run in runs):
-        return ""
-    test_from = section(runs[0].config, "model", "init_args").get("test_from")
-    return "no test period: " + (
-        f"test_from is {test_from}, the walk has {max(run.last for run in runs)} periods"
-        if isinstance(test_from, int)
-        else f"the walk has {max(run.last for run in runs)} periods, and tests begin later"
-    )
-
-
-def cost(run: Run, periods: pl.Series) -> dict[str, float | None]:
-    """Optimiser steps and seconds per period, scoring left out, and peak memory in MiB; ``None`` where not known."""
-    if run.timings.is_empty() or periods.is_empty():
-        return {"steps": None, "seconds": None, "peak_mib": run.peak_mib}
-    timings = run.timings.filter(pl.col("period").is_in(periods.implode()), pl.col("phase") != "score")
-    return {
-        "steps": float(timings["steps"].to_numpy().sum()) / len(periods),
-        "seconds": float(timings["seconds"].to_numpy().sum()) / len(periods),
-        "peak_mib": run.peak_mib,
-    }
-
-
-def setting(run: Run) -> str:
-    """Batch size, passes and learning rates of the updates as the walk had them."""
-    data, model = section(run.config, "data"), section(run.config, "model", "init_args")
-    found = {"batch": data["batch_size"]} if "batch_size" in data else {}
-    found |= {name: model[name] for name in map(str, model) if name.endswith(("passes", "learning_rate"))}
-    found.pop("pretrain_learning_rate", None)
-    shown = {name: f"{v:g}" if isinstance(v, (int, float)) else str(v) for name, v in found.items()}
-    return ", ".join(f"{name.replace('learning_rate', 'lr').replace('_', ' ')} {shown[name]}" for name in shown)
-
-
-def summary(runs: Sequence[Run], split: str = "test") -> dict[str, Any]:
-    """Setting, mean scores, the AUC's standard deviation over the seeds, and costs, of the runs of one method.
-
-    ``note`` says which of them have diverged; there are then no scores. Steps are the mean over the seeds, seconds
-    those of the fastest seed, as other load on the machine only adds to them, and memory that of the largest.
-    """
-    found = scores(runs, split)
-    by_seed = found.group_by("seed").agg(pl.col("auc").mean())["auc"].to_numpy()
-    costs = pl.DataFrame([cost(run, found["period"].unique()) for run in runs], infer_schema_length=None)
-    means = found.select(pl.col("auc", "logloss").mean()).row(0, named=True)
-    if any(run.diverged for run in runs):  # a mean over what came before would look better than the method is
-        means = dict.fromkeys(means, math.nan)
-    spread = float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None
-    return {
-        "setting": setting(runs[0]),
-        **{name: None if mean is None or math.isnan(mean) else mean for name, mean in means.items()},
-        "auc_std": None if means["auc"] is None or math.isnan(means["auc"]) else spread,
-        **costs.select(pl.mean("steps"), pl.min("seconds"), pl.max("peak_mib")).row(0, named=True),
-        "note": "; ".join(f"{run.diverged} (seed {run.seed})" for run in runs if run.diverged),
-    }
 
 
 _SEED = re.compile(r"seed-\d+")

@@ -1,37 +1,26 @@
-"""Write one HTML file that shows runs beside each other: scores, drift, costs, and what generators have learned.
-
-    python tools/report.py runs/all --out report.html
-
-Each folder is a run or holds runs, as for ``compare_runs.py``: those in ``seed-1``, ``seed-2``, … of one folder are one
-method. The file has everything in it and asks no network for anything; it can be mailed, and opened on a phone.
-"""
+"""The report's page: its verdict, table, charts' data and settings, put into the template."""
 
 from __future__ import annotations
 
-import argparse
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from comparison import by_method, compare, notes_of
-from messages import one_message, say
-from report_charts import Methods, charts
-from run_files import section
-from run_folder import Run, find_runs
-from tables import figure
-
-from asmg_pl.callbacks.configuration import settings_in
-from asmg_pl.errors import UserError
+from asmg_pl.callbacks.settings import settings_in
+from asmg_pl.experiments.baseline import INCREMENTAL, Methods
+from asmg_pl.experiments.comparison import compare, notes_of
+from asmg_pl.experiments.rendering import figure
+from asmg_pl.experiments.report.charts import charts
+from asmg_pl.experiments.report.origin import origin
+from asmg_pl.experiments.report.verdict import verdict
 from asmg_pl.system.escaping import html as escape
 from asmg_pl.system.escaping import terminal
 
-PAGE = Path(__file__).with_name("report_page")
-INCREMENTAL = "incremental model"
+TEMPLATE = Path(__file__).with_name("template")
 
-#: Columns of the table: title, key of a row of :func:`comparison.compare`, format, and what the title means.
+#: Columns of the table: title, key in a row of :func:`~asmg_pl.experiments.comparison.compare`, format, and meaning.
 COLUMNS = [
     ("AUC", "auc", ".4f", "mean over the test periods and seeds"),
     ("± seeds", "auc_std", ".4f", "standard deviation of the seeds' mean AUC"),
@@ -45,40 +34,10 @@ COLUMNS = [
 ]
 
 
-def with_baseline(methods: Methods, wanted: str | None) -> tuple[Methods, str | None]:
-    """The methods and the name of the one to compare with.
-
-    By default it is the first plain incremental update. Where no run is one, the incremental model that a generated one
-    was scored beside becomes a method of its own.
-
-    Raises:
-        UserError: if the wanted one is not there.
-    """
-    if wanted is not None and wanted not in methods:
-        raise UserError(f"the baseline {wanted!r} is not among the methods: choose one of {', '.join(methods)}")
-    plain = [name for name, runs in methods.items() if _class(runs[0]) == "IncrementalUpdate"]
-    if wanted or plain:
-        return methods, wanted or plain[0]
-    for runs in methods.values():
-        if "incremental_auc" in runs[0].metrics.columns:
-            return {INCREMENTAL: [_incremental(run) for run in runs], **methods}, INCREMENTAL
-    return methods, None
-
-
-def _class(run: Run) -> str:
-    return str(section(run.config, "model").get("class_path", "")).rpartition(".")[2]
-
-
-def _incremental(run: Run) -> Run:
-    metrics = run.metrics.drop("^serving_.*$")
-    metrics = metrics.rename({name: name.replace("incremental_", "serving_") for name in metrics.columns})
-    return replace(run, method=INCREMENTAL, metrics=metrics, timings=run.timings.clear(), peak_mib=None, config={})
-
-
 def page(methods: Methods, baseline: str | None) -> str:
     """The report as HTML."""
-    rows = compare(methods, baseline or "")
-    places = [run.place for name, runs in methods.items() if name != INCREMENTAL for run in runs]
+    rows = compare(methods, baseline)
+    walked = [run for name, runs in methods.items() if name != INCREMENTAL for run in runs]
     told = {
         "methods": list(methods),
         "baseline": baseline,
@@ -86,15 +45,17 @@ def page(methods: Methods, baseline: str | None) -> str:
         "sections": charts(methods, baseline),
     }
     parts = {
-        "style": (PAGE / "page.css").read_text(),
-        "script": (PAGE / "page.js").read_text(),
+        "style": (TEMPLATE / "page.css").read_text(),
+        "script": (TEMPLATE / "page.js").read_text(),
         "data": _for_script(_plain(told)),
+        "verdict": escape(verdict(methods, rows, baseline)),
         "summary": escape(". ".join([_summary(methods, baseline), *notes_of(rows)])),
+        "origin": "\n".join(f"<dt>{escape(title)}</dt><dd>{escape(text)}</dd>" for title, text in origin(walked)),
         "table": _table(rows, list(methods)),
         "settings": _settings(methods),
-        "folders": "\n".join(f"<li>{escape(place)}</li>" for place in places),
+        "folders": "\n".join(f"<li>{escape(run.place)}</li>" for run in walked),
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], (PAGE / "page.html").read_text())
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], (TEMPLATE / "page.html").read_text())
 
 
 def _for_script(told: Any) -> str:
@@ -166,22 +127,3 @@ def _settings(methods: Methods) -> str:
         lines.append(f'<tr><th scope="row">{escape(key.replace("init_args.", ""))}</th>{cells}</tr>')
     table = f'<thead><tr><th scope="col">setting</th>{header}</tr></thead><tbody>{"".join(lines)}</tbody>'
     return f'<div class="scroll"><table class="settings">{table}</table></div>'
-
-
-def main() -> None:
-    """Read the runs and write the file; status 2 with one message if they cannot be shown."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", type=Path, nargs="+", metavar="RUN", help="a run folder, or one that holds some")
-    parser.add_argument("--out", type=Path, default=Path("report.html"), help="the file to write")
-    parser.add_argument("--baseline", help="the method to compare with; by default the plain incremental update")
-    options = parser.parse_args()
-    with one_message():
-        methods, baseline = with_baseline(by_method(find_runs(options.folders)), options.baseline)
-        written = page(methods, baseline)
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(written, encoding="utf-8")
-    say(f"wrote {options.out}")
-
-
-if __name__ == "__main__":
-    main()

@@ -1,30 +1,50 @@
-"""One table of several methods: mean scores, lift over a baseline, which is best and what cannot be told from it."""
+"""One table of several methods: mean scores, lift over a baseline, the best method and those that may be as good."""
 
 from __future__ import annotations
 
 import math
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import polars as pl
-from matplotlib import colormaps
-from matplotlib.figure import Figure
-from paired import Lift, lift
-from run_folder import Run, scores, summary, untested
-from tables import Shown, figure
 
-from asmg_pl.callbacks.configuration import settings_in
+from asmg_pl.callbacks.settings import settings_in
 from asmg_pl.errors import DataError
-from asmg_pl.system.escaping import mathtext
+from asmg_pl.experiments.baseline import Methods, with_baseline
+from asmg_pl.experiments.paired import Lift, lift
+from asmg_pl.experiments.plots import draw_comparison
+from asmg_pl.experiments.rendering import Printed, figure, publish
+from asmg_pl.experiments.runs import Run
+from asmg_pl.experiments.summary import scores, summary, untested
 
 #: Metrics of which less is better.
 LOSSES = ("logloss", "normalized_entropy")
 
 #: Why a method is not among those that can be the best.
 DIVERGED, STOPPED, NO_TEST = "diverged", "stopped", "no test period"
+
+
+def publish_comparison(
+    methods: Methods, baseline: str | None, out: Path, metric: str = "auc", split: str = "test"
+) -> None:
+    """Print the table of some methods, and write it as ``OUT.md``, ``.tex`` and ``.csv`` with a figure, ``OUT.png``.
+
+    Args:
+        methods: the runs of each method.
+        baseline: the method that lifts are over; ``None`` takes that of :func:`with_baseline`.
+        out: where the files go.
+        metric: what is compared, a column of ``metrics.csv`` without ``serving_``.
+        split: of the periods that count.
+
+    Raises:
+        UserError: if the baseline is not among the methods, or the runs lack the metric.
+    """
+    methods, baseline = with_baseline(methods, baseline)
+    rows = compare(methods, baseline, metric, split)
+    draw_comparison(rows, methods, baseline, Path(f"{out}.png"), metric, split)
+    publish(rows, show(rows, baseline, metric), out)
 
 
 def by_method(runs: Iterable[Run]) -> dict[str, list[Run]]:
@@ -70,7 +90,7 @@ def _check_same_rows(runs: Sequence[Run]) -> None:
 
 
 def compare(
-    methods: Mapping[str, Sequence[Run]], baseline: str, metric: str = "auc", split: str = "test"
+    methods: Mapping[str, Sequence[Run]], baseline: str | None, metric: str = "auc", split: str = "test"
 ) -> list[dict[str, Any]]:
     """The rows of the table, the best first.
 
@@ -81,14 +101,21 @@ def compare(
         split: of the periods that count.
 
     Returns:
-        For each method its :func:`~run_folder.summary`, the number of its ``cells`` (seeds times periods scored), its
-        mean of the metric as ``mean``, ``lift`` with its interval ``low`` to ``high``, and ``standing``: ``best``,
-        ``≈`` if the 95 % interval of its paired difference from the best holds zero, or nothing. These are single
-        intervals: among twenty methods alike, one may be expected to stand apart by chance.
+        For each method its :func:`~asmg_pl.experiments.summary.summary`, and
 
-        A method that has ``diverged`` in any of its walks has no mean and no lift; one that has ``no test period``
-        has none either, and one that has ``stopped`` before the others' last period is compared on the periods that it
-        has. None of these is ``best`` or ``≈``; ``note`` says why in words.
+        - ``cells``, the number of its scores: seeds times scored periods,
+        - ``mean``, its mean of the metric,
+        - ``lift`` over the baseline, with its 95 % interval from ``low`` to ``high``,
+        - ``standing``: ``best``, or ``≈`` if the interval of its paired difference from the best holds zero. These are
+          single intervals: among twenty equal methods, one may be expected to stand apart by chance.
+        - ``note``, a sentence on why it cannot be the best.
+
+        A method that has diverged in one of its walks has no mean and no lift, and neither has a method without a test
+        period. A method that has stopped before the others' last period is compared on the periods that it has. None
+        of these is ``best`` or ``≈``: their ``standing`` says why.
+
+    Raises:
+        DataError: if a method's runs lack the metric.
     """
     found = {name: scores(runs, split) for name, runs in methods.items()}
     for name, table in found.items():
@@ -105,7 +132,7 @@ def compare(
         standing, note = _standing(runs, told, found[name], split, last)
         row = {"method": name, **told, "cells": len(cells), "standing": standing, "note": note}
         row["mean"] = float(cells.mean()) if len(cells) and standing != DIVERGED else math.nan
-        if baseline in found:
+        if baseline is not None and baseline in found:
             unknown = standing == DIVERGED or any(run.diverged for run in methods[baseline])
             lifted = Lift(*[math.nan] * 3) if unknown else lift(found[name], found[baseline], metric)
             row["lift"], row["low"], row["high"] = lifted
@@ -133,14 +160,22 @@ def _standing(
     return "", ""
 
 
-def show(rows: Sequence[Mapping[str, Any]], baseline: str, metric: str = "auc") -> Shown:
-    """The table."""
-    over = f"lift over {baseline}" if metric == "auc" else f"{metric} over {baseline}"
+def show(rows: Sequence[Mapping[str, Any]], baseline: str | None, metric: str = "auc") -> Printed:
+    """The table as it is printed.
+
+    Args:
+        rows: made by :func:`compare`.
+        baseline: the name of the method that lifts are over; ``None`` leaves their columns out.
+        metric: what the rows were compared by.
+    """
     extra = [] if metric in ("auc", "logloss") else [metric]
-    header = ["method", "setting", "AUC", "LogLoss", *extra, over, "95 %", "", "steps", "seconds", "MiB", "cells"]
+    lifts = [] if baseline is None else [f"lift over {baseline}" if metric == "auc" else f"{metric} over {baseline}"]
+    lifts += ["95 %"] if lifts else []
+    header = ["method", "setting", "AUC", "LogLoss", *extra, *lifts, "", "steps", "seconds", "MiB", "cells"]
     lines = []
     for row in rows:
         interval = [figure(row.get(end), "+.4f") for end in ("low", "high")]
+        lifted = [figure(row.get("lift"), "+.4f"), " to ".join(end for end in interval if end)]
         lines.append(
             [
                 row["method"],
@@ -148,8 +183,7 @@ def show(rows: Sequence[Mapping[str, Any]], baseline: str, metric: str = "auc") 
                 figure(row["auc"], ".4f"),
                 figure(row["logloss"], ".4f"),
                 *(figure(row["mean"], ".4f") for _ in extra),
-                figure(row.get("lift"), "+.4f"),
-                " to ".join(end for end in interval if end),
+                *(lifted if lifts else []),
                 row["standing"],
                 figure(row["steps"], ".0f"),
                 figure(row["seconds"], ".2f"),
@@ -157,53 +191,9 @@ def show(rows: Sequence[Mapping[str, Any]], baseline: str, metric: str = "auc") 
                 str(row["cells"]),
             ]
         )
-    return Shown(header, lines, notes_of(rows))
+    return Printed(header, lines, notes_of(rows), details=["setting", "MiB", "cells", "steps", "seconds"])
 
 
 def notes_of(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """A sentence on each method that has diverged, has stopped early, or has no test period."""
     return [f"{row['method']}: {row['note']}" for row in rows if row.get("note")]
-
-
-def draw(
-    rows: Sequence[Mapping[str, Any]],
-    methods: Mapping[str, Sequence[Run]],
-    baseline: str,
-    path: Path,
-    metric: str = "auc",
-    split: str = "test",
-) -> None:
-    """The methods from best to worst, with the interval of each one's lift, beside their scores by period."""
-    canvas = Figure(figsize=(11, 2 + 0.2 * len(rows)), layout="constrained")
-    ranking, course = canvas.subplots(1, 2)
-    title = {"auc": "AUC", "logloss": "LogLoss"}.get(metric, mathtext(metric))
-    for place, row in enumerate(rows):
-        colour = colormaps["viridis"](0.9 * place / len(rows))
-        ends = (row["lift"] - row["low"], row["high"] - row["lift"]) if "lift" in row else (0.0, 0.0)
-        reach = [[max(0.0, end)] for end in ends]  # rounding may put the mean of equal differences beside an end
-        ranking.errorbar(row["mean"], place, xerr=reach, marker="o", markersize=4, capsize=2, color=colour)
-        if row["method"] == baseline:
-            ranking.axvline(row["mean"], linestyle="--", color="grey", zorder=0)
-        found = scores(methods[row["method"]], split)
-        if found.is_empty():
-            continue
-        means = found.group_by("period").agg(pl.col(metric).mean()).sort("period")
-        course.plot(means["period"], means[metric].fill_null(math.nan), marker="o", markersize=3, color=colour)
-    words = [f" ({row['standing']})" if row["note"] else "" for row in rows]
-    names = [mathtext(row["method"]) + word for row, word in zip(rows, words, strict=True)]
-    ranking.set_yticks(range(len(rows)), names)
-    ranking.set(xlabel=f"mean {title}, with the 95 % interval of its difference from {mathtext(baseline)}")
-    ranking.invert_yaxis()
-    course.set(xlabel="period, scored before anything was trained on it", ylabel=title)
-    for axis in (ranking, course):
-        axis.grid(alpha=0.3)
-        axis.spines[["top", "right"]].set_visible(False)
-    save(canvas, path, dpi=110)
-
-
-def save(canvas: Figure, path: Path, dpi: int) -> None:
-    """Write a figure; of characters that its font lacks nothing is said."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from")
-        canvas.savefig(path, dpi=dpi)

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import polars as pl
-from run_folder import Run, learned
 
-Methods = Mapping[str, Sequence[Run]]
+from asmg_pl.experiments.baseline import Methods
+from asmg_pl.experiments.report.origin import context_names
+from asmg_pl.experiments.runs import Run, learned
+
 Chart = dict[str, Any]
 
 
@@ -150,7 +152,9 @@ def _learned_by(runs: Sequence[Run]) -> pl.DataFrame | None:
     if not noted:
         return None
     keys = ["parameters", "quantity", "period"]
-    return pl.concat(noted).group_by(keys, maintain_order=True).agg(mean=pl.col("value").mean())
+    named = {f"context_{number}": f"context {name}" for number, name in enumerate(context_names(runs[0]))}
+    found = pl.concat(noted).group_by(keys, maintain_order=True).agg(mean=pl.col("value").mean())
+    return found.with_columns(pl.col("parameters").replace(named))
 
 
 def _chart(

@@ -36,7 +36,7 @@ def lift(found: pl.DataFrame, baseline: pl.DataFrame, metric: str = "auc") -> Li
     """The mean of a metric's differences from a baseline, over the cells that both have.
 
     Args:
-        found: columns ``seed``, ``period`` and the metric, as :func:`run_folder.scores` makes them.
+        found: columns ``seed``, ``period`` and the metric, as :func:`asmg_pl.experiments.summary.scores` makes them.
         baseline: the same of the baseline.
         metric: the column to compare; null or NaN is a missing cell.
 

@@ -2,67 +2,74 @@
 
 from __future__ import annotations
 
-import argparse
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
-
-import yaml
-from messages import say
-from trial import Trial
-from walks import Walk, walk_all
+from typing import Any
 
 from asmg_pl.callbacks.report import DIVERGED
 from asmg_pl.checkpoints.io import newest_first
+from asmg_pl.experiments.runs import Run, read_runs
+from asmg_pl.experiments.trial import Trial
+from asmg_pl.experiments.walks import Walk, resolved, walk_all
 
 
 class Study:
-    """Walks trials with several seeds and remembers what failed.
+    """Walks trials with several seeds, and remembers which walks failed.
 
-    Of a trial, only what decides on the pre-trained model takes part in pre-training: a method's file that names
-    another base model, say, but not the batch size and learning rate of its updates. Those of the common arguments
-    pre-train, so that a tuned method starts where the others do.
+    All trials start from the model that the common arguments pre-train, so that a tuned method starts where the others
+    do: the batch size and the learning rate of a method's own file are those of its updates. A trial whose settings
+    decide on the model itself, such as another base model, has a pre-trained model of its own.
 
     Attributes:
-        failures: what went wrong.
+        failed: the run folders of the walks that failed.
     """
 
-    def __init__(self, options: argparse.Namespace, common: Sequence[str]) -> None:
+    def __init__(self, folder: Path, seeds: Sequence[int], jobs: int = 1, common: Sequence[str] = ()) -> None:
         """Begin a study.
 
         Args:
-            options: what a parser made by :func:`study_parser` has read.
+            folder: of the study; a run folder is ``TRIAL/seed-SEED`` in it.
+            seeds: each trial walks once with each of them.
+            jobs: walks at a time.
             common: arguments of ``asmg fit`` for all trials, before their own.
         """
-        self.folder: Path = options.folder
-        self.seeds: list[int] = options.seeds
-        self.jobs: int = options.jobs
+        self.folder = folder
+        self.seeds = list(seeds)
+        self.jobs = jobs
         self.common = tuple(common)
-        self.failures: list[str] = []
+        self.failed: list[Path] = []
         self._protocols: dict[Trial, dict[str, Any]] = {}
         self._models: dict[Trial, dict[int, tuple[str, ...]]] = {}
 
     def protocol(self, trial: Trial) -> dict[str, Any]:
-        """The model's arguments as ``asmg fit`` would have them before the trial's updates are set.
+        """The model's arguments as ``asmg fit`` has them before the trial's updates are set.
 
         Raises:
-            SystemExit: if ``asmg fit`` does not accept the arguments.
+            ConfigError: if ``asmg fit`` does not accept the arguments.
         """
         start = trial.start()
         if start not in self._protocols:
-            command = [sys.executable, "-m", "asmg_pl", "fit", *self.common, *start.arguments(), "--print_config"]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-            if done.returncode:
-                sys.exit(done.stderr)
-            self._protocols[start] = yaml.safe_load(done.stdout)["model"]["init_args"]
+            self._protocols[start] = resolved([*self.common, *start.arguments()])["model"]["init_args"]
         return self._protocols[start]
 
-    def walk(self, trials: Sequence[Trial]) -> dict[Trial, dict[int, Path]]:
-        """Run folders by seed of those trials whose walks have all ended, well or by diverging.
+    def runs(self, trials: Sequence[Trial]) -> dict[Trial, list[Run]]:
+        """Walk trials, and read what they have left, a run per seed.
 
-        Finished walks are not run again. One that diverges is a failure, and yet a result: its method cannot be best.
+        Returns:
+            The trials all of whose walks have ended, well or by diverging. Divergence is a failure and yet a result:
+            the trial's method cannot be the best.
+
+        Raises:
+            ConfigError: if ``asmg fit`` does not accept the arguments.
+            DataError: if what a walk has left cannot be read.
+        """
+        return {trial: read_runs(folders) for trial, folders in self.walk(trials).items()}
+
+    def walk(self, trials: Sequence[Trial]) -> dict[Trial, dict[int, Path]]:
+        """Walk trials as :meth:`runs` does; finished walks are not run again.
+
+        Returns:
+            The run folders by seed.
         """
         self._pretrain(trials)
         walks = {
@@ -76,14 +83,8 @@ class Study:
         folders = {trial: {s: ended[trial, s] for s in self.seeds if (trial, s) in ended} for trial in trials}
         return {trial: found for trial, found in folders.items() if len(found) == len(self.seeds)}
 
-    def exit(self) -> NoReturn:
-        """End the tool: report what failed, with status 1, or nothing, with status 0."""
-        for failure in self.failures:
-            for line in failure.splitlines():
-                say(line)
-        sys.exit(1 if self.failures else 0)
-
     def _pretrain(self, trials: Sequence[Trial]) -> None:
+        """Pre-train the models that trials start from, as far as that has not been done."""
         walks: dict[tuple[Trial, int], Walk] = {}
         for trial in trials:
             start, protocol = trial.start(), self.protocol(trial)
@@ -105,31 +106,12 @@ class Study:
         names = ("--wandb.experiment", self.folder.name, "--wandb.method", trial.name)
         return Walk(self.folder / trial.name / f"seed-{seed}", seed, (*names, *self.common, *trial.arguments(), *more))
 
-    def _run(self, walks: Sequence[Walk]) -> dict[Walk, str]:
+    def _run(self, walks: Sequence[Walk]) -> list[Walk]:
         failed = walk_all(walks, self.jobs)
-        self.failures += failed.values()
+        self.failed += [one.folder for one in failed]
         return failed
 
 
 def has_diverged(folder: Path) -> bool:
     """Whether a walk has stopped since something was no longer finite."""
     return (folder / DIVERGED).is_file()
-
-
-def existing_file(text: str) -> Path:
-    """The path of a file that is there, for a parser."""
-    if not (path := Path(text)).is_file():
-        raise argparse.ArgumentTypeError(f"there is no file {path}")
-    return path
-
-
-def study_parser(description: str | None) -> argparse.ArgumentParser:
-    """A parser with the arguments that every study has."""
-    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path, help="where the run folders and the results go")
-    parser.add_argument("--methods", type=existing_file, nargs="+", required=True, help="one file per method")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1234, 1235, 1236])
-    parser.add_argument(
-        "--jobs", type=int, default=1, help="walks at a time; seconds can only be compared if it is 1, the default"
-    )
-    return parser
