@@ -35,7 +35,7 @@ def parser() -> StudyParser:
         "FOLDER gets a run folder seed-N for each seed, and the table as seeds.md, .tex and .csv.",
         [
             "runs/mt -- --config movietweetings --data.root FOLDER",
-            "runs/demo --seeds 1 2 --split warm-up -- --config demo --loop.until 23",
+            "runs/d --split warm-up -- --config demo --loop.until 23",
         ],
     )
     options.add_argument("folder", metavar="FOLDER", type=Path, help="where the run folders and the table go")

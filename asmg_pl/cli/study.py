@@ -167,10 +167,9 @@ def finish(failed: Sequence[Path]) -> None:
         SystemExit: with 1.
     """
     if failed:
-        names = ", ".join(map(str, failed))
-        sys.stderr.write(
-            terminal(f"asmg: {len(failed)} failed: {names}; each has a log.txt. Call again to go on") + "\n"
-        )
+        count = f"{len(failed)} walk{'s' * (len(failed) > 1)} failed"
+        line = f"asmg: {count}: {', '.join(map(str, failed))}; log.txt in each says why. The same command goes on"
+        sys.stderr.write(terminal(line) + "\n")
         sys.exit(1)
 
 

@@ -45,7 +45,7 @@ def parser() -> StudyParser:
     """The options of ``asmg sweep``."""
     options = StudyParser(
         "sweep",
-        "FOLDER --methods METHOD … --vary OPTION VALUE … -- --config FILE …",
+        "FOLDER --methods METHOD … --vary OPTION VALUE … [-- …]",
         "Walk methods at every combination of some options' values, and make one table of their mean scores, the best "
         "setting first. Where a single option varies, a figure shows AUC by value, a line per method.\n\n"
         "By default the warm-up periods count: a setting is to be chosen before any test period is looked at. With "
@@ -54,8 +54,8 @@ def parser() -> StudyParser:
         f"{AGAIN}\n\n"
         "FOLDER gets METHOD/OPTION=VALUE,…/seed-N, and sweep.md, .tex, .csv, and .png.",
         [
-            "runs/k --methods gru_multi --vary model.init_args.window 2 3 -- --config demo",
-            "runs/batch --methods iu ewc --vary data.batch_size 64 256 -- --config demo",
+            "runs/k --methods sml --vary data.history_size 5 30 -- --config demo",
+            "runs/b --methods iu --vary data.batch_size 64 256 -- --config demo",
             "runs/grid --methods gru_multi --grid sweeps/asmg -- --config demo",
         ],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,22 @@ import polars as pl
 import yaml
 
 PERIODS, TEST_FROM = np.arange(11, 32), 25
-PARAMETERS = ("user", "item", "category", "dense")
+PARAMETERS = ("user", "item", "context_0", "dense")
+SOURCE = {"class_path": "asmg_pl.data.sources.Stream"}
+PROVENANCE = {
+    "walked": "2024-05-06T07:08:09+00:00",
+    "code": {"version": "0.2.0", "commit": f"{'0123456789' * 4}-dirty"},
+    "stream": {
+        **{"fingerprint": "fedcba9876543210" * 4, "rows": 93_000, "periods": 31, "users": 800, "items": 500},
+        **{"categories": 0, "context": ["device <b>"]},
+    },
+}
 
 
 def write_run(
     folder: Path, updater: str = "IncrementalUpdate", lift: float = 0.0, seed: int = 1234, **settings: Any
 ) -> Path:
-    """Write ``config.yaml``, ``metrics.csv``, ``timings.csv`` and, of a generator, ``learned.csv``.
+    """Write ``config.yaml``, ``provenance.json``, ``metrics.csv``, ``timings.csv`` and, for ASMG, ``learned.csv``.
 
     Args:
         folder: where to.
@@ -60,8 +70,10 @@ def write_run(
     pl.DataFrame(timings).write_csv(folder / "timings.csv")
     kinds = [kind for kind in ("share", "openness") if settings.pop(kind, False)]
     model = {"class_path": f"asmg_pl.updaters.{updater}", "init_args": {"learning_rate": 1e-3, "passes": 1} | settings}
-    config = {"seed_everything": seed, "model": model, "data": {"batch_size": 256}}
+    data = {"batch_size": 256, "source": SOURCE, "root": "streams/clicks"}
+    config = {"seed_everything": seed, "model": model, "data": data}
     (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    (folder / "provenance.json").write_text(json.dumps(PROVENANCE))
     if updater == "ASMG":
         _learned(kinds, draw).write_csv(folder / "learned.csv")
     return folder

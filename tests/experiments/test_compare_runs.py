@@ -1,29 +1,38 @@
-"""The comparison of runs that exist."""
+"""``asmg compare`` of runs that exist."""
 
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import compare_runs
 import polars as pl
 import pytest
 from end_to_end.program import Finished
-from run_folder import read_run
-from tools.conftest import table
-from tools.wandb_server import Served, serving
+from experiments.conftest import Command
+from experiments.conftest import table as written_table
+from experiments.runs import write_run
+from experiments.wandb_server import Served, serving
+
+from asmg_pl.experiments.runs import read_run
 
 CONFIG = """seed_everything: {seed}
 data: {{batch_size: {batch}, root: somewhere, seed: {seed}}}
-model: {{class_path: A, init_args: {{learning_rate: 0.001, pretrained_model: seed-{seed}.ckpt}}}}
+model: {{class_path: {updater}, init_args: {{learning_rate: 0.001, pretrained_model: seed-{seed}.ckpt}}}}
 """
 Compare = Callable[..., Finished]
 
 
+def config(seed: int, batch: int, plain: bool = False) -> str:
+    updater = "asmg_pl.updaters.IncrementalUpdate" if plain else "A"
+    return CONFIG.format(seed=seed, batch=batch, updater=updater)
+
+
 def write(folder: Path, seed: int, auc: list[float], batch: int = 64, rows: int = 100) -> None:
-    """A run scored on the test periods from 25 on; the LogLoss is one less the AUC, or .5 where there is one class."""
+    """A run scored on the test periods from 25 on; the LogLoss is one less the AUC, or .5 where there is one class.
+
+    Runs of ``iu`` are plain incremental updates.
+    """
     folder.mkdir(parents=True)
     losses = [0.5 if math.isnan(a) else 1 - a for a in auc]
     scored = [
@@ -34,25 +43,31 @@ def write(folder: Path, seed: int, auc: list[float], batch: int = 64, rows: int 
     pl.DataFrame([warm, *scored]).write_csv(folder / "metrics.csv")
     spent = [{"period": 25 + n, "phase": "update", "steps": 4, "seconds": 2.0 + seed} for n in range(len(auc))]
     pl.DataFrame(spent).write_csv(folder / "timings.csv")
-    (folder / "config.yaml").write_text(CONFIG.format(seed=seed, batch=batch))
+    (folder / "config.yaml").write_text(config(seed, batch, plain=folder.parent.name == "iu"))
     (folder / "peak_memory_mib.txt").write_text("300\n")
 
 
 @pytest.fixture
-def compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Compare:
-    """Run the tool where the run folders are."""
+def compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asmg: Command) -> Compare:
+    """Run the command where the run folders are; no printed line is too long."""
+    monkeypatch.chdir(tmp_path)
 
     def run(*arguments: str) -> Finished:
-        monkeypatch.chdir(tmp_path)
-        monkeypatch.setattr(sys, "argv", ["compare_runs.py", *arguments])
-        code = 0
-        try:
-            compare_runs.main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        return Finished(code, *capsys.readouterr())
+        done = asmg("compare", *arguments)
+        assert max(map(len, done.out.splitlines()), default=0) <= 80
+        return done
 
     return run
+
+
+def table(done: Finished, path: str = "comparison.md") -> list[dict[str, str]]:
+    """The table that a call has written, whose methods it has printed in the same order."""
+    assert done.code == 0, done.err
+    rows = written_table(Path(path))
+    _, _, body = done.out.partition("\n---")
+    names = [row["method"] for row in rows]
+    assert [name for line in body.splitlines() for name in names if line.startswith(f"{name}  ")] == names
+    return rows
 
 
 @pytest.fixture
@@ -69,14 +84,16 @@ def study(tmp_path: Path) -> Path:
 def test_the_best_is_marked_and_what_cannot_be_told_from_it(study: Path, compared: Compare) -> None:
     done = compared("runs", "--out", "out/table")
     assert done.code == 0, done.err
-    rows = table(done)
+    rows = table(done, "out/table.md")
     assert [row["method"] for row in rows] == ["new", "iu", "alike"]
     assert [row["AUC"] for row in rows] == ["0.6700", "0.6500", "0.6450"]
     assert [row["lift over iu"] for row in rows] == ["+0.0200", "+0.0000", "-0.0050"]
     assert [row["95 %"] for row in rows] == ["+0.0200 to +0.0200", "+0.0000 to +0.0000", "-0.0500 to +0.0400"]
     assert [row[""] for row in rows] == ["best", "", "≈"]
     assert {(row["steps"], row["seconds"], row["MiB"], row["cells"]) for row in rows} == {("4", "5.00", "300", "4")}
-    assert (study / "out" / "table.md").read_text() == done.out
+    assert [line.split()[:4] for line in done.out.splitlines()[2:]] == [
+        [row["method"], row["AUC"], row["LogLoss"], row["lift over iu"]] for row in rows
+    ]
     assert (study / "out" / "table.tex").read_text().startswith(r"\begin{tabular}")
     assert (study / "out" / "table.png").read_bytes().startswith(b"\x89PNG")
     written = pl.read_csv(study / "out" / "table.csv")
@@ -159,7 +176,7 @@ def test_a_run_that_diverged_in_pre_training_has_a_row_too(study: Path, compared
     folder = study / "runs" / "hasty" / "seed-3"
     folder.mkdir(parents=True)
     (folder / "metrics.csv").write_text("\n")
-    (folder / "config.yaml").write_text(CONFIG.format(seed=3, batch=64))
+    (folder / "config.yaml").write_text(config(3, 64))
     (folder / "diverged.txt").write_text("the walk has diverged in epoch 1 of pre-training on periods 1 to 2: x\n")
     done = compared("runs", "--metric", "logloss")
     assert {row["method"]: row[""] for row in table(done)}["hasty"] == "diverged"
@@ -185,6 +202,23 @@ def test_methods_without_a_test_period_are_never_the_best(study: Path, compared:
     assert {row[""] for row in alone} == {"no test period"}
 
 
+def test_without_a_baseline_there_are_no_lifts(study: Path, compared: Compare) -> None:
+    rows = table(compared("runs/new", "runs/alike"))
+    assert [row["method"] for row in rows] == ["new", "alike"]
+    assert not any("lift" in title or title == "95 %" for title in rows[0])
+
+
+def test_the_incremental_model_beside_a_generated_one_is_the_baseline(tmp_path: Path, compared: Compare) -> None:
+    folder = write_run(tmp_path / "runs" / "gru" / "seed-1", "ASMG", 0.01, seed=1)
+    rows = {row["method"]: row for row in table(compared("runs"))}
+    assert rows.keys() == {"gru", "incremental model"}
+    tested = pl.read_csv(folder / "metrics.csv").filter(split="test")
+    lift = (tested["serving_auc"] - tested["incremental_auc"]).mean()
+    assert rows["gru"]["lift over incremental model"] == f"{lift:+.4f}"
+    assert rows["incremental model"]["AUC"] == f"{tested['incremental_auc'].mean():.4f}"
+    assert rows["incremental model"]["seconds"] == ""
+
+
 def test_warm_up_periods_can_be_compared(study: Path, compared: Compare) -> None:
     assert {row["AUC"] for row in table(compared("runs", "--split", "warm-up"))} == {"0.1000"}
 
@@ -207,16 +241,18 @@ def served(folder: Path, group: str) -> Served:
 def test_runs_on_the_server_make_the_same_table_as_their_folders(
     study: Path, compared: Compare, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    local = compared("runs")
+    local, rows = compared("runs"), table(compared("runs"))
     folders = [path.parent for path in (study / "runs").rglob("metrics.csv")]
     others = [served(folder, "another") for folder in folders]
     monkeypatch.setenv("WANDB_CACHE_DIR", str(study))
     with serving([served(folder, "drama") for folder in folders] + others) as environment:
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
-        assert compared("--wandb", "me/fresh", "--experiment", "drama").out == local.out
+        from_server = compared("--wandb", "me/fresh", "--experiment", "drama")
         twice = compared("--wandb", "me/fresh")
         nobody = compared("--wandb", "me/fresh", "--experiment", "opera")
+    assert from_server.out == local.out
+    assert table(from_server) == rows
     assert twice.code == 2
     assert "have seed 3" in twice.err
     assert (nobody.code, nobody.out) == (2, "")
@@ -226,8 +262,8 @@ def test_runs_on_the_server_make_the_same_table_as_their_folders(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "name run folders, or a project"),
-        (["runs", "--baseline", "bu3"], "'bu3' is not among the rows: choose from alike, iu, new"),
+        ([], "name the folders of runs, or a project"),
+        (["runs", "--baseline", "bu3"], "'bu3' is not among the methods: choose from alike, iu, new"),
         (["runs", "--metric", "f1"], "no metric 'f1': choose one of auc, logloss"),
         (["nowhere"], "there is no run in nowhere"),
         (["runs/iu", "runs/iu/seed-3"], "both called iu and have seed 3"),

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import os
 import random
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import compare_runs
-import paired
 import pytest
-import report
-import run_seeds
-from run_folder import find_runs, learned
-from tools.runs import write_run
+from experiments.conftest import Command
+from experiments.runs import write_run
 
 from asmg_pl.errors import DataError
+from asmg_pl.experiments import comparison, paired, seeds
+from asmg_pl.experiments.report.page import TEMPLATE
+from asmg_pl.experiments.runs import find_runs, learned
 
-NAMES = ("metrics.csv", "timings.csv", "learned.csv", "config.yaml", "peak_memory_mib.txt", "diverged.txt")
+NAMES = (
+    *("metrics.csv", "timings.csv", "learned.csv", "config.yaml", "provenance.json"),
+    *("peak_memory_mib.txt", "diverged.txt"),
+)
 
 
 @pytest.fixture
@@ -33,27 +34,20 @@ def study(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def tools(study: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[[], list[str]]:
+def tools(study: Path, monkeypatch: pytest.MonkeyPatch, asmg: Command) -> Callable[[], list[str]]:
     """What the table and the report say on stderr of the folder; neither ends otherwise than it should."""
-    monkeypatch.setattr(compare_runs, "draw", lambda *_: None)  # slow, and reads no file
+    monkeypatch.setattr(comparison, "draw_comparison", lambda *_: None)  # slow, and reads no file
     monkeypatch.setattr(paired, "interval", lambda cells: (0.0, 0.0))
+    monkeypatch.chdir(study)
 
     def run() -> list[str]:
         said = []
-        for tool, given in [(compare_runs, ["--out", "table"]), (report, ["--out", "report.html"])]:
-            monkeypatch.chdir(study)
-            monkeypatch.setattr(
-                sys, "argv", ["tool.py", *given, *(n for n in ("iu", "bu", "asmg") if Path(n).exists())]
-            )
-            code = 0
-            try:
-                tool.main()
-            except SystemExit as stop:
-                code = int(stop.code or 0)
-            said.append(capsys.readouterr().err)
-            assert code in (0, 2)
+        for command, out in [("compare", "table"), ("report", "report.html")]:
+            done = asmg(command, "--out", out, *(n for n in ("iu", "bu", "asmg") if Path(n).exists()))
+            said.append("".join(line for line in done.err.splitlines(keepends=True) if not line.startswith("wrote ")))
+            assert done.code in (0, 2)
             assert "Traceback" not in said[-1]
-            assert (code == 0) or len(said[-1].splitlines()) == 1, said[-1]
+            assert (done.code == 0) or len(said[-1].splitlines()) == 1, said[-1]
         return said
 
     return run
@@ -191,23 +185,21 @@ def test_a_folder_that_may_not_be_read_is_passed_over(study: Path, tools: Callab
         assert "inner: Permission denied" in said
 
 
-def test_a_study_goes_on_without_the_runs_that_cannot_be_read(study: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_study_goes_on_without_the_runs_that_cannot_be_read(study: Path, caplog: pytest.LogCaptureFixture) -> None:
     (study / "asmg" / "metrics.csv").write_bytes(b"\xff\xfe\0")
     assert [run.method for run in find_runs([study])] == ["bu", "iu"]
-    assert f"passed over: {study / 'asmg' / 'metrics.csv'} is not in UTF-8" in capsys.readouterr().err
+    assert f"passed over: {study / 'asmg' / 'metrics.csv'} is not in UTF-8" in caplog.text
 
 
-def test_the_tool_for_seeds_names_a_file_that_it_cannot_read(
-    study: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_the_command_for_seeds_names_a_file_that_it_cannot_read(
+    study: Path, monkeypatch: pytest.MonkeyPatch, asmg: Command
 ) -> None:
     (study / "iu").rename(study / "seed-1")
     (study / "seed-1" / "metrics.csv").write_text("period\n")
-    monkeypatch.setattr(run_seeds, "walk", lambda *_: None)
-    monkeypatch.setattr(sys, "argv", ["run_seeds.py", str(study), "--seeds", "1"])
-    with pytest.raises(SystemExit) as stop:
-        run_seeds.main()
-    assert stop.value.code == 2
-    assert "seed-1/metrics.csv has no column" in capsys.readouterr().err
+    monkeypatch.setattr(seeds, "walk_all", lambda *_: [])
+    done = asmg("seeds", str(study), "--seeds", "1")
+    assert done.code == 2
+    assert "seed-1/metrics.csv has no column" in done.err
 
 
 ODD = [
@@ -216,17 +208,18 @@ ODD = [
 ]
 
 
-def test_odd_names_are_shown_as_they_are(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_odd_names_are_shown_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, asmg: Command) -> None:
     for place, name in enumerate(ODD):
         run = write_run(tmp_path / "run", lift=0.001 * place, odd=name.encode(errors="replace").decode())
         (tmp_path / "runs" / name).parent.mkdir(parents=True, exist_ok=True)
         run.rename(tmp_path / "runs" / name)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["compare_runs.py", "runs", "--baseline", "$x$", "--out", "table"])
-    compare_runs.main()
-    out = capsys.readouterr().out
+    done = asmg("compare", "runs", "--baseline", "$x$", "--out", "table")
+    assert done.code == 0, done.err
+    assert "\x1b" not in done.out
+    for name in ("$x$", "a|b", r"two\nlines", r"\x1b[31mred", "שלום", "😀", r"caf\xe9"):
+        assert any(line.split()[0] == name for line in done.out.splitlines()), name
+    out = (tmp_path / "table.md").read_text()
     rows = [line for line in out.splitlines() if line.startswith("| ")]
     assert len(rows) == len(ODD) + 2 == len(out.splitlines())
     assert "\x1b" not in out
@@ -240,16 +233,14 @@ def test_odd_names_are_shown_as_they_are(
         r"| caf\\xe9 |",
     ):
         assert cell in out
-    assert (tmp_path / "table.md").read_text() == out
     latex = (tmp_path / "table.tex").read_text().splitlines()
     assert len([line for line in latex if line.endswith(r" \\")]) == len(ODD) + 1
     assert any(line.startswith(r"{[}1{]} & ") for line in latex)
     written = (tmp_path / "table.csv").read_text()
     assert '"=1+1"' in written
-    monkeypatch.setattr(sys, "argv", ["report.py", "runs", "--baseline", "$x$", "--out", "report.html"])
-    report.main()
+    assert asmg("report", "runs", "--baseline", "$x$", "--out", "report.html").code == 0
     page = (tmp_path / "report.html").read_text()
     assert "<b>" not in page.partition("<tbody>")[2].partition("</tbody>")[0]
     for shown in ("&lt;b&gt;", "a&amp;b", r"two\nlines", r"\x1b[31mred", "שלום", r"caf\xe9", "{{data}}"):
         assert shown in page
-    assert page.count("</script>") == (Path(report.PAGE) / "page.html").read_text().count("</script>")
+    assert page.count("</script>") == (TEMPLATE / "page.html").read_text().count("</script>")

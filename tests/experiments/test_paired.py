@@ -9,7 +9,8 @@ from itertools import product
 import numpy as np
 import polars as pl
 import pytest
-from paired import interval, lift
+
+from asmg_pl.experiments.paired import interval, lift
 
 NAN = math.nan
 

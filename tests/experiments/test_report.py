@@ -5,15 +5,14 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import polars as pl
 import pytest
-import report
-from tools.browser import Browser
-from tools.runs import write_run
+from experiments.browser import Browser
+from experiments.conftest import called
+from experiments.runs import write_run
 
 HOSTILE = "</script><img src=x onerror=alert(1)>{{data}}&\"'"
 Write = Callable[..., Path]
@@ -33,11 +32,8 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 def write(folder: Path, *arguments: str) -> Path:
     """Write the report of the runs in a folder, as the command does."""
     out = folder / "report.html"
-    before, sys.argv = sys.argv, ["report.py", str(folder), "--out", str(out), *arguments]
-    try:
-        report.main()
-    finally:
-        sys.argv = before
+    done = called(["report", str(folder), "--out", str(out), *arguments])
+    assert done.code == 0, done.err
     return out
 
 
@@ -69,7 +65,7 @@ def test_it_renders_without_an_error_and_asks_for_nothing_but_itself(opened: Bro
     assert opened.problems == []
     assert opened.requests == [(runs / "report.html").as_uri()]
     titles = opened.value("[...document.querySelectorAll('figcaption b')].map((b) => b.textContent)")
-    tables = ["user", "item", "category", "dense"]
+    tables = ["user", "item", "context device <b>", "dense"]
     assert titles == [
         *("AUC", "LogLoss", "Lift over iu", "Label rate", "New users and items", "Rows", "Training time", "Memory"),
         *(f"Distance from the base model: {table}" for table in tables),
@@ -226,12 +222,11 @@ def test_a_run_that_has_come_to_no_test_period_and_scores_that_are_not_defined_c
     ("arguments", "words"), [((), "there is no run in"), (("--baseline", "none"), "'none' is not among the methods")]
 )
 def test_what_cannot_be_shown_is_refused_in_one_sentence(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
+    tmp_path: Path, arguments: tuple[str, ...], words: str
 ) -> None:
     if arguments:
         write_run(tmp_path / "iu")
-    with pytest.raises(SystemExit) as stop:
-        write(tmp_path, *arguments)
-    assert stop.value.code == 2
-    assert words in capsys.readouterr().err
+    done = called(["report", str(tmp_path), "--out", str(tmp_path / "report.html"), *arguments])
+    assert (done.code, done.out) == (2, "")
+    assert words in done.err
     assert not (tmp_path / "report.html").exists()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,34 +10,28 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-import reproduce_paper
 import yaml
-from reproduce_paper import PAPER, RESULTS, SMALL, beside, present, show
+from experiments.conftest import Command
 
-from asmg_pl.cli.main import main
+from asmg_pl.experiments.reproduction import PAPER, SMALL, beside, present, results, show, titles
 
 BY_NAME = {data_set.name: data_set for data_set in (*PAPER, *SMALL)}
-PUBLISHED = pl.read_csv(RESULTS)
+PUBLISHED = results()
 METHODS = PUBLISHED["method"].unique(maintain_order=True).to_list()
 
 # ---- settings
 
 
 @pytest.fixture
-def settings(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[[str, str], dict[str, Any]]:
+def settings(asmg: Command) -> Callable[[str, str], dict[str, Any]]:
     """Batch size and the model's arguments with which a method walks a data set."""
 
     def read(name: str, method: str) -> dict[str, Any]:
         data_set = BY_NAME[name]
         given = ["fit", *data_set.common(Path("data")), *data_set.trial(method).arguments(), "--print_config"]
-        monkeypatch.setattr(sys, "argv", ["asmg", *given])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        shown = capsys.readouterr()
-        assert stop.value.code == 0, shown.err
-        config = yaml.safe_load(shown.out)
+        done = asmg(*given)
+        assert done.code == 0, done.err
+        config = yaml.safe_load(done.out)
         return {"batch": config["data"]["batch_size"], **config["model"]["init_args"]}
 
     return read
@@ -109,7 +102,7 @@ def test_ours_stand_beside_the_papers_in_its_order_and_unit() -> None:
     assert [row["spreads"] for row in rows] == pytest.approx([-1, 2])  # .8180 - .0017 and .8289 + .0034
     assert rows[1]["paper_lift"] == pytest.approx(0.0109)
     assert rows[1]["logloss_difference"] == pytest.approx(0.5 - 0.5079)
-    shown = show(list(rows), dict(PUBLISHED.select("method", "title").iter_rows()))
+    shown = show(rows)
     line = dict(zip(shown.header, shown.rows[1], strict=True))
     assert (line["method"], line["AUC"], line["paper AUC"]) == ("ASMG-GRUmulti", "0.8323", "0.8289")
     assert (line["difference"], line["spreads"], line["paper lift"]) == ("+0.0034", "+2.0", "+0.0109")
@@ -117,14 +110,14 @@ def test_ours_stand_beside_the_papers_in_its_order_and_unit() -> None:
 
 def test_a_score_that_is_not_defined_has_no_difference() -> None:
     (row,) = beside([ours("iu", 0.8, 0.5) | {"auc": None}], "tmall", PUBLISHED)
-    shown = show([row], dict(PUBLISHED.select("method", "title").iter_rows()))
+    shown = show([row])
     line = dict(zip(shown.header, shown.rows[0], strict=True))
     assert (line["AUC"], line["difference"], line["paper AUC"]) == ("", "", "0.8180")
 
 
 def test_of_a_stream_that_the_paper_has_not_ours_stand_alone() -> None:
     (row,) = beside([ours("iu", 0.78, 0.5)], "movietweetings", PUBLISHED)
-    shown = show([row], dict(PUBLISHED.select("method", "title").iter_rows()))
+    shown = show([row])
     assert dict(zip(shown.header, shown.rows[0], strict=True))["paper AUC"] == ""
 
 
@@ -176,21 +169,14 @@ def test_the_papers_data_sets_come_before_the_small_streams(data: Path) -> None:
     assert [one.name for one in present(data)] == ["movietweetings"]
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr(sys, "argv", ["reproduce_paper.py", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        reproduce_paper.main()
-    return int(stop.value.code or 0)
-
-
-def test_what_is_there_is_walked_and_not_walked_again(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    given = [tmp_path / "runs", "--data", data, "--methods", "inc_ctr", "iu", "--seeds", 3, "--jobs", 2]
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*cannot be compared with published ones")
+@pytest.mark.usefixtures("within")
+def test_what_is_there_is_walked_and_not_walked_again(data: Path, tmp_path: Path, asmg: Command) -> None:
+    given = ["reproduce", tmp_path / "runs", "--data", data, "--methods", "inc_ctr", "iu", "--seeds", 3]
     given += ["--", "--model.init_args.pretrain_epochs", 1, "--loop.until", 26]
-    assert run(monkeypatch, *given) == 0, capsys.readouterr().err
-    shown = capsys.readouterr().out
+    done = asmg(*given)
+    assert done.code == 0, done.err
     rows = pl.read_csv(tmp_path / "runs" / "reproduction.csv")
     expected = [(name, method) for name in ("tmall", "sobazaar", "movielens") for method in ("iu", "inc_ctr")]
     assert rows.select("data_set", "method").rows() == expected
@@ -201,15 +187,22 @@ def test_what_is_there_is_walked_and_not_walked_again(
         assert row["auc"] == pytest.approx(tested["serving_auc"].to_numpy().mean())
         (theirs,) = PUBLISHED.filter(data_set=row["data_set"], method=row["method"])["auc"]
         assert row["difference"] == pytest.approx(row["auc"] - theirs)
-    assert "| tmall | IncCTR |" in shown
+    assert "| tmall | IncCTR |" in (tmp_path / "runs" / "reproduction.md").read_text()
+    assert any(line.split()[:2] == ["tmall", "IncCTR"] for line in done.out.splitlines())
+    assert max(map(len, done.out.splitlines())) <= 80
 
     written = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.ckpt")}
-    assert run(monkeypatch, *given) == 0
+    assert asmg(*given).code == 0
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.ckpt")} == written
 
 
-def test_without_any_data_set_it_says_what_it_looks_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert run(monkeypatch, tmp_path / "runs", "--data", tmp_path) == 2
-    assert "none of tmall, sobazaar, ml-25m, ml-latest-small, movietweetings is complete" in capsys.readouterr().err
+def test_without_any_data_set_it_says_what_it_looks_for(tmp_path: Path, asmg: Command) -> None:
+    done = asmg("reproduce", tmp_path / "runs", "--data", tmp_path)
+    assert (done.code, done.out) == (2, "")
+    assert "none of tmall, sobazaar, ml-25m, ml-latest-small, movietweetings is complete" in done.err
+
+
+def test_a_method_that_the_paper_has_not_is_refused(tmp_path: Path, asmg: Command) -> None:
+    done = asmg("reproduce", tmp_path / "runs", "--methods", "iu", "ewc")
+    assert (done.code, done.out) == (2, "")
+    assert f"the paper has no method ewc: choose from {', '.join(titles())}" in done.err

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from run_folder import find_runs, read_run, read_runs, scores, summary
 
 from asmg_pl.errors import DataError
+from asmg_pl.experiments.runs import find_runs, read_run, read_runs
+from asmg_pl.experiments.summary import scores, summary
 
 METRICS = """period,split,serving_auc,serving_logloss
 5,selection,0.9,0.1

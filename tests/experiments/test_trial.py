@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from trial import Trial, label, sets_start, tuned_files
+
+from asmg_pl.experiments.trial import Trial, label, sets_start, trials_of, tuned_files
 
 
 @pytest.mark.parametrize(
@@ -83,3 +84,5 @@ def test_a_method_without_a_chosen_setting_stays_as_it_is(plain: Path, factors: 
     chosen = write(tmp_path / "tuned" / "plain.yaml", "")
     assert tuned_files(plain, chosen.parent) == (chosen,)
     assert tuned_files(factors, chosen.parent) == tuned_files(plain, None) == ()
+    assert [trial.name for trial in trials_of(plain, chosen.parent)] == ["plain", "plain_tuned"]
+    assert trials_of(factors, chosen.parent) == trials_of(factors) == [Trial("factors", (factors,))]

@@ -1,21 +1,21 @@
-"""The tool that tunes methods: the search, and that it sees the warm-up periods alone."""
+"""``asmg tune``: the search, which sees the warm-up periods alone."""
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
-import tune_methods
 import yaml
-from study import Study
-from tools.conftest import COMMON, Tool, table
-from trial import Trial
+from experiments.conftest import COMMON, Command, table
 
-from asmg_pl.cli.main import main
+from asmg_pl.cli.config_files import find
+from asmg_pl.errors import ConfigError
+from asmg_pl.experiments import tuning
+from asmg_pl.experiments.study import Study
+from asmg_pl.experiments.trial import Trial
 
 METHODS = sorted((Path(__file__).parents[2] / "configs" / "methods").glob("*.yaml"))
 
@@ -27,34 +27,33 @@ AUC = {("8", "1"): 0.5, ("4", "1"): 0.6, ("4", "2"): 0.7, ("4", "3"): 0.4, ("8",
 
 
 class Imagined(Study):
-    """Walks nothing; a trial's folder tells what it would score."""
+    """Walks nothing; in the place of a trial's runs stands its setting, which says what they would score."""
 
     def __init__(self, failing: Sequence[tuple[str, ...]] = (), test_from: int = 25) -> None:
-        super().__init__(argparse.Namespace(folder=Path("runs"), seeds=[1], jobs=1), [])
+        super().__init__(Path("runs"), [1])
         self.failing, self.test_from = failing, test_from
         self.walked: list[tuple[str, ...]] = []
 
     def protocol(self, trial: Trial) -> dict[str, Any]:
         return {"pretrain_periods": 10, "test_from": self.test_from}
 
-    def walk(self, trials: Sequence[Trial]) -> dict[Trial, dict[int, Path]]:
+    def runs(self, trials: Sequence[Trial]) -> dict[Trial, Any]:
         settings = {trial: tuple(value for option, value in trial.options if option in VALUES) for trial in trials}
         self.walked += settings.values()
-        return {trial: {1: Path("/".join(s))} for trial, s in settings.items() if s not in self.failing}
+        return {trial: s for trial, s in settings.items() if s not in self.failing}
 
 
 @pytest.fixture
 def imagined_scores(monkeypatch: pytest.MonkeyPatch) -> None:
-    def summary(folders: dict[int, Path], split: str) -> dict[str, Any]:
+    def summary(setting: tuple[str, str], split: str) -> dict[str, Any]:
         assert split == "warm-up"
-        return {"auc": AUC[folders[1].parts[0], folders[1].parts[1]]}
+        return {"auc": AUC[setting]}
 
-    monkeypatch.setattr(tune_methods, "read_runs", lambda folders: folders)
-    monkeypatch.setattr(tune_methods, "summary", summary)
+    monkeypatch.setattr(tuning, "summary", summary)
 
 
 def search(study: Study, rounds: int = 1) -> list[tuple[str, ...]]:
-    results = tune_methods.search(study, Path("iu.yaml"), VALUES, 23, rounds)
+    results = tuning.search(study, Path("iu.yaml"), VALUES, 23, rounds)
     return [tuple(value for _, value in setting) for setting in results]
 
 
@@ -80,58 +79,57 @@ def test_a_setting_that_failed_is_passed_over() -> None:
 
 @pytest.mark.parametrize(("test_from", "expected"), [(25, 23), (14, 12)])
 def test_walks_end_before_the_period_of_the_first_model_that_is_tested(test_from: int, expected: int) -> None:
-    assert tune_methods.last_period(Imagined(test_from=test_from), Path("iu.yaml")) == expected
+    assert tuning.last_period(Imagined(test_from=test_from), Path("iu.yaml")) == expected
 
 
 def test_without_a_warm_up_period_there_is_nothing_to_tune_on() -> None:
-    with pytest.raises(SystemExit, match="tests begin with period 13, which leaves no period"):
-        tune_methods.last_period(Imagined(test_from=13), Path("iu.yaml"))
+    with pytest.raises(ConfigError, match="tests begin with period 13, which leaves no period"):
+        tuning.last_period(Imagined(test_from=13), Path("iu.yaml"))
 
 
 def test_sections_of_the_grid_fit_by_pattern_and_later_ones_override() -> None:
     everywhere = {"data.batch_size": [8, 4], "model.init_args.passes": [1]}
-    grid: tune_methods.Grid = {"*": everywhere, "gru_*": {"data.batch_size": [1.0e-5, None]}}
-    assert tune_methods.values_for("iu", grid) == {"data.batch_size": ["8", "4"], "model.init_args.passes": ["1"]}
-    assert tune_methods.values_for("gru_one", grid)["data.batch_size"] == ["1e-05", "null"]
+    grid: tuning.Grid = {"*": everywhere, "gru_*": {"data.batch_size": [1.0e-5, None]}}
+    assert tuning.values_for("iu", grid) == {"data.batch_size": ["8", "4"], "model.init_args.passes": ["1"]}
+    assert tuning.values_for("gru_one", grid)["data.batch_size"] == ["1e-05", "null"]
 
 
 def test_chosen_options_become_a_configuration_file() -> None:
     setting = (("data.batch_size", "8"), ("model.init_args.passes", "2"), ("model.init_args.learning_rate", "1e-05"))
-    text = tune_methods.overlay(setting)
+    text = tuning.overlay(setting)
     assert yaml.safe_load(text) == {
         "data": {"batch_size": 8},
         "model": {"init_args": {"passes": 2, "learning_rate": pytest.approx(1e-5)}},
     }
 
 
-# ---- the tool
+# ---- the command
 
 Configuration = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def configuration(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Configuration:
-    """What ``asmg fit`` makes of some arguments."""
+def configuration(asmg: Command) -> Configuration:
+    """The configuration that ``asmg fit`` makes of some arguments."""
 
     def read(*arguments: str) -> dict[str, Any]:
-        monkeypatch.setattr("sys.argv", ["asmg", "fit", *COMMON, *arguments, "--print_config"])
-        with pytest.raises(SystemExit) as stop:
-            main()
-        shown = capsys.readouterr()
-        assert stop.value.code == 0, shown.err
-        return yaml.safe_load(shown.out)
+        done = asmg("fit", *COMMON, *arguments, "--print_config")
+        assert done.code == 0, done.err
+        return dict(yaml.safe_load(done.out))
 
     return read
 
 
+@pytest.mark.usefixtures("within")
 def test_the_best_setting_on_the_warm_up_periods_is_written(
-    folder: Path, tool: Tool, configuration: Configuration, monkeypatch: pytest.MonkeyPatch
+    folder: Path, asmg: Command, configuration: Configuration
 ) -> None:
     (folder / "grid.yaml").write_text("iu:\n  data.batch_size: [200, 8]\n")
     arguments = ["--methods", "iu.yaml", "--grid", "grid.yaml", "--seeds", "3"]
-    done = tool("tune_methods", *arguments)
+    done = asmg("tune", "runs", *arguments, "--", *COMMON)
     assert done.code == 0, done.err
-    rows = table(done)
+    assert max(map(len, done.out.splitlines())) <= 80
+    rows = table(folder / "runs" / "tuning.md")
     walks = {size: folder / "runs" / "iu" / f"batch_size={size}" / "seed-3" for size in (200, 8)}
     metrics = {size: pl.read_csv(walk / "metrics.csv") for size, walk in walks.items()}
     for table_of_one in metrics.values():
@@ -145,16 +143,15 @@ def test_the_best_setting_on_the_warm_up_periods_is_written(
     assert [(row["chosen"], row["method"]) for row in rows] == [("yes", "iu"), ("", "iu")]
     assert pl.read_csv(folder / "runs" / "tuning.csv")["chosen"].to_list() == [True, False]
 
-    monkeypatch.chdir(folder)
+    assert "asmg tune runs --methods iu.yaml --grid grid.yaml" in (folder / "runs" / "tuned" / "iu.yaml").read_text()
     assert configuration("--config", "iu.yaml", "--config", "runs/tuned/iu.yaml")["data"]["batch_size"] == best
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda path: path.stem)
 def test_every_shipped_method_has_the_options_of_the_shipped_grid(
-    method: Path, folder: Path, configuration: Configuration, monkeypatch: pytest.MonkeyPatch
+    method: Path, folder: Path, configuration: Configuration
 ) -> None:
-    values = tune_methods.values_for(method.stem, yaml.safe_load(tune_methods.GRID.read_text()))
-    monkeypatch.chdir(folder)
+    values = tuning.values_for(method.stem, tuning.read_grid(find("configs/tuning/grid.yaml")))
     for place in (0, -1):
         chosen = [(option, tried[place]) for option, tried in values.items()]
         found = configuration("--config", str(method), *Trial("any", (), tuple(chosen)).arguments())
