@@ -19,7 +19,8 @@ import json
 from pathlib import Path
 
 from benchmarks import data, generation, memory, period, profile, scale, scaling, step
-from tables import Shown, markdown
+
+from asmg_pl.experiments.rendering import Printed, markdown
 
 PARTS = {
     "data": data,
@@ -45,7 +46,7 @@ def main() -> None:
     given.folder.mkdir(parents=True, exist_ok=True)
     figures = PARTS[given.part].measure(given)
     (given.folder / "benchmark.json").write_text(json.dumps(figures, indent=1) + "\n")
-    shown = markdown(Shown(["figure", "value"], [[name, f"{value:,.4g}"] for name, value in figures.items()]))
+    shown = markdown(Printed(["figure", "value"], [[name, f"{value:,.4g}"] for name, value in figures.items()]))
     (given.folder / "benchmark.md").write_text(shown + "\n")
     print(shown)
 

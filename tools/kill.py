@@ -23,8 +23,9 @@ from pathlib import Path
 from killing.commands import COMMANDS, Place
 from killing.pairs import PAIRS
 from killing.rounds import kill_once
-from tables import Shown, markdown
 from tqdm import tqdm
+
+from asmg_pl.experiments.rendering import Printed, markdown
 
 
 def main() -> None:
@@ -56,7 +57,7 @@ def main() -> None:
     kinds = ["same bytes", "ended before", "lost"]
     lines = [[name, moment, *(str(found[kind]) for kind in kinds)] for (name, moment), found in ended.items()]
     total = ["all", "", *(str(sum(found[kind] for found in ended.values())) for kind in kinds)]
-    print(markdown(Shown(["command", "moment", *kinds], [*lines, total])))
+    print(markdown(Printed(["command", "moment", *kinds], [*lines, total])))
     print("\n".join(lost), file=sys.stderr)
     sys.exit(1 if lost else 0)
 

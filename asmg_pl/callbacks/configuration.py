@@ -10,7 +10,7 @@ import yaml
 from lightning import LightningModule, Trainer
 from lightning.pytorch.cli import SaveConfigCallback
 
-from asmg_pl.callbacks.provenance import changed_machine, machine, provenance
+from asmg_pl.callbacks.provenance import changed_machine, machine, provenance, write_provenance
 from asmg_pl.callbacks.settings import differences, shared_settings
 from asmg_pl.callbacks.settings import settings_in as settings_in
 from asmg_pl.errors import CheckpointError
@@ -43,13 +43,14 @@ class RunConfig(SaveConfigCallback):
         """Write nothing yet: the run may still be refused."""
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Write the file; say it if the machine is another one than that of the checkpoint."""
+        """Write ``config.yaml`` and ``provenance.json``; warn if the checkpoint was written on another machine."""
         if not trainer.is_global_zero:
             return
         if self._machine and (line := changed_machine(self._machine, machine(trainer))):
             log.warning(line)
         with written_whole(Path(trainer.default_root_dir) / self.config_filename) as partial:
             self.parser.save(self.config, str(partial), skip_unset=False, overwrite=True, multifile=self.multifile)
+        write_provenance(Path(trainer.default_root_dir), trainer.datamodule)  # type: ignore[attr-defined]
         for logger in trainer.loggers:
             logger.log_hyperparams(described(trainer))
 

@@ -8,7 +8,7 @@ from asmg_pl.errors import ConfigError
 
 _STEPS = "updaters take their own steps and say what serves: write an updater of your own (docs/updater.md)"
 _CHECKPOINTS = "a walk goes on only from the end of a phase, where it saves by itself: see --checkpoint.keep"
-_TUNING = "a walk trains on what it has scored: choose on the warm-up periods, as tools/tune_methods.py does"
+_TUNING = "a walk trains on what it has scored: choose on the warm-up periods, as asmg tune does"
 _BAR = "a walk has its own bar, which --progress.enable false takes away"
 _THERE = "the walk has it already: its settings are options, see asmg fit --help"
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import platform
 import subprocess
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,10 @@ import torch
 from lightning import Trainer
 
 from asmg_pl.data.datamodule import PeriodDataModule
+from asmg_pl.system.files import written_whole
+
+#: The file in the run folder.
+PROVENANCE = "provenance.json"
 
 
 def provenance(data: PeriodDataModule) -> dict[str, Any]:
@@ -20,13 +26,21 @@ def provenance(data: PeriodDataModule) -> dict[str, Any]:
 
     Returns:
         ``code``, with the package's version and :func:`commit`; ``stream``, with the fingerprint of the rows that were
-        cut into periods, see :meth:`asmg_pl.data.InteractionLog.fingerprint`, and the numbers of rows, periods, users,
-        items and categories.
+        cut into periods, see :meth:`asmg_pl.data.InteractionLog.fingerprint`, the numbers of rows, periods, users,
+        items and categories, and the names of the context features.
     """
     cut, sizes = data.state_dict(), data.sizes
     counts = {"users": sizes.users, "items": sizes.items, "categories": sizes.categories}
-    stream = {"fingerprint": cut["fingerprint"], "rows": cut["rows"], "periods": len(cut["boundaries"]) - 1, **counts}
-    return {"code": {"version": version("asmg_pl"), "commit": commit()}, "stream": stream}
+    features = {"context": list(data.log.context_names)}
+    stream = {"fingerprint": cut["fingerprint"], "rows": cut["rows"], "periods": len(cut["boundaries"]) - 1}
+    return {"code": {"version": version("asmg_pl"), "commit": commit()}, "stream": stream | counts | features}
+
+
+def write_provenance(folder: Path, data: PeriodDataModule) -> None:
+    """Note in a run folder when the walk has begun, or gone on, and its :func:`provenance`."""
+    found = {"walked": datetime.now(UTC).isoformat(timespec="seconds"), **provenance(data)}
+    with written_whole(folder / PROVENANCE) as partial:
+        partial.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def commit() -> str | None:

@@ -15,6 +15,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "test": ("score a checkpoint's model on all periods after it", "asmg_pl.cli.fit:test"),
     "convert": ("make a stream of your own tables, CSV or Parquet", "asmg_pl.cli.convert:run"),
     "prepare": ("fetch a published data set", "asmg_pl.cli.prepare:run"),
+    "compare": ("walk several methods, or take runs that exist: one table", "asmg_pl.cli.compare:run"),
+    "tune": ("choose each method's settings on the warm-up periods", "asmg_pl.cli.tune:run"),
+    "sweep": ("walk methods at several values of some options", "asmg_pl.cli.sweep:run"),
+    "seeds": ("walk one configuration with several seeds, and average", "asmg_pl.cli.seeds:run"),
+    "report": ("write one HTML page that shows runs side by side", "asmg_pl.cli.report:run"),
+    "reproduce": ("walk the paper's data sets, its figures beside ours", "asmg_pl.cli.reproduce:run"),
 }
 
 #: Commands that are loaded in no time.

@@ -6,6 +6,8 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from glob import glob
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +57,13 @@ def _as_of_now(path: Path, settings: dict[str, Any]) -> str:
     return yaml.safe_dump(content)
 
 
-def find(name: str) -> Path:
+def find(name: str, option: str = "--config", group: str = "") -> Path:
     """The file of this name, or the installed one.
 
     Args:
         name: a path, ``configs/demo.yaml`` for example, or only ``demo``.
+        option: which option names it, for messages.
+        group: a folder in ``configs/`` whose files can be named without it: with ``methods``, ``iu`` will do.
 
     Raises:
         ConfigError: if there is neither.
@@ -67,16 +71,52 @@ def find(name: str) -> Path:
     path = Path(name)
     if path.is_file():
         return path
+    short, installed = _short(name), _installed()
+    for known in (f"{group}/{short}", short):
+        if known in installed:
+            return installed[known]
     if path.is_dir():
-        raise ConfigError(f"--config {name} is a folder: name a file in it")
-    short = name.removeprefix("configs/").removesuffix(".yaml")
-    installed = {found.relative_to(INSTALLED).with_suffix("").as_posix(): found for found in _yaml_in(INSTALLED)}
-    if short in installed:
+        raise ConfigError(f"{option} {name} is a folder: name a file in it")
+    of_group = {known.removeprefix(f"{group}/"): known for known in installed}
+    near = get_close_matches(short, [*of_group, *installed], 1, 0.7)
+    there = ", ".join(sorted(known for known in of_group if "/" not in known and (not group or known not in installed)))
+    meant = (
+        f": did you mean configs/{of_group.get(near[0], near[0])}.yaml?"
+        if near
+        else f": there are {there}, and more in folders"
+    )
+    raise ConfigError(f"{option}: there is no file {name}, and no installed configuration of that name{meant}")
+
+
+def find_all(pattern: str, option: str = "--config", group: str = "") -> list[Path]:
+    """The files that fit a pattern like ``configs/methods/*.yaml``, or else the installed ones; see :func:`find`.
+
+    Raises:
+        ConfigError: if none fits.
+    """
+    if not any(character in pattern for character in "*?[") or Path(pattern).exists():
+        return [find(pattern, option, group)]
+    found = sorted(Path(path) for path in glob(pattern) if Path(path).is_file())
+    installed, short = _installed(), _short(pattern)
+    for known in (f"{group}/{short}", short):
+        found = found or [installed[name] for name in sorted(installed) if fnmatchcase(name, known)]
+    if not found:
+        raise ConfigError(f"{option}: no file fits {pattern}, and no installed configuration")
+    return found
+
+
+def find_folder(name: str, option: str) -> Path:
+    """A folder of configurations, or the installed one of this name, ``configs/tuned/movietweetings`` for example.
+
+    Raises:
+        ConfigError: if there is neither.
+    """
+    if Path(name).is_dir():
+        return Path(name)
+    installed = {path.relative_to(INSTALLED).as_posix(): path for path in INSTALLED.rglob("*") if path.is_dir()}
+    if (short := _short(name).rstrip("/")) in installed:
         return installed[short]
-    near = get_close_matches(short, installed, 1, 0.7)
-    there = ", ".join(sorted(name for name in installed if "/" not in name))
-    meant = f": did you mean configs/{near[0]}.yaml?" if near else f": there are {there}, and more in folders"
-    raise ConfigError(f"--config: there is no file {name}, and no installed configuration of that name{meant}")
+    raise ConfigError(f"{option}: there is no folder {name}, and no installed one of that name")
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -126,6 +166,16 @@ def options_before(arguments: Sequence[str], config: str) -> list[tuple[str, str
         else:
             found.append((option.lstrip("-"), value))
     return []
+
+
+def _short(name: str) -> str:
+    """The name of an installed configuration as it may be given, without its folder and its ending."""
+    return name.removeprefix("configs/").removesuffix(".yaml")
+
+
+def _installed() -> dict[str, Path]:
+    """All installed configurations by their short names."""
+    return {found.relative_to(INSTALLED).with_suffix("").as_posix(): found for found in _yaml_in(INSTALLED)}
 
 
 def _yaml_in(folder: Path) -> list[Path]:

@@ -54,6 +54,7 @@ class InteractionLog:
         updates: later changes of the categories, the oldest first.
         intact: for each part, a check that is called before its rows are used. It raises a ``DataError`` if they are
             damaged.
+        context_names: the names of the context features, in the order of ``sizes.context``.
 
     Example:
         >>> rows = pl.DataFrame({"user": ["b", "a", "a"], "item": [7, 5, 7], "label": [1, 1, 0], "time": [1, 2, 3]})
@@ -73,6 +74,7 @@ class InteractionLog:
     before: InteractionLog | None = None
     updates: tuple[Update, ...] = ()
     intact: tuple[Callable[[], None], ...] = ()
+    context_names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return sum(part.rows for part in self.parts)
@@ -112,6 +114,7 @@ class InteractionLog:
             parts=(columns,),
             categories=None if table is None or not len(known) else torch.from_numpy(table).long(),
             sizes=Sizes(len(users), len(items), len(known), tuple(len(names) for _, names in context)),
+            context_names=tuple(rows.columns[CONTEXT_FROM:]),
         )
 
     @property

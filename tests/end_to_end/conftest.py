@@ -9,6 +9,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from end_to_end.installed import Installed, install
 from end_to_end.program import CONFIG, Asmg, Finished, command, environment, movies, ratings
 
 from asmg_pl.cli.main import main
@@ -25,6 +26,12 @@ def write_stream(tmp_path_factory: pytest.TempPathFactory) -> Callable[[pl.DataF
         return folder
 
     return write
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """The package as a user has it."""
+    return install(tmp_path_factory.mktemp("installed"))
 
 
 @pytest.fixture(scope="session")

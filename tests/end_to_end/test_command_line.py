@@ -107,7 +107,7 @@ def test_later_configurations_override_earlier_ones(asmg: Asmg, stream: Path, tm
             ["EarlyStopping", "--loop.until"],
         ),
         (["--trainer.callbacks", "Timer"], ["Timer", "--trainer.max_time"]),
-        (["--trainer.callbacks", "BatchSizeFinder"], ["BatchSizeFinder", "tools/tune_methods.py"]),
+        (["--trainer.callbacks", "BatchSizeFinder"], ["BatchSizeFinder", "asmg tune"]),
         (["--wandb.project", "team/fresh"], ["--wandb.entity team --wandb.project fresh"]),
         (["--wandb.project", ""], ["wandb.project must have 1 to 128 characters"]),
         (["--wandb.project", "a?b"], ["none of / \\ # ? % :"]),

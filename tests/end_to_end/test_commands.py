@@ -1,16 +1,14 @@
 """Every shell command that README and docs show is run, on small data, or stands in a list that says why not.
 
-The program is run from an installed wheel, in a folder that has nothing of the repository; tools from the repository.
+The program is run from an installed wheel, in a folder that has nothing of the repository.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
 import re
 import shlex
 import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from glob import glob
@@ -19,9 +17,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from end_to_end.installed import Installed, Program, install
+from end_to_end.installed import Installed, Program
 from end_to_end.program import last_checkpoint, movies, ratings
 from ports import free_port
+
+from asmg_pl.cli.commands import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -33,13 +33,13 @@ ELSEWHERE = {
     "pip install": "fetches from the network; the wheel is installed here by other means",
     "asmg prepare": "fetches from the network; tests/prepare has a server of its own",
     "asmg fit --config configs/movielens_25m.yaml": "needs a data set that asmg prepare fetches",
-    "python tools/tune_methods.py": "walks for hours; tests/tools/test_tune_methods.py has a small one",
-    "python tools/sweep_option.py": "walks for many minutes; tests/tools/test_sweep_option.py has a small one",
-    "python tools/sweep.py": "walks for many minutes; tests/tools/test_sweep.py has a small one",
+    "asmg tune": "walks for hours; tests/end_to_end/test_experiments.py has a small one",
+    "asmg sweep": "walks for many minutes; tests/end_to_end/test_experiments.py has a small one",
+    "asmg reproduce": "walks for hours; tests/experiments/test_reproduction.py has a small one",
     "srun ": "takes two machines with SLURM",
     "wandb sync": "needs an account and the network",
-    "python tools/compare_methods.py runs/all --methods configs/methods/*.yaml --tuned": "needs what tuning found; "
-    "tests/tools/test_compare_methods.py has a small one",
+    "asmg compare runs/all --methods configs/methods/*.yaml --tuned": "needs what tuning found; "
+    "tests/experiments/test_compare_methods.py has a small one",
 }
 
 #: Documents whose commands take hours on the real streams, each shown beside the figures that it made.
@@ -71,7 +71,8 @@ SHORTER = {
     r".*asmg(_pl)? (fit|test|validate) ": "--model.init_args.pretrain_epochs 1",
     r".*asmg(_pl)? fit (?!.*--loop\.until)": "--loop.until 13",
     r".*asmg(_pl)? fit (?!.*--ckpt_path)": "--checkpoint.overwrite true",
-    r"python .* -- ": "--model.init_args.pretrain_epochs 1 --model.init_args.test_from 12 --loop.until 12",
+    r"asmg (compare|seeds) .* -- ": "--model.init_args.pretrain_epochs 1 --model.init_args.test_from 12 --loop.until "
+    "12",
 }
 
 
@@ -92,12 +93,6 @@ def small(command: str) -> str:
     for shown, here in HERE.items():
         command = command.replace(shown, here)
     return command if "--help" in command else " ".join([command, *extra])
-
-
-@pytest.fixture(scope="module")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """The package as a user has it."""
-    return install(tmp_path_factory.mktemp("installed"))
 
 
 @pytest.fixture
@@ -146,17 +141,15 @@ def clicks(first: int, last: int) -> pl.DataFrame:
     )
 
 
-def run(command: str, asmg: Program, installed: Installed, monkeypatch: pytest.MonkeyPatch) -> tuple[int, str]:
+def run(command: str, asmg: Program, installed: Installed) -> tuple[int, str]:
     """Run a command; its exit status, and what the program has said."""
     if "{checkpoint}" in command:
         command = command.replace("{checkpoint}", str(last_checkpoint(Path("runs/demo"))))
     program, *arguments = [word for part in shlex.split(command) for word in (glob(part) if "*" in part else [part])]
     if program == "torchrun" or "--trainer.devices" in arguments:  # with processes of its own
         return together(command, installed)
-    if program == "asmg":
-        return asmg(*arguments)
-    assert program == "python"
-    return from_the_repository(arguments, monkeypatch), ""
+    assert program == "asmg"
+    return asmg(*arguments)
 
 
 def together(command: str, installed: Installed) -> tuple[int, str]:
@@ -176,21 +169,6 @@ def together(command: str, installed: Installed) -> tuple[int, str]:
     return max(abs(process.returncode) for process in started), "".join(said)
 
 
-def from_the_repository(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
-    """Run a tool within this process, in a folder that has the repository's files; its exit status."""
-    for name in ("configs", "tools"):
-        Path(name).symlink_to(ROOT / name)
-    monkeypatch.setattr(sys, "argv", arguments)
-    try:
-        importlib.import_module(Path(arguments[0]).stem).main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    finally:
-        for name in ("configs", "tools"):
-            Path(name).unlink()
-    return 0
-
-
 def run_in_order(document: Path) -> Iterator[str]:
     """The commands of a document that are to be run; the files of code that it shows are written first."""
     text = document.read_text()
@@ -208,11 +186,9 @@ def run_in_order(document: Path) -> Iterator[str]:
     [document for document in DOCUMENTS if document.name not in HOURS and "```sh" in document.read_text()],
     ids=lambda document: document.stem,
 )
-def test_the_commands_of_a_document_work_in_their_order(
-    document: Path, asmg: Program, installed: Installed, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_commands_of_a_document_work_in_their_order(document: Path, asmg: Program, installed: Installed) -> None:
     for command in run_in_order(document):
-        code, said = run(command, asmg, installed, monkeypatch)
+        code, said = run(command, asmg, installed)
         assert code == 0, f"{command}\n{said}"
 
 
@@ -225,6 +201,9 @@ def test_the_wheel_has_the_configurations_and_no_other_files_than_the_package(in
     assert {name for name in names if name.endswith(".py")} == {
         str(path.relative_to(ROOT)) for path in (ROOT / "asmg_pl").rglob("*.py")
     }
+    experiments = "asmg_pl/experiments"
+    page = {f"{experiments}/report/template/page.{kind}" for kind in ("html", "css", "js")}
+    assert {f"{experiments}/paper_results.csv", *page} <= names
 
 
 def test_each_reason_not_to_run_a_command_is_needed() -> None:
@@ -235,11 +214,11 @@ def test_each_reason_not_to_run_a_command_is_needed() -> None:
             assert (ROOT / path).exists(), path
 
 
-def test_commands_that_take_hours_name_tools_that_there_are() -> None:
+def test_commands_that_take_hours_are_commands_that_there_are() -> None:
     for name in HOURS:
-        shown = [command for command in commands(ROOT / "docs" / name) if command.startswith("python ")]
+        shown = [command for command in commands(ROOT / "docs" / name) if command.startswith("asmg ")]
         assert shown
-        assert all((ROOT / command.split()[1]).is_file() for command in shown)
+        assert {command.split()[1] for command in shown} <= set(COMMANDS)
 
 
 def test_every_target_that_is_shown_is_one_of_the_makefile_and_runs_in_ci() -> None:

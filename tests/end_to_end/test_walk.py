@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import os
+import re
 import subprocess
 import sys
 import termios
+from datetime import datetime
 from pathlib import Path
 
 import matplotlib.image
 import polars as pl
 import pytest
 from end_to_end.program import PERIODS, WALKED, Asmg, Finished, environment, metrics
+
+from asmg_pl import __version__
 
 METRICS = [
     *("auc", "logloss", "gauc", "calibration", "normalized_entropy"),
@@ -57,6 +62,7 @@ def test_a_run_folder_has_configuration_scores_timings_plot_and_checkpoints(walk
             "auc.png",
             "checkpoints",
             "walk.json",
+            "provenance.json",
             ".run.lock",
         ),
     }
@@ -64,6 +70,14 @@ def test_a_run_folder_has_configuration_scores_timings_plot_and_checkpoints(walk
     assert min(picture.shape[:2]) > 300
     assert picture.std() > 0
     assert len(list((folder / "checkpoints").glob("*.ckpt"))) == len(WALKED) + 1
+
+
+def test_a_run_folder_says_when_by_what_and_along_which_stream_it_was_walked(walk: tuple[Path, Finished]) -> None:
+    told = json.loads((walk[0] / "provenance.json").read_text())
+    assert datetime.fromisoformat(told["walked"]).tzinfo is not None
+    assert told["code"]["version"] == __version__
+    assert (told["stream"]["rows"], told["stream"]["periods"], told["stream"]["context"]) == (2600, 13, [])
+    assert re.fullmatch("[0-9a-f]{64}", told["stream"]["fingerprint"])
 
 
 def test_there_is_a_row_for_each_period_after_pretraining(walk: Walk) -> None:

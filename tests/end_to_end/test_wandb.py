@@ -16,15 +16,16 @@ import torch
 import yaml
 from end_to_end.program import command, environment, last_checkpoint, metrics
 from end_to_end.wandb_file import Recorded, read
-from run_folder import cost, read_run
-from run_folder import scores as scores_of
-from tools.wandb_server import Served, serving
-from wandb_source import wandb_runs
+from experiments.wandb_server import Served, serving
 
 from asmg_pl import __version__
 from asmg_pl.callbacks.configuration import settings_in
 from asmg_pl.callbacks.provenance import commit
 from asmg_pl.checkpoints.io import read_checkpoint
+from asmg_pl.experiments.runs import read_run
+from asmg_pl.experiments.summary import cost
+from asmg_pl.experiments.summary import scores as scores_of
+from asmg_pl.experiments.wandb_source import wandb_runs
 
 NAMES = ("--wandb.experiment", "drama", "--wandb.method", "residual", "--wandb.tags", "[small, new]")
 

@@ -57,6 +57,7 @@ def open_stream(folder: Path) -> InteractionLog:
         landmarks=landmarks,
         updates=updates,
         intact=tuple(Intact(folder / part.folder, part.digest, _is_column) for part in manifest.parts),
+        context_names=tuple(manifest.context),
     )
 
 

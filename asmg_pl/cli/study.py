@@ -1,0 +1,180 @@
+"""The options and messages that the commands about several runs have in common."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import re
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from difflib import get_close_matches
+from pathlib import Path
+
+from asmg_pl.cli.config_files import find_all
+from asmg_pl.cli.failure import OneMessage
+from asmg_pl.errors import ConfigError
+from asmg_pl.system.escaping import terminal
+
+SEEDS = [1234, 1235, 1236]
+
+#: The sentence on what the command line after ``--`` is for.
+REST = "Everything after -- goes to asmg fit, before the method's own file."
+AGAIN = (
+    "Finished walks are not run again, interrupted walks go on, and failed walks are named at the end, with exit "
+    "status 1; the others count nevertheless."
+)
+
+
+class StudyParser(OneMessage, argparse.ArgumentParser):
+    """A parser whose help has a description, all options, and examples to copy."""
+
+    def __init__(self, command: str, usage: str, description: str, examples: Sequence[str]) -> None:
+        """Describe a command.
+
+        Args:
+            command: its name.
+            usage: its arguments, as its user types them.
+            description: what it does, in a paragraph or several.
+            examples: command lines, without ``asmg`` and the command's name.
+        """
+        width = min(shutil.get_terminal_size().columns, 100)
+        super().__init__(
+            prog=f"asmg {command}",
+            usage=f"asmg {command} {usage}",
+            description=description,
+            epilog="\n".join(["examples:", *(f"  asmg {command} {example}" for example in examples)]),
+            allow_abbrev=False,
+            formatter_class=lambda prog: _Help(prog, max_help_position=24, width=width),
+        )
+        self.help_command = f"asmg {command} --help"
+
+    def explain(self, message: str) -> str:
+        """The message, with the options that misspelt ones may have meant."""
+        found = re.search(r"unrecognized arguments: (.*)", message)
+        names = [word.partition("=")[0] for word in found[1].split() if word.startswith("--")] if found else []
+        near = [option for name in names for option in get_close_matches(name, self._option_string_actions, 1, 0.6)]
+        if near:
+            message += f": did you mean {' or '.join(near)}?"
+        elif names:
+            message += f": is {names[0]} an option of asmg fit? Give those after --"
+        return terminal(message)
+
+    def add_study(self, group: argparse._ActionsContainer, seeds: Sequence[int] = SEEDS) -> None:
+        """Add the options of all commands that walk.
+
+        Args:
+            group: of the options, or the parser itself.
+            seeds: the default ones.
+        """
+        shown = " ".join(map(str, seeds))
+        group.add_argument(
+            "--seeds",
+            type=int,
+            nargs="+",
+            metavar="SEED",
+            default=list(seeds),
+            help=f"one walk each (default: {shown})",
+        )
+        group.add_argument(
+            "--jobs", type=positive, default=1, help="walks at a time; seconds can only be compared with 1 (default: 1)"
+        )
+
+    def add_methods(self, group: argparse._ActionsContainer, required: bool = True) -> None:
+        """Add the option that names methods."""
+        group.add_argument(
+            "--methods",
+            nargs="+",
+            metavar="METHOD",
+            required=required,
+            help="configuration files, one per method, or the names of installed ones: iu, gru_multi, … A pattern like "
+            "'configs/methods/*.yaml' stands for all files that fit",
+        )
+
+    def add_tuned(self, group: argparse._ActionsContainer, use: str) -> None:
+        """Add the option that names chosen settings, and say what they are used for."""
+        group.add_argument(
+            "--tuned",
+            metavar="FOLDER",
+            help="a folder with chosen settings, METHOD.yaml each: the folder tuned/ that asmg tune writes, or an "
+            f"installed one like configs/tuned/movietweetings. {use}",
+        )
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Paragraphs of the description are filled; examples stay as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        if text.startswith("examples:"):
+            return super()._fill_text(text, width, indent)
+        fill = argparse.HelpFormatter._fill_text
+        return "\n\n".join(fill(self, paragraph, width, indent) for paragraph in text.split("\n\n"))
+
+
+def own_and_rest(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """A command's own arguments, and those after ``--``, which go to ``asmg fit``."""
+    given = list(arguments)
+    place = given.index("--") if "--" in given else len(given)
+    return given[:place], given[place + 1 :]
+
+
+def methods_named(names: Sequence[str], option: str = "--methods") -> list[Path]:
+    """The methods' files.
+
+    Args:
+        names: of files, of installed methods, or patterns.
+        option: of the command line, for messages.
+
+    Raises:
+        ConfigError: if a file is missing, or two methods have one name.
+    """
+    files = [file for name in names for file in find_all(name, option, "methods")]
+    for file in files:
+        others = [other for other in files if other.stem == file.stem and other != file]
+        if others:
+            raise ConfigError(f"{option}: {file} and {others[0]} are both called {file.stem}: rename one of them")
+    return list(dict.fromkeys(files))
+
+
+@contextmanager
+def messages() -> Iterator[None]:
+    """Show what the experiments log, a line each, on standard error."""
+    logger, handler = logging.getLogger("asmg_pl.experiments"), logging.StreamHandler(sys.stderr)
+    before = logger.level, logger.propagate
+    handler.setFormatter(_OnTerminal())
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.level, logger.propagate = before
+
+
+class _OnTerminal(logging.Formatter):
+    """Lines without anything that commands a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(terminal(line) for line in record.getMessage().splitlines())
+
+
+def finish(failed: Sequence[Path]) -> None:
+    """End with status 1 if walks have failed, and name them.
+
+    Raises:
+        SystemExit: with 1.
+    """
+    if failed:
+        count = f"{len(failed)} walk{'s' * (len(failed) > 1)} failed"
+        line = f"asmg: {count}: {', '.join(map(str, failed))}; log.txt in each says why. The same command goes on"
+        sys.stderr.write(terminal(line) + "\n")
+        sys.exit(1)
+
+
+def positive(text: str) -> int:
+    """A count of walks or rounds."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 on")
+    return int(text)

@@ -1,0 +1,10 @@
+"""Experiments: several walks along one stream, compared, tuned, swept and reported.
+
+walks          walks, each a process of its own
+trial, study   a method at one setting; trials that start from the same pre-trained models
+runs           what walks have left in their folders, or on a tracking server (wandb_source)
+summary        scores and costs of one method
+paired         how a method differs from another on the same periods, with the same seeds
+comparison     one table of several methods; sweep, tuning, seeds and reproduction have theirs
+report         one HTML page
+"""

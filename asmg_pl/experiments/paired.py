@@ -1,0 +1,74 @@
+"""Paired statistics: how a method differs from another on the same periods, with the same seeds.
+
+Two methods are compared on the cells (seed, period) that both have scored. Cells are not independent of each other: all
+seeds of a period are scored on the same rows, and all periods of a seed descend from one pre-trained model. So the
+bootstrap draws whole seeds and whole periods, each with replacement and independently of the other, and takes the
+cells where a drawn seed and a drawn period meet (Owen, *The pigeonhole bootstrap*, Annals of Applied Statistics 1,
+2007). Drawing single cells would take seeds times periods for that many independent witnesses, and give intervals that
+are too narrow. With a single seed, periods alone are drawn: the interval then says nothing about other seeds. Few seeds
+or periods make any bootstrap interval somewhat too narrow, by a factor of about √(1 - 1/n) for n of them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+
+class Lift(NamedTuple):
+    """A mean difference and its 95 % interval, whose ends are NaN where there is but one cell."""
+
+    mean: float
+    low: float
+    high: float
+
+    @property
+    def distinct(self) -> bool:
+        """Whether the interval leaves out zero."""
+        return self.low > 0 or self.high < 0
+
+
+def lift(found: pl.DataFrame, baseline: pl.DataFrame, metric: str = "auc") -> Lift:
+    """The mean of a metric's differences from a baseline, over the cells that both have.
+
+    Args:
+        found: columns ``seed``, ``period`` and the metric, as :func:`asmg_pl.experiments.summary.scores` makes them.
+        baseline: the same of the baseline.
+        metric: the column to compare; null or NaN is a missing cell.
+
+    Returns:
+        The lift; all NaN if there is no common cell.
+    """
+    pairs = found.join(baseline, on=["seed", "period"], suffix="_base")
+    pairs = pairs.with_columns(difference=pl.col(metric) - pl.col(f"{metric}_base"))
+    pairs = pairs.filter(pl.col("difference").is_not_nan()).sort("seed", "period")  # null is not "not NaN" either
+    if pairs.is_empty():
+        return Lift(math.nan, math.nan, math.nan)
+    cells = pairs.pivot(on="period", index="seed", values="difference").drop("seed").to_numpy()
+    return Lift(float(pairs["difference"].to_numpy().mean()), *interval(cells))
+
+
+def interval(cells: NDArray[np.float64], draws: int = 10_000) -> tuple[float, float]:
+    """The 95 % interval of the mean of a table ``[seeds, periods]``, in which NaN is a missing cell.
+
+    A drawn seed and a drawn period that have no cell in common add nothing; a draw without any cell is left out.
+    """
+    present = ~np.isnan(cells)
+    if present.sum() < 2:
+        return math.nan, math.nan
+    random = np.random.default_rng(0)
+    seeds, periods = (_multiplicities(random, count, draws) for count in cells.shape)
+    totals = np.einsum("ds,st,dt->d", seeds, np.where(present, cells, 0.0), periods, optimize=True)
+    counts = np.einsum("ds,st,dt->d", seeds, present.astype(float), periods, optimize=True)
+    means = totals[counts > 0] / counts[counts > 0]
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _multiplicities(random: np.random.Generator, count: int, draws: int) -> NDArray[np.float64]:
+    """How often each of ``count`` things is drawn when ``count`` are, ``[draws, count]``."""
+    return random.multinomial(count, np.full(count, 1 / count), size=draws).astype(float)

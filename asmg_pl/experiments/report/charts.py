@@ -1,0 +1,191 @@
+"""The report's charts as data: for each, the lines and their points by period."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from asmg_pl.experiments.baseline import Methods
+from asmg_pl.experiments.report.origin import context_names
+from asmg_pl.experiments.runs import Run, learned
+
+Chart = dict[str, Any]
+
+
+def charts(methods: Methods, baseline: str | None) -> list[dict[str, Any]]:
+    """The sections of the report in their order, each with a title, a sentence and its charts."""
+    sections = [
+        ("Scores", "Each period scored before anything was trained on it; test periods are shaded.", _scores),
+        ("Drift of the data", "What the rows of each period are like, the same for all methods.", _drift),
+        ("Costs", "Seconds are those of the fastest seed, memory that of the largest.", _costs),
+        ("What the generators have learned", "Noted when each serving model has been made.", _learned),
+    ]
+    made = [
+        {"title": title, "note": note, "charts": [chart for chart in make(methods, baseline) if chart["lines"]]}
+        for title, note, make in sections
+    ]
+    return [section for section in made if section["charts"]]
+
+
+def _scores(methods: Methods, baseline: str | None) -> list[Chart]:
+    found = []
+    for title, metric, note in [("AUC", "auc", "higher is better"), ("LogLoss", "logloss", "lower is better")]:
+        column = f"serving_{metric}"
+        lines = [_line(name, _by_period(runs, column), method=name) for name, runs in methods.items()]
+        found.append(_chart(title, lines, note=note, digits=4))
+    if baseline is not None:
+        lines = [
+            _line(name, _differences(runs, methods[baseline]), method=name)
+            for name, runs in methods.items()
+            if name != baseline
+        ]
+        note = "AUC difference by period, the same seeds paired"
+        found.append(_chart(f"Lift over {baseline}", lines, note=note, digits=4, zero=True))
+    return found
+
+
+def _by_period(runs: Sequence[Run], column: str) -> pl.DataFrame:
+    """Mean, least and greatest of a column over the seeds: ``period``, ``mean``, ``low``, ``high``."""
+    tables = [run.metrics.select("period", value=pl.col(column).cast(pl.Float64)) for run in runs]
+    return _spread(pl.concat(tables))
+
+
+def _differences(runs: Sequence[Run], baseline: Sequence[Run]) -> pl.DataFrame:
+    def seeds(group: Sequence[Run]) -> pl.DataFrame:
+        return pl.concat(
+            run.metrics.select("period", seed=pl.lit(run.seed), value=pl.col("serving_auc").cast(pl.Float64))
+            for run in group
+        )
+
+    pairs = seeds(runs).join(seeds(baseline), on=["seed", "period"], suffix="_base")
+    return _spread(pairs.select("period", value=pl.col("value") - pl.col("value_base")))
+
+
+def _spread(values: pl.DataFrame) -> pl.DataFrame:
+    """Mean, least and greatest by period; NaN where one of the seeds has diverged, whatever the others have."""
+    value = pl.col("value")
+    low, high = (pl.when(value.is_nan().any()).then(math.nan).otherwise(end) for end in (value.min(), value.max()))
+    return values.group_by("period").agg(mean=value.mean(), low=low, high=high).sort("period")
+
+
+def _drift(methods: Methods, baseline: str | None) -> list[Chart]:
+    longest = max((run for runs in methods.values() for run in runs), key=lambda run: run.metrics.height)
+    table, rows = longest.metrics, pl.col("rows")
+
+    def lines(labels: Mapping[str, str]) -> list[dict[str, Any]]:
+        there = {column: label for column, label in labels.items() if column in table.columns}
+        shares = {label: (pl.col(column) / rows).cast(pl.Float64) for column, label in there.items()}
+        return [_line(label, table.select("period", mean=share)) for label, share in shares.items()]
+
+    counts = _line("rows", table.select("period", mean=rows.cast(pl.Float64)))
+    new = {"new_user_rows": "of new users", "new_item_rows": "of new items"}
+    return [
+        _chart("Label rate", lines({"positives": "label rate"}), note="share of rows with label 1", digits=4),
+        _chart("New users and items", lines(new), note="share of the rows that are theirs", digits=3),
+        _chart("Rows", [counts], digits=0, least=0),
+    ]
+
+
+def _costs(methods: Methods, baseline: str | None) -> list[Chart]:
+    seconds, memory = [], []
+    for name, runs in methods.items():
+        timings = [run.timings for run in runs if not run.timings.is_empty()]
+        trained = [
+            t.filter(pl.col("phase") != "score").group_by("period").agg(value=pl.col("seconds").sum()) for t in timings
+        ]
+        if trained:
+            fastest = pl.concat(trained).group_by("period").agg(mean=pl.col("value").min()).sort("period")
+            scored = pl.concat(run.metrics["period"] for run in runs)
+            fastest = fastest.filter(pl.col("period").is_in(scored.implode()))  # pre-training would dwarf the rest
+            seconds.append(_line(name, fastest, method=name))
+        noted = [t.select("period", "peak_mib") for t in timings if "peak_mib" in t.columns]
+        if noted:
+            largest = pl.concat(noted).group_by("period").agg(mean=pl.col("peak_mib").max()).sort("period")
+            memory.append(_line(name, largest, method=name))
+    return [
+        _chart("Training time", seconds, note="seconds per period, scoring left out", digits=2, least=0),
+        _chart("Memory", memory, note="MiB taken at most since the process began", digits=0, least=0),
+    ]
+
+
+def _learned(methods: Methods, baseline: str | None) -> list[Chart]:
+    tables = {name: table for name, runs in methods.items() if (table := _learned_by(runs)) is not None}
+    if not tables:
+        return []
+    every = pl.concat(tables.values())
+    parts = every["parameters"].unique(maintain_order=True).to_list()
+
+    def line(name: str, part: str, quantity: str, label: str | None = None) -> dict[str, Any]:
+        points = tables[name].filter(parameters=part, quantity=quantity).select("period", "mean")
+        return _line(label or name, points, method=None if label else name)
+
+    found = []
+    for quantity, title, note in [
+        ("moved", "Distance from the base model", "‖Θ*−Θ‖ / ‖Θ‖"),
+        ("openness", "Update-gate openness", "mean of z: 0 keeps the state, 1 replaces it"),
+    ]:
+        for part in parts:
+            lines = [line(name, part, quantity) for name in tables]
+            found.append(_chart(f"{title}: {part}", lines, note=note, digits=4))
+    shares = (
+        every.filter(pl.col("quantity").str.starts_with("share_"))["quantity"].unique(maintain_order=True).to_list()
+    )
+    for name in tables:
+        for part in parts:
+            lines = [line(name, part, share, _age(share, len(shares))) for share in shares]
+            found.append(_chart(f"Shares of {name}: {part}", lines, note="of each snapshot in the average", digits=3))
+    return found
+
+
+def _age(share: str, count: int) -> str:
+    place = share.removeprefix("share_")
+    before = count - int(place) if place.isdecimal() else None
+    return share if before is None else f"{before} before" if before else "newest"
+
+
+def _learned_by(runs: Sequence[Run]) -> pl.DataFrame | None:
+    """What a method's generator has learned, the mean over its seeds."""
+    noted = [table for run in runs if run.config and (table := learned(run)) is not None and not table.is_empty()]
+    if not noted:
+        return None
+    keys = ["parameters", "quantity", "period"]
+    named = {f"context_{number}": f"context {name}" for number, name in enumerate(context_names(runs[0]))}
+    found = pl.concat(noted).group_by(keys, maintain_order=True).agg(mean=pl.col("value").mean())
+    return found.with_columns(pl.col("parameters").replace(named))
+
+
+def _chart(
+    title: str,
+    lines: Iterable[dict[str, Any]],
+    note: str = "",
+    digits: int = 4,
+    zero: bool = False,
+    least: float | None = None,
+) -> Chart:
+    """A chart of those lines that have a point.
+
+    Args:
+        title: what is drawn.
+        lines: made by :func:`_line`.
+        note: what the numbers are.
+        digits: after the point.
+        zero: whether a line is drawn at 0.
+        least: a value that the axis reaches down to in any case.
+    """
+    kept = [line for line in lines if any(value is not None for value in line["mean"])]
+    return {"title": title, "note": note, "digits": digits, "zero": zero, "least": least, "lines": kept}
+
+
+def _line(label: str, points: pl.DataFrame, method: str | None = None) -> dict[str, Any]:
+    """A line; with a method's name it has that method's colour. Numbers that are not defined become null."""
+
+    def plain(column: str) -> list[float | None]:
+        return [value if value is not None and math.isfinite(value) else None for value in points[column]]
+
+    line = {"label": label, "method": method, "period": points["period"].to_list(), "mean": plain("mean")}
+    if "low" in points.columns and not points["low"].equals(points["high"]):
+        line |= {"low": plain("low"), "high": plain("high")}
+    return line

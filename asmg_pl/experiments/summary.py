@@ -1,0 +1,85 @@
+"""One method's runs in a few numbers: its setting, mean scores and costs."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import polars as pl
+
+from asmg_pl.experiments.run_files import section
+from asmg_pl.experiments.runs import Run
+
+
+def scores(runs: Iterable[Run], split: str = "test", model: str = "serving") -> pl.DataFrame:
+    """What a model of each run scored on the periods of a split: columns ``seed``, ``period`` and each metric.
+
+    Undefined scores are null, those of a model that has diverged NaN.
+    """
+    tables = [
+        run.metrics.filter(pl.col("split") == split).select(
+            pl.lit(run.seed).alias("seed"),
+            "period",
+            pl.col(f"^{re.escape(model)}_.*$").cast(pl.Float64).name.replace(f"^{re.escape(model)}_", ""),
+        )
+        for run in runs
+    ]
+    return pl.concat(tables, how="diagonal")
+
+
+def untested(runs: Sequence[Run]) -> str:
+    """Why runs of one method have no test period; empty if one of them has some."""
+    if any("test" in run.metrics["split"].to_list() for run in runs):
+        return ""
+    test_from = section(runs[0].config, "model", "init_args").get("test_from")
+    return "no test period: " + (
+        f"test_from is {test_from}, the walk has {max(run.last for run in runs)} periods"
+        if isinstance(test_from, int)
+        else f"the walk has {max(run.last for run in runs)} periods, and tests begin later"
+    )
+
+
+def cost(run: Run, periods: pl.Series) -> dict[str, float | None]:
+    """Optimiser steps and seconds per period, scoring left out, and peak memory in MiB; ``None`` where not known."""
+    if run.timings.is_empty() or periods.is_empty():
+        return {"steps": None, "seconds": None, "peak_mib": run.peak_mib}
+    timings = run.timings.filter(pl.col("period").is_in(periods.implode()), pl.col("phase") != "score")
+    return {
+        "steps": float(timings["steps"].to_numpy().sum()) / len(periods),
+        "seconds": float(timings["seconds"].to_numpy().sum()) / len(periods),
+        "peak_mib": run.peak_mib,
+    }
+
+
+def setting(run: Run) -> str:
+    """Batch size, passes and learning rates of the updates as the walk had them."""
+    data, model = section(run.config, "data"), section(run.config, "model", "init_args")
+    found = {"batch": data["batch_size"]} if "batch_size" in data else {}
+    found |= {name: model[name] for name in map(str, model) if name.endswith(("passes", "learning_rate"))}
+    found.pop("pretrain_learning_rate", None)
+    shown = {name: f"{v:g}" if isinstance(v, (int, float)) else str(v) for name, v in found.items()}
+    return ", ".join(f"{name.replace('learning_rate', 'lr').replace('_', ' ')} {shown[name]}" for name in shown)
+
+
+def summary(runs: Sequence[Run], split: str = "test") -> dict[str, Any]:
+    """Setting, mean scores, the AUC's standard deviation over the seeds, and costs, of the runs of one method.
+
+    ``note`` says which of them have diverged; there are then no scores. Steps are the mean over the seeds, seconds
+    those of the fastest seed, as other load on the machine only adds to them, and memory that of the largest.
+    """
+    found = scores(runs, split)
+    by_seed = found.group_by("seed").agg(pl.col("auc").mean())["auc"].to_numpy()
+    costs = pl.DataFrame([cost(run, found["period"].unique()) for run in runs], infer_schema_length=None)
+    means = found.select(pl.col("auc", "logloss").mean()).row(0, named=True)
+    if any(run.diverged for run in runs):  # a mean over what came before would look better than the method is
+        means = dict.fromkeys(means, math.nan)
+    spread = float(by_seed.std(ddof=1)) if len(by_seed) > 1 else None
+    return {
+        "setting": setting(runs[0]),
+        **{name: None if mean is None or math.isnan(mean) else mean for name, mean in means.items()},
+        "auc_std": None if means["auc"] is None or math.isnan(means["auc"]) else spread,
+        **costs.select(pl.mean("steps"), pl.min("seconds"), pl.max("peak_mib")).row(0, named=True),
+        "note": "; ".join(f"{run.diverged} (seed {run.seed})" for run in runs if run.diverged),
+    }

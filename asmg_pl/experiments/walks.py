@@ -1,0 +1,156 @@
+"""Walks, each a process of its own, several at a time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from multiprocessing.pool import ThreadPool
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from asmg_pl.errors import ConfigError, DataError
+from asmg_pl.experiments.run_files import peak_of
+
+logger = logging.getLogger(__name__)
+
+PEAK, LOG = "peak_memory_mib.txt", "log.txt"
+
+#: Seconds for which the program waits for its walks to end when it is stopped itself.
+PATIENCE = 15.0
+
+
+@dataclass(frozen=True)
+class Walk:
+    """A call of ``asmg fit``.
+
+    Attributes:
+        folder: the run folder.
+        seed: of the walk.
+        arguments: all further ones.
+    """
+
+    folder: Path
+    seed: int
+    arguments: tuple[str, ...]
+
+    @property
+    def command(self) -> list[str]:
+        """The command that begins the walk, or goes on with it."""
+        own = ["--seed_everything", str(self.seed), "--trainer.default_root_dir", str(self.folder)]
+        return [*program(), "fit", *self.arguments, *own, "--ckpt_path", "last"]
+
+
+def walk_all(walks: Sequence[Walk], jobs: int) -> list[Walk]:
+    """Run walks, ``jobs`` at a time, and log a line as each ends.
+
+    A finished walk ends at once, and an interrupted one goes on. If this program is stopped, its walks are stopped too.
+
+    Returns:
+        The walks that have failed; the end of their output has been logged.
+    """
+    processes, failed = _Processes(), []
+
+    def run(one: Walk) -> tuple[Walk, str | None, float]:
+        began = time.perf_counter()
+        return one, _run(one, processes), time.perf_counter() - began
+
+    with ThreadPool(jobs) as pool:
+        try:
+            for ended, (one, failure, seconds) in enumerate(pool.imap_unordered(run, walks), start=1):
+                how = "failed after" if failure else "done in"
+                logger.info("[%d/%d] %s %s %.0f s", ended, len(walks), one.folder, how, seconds)
+                if failure:
+                    failed.append(one)
+                    logger.error(failure)
+        except BaseException:
+            processes.stop()
+            raise
+    return failed
+
+
+def program() -> list[str]:
+    """The command ``asmg``, by this interpreter.
+
+    ``-P`` keeps the working folder from the front of the search path, where one of its modules could hide one of
+    Python's; ``asmg`` puts it at the end itself. A package that lies in the working folder is found there alone.
+    """
+    lies_here = Path(__file__).parents[2] == Path.cwd()
+    return [sys.executable, *([] if lies_here else ["-P"]), "-m", "asmg_pl"]
+
+
+def resolved(arguments: Sequence[str]) -> dict[str, Any]:
+    """The whole configuration that ``asmg fit`` makes of some arguments.
+
+    Raises:
+        ConfigError: with the message of ``asmg fit``, if it does not accept them.
+    """
+    command = [*program(), "fit", *arguments, "--print_config"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    if done.returncode:
+        raise ConfigError(done.stderr.strip().removeprefix("asmg: "))
+    found: dict[str, Any] = yaml.safe_load(done.stdout)
+    return found
+
+
+def _run(one: Walk, processes: _Processes) -> str | None:
+    """Run a walk and note its peak memory; what went wrong, if anything did."""
+    one.folder.mkdir(parents=True, exist_ok=True)
+    with (one.folder / LOG).open("w+", encoding="utf-8", errors="replace") as log:
+        status, used = processes.run(one.command, log.fileno())
+        if status:
+            log.seek(0)
+            return f"{one.folder} ended with status {status}; the end of {log.name}:\n{log.read()[-1000:].rstrip()}"
+    peak = one.folder / PEAK
+    try:
+        before = peak_of(peak) if peak.exists() else 0.0
+    except DataError as error:
+        logger.warning("passed over: %s", error)
+        before = 0.0
+    peak.write_text(f"{max(before, used):.0f}\n")
+    return None
+
+
+class _Processes:
+    """The processes under way."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._under_way: set[int] = set()
+        self._stopping = False
+
+    def run(self, command: Sequence[str], out: int) -> tuple[int, float]:
+        """Run a command to its end; its exit status, and its peak memory in MiB."""
+        with self._lock:
+            if self._stopping:
+                return 1, 0.0
+            # A group of its own: Ctrl-C reaches this program alone, which then stops its walks, each once.
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, process_group=0
+            )
+            self._under_way.add(process.pid)
+        _, status, used = os.wait4(process.pid, 0)
+        with self._lock:
+            self._under_way.discard(process.pid)
+        process.returncode = os.waitstatus_to_exitcode(status)
+        return process.returncode, used.ru_maxrss / 1024
+
+    def stop(self) -> None:
+        """Stop what is under way, and let nothing else begin."""
+        with self._lock:
+            self._stopping = True
+            for pid in self._under_way:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGTERM)
+        until = time.monotonic() + PATIENCE
+        while self._under_way and time.monotonic() < until:
+            time.sleep(0.05)
