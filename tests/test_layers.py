@@ -26,7 +26,8 @@ distributed
 updaters
 callbacks
 walk
-convert prepare experiments
+convert prepare
+experiments
 testing
 cli
 __init__ __main__

@@ -59,6 +59,6 @@ def take_debug_switch() -> None:
 
 def show_version() -> None:
     """Print the version."""
-    from asmg_pl import __version__  # reads the metadata of the installed package
+    from importlib.metadata import version  # only here, as its import takes longer than all others
 
-    print(f"asmg_pl {__version__}")
+    print(f"asmg_pl {version('asmg_pl')}")
