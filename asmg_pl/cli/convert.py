@@ -96,10 +96,11 @@ class _Parser(OneMessage, argparse.ArgumentParser):
 
     def check_names(self, arguments: Sequence[str]) -> None:
         """Refuse unknown options, and say which one may have been meant."""
+        known = ["-h", "--help", *(option(name) for names in GROUPS.values() for name in names if name != "files")]
         for argument in arguments:
             name = argument.split("=", 1)[0]
-            if re.match(r"--?[A-Za-z]", name) and name not in self._option_string_actions:
-                near = get_close_matches("--" + name.strip("-").replace("_", "-"), self._option_string_actions, n=1)
+            if re.match(r"--?[A-Za-z]", name) and name not in known:
+                near = get_close_matches("--" + name.strip("-").replace("_", "-"), known, n=1)
                 self.error(f"there is no option {name}" + (f": did you mean {near[0]}?" if near else ""))
 
 
