@@ -280,17 +280,10 @@ class Updater(Walker):
         """Share the tables out among ranks, if that is the strategy.
 
         Raises:
-            ConfigError: if the method needs whole tables.
+            ConfigError: if the method, or a limit of the gradient, needs whole tables.
         """
-        refusal = None
-        if self.needs_whole_tables:
-            refusal = (
-                f"{type(self).__name__} does not work with sharded tables: {self.needs_whole_tables}. Choose another "
-                "method, or trainer.strategy ddp"
-            )
-        elif self.stepping.gradient_clip is not None:
-            refusal = "model.gradient_clip does not work with sharded tables: leave it out"
-        share_out(self, self.recommender, self.trainer.strategy, refusal)
+        clips = self.stepping.gradient_clip is not None
+        share_out(self, self.recommender, self.trainer.strategy, self.needs_whole_tables, clips)
 
     def on_validation_epoch_end(self) -> None:
         """Collect the results of the evaluated periods; log their means over those that are prequential."""
