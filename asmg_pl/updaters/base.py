@@ -75,22 +75,22 @@ class Updater(Walker):
 
         Args:
             sizes: ``data.sizes``, the numbers of users, items and categories; the command line takes them from the
-                data. The initial model is drawn for those that pre-training sees. If it sees no categories, there is no
-                table of them.
+                data. The initial model is drawn for the ones that pre-training sees. If it sees no categories, there is
+                no table of categories.
             recommender: class of the base model Θ, called with the sizes.
             learning_rate: of the base model's Adam, whose moments are carried from period to period.
             passes: how often each new period is gone over.
             pretrain_periods: the first periods, which pre-train the base model together.
-            pretrain_epochs: epochs of pre-training; the one with the best AUC on the next period is kept, or with the
-                best LogLoss, if that period has rows of one class only.
+            pretrain_epochs: epochs of pre-training. The epoch with the best AUC on the next period is kept, or with the
+                best LogLoss, if the next period has rows of one class only.
             pretrain_learning_rate: of the base model's Adam in pre-training; by default ``learning_rate``.
             test_from: the first period whose score counts as a test; earlier ones warm the method up.
             pretrained_model: a checkpoint made just after pre-training on the same periods, by whatever method. Its
                 base model, with its moments, is where this walk begins, so that many walks share one pre-training.
             row_wise: whether a step of the base model changes only the table rows that its mini-batch touches, in time
                 that does not grow with the tables. By default the others move too, by their moments, as in the paper.
-            gradient_clip: the largest norm of a step's gradient, over all that it moves; a longer one is shortened
-                to it. By default there is no limit.
+            gradient_clip: the largest norm of a step's gradient, over all parameters that the step moves. A longer
+                gradient is shortened to it. By default there is no limit.
         """
         super().__init__()
         check_at_least(1, passes=passes, test_from=test_from)
@@ -141,7 +141,7 @@ class Updater(Walker):
         """
 
     def redraw(self, draw: Draw) -> None:
-        """Draw the tables of all models and snapshots anew, as those of another walk."""
+        """Draw the tables of all models and snapshots anew, as another walk has drawn them."""
         self.initial_draw = draw
         draw.fill_all(self, self.recommender)
 
@@ -267,7 +267,7 @@ class Updater(Walker):
     # ---- Lightning's hooks
 
     def setup(self, stage: str) -> None:
-        """Go without categories if pre-training has seen none, as a walk would that ends before the first of them."""
+        """Go without categories if pre-training has seen none; later ones must not change what came before."""
         super().setup(stage)
         if self.data.sizes.categories and not self._appeared.has_categories:
             self.data.categories = False
@@ -286,7 +286,7 @@ class Updater(Walker):
         share_out(self, self.recommender, self.trainer.strategy, self.needs_whole_tables, clips)
 
     def on_validation_epoch_end(self) -> None:
-        """Collect the results of the evaluated periods; log their means over those that are prequential."""
+        """Collect the results of the evaluated periods; log their means, over the prequential periods alone."""
         self.evaluation = self._scoring.evaluation(self.place.trained_until)
         counted = [result for result in self.evaluation.values() if result.split not in NOT_COUNTED]
         self.log_dict(mean_over(counted), sync_dist=True)
