@@ -117,7 +117,7 @@ class Updater(Walker):
         self.learned: dict[int, Learned] = {}
         self._appeared = Appeared(self.recommender, recommender, sizes)
         self._stands_at = 0
-        self._scoring = Scoring(lambda period: self.data.known_before(period), pretrain_periods, test_from)
+        self._scoring = Scoring(self._known_before, pretrain_periods, test_from)
 
     # ---- what a subclass defines
 
@@ -263,6 +263,9 @@ class Updater(Walker):
         """Welcome the rows that appear with a period."""
         before = self.data.sizes_by(period - 1) if period > 1 else None
         self.welcome(self._appeared.between(before, self.data.sizes_by(period)))
+
+    def _known_before(self, period: int) -> tuple[int, int]:
+        return self.data.known_before(period)
 
     # ---- Lightning's hooks
 
