@@ -29,7 +29,7 @@ FOLDER = CHECKPOINTS
 class PhaseCheckpoint(Checkpoint):
     """Saves ``checkpoints/period-PPPPPP-phase-NNN-NAME.ckpt`` in the run folder when a phase has ended.
 
-    NNN is the phase's place in its period, so that names sort by the place in the walk. A walk that is resumed from an
+    NNN is the phase's number in its period, so that names sort by the place in the walk. A walk that is resumed from an
     earlier place abandons the later checkpoints: they are removed when its first one is written.
 
     With sharded tables a checkpoint is a folder (:mod:`asmg_pl.distributed.checkpoint`).
@@ -155,8 +155,8 @@ class PhaseCheckpoint(Checkpoint):
         assert phase is not None
         run_folder = Path(trainer.default_root_dir)
         folder = run_folder / FOLDER
-        place = [(p.name, p.repeat) for p in updater.plan(phase.period)].index((phase.name, phase.repeat))
-        path = folder / f"period-{phase.period:06d}-phase-{place:03d}-{phase.name}.ckpt"
+        number = [(p.name, p.repeat) for p in updater.plan(phase.period)].index((phase.name, phase.repeat))
+        path = folder / f"period-{phase.period:06d}-phase-{number:03d}-{phase.name}.ckpt"
         trainer.save_checkpoint(path, weights_only=False)
         log.debug("%s is written", path)
         if not trainer.is_global_zero:

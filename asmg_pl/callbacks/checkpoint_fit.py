@@ -1,6 +1,6 @@
 """Whether a checkpoint fits the walk that is to go on from it.
 
-What can be said of a checkpoint alone, :mod:`asmg_pl.checkpoints.schema` says.
+A checkpoint by itself is checked in :mod:`asmg_pl.checkpoints.schema`.
 """
 
 from __future__ import annotations

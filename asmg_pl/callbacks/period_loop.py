@@ -91,7 +91,7 @@ class PeriodLoop(Callback):
             )
         updater = _updater(pl_module)
         self.place = Place(until=self.until)
-        updater.lead(self.place)
+        updater.follow(self.place)
         data = updater.data
         data.evaluate_after = self.place.trained_until
         if stage != "fit":

@@ -53,8 +53,8 @@ class PeriodProgress(ProgressBar):
         if self._bar is not None and phase is not None:
             pass_ = f" {phase.repeat + 1}" if phase.repeat else ""
             self._bar.total = self._bar.n + _ahead(updater)
-            place = f"period {phase.period}/{updater.last_period}"
-            self._bar.set_description(f"{place} · {phase.name}{pass_}", refresh=False)
+            where = f"period {phase.period}/{updater.last_period}"
+            self._bar.set_description(f"{where} · {phase.name}{pass_}", refresh=False)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int

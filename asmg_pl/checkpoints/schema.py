@@ -251,7 +251,7 @@ def _check_results(entry: str, results: Any, newest: int) -> None:
             for metric, score in mapping(f"{here}.scores.{model}", scores).items():
                 number(f"{here}.scores.{model}.{metric}", score, defined=False)
     if list(results) != sorted(results):
-        raise Flaw(entry, "has periods in another order than that of the walk")
+        raise Flaw(entry, "has periods in another order than the walk")
 
 
 def _check_learned(entry: str, learned: Any, newest: int) -> None:

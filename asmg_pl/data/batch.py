@@ -10,7 +10,7 @@ from torch import Tensor
 class RankShare(NamedTuple):
     """A process's share of a mini-batch: how many rows the whole mini-batch has, and how many shares.
 
-        mini-batch      [ r0 r1 r2 r3 r4 r5 r6 ]       the one that a single process would take
+        mini-batch      [ r0 r1 r2 r3 r4 r5 r6 ]       as a single process would take it
         4 shares        [ r0 r1 │ r2 r3 │ r4 r5 │ r6 ] consecutive rows, numbers that differ by at most one
         of two rows     [ r0    │ r1    │       │    ] a share without rows counts as any other
 
@@ -68,5 +68,5 @@ class Batch(NamedTuple):
 
     @property
     def total(self) -> int:
-        """The rows of the whole mini-batch, those of other processes included."""
+        """The number of rows of the whole mini-batch, over all processes."""
         return len(self.label) if self.share is None else self.share.rows

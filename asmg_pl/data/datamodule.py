@@ -67,7 +67,7 @@ class PeriodDataModule(LightningDataModule):
             history_size: the latest items of a user that a recommender sees.
             negatives: for a stream of positives, how negatives are drawn in each pass; none by default.
             evaluate: periods that ``asmg validate`` and ``asmg test`` score. By default ``validate`` takes the first
-                period that the checkpoint's training has not seen, and ``test`` all of them.
+                period that the checkpoint's training has not seen, and ``test`` all such periods.
             device_rows: on a GPU, the most rows whose columns are put there at once (about 30 bytes each, and 4 for
                 each item of their histories); a pass over more rows gathers its mini-batches on the CPU, ahead of time.
                 No limit by default.
@@ -143,7 +143,7 @@ class PeriodDataModule(LightningDataModule):
         return len(self.boundaries) - 1
 
     def rows_of(self, first: int, last: int | None = None) -> range:
-        """Row positions of a period, or of those from ``first`` to ``last``."""
+        """Row positions of a period, or of the periods from ``first`` to ``last``."""
         boundaries = self.boundaries
         return range(boundaries[first - 1], boundaries[last or first])
 
@@ -154,9 +154,9 @@ class PeriodDataModule(LightningDataModule):
         return len(label.unique()) if self.negatives is None else 2 * bool(len(label))
 
     def known_before(self, period: int) -> tuple[int, int]:
-        """How many users and how many items have a row before a period: those with the lowest ids.
+        """How many users and how many items have a row before a period; they have the lowest ids.
 
-        All earlier rows count, those before the first period too, so that it makes no difference how time is cut.
+        All earlier rows count, also before the first period, so that it makes no difference how time is cut.
         """
         return self.log.known(self.rows_of(period).start)
 
@@ -169,7 +169,7 @@ class PeriodDataModule(LightningDataModule):
         return self._reader.read(self.reading, self._feed, self._drawing)
 
     def mini_batches(self, reading: Reading) -> int:
-        """How many mini-batches, or micro-batches of them, this process gets in a pass, as far as is known now."""
+        """How many mini-batches this process gets in a pass; in training, micro-batches count."""
         return self._reader.count(reading)
 
     def val_dataloader(self) -> ByPeriod:

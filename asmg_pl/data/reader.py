@@ -1,4 +1,4 @@
-"""From a reading to mini-batches: which rows each of them has, in which order, on which process."""
+"""From a reading to mini-batches: which rows each mini-batch has, in which order, on which process."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from asmg_pl.data.reading import Reading
 class Reader:
     """Turns readings into the mini-batches of this process.
 
-    Orders and negatives depend on the seed and the reading's key alone. Over several processes they are those of a
-    single one, and each process then has its share of each mini-batch.
+    Orders and negatives depend on the seed and the reading's key alone. They are the same on one process and on
+    several, of which each has its share of each mini-batch.
 
     Attributes:
         rows_of: the row positions of a period.
@@ -60,10 +60,8 @@ class Reader:
         batches = self.read_one(reading, feed, drawing)
         if reading.beside is None:
             return batches
-        beside = reading.beside.repeat(
-            -(-self._mini_batches(reading) // len(reading.beside))
-        )  # a row for each at least
-        return SideBySide([batches, of.sequence(beside, cut, (), "beside")])
+        times = -(-self._mini_batches(reading) // len(reading.beside))  # so that no mini-batch is empty
+        return SideBySide([batches, of.sequence(reading.beside.repeat(times), cut, (), "beside")])
 
     def read_one(self, reading: Reading, feed: Feed, drawing: Drawing | None) -> MiniBatches:
         """The mini-batches of a pass over one sequence of rows; rows beside it are left out."""

@@ -1,7 +1,7 @@
-"""Which rows of the tables have appeared: those of users, items and categories with a row in the stream by then.
+"""Which rows of the tables have appeared, because their user, item or category has a row in the stream by then.
 
-Tables have rows for all that the stream has at its end. What a walk computes up to a period must not depend on rows
-that appear later.
+Tables have rows for all users, items and categories that the stream has at its end. No number of a period may depend on
+rows that appear later.
 """
 
 from __future__ import annotations

@@ -86,22 +86,22 @@ class Updater(Walker):
 
         Args:
             sizes: ``data.sizes``, the numbers of users, items and categories; the command line takes them from the
-                data. The initial model is drawn for those that pre-training sees. If it sees no categories, there is no
-                table of them.
+                data. The initial model is drawn for the ones that pre-training sees. If it sees no categories, there is
+                no table of categories.
             recommender: class of the base model Θ, called with the sizes.
             learning_rate: of the base model's Adam, whose moments are carried from period to period.
             passes: how often each new period is gone over.
             pretrain_periods: the first periods, which pre-train the base model together.
-            pretrain_epochs: epochs of pre-training; the one with the best AUC on the next period is kept, or with the
-                best LogLoss, if that period has rows of one class only.
+            pretrain_epochs: epochs of pre-training. The epoch with the best AUC on the next period is kept, or with the
+                best LogLoss, if the next period has rows of one class only.
             pretrain_learning_rate: of the base model's Adam in pre-training; by default ``learning_rate``.
             test_from: the first period whose score counts as a test; earlier ones warm the method up.
             pretrained_model: a checkpoint made just after pre-training on the same periods, by whatever method. Its
                 base model, with its moments, is where this walk begins, so that many walks share one pre-training.
             row_wise: whether a step of the base model changes only the table rows that its mini-batch touches, in time
                 that does not grow with the tables. By default the others move too, by their moments, as in the paper.
-            gradient_clip: the largest norm of a step's gradient, over all that it moves; a longer one is shortened
-                to it. By default there is no limit.
+            gradient_clip: the largest norm of a step's gradient, over all parameters that the step moves. A longer
+                gradient is shortened to it. By default there is no limit.
         """
         super().__init__()
         check_at_least(1, passes=passes, test_from=test_from)
@@ -128,7 +128,7 @@ class Updater(Walker):
         self.learned: dict[int, Learned] = {}
         self._appeared = Appeared(self.recommender, recommender, sizes)
         self._stands_at = 0
-        self._scoring = Scoring(lambda period: self.data.known_before(period), pretrain_periods, test_from)
+        self._scoring = Scoring(self._known_before, pretrain_periods, test_from)
 
     # ---- what a subclass defines
 
@@ -152,7 +152,7 @@ class Updater(Walker):
         """
 
     def redraw(self, draw: Draw) -> None:
-        """Draw the tables of all models and snapshots anew, as those of another walk."""
+        """Draw the tables of all models and snapshots anew, as another walk has drawn them."""
         self.initial_draw = draw
         draw.fill_all(self, self.recommender)
 
@@ -275,10 +275,13 @@ class Updater(Walker):
         before = self.data.sizes_by(period - 1) if period > 1 else None
         self.welcome(self._appeared.between(before, self.data.sizes_by(period)))
 
+    def _known_before(self, period: int) -> tuple[int, int]:
+        return self.data.known_before(period)
+
     # ---- Lightning's hooks
 
     def setup(self, stage: str) -> None:
-        """Go without categories if pre-training has seen none, as a walk would that ends before the first of them."""
+        """Go without categories if pre-training has seen none; later ones must not change what came before."""
         super().setup(stage)
         if self.data.sizes.categories and not self._appeared.has_categories:
             self.data.categories = False
@@ -292,20 +295,13 @@ class Updater(Walker):
         """Share the tables out among ranks, if that is the strategy.
 
         Raises:
-            ConfigError: if the method needs whole tables.
+            ConfigError: if the method, or a limit of the gradient, needs whole tables.
         """
-        refusal = None
-        if self.needs_whole_tables:
-            refusal = (
-                f"{type(self).__name__} does not work with sharded tables: {self.needs_whole_tables}. Choose another "
-                "method, or trainer.strategy ddp"
-            )
-        elif self.stepping.gradient_clip is not None:
-            refusal = "model.gradient_clip does not work with sharded tables: leave it out"
-        share_out(self, self.recommender, self.trainer.strategy, refusal)
+        clips = self.stepping.gradient_clip is not None
+        share_out(self, self.recommender, self.trainer.strategy, self.needs_whole_tables, clips)
 
     def on_validation_epoch_end(self) -> None:
-        """Collect the results of the evaluated periods; log their means over those that are prequential."""
+        """Collect the results of the evaluated periods; log their means, over the prequential periods alone."""
         self.evaluation = self._scoring.evaluation(self.place.trained_until)
         counted = [result for result in self.evaluation.values() if result.split not in NOT_COUNTED]
         self.log_dict(mean_over(counted), sync_dist=True)

@@ -1,4 +1,4 @@
-"""BU-w, the batch update: each new period is gone over together with those before it."""
+"""BU-w, the batch update: each new period is gone over together with the periods before it."""
 
 from __future__ import annotations
 

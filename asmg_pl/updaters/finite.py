@@ -18,7 +18,7 @@ from asmg_pl.distributed.processes import several
 from asmg_pl.errors import DivergedError
 from asmg_pl.updaters.phase import Phase
 
-#: How many findings a message has; those after them are counted.
+#: How many findings a message names; further ones are counted.
 SHOWN = 5
 
 
@@ -40,7 +40,7 @@ class Watch:
         self._seen.setdefault(kind, _Sequence()).add(number, mini_batch)
 
     def take(self) -> list[str]:
-        """What was not finite, in words, and begin another phase."""
+        """Say in words what was not finite, and begin another phase."""
         first = {kind: sequence.first() for kind, sequence in self._seen.items()}
         self._seen = {}
         return [f"the {kind} of mini-batch {place + 1}" for kind, place in first.items() if place is not None]
@@ -81,7 +81,7 @@ def unsound(tensors: Mapping[str, Tensor]) -> list[str]:
 
 
 def trained(module: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> tuple[dict[str, Tensor], ...]:
-    """What a module's optimisers move: the parameters by name, and their moments as ``exp_avg of NAME``."""
+    """The parameters that a module's optimisers move, by name, and their moments as ``exp_avg of NAME``."""
     names = {id(parameter): name for name, parameter in module.named_parameters()}
     parameters, moments = {}, {}
     for number, optimizer in enumerate(optimizers):

@@ -1,10 +1,10 @@
-"""What a recommender starts from: numbers that do not depend on how far its stream goes on.
+"""The initial numbers of a recommender, which do not depend on how far its stream goes on.
 
     tables             row i from (seed, table, i), with a limit from the rows that pre-training has seen
     everything else    as in a recommender that is built for just these rows
 
-So the same rows give the same scores whether the stream ends after them or goes on, and a row that is added to a table
-later is the one that would have been there from the start.
+So the same rows give the same scores whether the stream ends after them or goes on. A row that is added to a table
+later has the numbers that it would have had from the start.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Build = Callable[[Sizes], Recommender]
 
 
 def known_sizes(sizes: Sizes, pretrain_periods: int) -> Sizes:
-    """What is known of a stream when the initial model is drawn: what pre-training will have seen of it.
+    """The sizes of a stream as far as pre-training will have seen it, for which the initial model is drawn.
 
     Without pre-training it is :data:`NOMINAL` of each kind that the stream has.
     """
@@ -63,7 +63,7 @@ class Draw:
     """The initial numbers of a walk.
 
     Attributes:
-        seed: of all of them.
+        seed: of all these numbers.
         known: the rows of each table that pre-training has seen.
     """
 
@@ -109,7 +109,7 @@ class Draw:
                 table[places] = drawn.to(table.dtype)
 
     def fill_all(self, module: nn.Module, recommender: Recommender) -> None:
-        """Draw the tables of all models within a module, and give all snapshots those of one of them."""
+        """Draw the tables of all models within a module, and fill all snapshots with the recommender's."""
         for _, model in models_in(module):
             self.fill(model)
         for _, history in histories_in(module):

@@ -13,7 +13,7 @@ class Adam(torch.optim.Adam):
     """Adam with ε beside the *uncorrected* second moment (Kingma & Ba 2015, end of section 2; TensorFlow's).
 
     PyTorch adds ε after the bias correction. The two differ while 1 - β₂ᵗ is small, for coordinates whose gradient is
-    not much larger than ε/√(1 - β₂ᵗ): their first steps are smaller here. A generator has many of them.
+    not much larger than ε/√(1 - β₂ᵗ): their first steps are smaller here. A generator has many such coordinates.
     """
 
     def __init__(self, params: Iterable[Tensor], lr: float, epsilon: float = 1e-8) -> None:

@@ -102,7 +102,7 @@ class Pretraining:
         return True
 
     def grow_best(self, growth: Growth) -> None:
-        """Extend the tables of the best epoch and their moments, as those of the base model are.
+        """Extend the tables of the best epoch and their moments, as the base model's are extended.
 
         Args:
             growth: rows of each table, in the checkpoint and now.
@@ -121,7 +121,7 @@ class Pretraining:
         """Take the base model and its moments from a checkpoint; whatever else the checkpoint has is left.
 
         Args:
-            checkpoint: of any method, with tables sharded as those of the recommender.
+            checkpoint: of any method, with tables sharded as the recommender's are.
             optimizer: of ``recommender.parameters()``, which gets the moments and pre-training's learning rate.
             data: the stream of this walk.
             begin_as: takes over the numbers that rows start from which the checkpoint's tables lack.

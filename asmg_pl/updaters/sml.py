@@ -126,7 +126,7 @@ class SML(Updater):
         self.recommender.requires_grad_(True)
 
     def adopt(self) -> None:
-        """What the transfer makes of w and ŵ becomes both of them."""
+        """Transfer w and ŵ, and let the result replace both."""
         self.make_serving()
         for model in (self.before, self.recommender):
             model.load_state_dict(self.serving.state_dict())

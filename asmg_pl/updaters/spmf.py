@@ -112,7 +112,7 @@ class SPMF(Updater):
     def admit(self, period: int) -> None:
         """Let each new row in with probability reservoir size / rows of its label so far, in a random row's place.
 
-        Of a period so long that more rows would enter than there are places, a random choice of them does.
+        If more rows of a long period would enter than there are places, a random choice of them enters.
         """
         new, before = self.data.rows_of(period), self.data.rows_of(1, period - 1)
         for label in LABELS:

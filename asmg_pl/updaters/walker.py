@@ -77,11 +77,11 @@ class Walker(LightningModule):
             ConfigError: if there is no period loop.
         """
         if self._place is None:
-            raise self._not_led()
+            raise self._no_loop()
         return self._place
 
-    def lead(self, place: Place) -> None:
-        """Be led by a period loop from now on; a module that has been on a walk is where it was.
+    def follow(self, place: Place) -> None:
+        """Follow a period loop from now on. A module that has been on a walk goes on from where it is.
 
         Args:
             place: the loop's, which is moved there.
@@ -90,7 +90,7 @@ class Walker(LightningModule):
             place.load_state_dict(self._place.state_dict())
         self._place = place
 
-    def _not_led(self) -> ConfigError:
+    def _no_loop(self) -> ConfigError:
         return ConfigError(
             f"the trainer has no PeriodLoop, without which {type(self).__name__} reads nothing: call "
             "asmg_pl.walk(updater, data), or give Trainer(callbacks=[asmg_pl.callbacks.PeriodLoop()])"
@@ -126,7 +126,7 @@ class Walker(LightningModule):
         """
         callbacks = self.trainer.callbacks  # type: ignore[attr-defined]
         if self._place is None or all(getattr(found, "place", None) is not self._place for found in callbacks):
-            raise self._not_led()
+            raise self._no_loop()
 
     def train(self, mode: bool = True) -> Self:
         """Put what is trained into training mode; what only teaches, serves or remembers stays in evaluation mode."""

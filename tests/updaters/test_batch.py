@@ -25,9 +25,9 @@ def test_an_update_reads_the_window_of_periods_that_ends_with_the_new_one(
 ) -> None:
     phases = BatchUpdate(SIZES, window=window, pretrain_periods=2).phases(period)
     assert [phase.name for phase in phases] == ["score", "update"]
-    assert phases[0].reads == (period,)
-    assert phases[1].reads == reads
-    assert not phases[1].side_by_side
+    assert phases[0].reading.periods == (period,)
+    assert phases[1].reading.periods == reads
+    assert not phases[1].reading.side_by_side
 
 
 def test_each_pass_reads_the_window_anew() -> None:

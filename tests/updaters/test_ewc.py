@@ -66,13 +66,13 @@ def test_importance_is_the_mean_of_squared_gradients_and_decays() -> None:
 def test_pretraining_is_weighed_before_the_first_update() -> None:
     updater = EWC(SIZES, pretrain_periods=4)
     first, later = updater.phases(5), updater.phases(6)
-    assert [(p.name, p.reads) for p in first] == [
+    assert [(p.name, p.reading.periods) for p in first] == [
         ("score", (5,)),
         ("weigh-pretraining", (1, 2, 3, 4)),
         ("update", (5,)),
         ("weigh", (5,)),
     ]
-    assert [(p.name, p.reads) for p in later] == [("score", (6,)), ("update", (6,)), ("weigh", (6,))]
+    assert [(p.name, p.reading.periods) for p in later] == [("score", (6,)), ("update", (6,)), ("weigh", (6,))]
 
 
 def test_strength_holds_the_model_back_and_zero_does_not(short_walk: Walk) -> None:

@@ -105,7 +105,7 @@ def test_the_window_grows_by_one_each_period_and_starts_from_state_zero(
 
 def test_all_periods_since_the_first_snapshot_are_read_side_by_side() -> None:
     updater = ASMG(BIG, window=None, pretrain_periods=5, test_from=10, stop_at_test=True)
-    reads = {p: [f.reads for f in updater.phases(p) if f.name == "generate"] for p in range(6, 11)}
+    reads = {p: [f.reading.periods for f in updater.phases(p) if f.name == "generate"] for p in range(6, 11)}
     assert reads == {6: [], 7: [(7,)], 8: [(7, 8)], 9: [(7, 8, 9)], 10: []}
     phase = updater.phases(9)[1]
     assert phase.reading.side_by_side

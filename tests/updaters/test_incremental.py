@@ -41,7 +41,7 @@ def walk(kind: type[Updater], **options: Any) -> Any:
 
 def test_a_period_is_scored_and_then_trained_on_alone() -> None:
     phases = IncrementalUpdate(Sizes(5, 5), passes=2).phases(12)
-    assert [(p.name, p.reads, p.trains, p.repeat) for p in phases] == [
+    assert [(p.name, p.reading.periods, p.trains, p.repeat) for p in phases] == [
         ("score", (12,), False, 0),
         ("update", (12,), True, 0),
         ("update", (12,), True, 1),

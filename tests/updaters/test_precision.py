@@ -35,7 +35,7 @@ def test_scores_and_generated_parameters_are_not_rounded(short_walk: Any) -> Non
         model.mlp.register_forward_hook(lambda module, args, output: scored.append(output.dtype))
     plain = updater.generated_logits((batch,) * 3)
     with torch.autocast("cpu", torch.bfloat16):
-        updater._score(batch, 3)
+        updater.score(3, batch)
         assert scored[-2:] == [torch.float32, torch.float32]
         updater.recommender(batch)
         assert scored[-1] is torch.bfloat16
