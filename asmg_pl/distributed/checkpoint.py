@@ -189,13 +189,13 @@ def _layout_then(path: Path, table: str, entries: ShardedEntries, saved: Mapping
     """The layout that a table has in the checkpoint, for this rank and the present number of ranks."""
     if table not in entries.layouts:
         raise CheckpointError(
-            f"{path} has the rows of {table!r} shared out, which this walk has not, or with fewer rows than "
+            f"{path} has table {table!r} in shards, and this walk has it whole, or it has fewer rows than "
             "trainer.strategy.min_rows: resume with the settings of the walk that wrote it"
         )
     rows, shards = saved.get(table, (0, 0))
     if shards != entries.layouts[table].shards:
         raise CheckpointError(
-            f"{path} has the rows of {table!r} in {shards} shards, not {entries.layouts[table].shards}: give "
+            f"{path} has table {table!r} in {shards} shards, not {entries.layouts[table].shards}: give "
             f"--trainer.strategy.shards {shards}"
         )
     return replace(entries.layouts[table], rows=rows)

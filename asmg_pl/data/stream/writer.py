@@ -138,7 +138,9 @@ class StreamWriter:
             return
         had, has = list(self._manifest.context), rows.columns[CONTEXT_FROM:]
         if had != has:
-            raise DataError(f"the stream in {self.folder} has the context features {had}, these rows have {has}")
+            raise DataError(
+                f"the stream in {self.folder} has the context features {had}, these rows have {has}: give the same"
+            )
         end, first = self._manifest.parts[-1].last_time, rows.item(0, "time")
         if first < end:
             earlier = (rows["time"] < end).sum()
