@@ -38,6 +38,8 @@ ELSEWHERE = {
     "python tools/sweep.py": "walks for many minutes; tests/tools/test_sweep.py has a small one",
     "srun ": "takes two machines with SLURM",
     "wandb sync": "needs an account and the network",
+    "asmg fit --config configs/demo.yaml --trainer.default_root_dir runs/mlflow": "needs the package "
+    "mlflow; tests/callbacks/test_report.py logs to it",
     "python tools/compare_methods.py runs/all --methods configs/methods/*.yaml --tuned": "needs what tuning found; "
     "tests/tools/test_compare_methods.py has a small one",
 }
