@@ -93,7 +93,7 @@ class InteractionLog:
     def from_frame(
         cls, rows: pl.DataFrame, categories: pl.DataFrame | None = None, positive_history: bool = True
     ) -> InteractionLog:
-        """Build a log from a table of interactions.
+        """Build a log from a frame of interactions.
 
         Args:
             rows: columns ``user``, ``item`` (integers or strings), ``label`` (0 or 1) and ``time`` (integer). Rows of
