@@ -39,8 +39,8 @@ def averaged(tensors: Sequence[Tensor]) -> list[Tensor]:
     flat = torch.cat([tensor.flatten() for tensor in tensors])
     dist.all_reduce(flat)
     flat /= dist.get_world_size()
-    parts = flat.split([tensor.numel() for tensor in tensors])
-    return [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)]
+    pieces = flat.split([tensor.numel() for tensor in tensors])
+    return [piece.view_as(tensor) for piece, tensor in zip(pieces, tensors, strict=True)]
 
 
 @torch.no_grad()
@@ -98,7 +98,7 @@ def _gathered(rows: Tensor, counts: Sequence[int]) -> Tensor:
     padded[: len(rows)] = rows
     everything = rows.new_empty(most * len(counts), *rows.shape[1:])
     dist.all_gather_into_tensor(everything, padded)
-    return torch.cat([part[:count] for part, count in zip(everything.split(most), counts, strict=True)])
+    return torch.cat([piece[:count] for piece, count in zip(everything.split(most), counts, strict=True)])
 
 
 def without_reduction(model: nn.Module | None) -> AbstractContextManager[None]:
