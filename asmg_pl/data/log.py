@@ -220,7 +220,7 @@ class InteractionLog:
         return found
 
     def known(self, rows: int) -> tuple[int, int]:
-        """The numbers of users and items up to this row, those of ``before`` included; larger ids are new."""
+        """The numbers of users and items in the first ``rows`` rows, with those of ``before``; larger ids are new."""
         last = max(mark for mark in self.landmarks if mark <= rows)
         users, items = self.landmarks[last]
         for part in self.between(last, rows).parts:
