@@ -1,4 +1,4 @@
-"""The program's environment: standard streams, a home folder, and modules of the working folder."""
+"""What the program takes from its surroundings: standard streams, a home folder, the working folder's modules."""
 
 from __future__ import annotations
 

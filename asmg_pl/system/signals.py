@@ -15,13 +15,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-#: SLURM can announce the end of a job's time with SIGUSR1.
+#: SIGUSR1 is how SLURM can announce the end of a job's time.
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
-#: The advice after a stop, by the program's first argument.
+#: What to do after a stop, by the program's first argument.
 GOING_ON = {"fit": "go on with --ckpt_path last", "prepare": "call it again to go on"}
 
-#: Seconds after which a process ends that waits in a library, where Python's handlers do not run.
+#: Seconds after which a process ends that is held up in a library, where Python's handlers do not run.
 PATIENCE = 10.0
 
 
@@ -56,7 +56,7 @@ class _Catcher:
         if not self._said.acquire(blocking=False):
             return
         if any(os.environ.get(name, "0") != "0" for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID")):
-            return  # the first process writes for all
+            return  # the first process speaks for all
         going_on = GOING_ON.get(sys.argv[1] if len(sys.argv) > 1 else "", "")
         line = f"\nasmg: stopped by {signal.Signals(signum).name}" + (f": {going_on}" if going_on else "") + "\n"
         with suppress(OSError):
