@@ -85,7 +85,7 @@ class Settings:
     quote: str = '"'
 
     def __post_init__(self) -> None:
-        """Check what can be checked without a file.
+        """Check the settings against each other.
 
         Raises:
             ConfigError: if options contradict each other; the message names them.

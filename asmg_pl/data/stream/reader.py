@@ -92,7 +92,7 @@ def map_file(path: Path, kind: np.dtype, rows: int) -> Tensor:
     Writing into the tensor changes memory only, never the file.
 
     Raises:
-        DataError: if the file is missing, cut off, or not what it should be.
+        DataError: if the file is missing, cut off or of another kind.
     """
     shape, begin, size = _header(path, kind, rows)
     dtype = torch.from_numpy(np.empty(0, kind)).dtype
@@ -178,7 +178,7 @@ def read_catalogue(folder: Path, manifest: Manifest) -> Catalogue:
     """Read the newest catalogue and its updates.
 
     Raises:
-        DataError: if a file is missing, cut off, or not what it should be.
+        DataError: if a file is missing, cut off or of another kind.
     """
     first, updates, before, row = [], [], 0, 0
     for part in manifest.parts:
