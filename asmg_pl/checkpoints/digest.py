@@ -40,8 +40,8 @@ def digest_of_file(path: Path) -> str:
     """Compute the checksum of a file's bytes and of their number."""
     checksum = size = 0
     with path.open("rb") as file:
-        while part := file.read(CHUNK):
-            checksum, size = zlib.crc32(part, checksum), size + len(part)
+        while chunk := file.read(CHUNK):
+            checksum, size = zlib.crc32(chunk, checksum), size + len(chunk)
     return f"{size} {checksum}"
 
 

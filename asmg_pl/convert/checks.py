@@ -173,7 +173,7 @@ def _missing(column: Column, found: tuple[str, int], rows: int, given: Given) ->
     text, count = found
     return (
         f"column {column.name!r} ({column.option}): {count:,} of {rows:,} rows ({count / rows:.1%}) have the "
-        f"{column.role} {_quoted(text)} (the first at {given.place(column.role, text)}), which mostly stands for a "
+        f"{column.role} {_quoted(text)} (the first at {given.place(column.role, text)}), which usually stands for a "
         f"missing value: give --missing {shlex.quote(text)} if it does (rows without a {column.role} are malformed, "
         f"see --max-bad-rows), or --ids as-written if it is a {column.role}"
     )

@@ -91,7 +91,7 @@ def convert(
         out: the folder of the stream.
         settings: the meaning of the rows.
         items: a file of the items' categories, with one row per item, or several.
-        append: add the rows to the stream. They must not be earlier than its end. Missing options are as they were
+        append: add the rows to the stream. They must not be earlier than its end. Options that are left out are as
             before.
         max_bad_rows: the most malformed rows to leave out. The stream's quarantine.csv lists them with file, line and
             reason. 0 by default, since only you can say which rows a stream may lack.

@@ -59,7 +59,8 @@ def read(
         ended, had = manifest.parts[-1].last_time, list(manifest.context)
         if had != list(settings.context):
             raise DataError(
-                f"the stream in {stream} has the context features {had}, these rows have {list(settings.context)}"
+                f"the stream in {stream} has the context features {had}, these rows have {list(settings.context)}: "
+                "name the stream's with --context, or convert all files together into a new stream"
             )
     plausible = settings.plausible()
     columns, item_columns = settings.row_columns(plausible), settings.item_columns()
@@ -71,9 +72,9 @@ def read(
     too_late = None if ended is None else Late(ended, second, late == "drop")
     rows, left_out = read_rows(tables, columns, quarantine, days, too_late, file="file")
     if rows.is_empty():
-        why = f"all {left_out:,} lie outside of --start and --end" if left_out else "there is none in these files"
+        why = f"all {left_out:,} rows lie outside of --start and --end" if left_out else "these files have no rows"
         if quarantine.dropped:
-            why = f"{quarantine.dropped:,} are earlier than the end of the stream in {stream}"
+            why = f"{quarantine.dropped:,} rows are earlier than the end of the stream in {stream}"
         raise DataError(f"no row to convert: {why}")
     categories, _ = read_rows(catalogue, item_columns, quarantine)
     quarantine.check()

@@ -35,22 +35,22 @@ class Settings:
         item: column with the item's id, a number or any text.
         time: column with the time of the interaction; the stream keeps whole seconds (UTC).
         label: column with 0 or 1.
-        rating: column with a rating, to be made a label with --positive-from.
+        rating: column with a rating, which --positive-from turns into a label.
         positive_from: the lowest positive rating; lower ratings are negative.
-        all_positive: every row is positive.
+        all_positive: all rows are positive.
         negatives: number of sampled negatives per positive. They are drawn once, now. To draw them anew in each pass,
             leave this 0 and set data.negatives in the walk.
-        negative_rule: uniform, over the items that have appeared up to the row; or popularity, by an item's share of
-            the earlier rows.
+        negative_rule: how negatives are drawn. uniform: from the items that have appeared up to the row. popularity: by
+            an item's share of the earlier rows.
         seed: the seed of the negatives.
         history: whether a user's history has the items of positive rows, or of all rows.
-        carry: the longest history that a walk can have (data.history_size); disk space of an append grows with it.
+        carry: the longest history that a walk can have (data.history_size). It takes disk space with each append.
         item_id: column of the --items file with the item's id.
         categories: column of the --items file with the item's categories.
         separator: the text between two categories.
         context: columns with categorical features of the interaction; a missing value is a value of its own.
         time_unit: s, ms, us or ns since 1970, or iso (as in 2014-01-31 or 2014-01-31 18:30:00, UTC without an offset).
-        any_time: times may be before 1990, later than tomorrow, or far from all others.
+        any_time: accept times before 1990, later than tomorrow, or far from all others.
         ids: how to read an id with two spellings, such as 12, 12.0, 0012, or 12 with a blank; by default it is refused.
             unified: they are one id, written as a whole number or without the blank. as-written: each is an id of its
             own, and so is a text such as NA or null.
@@ -85,7 +85,7 @@ class Settings:
     quote: str = '"'
 
     def __post_init__(self) -> None:
-        """Check what can be checked without a file.
+        """Check the settings against each other.
 
         Raises:
             ConfigError: if options contradict each other; the message names them.

@@ -66,9 +66,9 @@ def number_categories(items: pl.Series, catalogue: pl.DataFrame, known: Names) -
     item = pairs["id"].to_numpy()
     category, known = known.number(pairs["categories"])
     position = np.arange(len(item)) - np.searchsorted(item, item)
-    table = np.full((len(items), int(position.max(initial=-1)) + 1), -1, dtype=np.int32)
-    table[item, position] = category
-    return table, known
+    ids = np.full((len(items), int(position.max(initial=-1)) + 1), -1, dtype=np.int32)
+    ids[item, position] = category
+    return ids, known
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +88,7 @@ class Update:
     before: Tensor
 
 
-def build(first: Sequence[np.ndarray], updates: Sequence[tuple[int, np.ndarray, np.ndarray]]) -> Tables:
+def build(first: Sequence[np.ndarray], updates: Sequence[tuple[int, np.ndarray, np.ndarray]]) -> Catalogue:
     """Build the newest catalogue and its updates.
 
     Args:
@@ -97,20 +97,20 @@ def build(first: Sequence[np.ndarray], updates: Sequence[tuple[int, np.ndarray, 
         updates: later changes in the order of time: the first row for which they count, items int32 [m], and their
             categories int32 [m, C].
     """
-    tables = [*first, *(after for _, _, after in updates)]
-    width = max((table.shape[1] for table in tables), default=0)
-    padded = [np.pad(table, ((0, 0), (0, width - table.shape[1])), constant_values=-1) for table in tables]
+    pieces = [*first, *(after for _, _, after in updates)]
+    width = max((piece.shape[1] for piece in pieces), default=0)
+    padded = [np.pad(piece, ((0, 0), (0, width - piece.shape[1])), constant_values=-1) for piece in pieces]
     newest = torch.from_numpy(np.concatenate(padded[: len(first)]).astype(np.int64))
     kept = []
-    for (row, numbers, _), table in zip(updates, padded[len(first) :], strict=True):
-        items, after = torch.from_numpy(numbers).long(), torch.from_numpy(table).long()
+    for (row, numbers, _), given in zip(updates, padded[len(first) :], strict=True):
+        items, after = torch.from_numpy(numbers).long(), torch.from_numpy(given).long()
         kept.append(Update(row, items, after, newest[items]))
         newest[items] = after
     return newest, tuple(kept)
 
 
 #: The newest catalogue, int64 [items, C] padded with -1, and the updates that led to it, the oldest first.
-Tables = tuple[Tensor, tuple[Update, ...]]
+Catalogue = tuple[Tensor, tuple[Update, ...]]
 
 
 def as_of(row: int, newest: Tensor, updates: Sequence[Update]) -> Tensor:
@@ -118,10 +118,10 @@ def as_of(row: int, newest: Tensor, updates: Sequence[Update]) -> Tensor:
     later = [update for update in updates if update.row > row]
     if not later:
         return newest
-    table = newest.clone()
+    earlier = newest.clone()
     for update in reversed(later):
-        table[update.items] = update.before.to(table.device)
-    return table
+        earlier[update.items] = update.before.to(earlier.device)
+    return earlier
 
 
 def changes(known: np.ndarray, given: np.ndarray) -> np.ndarray:
@@ -133,8 +133,7 @@ def changes(known: np.ndarray, given: np.ndarray) -> np.ndarray:
     """
     width = max(known.shape[1], given.shape[1])
     one, other = (
-        np.sort(np.pad(table, ((0, 0), (0, width - table.shape[1])), constant_values=-1), axis=1)
-        for table in (known, given)
+        np.sort(np.pad(ids, ((0, 0), (0, width - ids.shape[1])), constant_values=-1), axis=1) for ids in (known, given)
     )
     changed: np.ndarray = (given >= 0).any(axis=1) & (one != other).any(axis=1)
     return changed

@@ -28,7 +28,7 @@ class Columns(NamedTuple):
         label: uint8 [n], 1 for a positive interaction.
         time: int64 [n], non-decreasing in a stream.
         history_end: int32 or int64 [n], the row's history ends (exclusive) at this offset of ``sequence``.
-        history_length: uint8, int16 or int32 [n], how many entries before that offset belong to it.
+        history_length: uint8, int16 or int32 [n], the number of entries before that offset that belong to the row.
         sequence: int32 [entries], the items that enter histories, grouped by user, oldest first.
         context: categorical features, int32 [n] each.
     """

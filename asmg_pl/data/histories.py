@@ -17,9 +17,9 @@ class Past(NamedTuple):
 
     Attributes:
         items: int32 [entries], grouped by user in ascending order, oldest first.
-        earlier: int64 [users], the number of a user's entries that are earlier than ``moment``.
-        same_moment: int64 [users], the number of entries after these, which have the time ``moment``.
-        moment: the last time before these rows; the first rows may have the same time.
+        earlier: int64 [users], the number of a user's entries that are earlier than all of these rows.
+        same_moment: int64 [users], the number of entries after them that have the same time as the first of these rows.
+        moment: the last time of the earlier rows; the first of these rows may have the same time.
     """
 
     items: np.ndarray

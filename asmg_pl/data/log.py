@@ -83,7 +83,7 @@ class InteractionLog:
     def from_frame(
         cls, rows: pl.DataFrame, categories: pl.DataFrame | None = None, positive_history: bool = True
     ) -> InteractionLog:
-        """Build a log from a table of interactions.
+        """Build a log from a frame of interactions.
 
         Args:
             rows: columns ``user``, ``item`` (integers or strings), ``label`` (0 or 1) and ``time`` (integer). Rows of
@@ -211,7 +211,7 @@ class InteractionLog:
         return found
 
     def known(self, rows: int) -> tuple[int, int]:
-        """The numbers of users and items up to this row, those of ``before`` included; larger ids are new."""
+        """The numbers of users and items in the first ``rows`` rows, with those of ``before``; larger ids are new."""
         last = max(mark for mark in self.landmarks if mark <= rows)
         users, items = self.landmarks[last]
         for part in self.between(last, rows).parts:

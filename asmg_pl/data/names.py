@@ -22,18 +22,18 @@ class Names:
             names: distinct names in the order of their ids; by default none.
         """
         self.what = what
-        self._table = pl.DataFrame() if names is None else _table(names.alias("name"), first=0)
+        self._numbered = pl.DataFrame() if names is None else _numbered(names.alias("name"), first=0)
 
     def __len__(self) -> int:
-        return len(self._table)
+        return len(self._numbered)
 
     def since(self, first: int) -> pl.Series:
         """The names of the ids from ``first`` on."""
-        return self._table["name"][first:] if len(self) else pl.Series("name", [], pl.String)
+        return self._numbered["name"][first:] if len(self) else pl.Series("name", [], pl.String)
 
-    def without(self, table: pl.DataFrame, column: str) -> pl.DataFrame:
+    def without(self, frame: pl.DataFrame, column: str) -> pl.DataFrame:
         """The rows of a frame whose name in ``column`` has no id yet."""
-        return table.join(self._table, left_on=column, right_on="name", how="anti", maintain_order="left")
+        return frame.join(self._numbered, left_on=column, right_on="name", how="anti", maintain_order="left")
 
     def number(self, names: pl.Series) -> tuple[np.ndarray, Names]:
         """Number names: their ids, int32 [n], and the names including the new ones.
@@ -45,19 +45,19 @@ class Names:
         names = plain(names, self.what).alias("name")
         if names.is_empty():
             return np.zeros(0, np.int32), self
-        if len(self) and names.dtype != self._table["name"].dtype:
+        if len(self) and names.dtype != self._numbered["name"].dtype:
             was, now = (
-                "integers" if kind.is_integer() else "strings" for kind in (self._table["name"].dtype, names.dtype)
+                "integers" if kind.is_integer() else "strings" for kind in (self._numbered["name"].dtype, names.dtype)
             )
             raise DataError(f"column {self.what!r} held {was} so far and holds {now} now: cast it to what it was")
         distinct = names.unique(maintain_order=True).to_frame()
         # Join the distinct names of this call with all names once; the rows are then joined with the distinct names
         # only.
-        known = self._table.join(distinct, on="name", how="semi") if len(self) else _table(names.clear(), first=0)
-        new = _table(distinct.join(known, on="name", how="anti", maintain_order="left")["name"], first=len(self))
+        known = self._numbered.join(distinct, on="name", how="semi") if len(self) else _numbered(names.clear(), first=0)
+        new = _numbered(distinct.join(known, on="name", how="anti", maintain_order="left")["name"], first=len(self))
         ids = names.to_frame().join(pl.concat([known, new]), on="name", how="left", maintain_order="left")["id"]
         grown = Names(self.what)
-        grown._table = pl.concat([self._table, new]) if len(self) else new
+        grown._numbered = pl.concat([self._numbered, new]) if len(self) else new
         return ids.to_numpy().copy(), grown
 
 
@@ -81,5 +81,5 @@ def plain(names: pl.Series, what: str) -> pl.Series:
     raise DataError(f"column {what!r} of the stream holds {names.dtype}: cast it to integers or strings")
 
 
-def _table(names: pl.Series, first: int) -> pl.DataFrame:
+def _numbered(names: pl.Series, first: int) -> pl.DataFrame:
     return pl.DataFrame({"name": names, "id": np.arange(first, first + len(names), dtype=np.int32)})

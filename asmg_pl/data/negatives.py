@@ -64,6 +64,7 @@ class Interactions:
         pairs, order = torch.sort(user.long() * items + item, stable=True)
         first = torch.ones_like(pairs, dtype=torch.bool)
         first[1:] = pairs[1:] != pairs[:-1]
+        # Ids are numbered by first appearance, so the largest id so far tells how many items have appeared.
         there = item.long().cummax(0).values + 1 if len(item) else item.long()
         counts = torch.arange(1, int(there[-1]) + 1 if len(there) else 1, device=item.device)
         appeared = torch.searchsorted(there, counts)
@@ -76,6 +77,7 @@ class Interactions:
     def met(self, user: Tensor, item: Tensor, time: Tensor) -> Tensor:
         """Whether each user has interacted with each item up to and including each time, bool [n]."""
         pair = user * self.items + item
+        # Beyond the last pair there is no place to look at; the last one is then another pair, as it should be.
         place = torch.searchsorted(self.pairs, pair).clamp_(max=len(self.pairs) - 1)
         return (self.pairs[place] == pair) & (self.since[place] <= time)
 
@@ -117,6 +119,7 @@ class Interactions:
         begin = torch.searchsorted(self.pairs, user * self.items)
         end = torch.searchsorted(self.pairs, user * self.items + candidates)
         row = torch.repeat_interleave(torch.arange(len(user), device=user.device), end - begin)
+        # The pairs of a user are neighbours: count from 0 within each user's candidates that were ever met.
         within = torch.arange(len(row), device=user.device) - torch.repeat_interleave(
             (end - begin).cumsum(0) - (end - begin), end - begin
         )

@@ -32,7 +32,7 @@ from asmg_pl.checkpoints.digest import digest_of_file
 from asmg_pl.checkpoints.io import WALK, AtomicCheckpointIO, Entries, read_checkpoint
 from asmg_pl.checkpoints.values import Flaw, tensor
 from asmg_pl.distributed.layout import Layout
-from asmg_pl.distributed.reader import Reader, part_names, tensors_in
+from asmg_pl.distributed.reader import Reader, file_names, tensors_in
 from asmg_pl.errors import CheckpointError
 from asmg_pl.system.files import PARTIAL, not_written, storage_reason, written_whole
 
@@ -87,10 +87,10 @@ def write(checkpoint: dict[str, Any], folder: Path, entries: ShardedEntries) -> 
         full, rest = value.split([layout.full * layout.own, layout.rest], axis)
         key = "/".join(map(str, place))
         if layout.full:
-            tables[f"full/{key}"] = _part(full, layout.full, layout, axis)
+            tables[f"full/{key}"] = _cut(full, layout.full, layout, axis)
         if layout.rows % layout.shards:
             padding = rest.new_zeros(*rest.shape[:axis], layout.own - layout.rest, *rest.shape[axis + 1 :])
-            tables[f"rest/{key}"] = _part(torch.cat([rest, padding], axis), 1, layout, axis)
+            tables[f"rest/{key}"] = _cut(torch.cat([rest, padding], axis), 1, layout, axis)
         return None
 
     plain = _mapped(checkpoint, take)
@@ -102,7 +102,7 @@ def write(checkpoint: dict[str, Any], folder: Path, entries: ShardedEntries) -> 
         dist.barrier()
         _save(tables, partial)
         plain["files"] = _merged(
-            {name: digest_of_file(partial / name) for name in part_names(partial, dist.get_rank())}
+            {name: digest_of_file(partial / name) for name in file_names(partial, dist.get_rank())}
         )
         if first:
             AtomicCheckpointIO().save_checkpoint(plain, partial / WALK)
@@ -155,7 +155,7 @@ def read(path: Path, entries: ShardedEntries) -> dict[str, Any]:
     held: dict[Place, Tensor] = {}  # without the padding
     for key, entry in tensors_in(path).items():
         kind, *keys = key.split("/")
-        place = tuple(int(part) if part.isdigit() else part for part in keys)
+        place = tuple(int(name) if name.isdigit() else name for name in keys)
         table, axis = entries.find(place) or (key, 0)
         layout = _layout_then(path, table, entries, saved)
         if place not in rows:
@@ -164,7 +164,7 @@ def read(path: Path, entries: ShardedEntries) -> dict[str, Any]:
             held[place] = rows[place].narrow(axis, 0, layout.held)
             _put(checkpoint, place, held[place])
         full, rest = rows[place].split([layout.full * layout.own, layout.own], axis)
-        tables[key] = _part(full, layout.full, layout, axis) if kind == "full" else _part(rest, 1, layout, axis)
+        tables[key] = _cut(full, layout.full, layout, axis) if kind == "full" else _cut(rest, 1, layout, axis)
     try:
         load(tables, storage_reader=Reader(path))
     except (Exception, CheckpointException) as error:  # torch raises many types of errors
@@ -189,24 +189,24 @@ def _layout_then(path: Path, table: str, entries: ShardedEntries, saved: Mapping
     """The layout that a table has in the checkpoint, for this rank and the present number of ranks."""
     if table not in entries.layouts:
         raise CheckpointError(
-            f"{path} has the rows of {table!r} shared out, which this walk has not, or with fewer rows than "
+            f"{path} has table {table!r} in shards, and this walk has it whole, or it has fewer rows than "
             "trainer.strategy.min_rows: resume with the settings of the walk that wrote it"
         )
     rows, shards = saved.get(table, (0, 0))
     if shards != entries.layouts[table].shards:
         raise CheckpointError(
-            f"{path} has the rows of {table!r} in {shards} shards, not {entries.layouts[table].shards}: give "
+            f"{path} has table {table!r} in {shards} shards, not {entries.layouts[table].shards}: give "
             f"--trainer.strategy.shards {shards}"
         )
     return replace(entries.layouts[table], rows=rows)
 
 
-def _part(rows: Tensor, places: int, layout: Layout, axis: int) -> DTensor:
+def _cut(rows: Tensor, places: int, layout: Layout, axis: int) -> DTensor:
     """Wrap rows at some places of this rank's shards, as its cut of a tensor […, places, V, …]."""
-    part = rows.unflatten(axis, (places, layout.own))
-    whole = torch.empty(*part.shape[: axis + 1], layout.shards, *part.shape[axis + 2 :], device="meta")
+    cut = rows.unflatten(axis, (places, layout.own))
+    whole = torch.empty(*cut.shape[: axis + 1], layout.shards, *cut.shape[axis + 2 :], device="meta")
     mesh = init_device_mesh(rows.device.type, (layout.ranks,))
-    return DTensor.from_local(part, mesh, [Shard(axis + 1)], shape=whole.shape, stride=whole.stride())
+    return DTensor.from_local(cut, mesh, [Shard(axis + 1)], shape=whole.shape, stride=whole.stride())
 
 
 def _put(checkpoint: dict[str, Any], place: Place, value: Tensor) -> None:

@@ -76,8 +76,8 @@ class Owners:
         distinct, places = by_owner.unique(return_inverse=True)
         distinct = distinct % layout.rows
         wanted = torch.bincount(layout.owner(distinct), minlength=layout.ranks)
-        given = self.exchange(wanted, *[[1] * layout.ranks] * 2)
-        to, of = torch.stack([wanted, given]).tolist()
+        given = self.exchange(wanted, *[[1] * layout.ranks] * 2)  # the counts go first, one number to each rank
+        to, of = torch.stack([wanted, given]).tolist()  # one wait for the device, not two
         asked = self.exchange(distinct, to, of)
         return _RemoteRequest(layout.local(asked), self, places, to, of)
 

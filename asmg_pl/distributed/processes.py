@@ -39,8 +39,8 @@ def averaged(tensors: Sequence[Tensor]) -> list[Tensor]:
     flat = torch.cat([tensor.flatten() for tensor in tensors])
     dist.all_reduce(flat)
     flat /= dist.get_world_size()
-    parts = flat.split([tensor.numel() for tensor in tensors])
-    return [part.view_as(tensor) for part, tensor in zip(parts, tensors, strict=True)]
+    pieces = flat.split([tensor.numel() for tensor in tensors])
+    return [piece.view_as(tensor) for piece, tensor in zip(pieces, tensors, strict=True)]
 
 
 @torch.no_grad()
@@ -62,7 +62,7 @@ def average_gradients(
     trained = [parameter for parameter in parameters if parameter.requires_grad]
     for parameter in trained:
         if id(parameter) in sums and parameter.grad is not None:
-            parameter.grad /= dist.get_world_size()
+            parameter.grad /= dist.get_world_size()  # a sum over all shares, of which the others take the mean
     moved = [parameter for parameter in trained if id(parameter) not in sums]
     tables = [table for table in by_rows if any(table is parameter for parameter in moved)]
     sparse = {id(table) for table in _average_rows(tables)}
@@ -77,6 +77,7 @@ def _average_rows(tables: Sequence[nn.Parameter]) -> list[nn.Parameter]:
     if not tables:
         return []
     own = [None if t.grad is None or not t.grad.is_sparse else t.grad.coalesce() for t in tables]
+    # A dense gradient on one process makes a table dense on all, so that every process sends the same messages.
     counts = torch.tensor([-1 if g is None else len(g.values()) for g in own], device=tables[0].device)
     of_all = _gathered(counts, [len(tables)] * dist.get_world_size()).view(-1, len(tables)).T.tolist()
     taken = []
@@ -93,11 +94,11 @@ def _average_rows(tables: Sequence[nn.Parameter]) -> list[nn.Parameter]:
 def _gathered(rows: Tensor, counts: Sequence[int]) -> Tensor:
     """Gather the rows of all processes in the order of ranks; the number of rows of each process is given."""
     most = max(1, *counts)
-    padded = rows.new_zeros(most, *rows.shape[1:])
+    padded = rows.new_zeros(most, *rows.shape[1:])  # an all-gather needs equal shapes
     padded[: len(rows)] = rows
     everything = rows.new_empty(most * len(counts), *rows.shape[1:])
     dist.all_gather_into_tensor(everything, padded)
-    return torch.cat([part[:count] for part, count in zip(everything.split(most), counts, strict=True)])
+    return torch.cat([piece[:count] for piece, count in zip(everything.split(most), counts, strict=True)])
 
 
 def without_reduction(model: nn.Module | None) -> AbstractContextManager[None]:

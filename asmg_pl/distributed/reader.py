@@ -54,8 +54,8 @@ def tensors_in(folder: Path) -> Mapping[str, TensorStorageMetadata]:
     metadata = read_metadata(folder)
     try:
         tensors = {name: e for name, e in metadata.state_dict_metadata.items() if isinstance(e, TensorStorageMetadata)}
-        parts = (metadata.storage_data or {}).values()
-        whole = len(tensors) == len(metadata.state_dict_metadata) and all(_there(folder, part) for part in parts)
+        pieces = (metadata.storage_data or {}).values()
+        whole = len(tensors) == len(metadata.state_dict_metadata) and all(_there(folder, piece) for piece in pieces)
     except (AttributeError, TypeError, ValueError):  # the classes are right, but their contents are damaged
         whole = False
     if not whole:
@@ -63,7 +63,7 @@ def tensors_in(folder: Path) -> Mapping[str, TensorStorageMetadata]:
     return tensors
 
 
-def part_names(folder: Path, rank: int) -> list[str]:
+def file_names(folder: Path, rank: int) -> list[str]:
     """The files of a checkpoint that a rank has written; the first rank has also written the metadata."""
     own = [path.name for path in folder.glob(f"__{rank}_*.distcp")]
     return sorted([*own, METADATA] if rank == 0 else own)
@@ -85,9 +85,9 @@ def read_metadata(folder: Path) -> Metadata:
     return metadata
 
 
-def _there(folder: Path, part: Any) -> bool:
-    file = folder / part.relative_path
-    return file.parent == folder and file.is_file() and file.stat().st_size >= part.offset + part.length
+def _there(folder: Path, piece: Any) -> bool:
+    file = folder / piece.relative_path
+    return file.parent == folder and file.is_file() and file.stat().st_size >= piece.offset + piece.length
 
 
 def _damaged(folder: Path) -> str:

@@ -34,7 +34,7 @@ def shard(module: nn.Module, layouts: Mapping[str, Layout]) -> Traffic:
             setattr(module.get_submodule(path), leaf, nn.Parameter(rows, tensor.requires_grad) if trained else rows)
     traffic = Traffic()
     owners = {name: Owners(layout, traffic) for name, layout in layouts.items()}
-    for part in module.modules():
-        if isinstance(part, Recommender):
-            part.owners = owners
+    for child in module.modules():
+        if isinstance(child, Recommender):
+            child.owners = owners
     return traffic

@@ -50,11 +50,11 @@ def check_address(url: str) -> None:
         parts = urlsplit(url)
         host, _ = (parts.hostname or "").encode("idna"), parts.port
     except ValueError as error:  # a port out of range, a bracket that is not closed, a name that cannot be encoded
-        raise DataError(f"{url} is no address ({error})") from None
+        raise DataError(f"{url} is no address of a file ({error}): give --url https://SERVER/FILE") from None
     if parts.scheme not in ("http", "https"):
         raise DataError(f"{url} is not an address that begins with https:// or http://")
     if not host:
-        raise DataError(f"{url} names no server")
+        raise DataError(f"{url} names no server: give --url https://SERVER/FILE")
     if any(letter.isspace() or not letter.isprintable() for letter in url) or not (parts.path + parts.query).isascii():
         raise DataError(f"{url!r} has blanks or letters that addresses cannot have: write them as %20 and the like")
 
@@ -88,7 +88,7 @@ def download(url: str, path: Path, limit: int | None = None) -> None:
             raise DataError(f"{url}: the server answers {error.code} {said}; give another --url") from None
         except _BROKEN as error:
             if attempt == _TRIES:
-                kept = f"; {_part(path)} keeps what has come, call again to go on" if _part(path).exists() else ""
+                kept = f"; {_part(path)} keeps the bytes so far: call again to go on" if _part(path).exists() else ""
                 raise DataError(f"{url} cannot be fetched ({error}){kept}") from None
 
 
@@ -137,7 +137,7 @@ def _fetch(url: str, path: Path, limit: int | None) -> None:
         if error.code != 416:  # the unfinished file is as long as the whole file, or longer
             raise
         part.unlink()
-        raise OSError("what had come is no part of the file") from None
+        raise OSError("the unfinished file did not fit the file of the server") from None
     with answer:
         done = _begin(answer, done, part)
         version = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
@@ -169,7 +169,7 @@ def _begin(answer: Any, done: int, part: Path) -> int:
     begins = answer.headers.get("Content-Range", f"bytes {done}-").removeprefix("bytes").strip().partition("-")[0]
     if not done or begins != str(done):
         part.unlink(missing_ok=True)
-        raise OSError(f"the server gives another part than was asked for, from byte {begins or '?'}, not {done}")
+        raise OSError(f"the server resumes at byte {begins or '?'}, not {done}")
     return done
 
 
@@ -186,7 +186,7 @@ def _receive(answer: Any, path: Path, done: int, whole: int | None, limit: int |
     free = done + shutil.disk_usage(part.parent).free - _RESERVE
     most = free if limit is None else min(limit, free)
     full = f"the disk has room for {max(0, free):,} bytes: free some, or give another --folder"
-    beyond = full if most == free else "raise --max-bytes if it should have them"
+    beyond = full if most == free else "raise --max-bytes if the file should be that large"
     if whole is not None and whole > most:
         raise DataError(f"{answer.url} has {whole:,} bytes, more than {max(0, most):,}: {beyond}")
     with part.open("ab" if done else "wb") as file, _bar(path.name, done, whole) as bar:
@@ -211,7 +211,7 @@ def _check_kind(answer: Any, name: str, begin: bytes) -> None:
         return
     text = begin.lstrip(b"\xef\xbb\xbf \t\r\n")[:200].lower()
     page = text.startswith((b"<!doctype", b"<html", b"<?xml", b"<head", b"<body"))
-    found = "a web page" if page or "html" in answer.headers.get("Content-Type", "") else "no such archive"
+    found = "a web page" if page or "html" in answer.headers.get("Content-Type", "") else "another file"
     raise DataError(f"{answer.url} is {found}, not {name}: give --url the address of the file itself")
 
 

@@ -47,17 +47,18 @@ def uniform(rows: Tensor, columns: int, *key: int | str) -> Tensor:
 
 def fraction(numbers: Tensor, *key: int | str) -> Tensor:
     """Draw a number from 0 (inclusive) to 1 (exclusive), float64 [n], for each of these numbers, int64 [n]."""
+    # 53 bits, which float64 holds exactly
     return _shifted(mix(mix(numbers * STEP + seed_of(*key)) + STEP), 11).double() * 2**-53
 
 
 @contextmanager
 def seeded(*key: int | str) -> Iterator[None]:
     """A context in which torch's CPU generator starts from ``key``. Afterwards the generator has its earlier state."""
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]):  # of the CPU alone: the generators of GPUs would be copied each time
         torch.manual_seed(seed_of(*key))
         yield
 
 
 def _shifted(values: Tensor, by: int) -> Tensor:
     """Shift the bits of int64 values to the right, with zeros from the left."""
-    return (values >> by) & ((1 << (64 - by)) - 1)
+    return (values >> by) & ((1 << (64 - by)) - 1)  # >> of a signed number repeats the sign bit

@@ -51,8 +51,8 @@ def written_whole(path: Path) -> Iterator[Path]:
 def not_written(path: Path, reason: str) -> StorageError:
     """Make the error that says why a path could not be written."""
     return StorageError(
-        f"{path} could not be written ({reason}). Nothing of it is left, and what was there before is as it was: make "
-        "room there, or see to the disk"
+        f"{path} could not be written ({reason}). No half-written file is left, and an earlier file is unchanged: make "
+        "room on the disk, or check it"
     )
 
 

@@ -257,7 +257,7 @@ def test_malformed_rows_of_the_items_count_too(write: Write, tmp_path: Path) -> 
             "who,item,when\n1,1,1\n",
             ["no column 'what' (--item)", "no column 'stars' (--rating)", "the columns are 'who', 'item', 'when'"],
         ),
-        (f"{HEADER}\n", ["no row to convert: there is none in these files"]),
+        (f"{HEADER}\n", ["no row to convert: these files have no rows"]),
         (f"{HEADER},when,x,x\n", ["column 'when' stands in the header 2 times", "column 'x' stands"]),
         (f"{HEADER}\n1,1,good,today\n", ["'stars' (--rating): none of", "'when' (--time): none of its first"]),
         (f"{HEADER}\n1,1,5,1260759144000\n", ["'when' (--time) reads like milliseconds", "give --time-unit ms"]),
@@ -320,7 +320,7 @@ def test_parquet_columns_of_unfit_types_are_refused(tmp_path: Path, column: str)
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"start": "2030-01-01"}, "no row to convert: all 3 lie outside of --start and --end"),
+        ({"start": "2030-01-01"}, "no row to convert: all 3 rows lie outside of --start and --end"),
         ({"start": "today"}, "--start 'today' is not a date"),
         ({"max_bad_rows": -1}, "--max-bad-rows must not be negative"),
         ({"append": True}, "there is no stream"),

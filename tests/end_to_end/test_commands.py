@@ -40,6 +40,8 @@ ELSEWHERE = {
     "wandb sync": "needs an account and the network",
     "asmg compare runs/all --methods configs/methods/*.yaml --tuned": "needs what tuning found; "
     "tests/experiments/test_compare_methods.py has a small one",
+    "asmg fit --config configs/demo.yaml --trainer.default_root_dir runs/mlflow": "needs the package "
+    "mlflow; tests/callbacks/test_report.py logs to it",
 }
 
 #: Documents whose commands take hours on the real streams, each shown beside the figures that it made.

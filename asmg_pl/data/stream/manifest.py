@@ -91,7 +91,9 @@ class Manifest:
             if found["format"] != FORMAT:
                 raise ValueError(f"its format is {found['format']!r}")
             if found["version"] != VERSION:
-                raise DataError(f"{path} has version {found['version']} of the format, this program reads {VERSION}")
+                raise DataError(
+                    f"{path} has version {found['version']} of the format, this program reads {VERSION}: update asmg_pl"
+                )
             parts = tuple(Part(**{**part, "digests": tuple(part["digests"])}) for part in found["parts"])
             settings = found["history"], found["carry"], found["categories"], dict(found["context"])
             manifest = cls(*settings, parts, found.get("index", ""))

@@ -11,7 +11,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from asmg_pl.data.catalogue import Tables, build
+from asmg_pl.data.catalogue import Catalogue, build
 from asmg_pl.data.columns import Columns
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.stream.digests import MEND, Intact
@@ -93,7 +93,7 @@ def map_file(path: Path, kind: np.dtype, rows: int) -> Tensor:
     Writing into the tensor changes memory only, never the file.
 
     Raises:
-        DataError: if the file is missing, cut off, or not what it should be.
+        DataError: if the file is missing, cut off or of another kind.
     """
     shape, begin, size = _header(path, kind, rows)
     dtype = torch.from_numpy(np.empty(0, kind)).dtype
@@ -155,14 +155,14 @@ def read_names(folder: Path, file: str) -> pl.Series:
 
 def names_of(folder: Path, manifest: Manifest, file: str) -> pl.Series:
     """The names in the order of their ids, as many as the manifest counts; see :func:`read_names`."""
-    tables, name = [], f"{file}.parquet"
+    frames, name = [], f"{file}.parquet"
     for part in manifest.parts:
         Intact(folder / part.folder, part.digest, lambda found: found == name)()
-        tables.append(read_table(folder / part.folder / name))
-    return pl.concat([table for table in tables if len(table)] or tables[:1])["name"]
+        frames.append(read_frame(folder / part.folder / name))
+    return pl.concat([frame for frame in frames if len(frame)] or frames[:1])["name"]
 
 
-def read_table(path: Path) -> pl.DataFrame:
+def read_frame(path: Path) -> pl.DataFrame:
     """Read a Parquet file of a stream.
 
     Raises:
@@ -175,11 +175,11 @@ def read_table(path: Path) -> pl.DataFrame:
         raise DataError(f"{path} {state}: restore it, or convert again") from None
 
 
-def read_catalogue(folder: Path, manifest: Manifest) -> Tables:
+def read_catalogue(folder: Path, manifest: Manifest) -> Catalogue:
     """Read the newest catalogue and its updates.
 
     Raises:
-        DataError: if a file is missing, cut off, or not what it should be.
+        DataError: if a file is missing, cut off or of another kind.
     """
     first, updates, before, row = [], [], 0, 0
     for part in manifest.parts:
@@ -188,7 +188,7 @@ def read_catalogue(folder: Path, manifest: Manifest) -> Tables:
         first.append(read_array(place / f"{CATALOGUE}.npy", np.dtype(np.int32), part.items - before))
         if part.updates:
             items = read_array(place / f"{CATALOGUE}-items.npy", np.dtype(np.int32), part.updates)
-            table = read_array(place / f"{CATALOGUE}-updates.npy", np.dtype(np.int32), part.updates)
-            updates.append((row, items, table))
+            after = read_array(place / f"{CATALOGUE}-updates.npy", np.dtype(np.int32), part.updates)
+            updates.append((row, items, after))
         before, row = part.items, row + part.rows
     return build(first, updates)

@@ -33,7 +33,7 @@ from asmg_pl.data.stream.reader import (
     open_stream,
     read_array,
     read_catalogue,
-    read_table,
+    read_frame,
 )
 from asmg_pl.data.stream.tails import TAIL, densely, past_of
 from asmg_pl.errors import DataError
@@ -138,7 +138,9 @@ class StreamWriter:
             return
         had, has = list(self._manifest.context), rows.columns[CONTEXT_FROM:]
         if had != has:
-            raise DataError(f"the stream in {self.folder} has the context features {had}, these rows have {has}")
+            raise DataError(
+                f"the stream in {self.folder} has the context features {had}, these rows have {has}: give the same"
+            )
         end, first = self._manifest.parts[-1].last_time, rows.item(0, "time")
         if first < end:
             earlier = (rows["time"] < end).sum()
@@ -158,8 +160,8 @@ class StreamWriter:
             catalogue = plain_catalogue(pl.concat([plain_catalogue(items).filter(said), self._waiting]))
         if catalogue is None:
             return np.zeros((len(new), 0), np.int32), None
-        table, names["categories"] = number_categories(new, catalogue, names["categories"])
-        return table, names["items"].without(catalogue, "item")
+        ids, names["categories"] = number_categories(new, catalogue, names["categories"])
+        return ids, names["items"].without(catalogue, "item")
 
     def _update_categories(self, items: pl.DataFrame | None, names: dict[str, Names]) -> tuple[np.ndarray, np.ndarray]:
         """Items of earlier rows, int32 [m], and their new categories, int32 [m, C]."""
@@ -279,4 +281,4 @@ class StreamWriter:
         Intact(index, manifest.index)()
         self._tails = read_array(index / "tails.npy", TAIL, len(self._names["users"]))
         waiting = index / "catalogue.parquet"
-        self._waiting = read_table(waiting) if waiting.exists() else None
+        self._waiting = read_frame(waiting) if waiting.exists() else None

@@ -136,8 +136,8 @@ class Dialect(NamedTuple):
         text = records["text"][0]
         if self.quote and self.quote in text:
             names = (
-                self._parts(records.lazy())
-                .select(self._unquoted(pl.col("part").explode()))
+                self._pieces(records.lazy())
+                .select(self._unquoted(pl.col("piece").explode()))
                 .collect()
                 .to_series()
                 .to_list()
@@ -160,16 +160,16 @@ class Dialect(NamedTuple):
         """
         records = self._records(block)
         if self.quote and self.quote.encode() in block.content:
-            records = self._parts(records)
-            count = pl.col("part").list.len()
+            records = self._pieces(records)
+            count = pl.col("piece").list.len()
             sound, whole = count == len(columns), pl.col("whole")
-            part = pl.col("part").list
-            value = {n: self._unquoted(part.get(columns.index(c), null_on_oob=True)) for n, c in wanted.items()}
+            piece = pl.col("piece").list
+            value = {n: self._unquoted(piece.get(columns.index(c), null_on_oob=True)) for n, c in wanted.items()}
         elif len(columns) > _WIDE:
-            records = records.with_columns(part=pl.col("text").str.split(self.delimiter))
-            count = pl.col("part").list.len()
+            records = records.with_columns(piece=pl.col("text").str.split(self.delimiter))
+            count = pl.col("piece").list.len()
             sound, whole = count == len(columns), pl.lit(True)
-            value = {n: pl.col("part").list.get(columns.index(c), null_on_oob=True) for n, c in wanted.items()}
+            value = {n: pl.col("piece").list.get(columns.index(c), null_on_oob=True) for n, c in wanted.items()}
         else:
             # Surplus fields stay together in the last one; missing fields are null.
             records = records.with_columns(pl.col("text").str.splitn(self.delimiter, len(columns) + 1).struct.unnest())
@@ -206,21 +206,21 @@ class Dialect(NamedTuple):
         joined = numbered.group_by("record", maintain_order=True).agg(
             pl.col("line").first(), pl.col("text").str.join("\n")
         )
-        joined = self._parts(joined.lazy()).filter("whole").select("line", "text", "record").collect()
+        joined = self._pieces(joined.lazy()).filter("whole").select("line", "text", "record").collect()
         apart = numbered.join(joined, on="record", how="anti").select("line", "text")
         return pl.concat([joined.select("line", "text"), apart]).sort("line").lazy()
 
-    def _parts(self, records: pl.LazyFrame) -> pl.LazyFrame:
-        """Add ``part``, the fields with a delimiter before each, and ``whole``, whether they make up the record."""
+    def _pieces(self, records: pl.LazyFrame) -> pl.LazyFrame:
+        """Add ``piece``, the fields with a delimiter before each, and ``whole``, whether they make up the record."""
         delimiter, quote = (f"\\x{{{ord(character):x}}}" for character in (self.delimiter, self.quote))
         field = f"{delimiter}(?:{quote}(?:[^{quote}]|{quote}{quote})*{quote}|[^{quote}{delimiter}]*)"
         text = pl.lit(self.delimiter) + pl.col("text")
-        whole = pl.col("part").list.join("").str.len_bytes() == text.str.len_bytes()
-        return records.with_columns(part=text.str.extract_all(field)).with_columns(whole=whole)
+        whole = pl.col("piece").list.join("").str.len_bytes() == text.str.len_bytes()
+        return records.with_columns(piece=text.str.extract_all(field)).with_columns(whole=whole)
 
-    def _unquoted(self, part: pl.Expr) -> pl.Expr:
-        """The content of a field: its part without delimiter and quotes."""
-        field = part.str.slice(1)
+    def _unquoted(self, piece: pl.Expr) -> pl.Expr:
+        """The content of a field: its piece without delimiter and quotes."""
+        field = piece.str.slice(1)
         inner = (
             field.str.slice(1).str.strip_suffix(self.quote).str.replace_all(self.quote * 2, self.quote, literal=True)
         )
