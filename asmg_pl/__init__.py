@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 # At once, although the other names wait: a function that was looked up later would be hidden by its module, whose name
 # it has. The module itself imports nothing that takes long.
 from asmg_pl.walk import Walk, walk
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # a library only logs: whoever uses it shows the log
 
 if TYPE_CHECKING:
     from asmg_pl.callbacks import PeriodLoop

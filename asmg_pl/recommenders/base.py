@@ -76,9 +76,9 @@ class Request:
     """Ids whose vectors are wanted, from a table whose rows are all at hand.
 
     Attributes:
-        rows: the rows of the table that are needed, int64 of any shape.
+        rows: which rows of the table at hand are needed, int64 of any shape.
         elsewhere: rows of the mini-batch that other processes ask their own copy of the table for.
-        known: a row number; no row from it on is asked for. ``None`` if all rows may be asked for.
+        known: no row of the table from here on is asked for; ``None`` if all may be.
 
     Example:
         >>> request = Request(torch.tensor([4, 2, 4]))
@@ -188,7 +188,7 @@ class Recommender(nn.Module, ABC):
         return self.score(batch, lookups)
 
     def requests(self, batch: Batch) -> dict[str, Request]:
-        """The request of the batch to each table, through its owner if it has one; see :attr:`owners`."""
+        """What the batch asks each table for; see :attr:`owners`."""
         here = partial(Request, elsewhere=batch.total - len(batch.label))
         asked = self.lookups(batch)
         return {n: self.owners.get(n, partial(here, known=self.rows_known(n)))(ids) for n, ids in asked.items()}

@@ -7,13 +7,13 @@ from torch import Tensor
 
 
 def touched_rows(ids: list[Tensor], table_rows: int, elsewhere: int = 0) -> tuple[Tensor, list[Tensor]]:
-    """The distinct ids of several tensors, int64 [n], and the place of each id among them.
+    """The distinct ids among several tensors of ids, int64 [n], and where in it each id stands.
 
     A table much smaller than the number of ids is touched whole: sorting the ids would take longer than its rows.
 
     Args:
-        ids: the ids that rows of mini-batches ask for, int64 [B, …] each.
-        table_rows: the number of rows of the table.
+        ids: for rows of mini-batches, int64 [B, …] each.
+        table_rows: rows of the table.
         elsewhere: rows of the same mini-batches that other processes have. Their ids count too, so that all processes
             touch a table whole, or none.
     """
