@@ -51,9 +51,11 @@ class ADER(Updater):
         exemplar_weight: λ_t.
 
     Example:
-        >>> method = ADER(Sizes(users=9, items=9), exemplar_share=0.3)
-        >>> [phase.name for phase in method.phases(14)]
-        ['score', 'herd', 'update']
+        >>> from asmg_pl.data.sources import DriftingStream
+        >>> log = DriftingStream(users=9, items=9, rows=99, categories=3).read(None)
+        >>> method = ADER(log.sizes, exemplar_share=0.3)
+        >>> method.features(log.batch(torch.arange(5), history_size=3)).shape  # 8 numbers for each of three tables
+        torch.Size([5, 24])
     """
 
     def __init__(self, sizes: Sizes, exemplar_share: float = 0.3, distillation: float = 1.0, **base: Any) -> None:
