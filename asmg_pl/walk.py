@@ -143,10 +143,12 @@ def walk(
         [(3, 'selection', 100), (4, 'test', 100), (5, 'test', 100)]
     """
     import copy
+    from inspect import isroutine
 
     from lightning.pytorch import seed_everything
     from lightning.pytorch.utilities.seed import isolate_rng
 
+    from asmg_pl.callbacks.given import GivenConfig, configuration
     from asmg_pl.data import PeriodDataModule
     from asmg_pl.errors import ConfigError, UserError
     from asmg_pl.system.quiet import quiet
@@ -159,6 +161,7 @@ def walk(
     try:
         with quiet(), isolate_rng():
             seed_everything(data.seed, verbose=False)
+            method = updater
             if not isinstance(updater, Updater):
                 updater = updater(data.sizes)
                 if not isinstance(updater, Updater):
@@ -167,7 +170,11 @@ def walk(
                 raise ConfigError("this updater has walked already: give its class, as in walk(ASMG, data)")
             checkpoint = _checkpoint(folder, resume)
             bar = trainer.pop("enable_progress_bar", None) is not False
-            runner = _trainer(folder, _callbacks(folder, until, overwrite, bar, callbacks), trainer)
+            made = _callbacks(folder, until, overwrite, bar, callbacks)
+            if folder is not None:
+                # Of a function, such as a lambda, only the updater that it made tells the settings.
+                made.append(GivenConfig(configuration(updater if isroutine(method) else method, data, trainer)))
+            runner = _trainer(folder, made, trainer)
             runner.fit(updater, data, ckpt_path=checkpoint)
     except UserError as error:
         if "--" in str(error):

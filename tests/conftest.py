@@ -62,7 +62,7 @@ def short_walk() -> Walk:
         source = DriftingStream(users=15, items=20, rows=420, categories=3)
         data = PeriodDataModule(source, periods=Late(7) if late else EqualCounts(7), batch_size=16, history_size=5)
         updater = method(data.sizes, pretrain_periods=2, pretrain_epochs=2, test_from=6, **options)
-        quiet = {"accelerator": "cpu", "enable_progress_bar": False}
+        quiet: dict[str, Any] = {"accelerator": "cpu", "enable_progress_bar": False}
         return asmg_pl.walk(updater, data, until=until, precision=precision, **quiet).updater
 
     return walk

@@ -26,7 +26,7 @@ SINGLE = (
     "metrics.results.PeriodResult",
     "walk",
 )
-WITHOUT = {"BrokenRule", "Phase"}  # an error, and what updaters make by their methods
+WITHOUT = {"BrokenRule", "Phase"}  # an error; and what the methods of an updater make
 
 
 def names() -> list[str]:

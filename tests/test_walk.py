@@ -19,7 +19,8 @@ import asmg_pl
 from asmg_pl import ASMG, DriftingStream, EqualCounts, IncrementalUpdate, PeriodDataModule, PeriodLoop, walk
 from asmg_pl.callbacks import PhaseCheckpoint, ServingExport
 from asmg_pl.cli.main import main
-from asmg_pl.errors import ConfigError, UserError
+from asmg_pl.data.negatives import Fresh
+from asmg_pl.errors import CheckpointError, ConfigError, UserError
 from asmg_pl.metrics.results import mean_over
 
 UPDATER = partial(ASMG, window=2, pretrain_periods=2, pretrain_epochs=2, test_from=6)
@@ -105,6 +106,43 @@ def test_an_earlier_walk_is_replaced_only_if_that_is_asked_for(tmp_path: Path) -
         walk(UPDATER, stream(), tmp_path, until=3)
     assert "resume=True" in caught.value.__notes__[0]
     walk(UPDATER, stream(), tmp_path, until=3, overwrite=True)
+
+
+def test_a_resumed_walk_has_the_settings_that_it_began_with(tmp_path: Path) -> None:
+    walk(UPDATER, stream(), tmp_path, until=3)
+    changed: list[tuple[Callable[..., Any], str]] = [
+        (partial(UPDATER, learning_rate=0.01), "model.init_args.learning_rate was 0.001 and is now 0.01"),
+        (partial(UPDATER, weights="uniform"), "model.init_args.weights was linear and is now uniform"),
+        (lambda sizes: UPDATER(sizes, gradient_clip=1.0), "model.init_args.gradient_clip was None and is now 1.0"),
+    ]
+    for other, named in changed:
+        with pytest.raises(CheckpointError, match=named):
+            walk(other, stream(), tmp_path, until=4, resume=True)
+    with pytest.raises(CheckpointError, match=r"data\.negatives was None and is now"):
+        walk(UPDATER, stream(negatives=Fresh()), tmp_path, until=4, resume=True)
+    walk(UPDATER, stream(scoring_batch_size=7), tmp_path, until=4, resume=True)  # which changes no number
+
+
+def test_the_command_line_goes_on_with_a_walk_from_python(
+    walked: asmg_pl.Walk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walk(UPDATER, stream(), tmp_path, until=4)
+    arguments = ["asmg", "fit", *SAME_ON_THE_COMMAND_LINE, "--trainer.default_root_dir", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", [*arguments, "--loop.until", "5", "--ckpt_path", "last"])
+    main()
+    assert walk(UPDATER, stream(), tmp_path, resume=True).frame().equals(walked.frame())
+
+
+def test_its_configuration_is_one_that_the_command_line_reads(
+    walked: asmg_pl.Walk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    walk(UPDATER, stream(), tmp_path / "python", until=3)
+    config, folder = str(tmp_path / "python" / "config.yaml"), str(tmp_path / "command")
+    arguments = ["asmg", "fit", "--config", config, "--trainer.default_root_dir", folder, "--loop.until", "4"]
+    monkeypatch.setattr(sys, "argv", arguments)
+    main()
+    found = pl.read_csv(tmp_path / "command" / "metrics.csv")
+    assert found["serving_auc"].to_list() == walked.frame()["serving_auc"].to_list()[:2]
 
 
 def test_what_a_walk_has_come_to(walked: asmg_pl.Walk) -> None:

@@ -39,6 +39,15 @@ class RunConfig(SaveConfigCallback):
         """The whole resolved configuration as ``config.yaml`` has it: nested plain values."""
         return yaml.safe_load(self.parser.dump(self.config, skip_unset=False))
 
+    @property
+    def nested(self) -> dict[str, Any]:
+        """The whole resolved configuration as the parser has it: nested values."""
+        return self.config.as_dict()
+
+    def write(self, path: Path) -> None:
+        """Write the configuration as YAML."""
+        self.parser.save(self.config, str(path), skip_unset=False, overwrite=True, multifile=self.multifile)
+
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Write nothing yet: the run may still be refused."""
 
@@ -49,7 +58,7 @@ class RunConfig(SaveConfigCallback):
         if self._machine and (line := changed_machine(self._machine, machine(trainer))):
             log.warning(line)
         with written_whole(Path(trainer.default_root_dir) / self.config_filename) as partial:
-            self.parser.save(self.config, str(partial), skip_unset=False, overwrite=True, multifile=self.multifile)
+            self.write(partial)
         write_provenance(Path(trainer.default_root_dir), trainer.datamodule)  # type: ignore[attr-defined]
         for logger in trainer.loggers:
             logger.log_hyperparams(described(trainer))
@@ -74,7 +83,7 @@ class RunConfig(SaveConfigCallback):
 
     def _settings(self, trainer: Trainer) -> dict[str, Any]:
         """The settings that bear on results; the precision is the one in force, which a plugin may have set."""
-        return shared_settings(self.config.as_dict()) | {"trainer.precision": str(trainer.precision)}
+        return shared_settings(self.nested) | {"trainer.precision": str(trainer.precision)}
 
 
 def described(trainer: Trainer) -> dict[str, Any]:

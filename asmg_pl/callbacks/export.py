@@ -1,4 +1,4 @@
-"""The serving model of each period as files that another program can map into memory."""
+"""Export of the serving model: files per period, which another program can map into memory."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ CHUNK = 65536
 class ServingExport(Callback):
     """Writes ``serving/after-period-PPPPPP/NAME.npy`` into the run folder, one array per parameter.
 
-    NAME is the parameter's name in the recommender's ``state_dict``. Tables are written a chunk of rows at a time,
-    straight from the device, so that no second copy of the model is in memory; a folder appears when it is whole.
+    NAME is the parameter's name in the recommender's ``state_dict``. Tables are written in chunks of rows, straight
+    from the device, so that there is no second copy of the model in memory. A folder appears when it is whole.
     ``numpy.load(FILE, mmap_mode="r")`` opens an array of any size at once.
 
     Example:
@@ -55,7 +55,7 @@ class ServingExport(Callback):
         self.keep = keep
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse what cannot be written.
+        """Refuse to export tables that are shared out among ranks.
 
         Raises:
             ConfigError: if no rank has whole tables.
@@ -87,7 +87,7 @@ class ServingExport(Callback):
 def write_array(values: Tensor, path: Path) -> None:
     """Write a tensor as a ``.npy`` file, a chunk of rows at a time.
 
-    Not through mapped memory: where the disk is full, writing to that ends the process without a word.
+    The file is not written through mapped memory, since a full disk would then end the process without a message.
     """
     dtype = np.dtype(str(values.dtype).removeprefix("torch."))
     header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": tuple(values.shape)}

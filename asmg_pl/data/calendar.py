@@ -1,4 +1,4 @@
-"""Cutting time by the clock: calendar periods, and boundaries of one's own. Times are seconds since 1970.
+"""Cutting time by the clock: periods of the calendar, and between given times. Times are seconds since 1970.
 
     rows      · ··  ·   ·· ·      ·     · ·· ·
 calendar   │ Mon    │ Tue    │ Wed    │ Thu    │ Fri       a period may be empty
@@ -18,20 +18,21 @@ from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.periods import Periods
 from asmg_pl.errors import ConfigError
 
-#: More periods than anybody walks; a stream whose times are not in seconds makes that many.
+#: The most periods; only a stream whose times are not in seconds has more.
 MOST = 1_000_000
 _LATEST = 253_402_300_799  # the end of the year 9999
 _HOUR = 3600
 
 
 class Calendar(Periods):
-    """Hours, days, weeks, … by the clock of a time zone.
+    """Hours, days, weeks and so on, by the clock of a time zone.
 
-    A day is the zone's own, which has 23 or 25 hours when the clock changes. Periods of hours that divide a day begin
-    at the same hours of every day, 6h at 0, 6, 12 and 18 o'clock, so that the one in which the clock changes is longer
-    or shorter; an hour that the clock shows twice counts twice. A day that the clock leaves out is no period. Other
-    lengths, as 5h or 36h, are always the same. A period's end is that of the calendar, so that a stream which grows is
-    cut further in the same way. The period in which the stream ends waits, since more of its rows may come.
+    Days are days of the zone, which have 23 or 25 hours when the clock changes. Periods of hours that divide a day
+    begin at the same hours every day: periods of 6h begin at 0, 6, 12 and 18 o'clock. The period in which the clock
+    changes is longer or shorter; an hour that the clock shows twice counts twice. A day that the clock leaves out is no
+    period. Periods of other lengths, such as 5h or 36h, are all equally long. Periods end with the calendar, so that a
+    growing stream is cut further in the same way. The period in which the stream ends waits, since more of its rows may
+    come.
 
     Example:
         >>> hours = [0, 5, 23, 24, 50, 71, 72]
@@ -48,13 +49,13 @@ class Calendar(Periods):
         """Choose the calendar.
 
         Args:
-            every: length of a period: a number and a unit out of m (minutes), h, d, w (from Monday), mo, q and y.
-            time_zone: the zone by whose clock days begin, as in ``Europe/Oslo``.
+            every: the length of a period, a number and a unit: m (minutes), h, d, w (from Monday), mo, q or y.
+            time_zone: the time zone of the clock, as in ``Europe/Oslo``.
             include_last: whether the period in which the stream ends is walked too. If the stream then gets more rows
                 of that period, the walk cannot go on.
 
         Raises:
-            ConfigError: if there is no such length or time zone.
+            ConfigError: if the length or the time zone does not exist.
         """
         self.every = every
         self.time_zone = time_zone
@@ -89,8 +90,8 @@ class Calendar(Periods):
 class Boundaries(Periods):
     """Periods between given times.
 
-    Rows before the first time belong to no period, but are in the histories of later rows; so are those from the last
-    time on, which wait until further times are given.
+    Rows before the first time belong to no period, but are in the histories of later rows. Rows from the last time on
+    wait until further times are given.
 
     Example:
         >>> hours = [0, 5, 23, 24, 50, 71, 72]
@@ -105,9 +106,9 @@ class Boundaries(Periods):
         """Give the times.
 
         Args:
-            times: where periods begin and, the last one, end: dates (``2014-01-31``), dates with a time
-                (``2014-01-31 18:00``), or seconds since 1970; ascending.
-            time_zone: the zone whose clock shows these dates and times.
+            times: the beginnings of the periods and the end of the last one, ascending: dates (``2014-01-31``), dates
+                with a time (``2014-01-31 18:00``), or seconds since 1970.
+            time_zone: the time zone of these dates and times.
 
         Raises:
             ConfigError: if a time cannot be read, they do not ascend, or there are fewer than two.
@@ -143,7 +144,7 @@ def _span(log: InteractionLog) -> tuple[int, int]:
 
 
 def _begins(first: int, last: int, every: str, time_zone: str) -> list[int]:
-    """Where the calendar's periods begin, from that of ``first`` to that of ``last``, seconds since 1970, ascending."""
+    """The beginnings of the calendar's periods with ``first`` to ``last``, in seconds since 1970, ascending."""
     try:
         utc = pl.from_epoch(pl.Series([first, last], dtype=pl.Int64), time_unit="s").dt.replace_time_zone("UTC")
         shown = utc.dt.convert_time_zone(time_zone).dt.replace_time_zone(None)
@@ -177,11 +178,11 @@ def _check_number(periods: int, first: int, last: int, every: str) -> None:
 
 
 def _by_hour(shown: pl.Series, every: str, length: int, time_zone: str) -> pl.Series:
-    """Periods that begin at the same hours of the clock each day, from the day before to the day after."""
+    """The beginnings of periods at the same hours every day, from the day before to the day after the stream."""
     days = shown.dt.truncate("1d")
     grid = pl.datetime_range(days.dt.offset_by("-1d")[0], days.dt.offset_by("2d")[1], every, eager=True)
     once = moments(grid, time_zone)
-    # An hour that the clock shows twice is two hours; of longer periods, the one around it is longer.
+    # An hour that the clock shows twice is two periods of an hour; a longer period around it is only longer.
     return pl.concat([once, moments(grid, time_zone, last=True)]) if length <= _HOUR else once
 
 
@@ -207,7 +208,7 @@ def _shown(time: int) -> str:
 
 
 def _continued(boundaries: list[int], known: Sequence[int]) -> list[int]:
-    """The boundaries, if an earlier walk's are the first of them."""
+    """The boundaries, if they begin with the boundaries of the earlier walk."""
     if boundaries[: len(known)] != list(known):
         raise ConfigError(
             "the stream's earlier rows were cut into other periods when the checkpoint was made: go on with its "

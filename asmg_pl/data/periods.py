@@ -1,7 +1,8 @@
 """Cutting time: where one period of the stream ends and the next begins.
 
-Periods are numbered from 1. With boundaries ``[b_0, b_1, …, b_P]``, period ``t`` holds rows ``b_{t-1} … b_t - 1``. By
-numbers of rows here, by the clock in :mod:`asmg_pl.data.calendar`, where a period may have no row.
+Periods are numbered from 1. With boundaries ``[b_0, b_1, …, b_P]``, period ``t`` holds rows ``b_{t-1} … b_t - 1``. The
+classes here cut by numbers of rows. The classes of :mod:`asmg_pl.data.calendar` cut by the clock, so that a period may
+have no rows.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ class Periods(ABC):
 
         Args:
             log: the stream, sorted by time.
-            known: boundaries of an earlier walk over this stream, which has grown since. They are kept, and the rows
+            known: the boundaries of an earlier walk over this stream, which has grown since. They stay, and the rows
                 after them are cut into further periods.
         """
 
 
 class EqualCounts(Periods):
-    """A fixed number of periods with equally many rows; the remainder waits at the end (method's protocol).
+    """A fixed number of periods with equally many rows. The remaining rows wait at the end, as in the ASMG paper.
 
     Example:
         >>> from asmg_pl.data.sources import DriftingStream
@@ -51,8 +52,8 @@ class EqualCounts(Periods):
         """Cut into equal counts.
 
         Args:
-            count: number of periods. A stream that has grown since an earlier walk keeps that walk's period size and
-                gets more periods.
+            count: number of periods. When a stream has grown since an earlier walk, its periods keep their size, and
+                there are more of them.
         """
         if count < 1:
             raise ConfigError(f"periods.count must be at least 1, got {count}")
@@ -70,7 +71,7 @@ class EqualCounts(Periods):
 
 
 class EqualRows(Periods):
-    """As many periods as the stream has full portions of a fixed number of rows.
+    """Periods of a fixed number of rows. The rows after the last full period wait at the end.
 
     Example:
         >>> from asmg_pl.data.sources import DriftingStream
@@ -79,7 +80,7 @@ class EqualRows(Periods):
     """
 
     def __init__(self, rows: int) -> None:
-        """Cut into portions.
+        """Cut into equal rows.
 
         Args:
             rows: rows of each period.

@@ -2,9 +2,9 @@
 
     θ_{t-k+1} … θ_t ─▶ generator ─▶ θ*_{t-k+1} … θ*_t
 
-A generator knows tensors only. It works coordinate by coordinate: a table's column is one kind of coordinate, shared
-by all of its rows; each dense coordinate is a kind of its own. Rows are independent of each other, so any subset of
-a table's rows can be generated alone.
+A generator knows tensors only. It works coordinate by coordinate. A table's column is one kind of coordinate, which all
+rows of the table share; each dense coordinate is a kind of its own. Rows are independent of each other, so that any
+rows of a table can be generated alone.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class ParameterShapes:
-    """What a generator has to generate, and from how many snapshots.
+    """The parameters that a generator generates, and the number of snapshots that it sees.
 
     Attributes:
         tables: width D of each embedding table, by name.
@@ -41,7 +41,7 @@ class Generator(nn.Module, ABC):
     """Maps windows of parameter values to generated values.
 
     Attributes:
-        hidden_size: numbers of state that are carried per coordinate from window to window, ``H``.
+        hidden_size: how many numbers of state each coordinate carries from window to window, ``H``.
 
     Example:
         One that goes on in the direction of the last two snapshots, by a learned share of the step:
@@ -67,7 +67,7 @@ class Generator(nn.Module, ABC):
 
     @property
     def computed_by(self) -> str:
-        """What computes it, the plain cells or a compiled kernel: numbers are equal up to rounding."""
+        """The name of the implementation: ``plain``, or a compiled kernel with equal numbers up to rounding."""
         return "plain"
 
     @abstractmethod
@@ -84,11 +84,11 @@ class Generator(nn.Module, ABC):
         """
 
     def generate(self, name: str, window: Tensor, hidden: Tensor) -> Tensor:
-        """The generated rows of :meth:`table` alone, float [k, n, D], by whatever way is fastest."""
+        """The generated rows of :meth:`table` without the states, float [k, n, D], by the fastest way."""
         return self.table(name, window, hidden)[0]
 
     def generate_dense(self, window: Tensor, hidden: Tensor) -> Tensor:
-        """The generated coordinates of :meth:`dense` alone, float [k, P], likewise."""
+        """The generated coordinates of :meth:`dense` without the states, float [k, P], by the fastest way."""
         return self.dense(window, hidden)[0]
 
     def advance(self, name: str, window: Tensor, hidden: Tensor) -> Tensor:
@@ -96,10 +96,13 @@ class Generator(nn.Module, ABC):
         return self.table(name, window, hidden)[1][-1]
 
     def fuse(self, device: torch.device) -> None:
-        """From now on, values and states without the other may come from a compiled kernel, equal up to rounding.
+        """Use a compiled kernel from now on, if there is one, in ``generate``, ``generate_dense`` and ``advance``.
+
+        Args:
+            device: where the parameters are.
 
         Raises:
-            OSError: if there is one that cannot be compiled.
+            OSError: if the kernel cannot be compiled.
         """
 
     @abstractmethod
@@ -115,12 +118,12 @@ class Generator(nn.Module, ABC):
         """
 
     def learned(self, name: str | None, window: Tensor, hidden: Tensor) -> dict[str, float]:
-        """How the generator works on these coordinates, in means that people can read; nothing by default.
+        """Mean quantities that tell people how the generator works on these coordinates; none by default.
 
         Args:
             name: the table, or ``None`` for the dense coordinates.
             window: values as in :meth:`table` or :meth:`dense`.
-            hidden: the state before the window, likewise.
+            hidden: the state before the window, of the shape that these methods take.
 
         Returns:
             Quantities by name.

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 def glorot_cells(groups: Sequence[int], rows: int, columns: int) -> Tensor:
     """Weights [P, rows, columns] of P = Σ groups cells, Glorot uniform group by group.
 
-    The cells of one parameter are one group, and their number counts as a receptive field: fan-in is
-    ``group · rows`` and fan-out ``group · columns``.
+    The cells of one parameter are one group. Their number counts as a receptive field: fan-in is ``group · rows`` and
+    fan-out ``group · columns``.
     """
     limits = [(6.0 / (group * (rows + columns))) ** 0.5 for group in groups]
     drawn = [torch.empty(g, rows, columns).uniform_(-x, x) for g, x in zip(groups, limits, strict=True)]
@@ -64,10 +64,18 @@ class Cells(nn.Module, ABC):
 
     @abstractmethod
     def step(self, inputs: Tensor, hidden: Tensor) -> Tensor:
-        """The next state, float [P, n, H], from u θ of each gate, float [P, n, GH], and the state before."""
+        """Take one step.
+
+        Args:
+            inputs: u θ of each gate, float [P, n, GH].
+            hidden: the state before the step, float [P, n, H].
+
+        Returns:
+            The state after the step, float [P, n, H].
+        """
 
     def units(self, value: Tensor, hidden: Sequence[Tensor]) -> list[Tensor]:
-        """The same step written unit by unit, for a compiler to fuse.
+        """Take the same step, written unit by unit so that a compiler can fuse it.
 
         Args:
             value: θ, float [P, n].
@@ -102,7 +110,7 @@ class Cells(nn.Module, ABC):
         return torch.stack(states)
 
     def learned(self, window: Tensor, before: Tensor) -> dict[str, float]:
-        """Means over all coordinates and steps that tell how the cells work; nothing by default.
+        """Means over all coordinates and steps that tell people how the cells work; none by default.
 
         Args:
             window: values, float [k, P, n].
@@ -112,7 +120,7 @@ class Cells(nn.Module, ABC):
 
 
 class GRUCells(Cells):
-    """GRU cells; their gates are z, r and g.
+    """GRU cells, whose gates are z, r and g.
 
     Example:
         >>> cells = GRUCells([3], hidden_size=2)
@@ -124,10 +132,10 @@ class GRUCells(Cells):
 
     def step(self, inputs: Tensor, hidden: Tensor) -> Tensor:
         """See :meth:`Cells.step`."""
-        zr = 2 * self.hidden_size
+        zr = 2 * self.hidden_size  # the columns of z and r, which one product computes
         z, r = torch.baddbmm(inputs[..., :zr], hidden, self.hidden_weight[..., :zr]).sigmoid().chunk(2, -1)
         g = torch.baddbmm(inputs[..., zr:], r * hidden, self.hidden_weight[..., zr:]).tanh()
-        return torch.lerp(hidden, g, z)
+        return torch.lerp(hidden, g, z)  # (1 - z) h + z g
 
     def units(self, value: Tensor, hidden: Sequence[Tensor]) -> list[Tensor]:
         """See :meth:`Cells.units`."""

@@ -2,7 +2,7 @@
 
     θ_{t-k+1} ─▶ cell ─▶ h ─▶ cell ─▶ … ─▶ h_t ─▶ output ─▶ θ*_t
 
-The cells are GRUs unless others are asked for; the generators keep the paper's name with any.
+The cells are GRUs by default. With other cells the generators keep their names.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class LinearOutput(nn.Module):
         return self.around(window, (states @ self.weight.unsqueeze(-1)).squeeze(-1))
 
     def around(self, window: Tensor, change: Tensor) -> Tensor:
-        """The same from values and w_y · h, float [k, P, n] each."""
+        """Generated values from values and w_y · h, float [k, P, n] each."""
         return change + self.bias[:, None]
 
     def units(self, value: Tensor, state: Sequence[Tensor]) -> Tensor:
-        """The same for one snapshot, float [P, n], from the units of its state, float [P, n] each."""
+        """Generated values of one snapshot, float [P, n], from the units of its state, float [P, n] each."""
         return sum((h * self.weight[:, i, None] for i, h in enumerate(state)), self.bias[:, None])
 
 
@@ -60,11 +60,11 @@ class ResidualOutput(nn.Module):
         return self.around(window, (states @ self.weight.unsqueeze(-1)).squeeze(-1))
 
     def around(self, window: Tensor, change: Tensor) -> Tensor:
-        """The same from values and w_y · h, float [k, P, n] each."""
+        """Generated values from values and w_y · h, float [k, P, n] each."""
         return window + window * self.scale[:, None] + (change + self.bias[:, None])
 
     def units(self, value: Tensor, state: Sequence[Tensor]) -> Tensor:
-        """The same for one snapshot, float [P, n], from the units of its state, float [P, n] each."""
+        """Generated values of one snapshot, float [P, n], from the units of its state, float [P, n] each."""
         change = sum((h * self.weight[:, i, None] for i, h in enumerate(state)), self.bias[:, None])
         return value + value * self.scale[:, None] + change
 
@@ -125,8 +125,9 @@ class GRUGenerator(Generator):
     def fuse(self, device: torch.device) -> None:
         """See :meth:`Generator.fuse`: C++ for GRU cells on the CPU; on a GPU ``torch.compile`` for cells of any kind.
 
-        There, a window that grows and large states stay with the plain cells.
+        On a GPU, a window that grows and large states stay with the plain cells, since compiling takes minutes.
         """
+        # A window that grows (None) has no largest number of products.
         products = (self._window or math.inf) * self._gates * self.hidden_size * (self.hidden_size + 1)
         if device.type == "cpu" and all(type(cells) is GRUCells for cells in self.cells.values()):
             self._kernel = NativeWindow(self.hidden_size)
@@ -141,7 +142,7 @@ class GRUGenerator(Generator):
         return self._kernel(self.cells[key], self.outputs[key], window, hidden)
 
     def generate_dense(self, window: Tensor, hidden: Tensor) -> Tensor:
-        """See :meth:`Generator.generate_dense`; the coordinates are one row of a table with a column for each."""
+        """See :meth:`Generator.generate_dense`. The kernel takes the coordinates for a row of P columns."""
         if self._kernel is None or self._kernel.fewest_rows > 1:
             return super().generate_dense(window, hidden)
         return self._kernel(self.cells["dense"], self.outputs["dense"], window[:, None], hidden[None])[:, 0]
@@ -157,7 +158,7 @@ class GRUGenerator(Generator):
         return generated.squeeze(-1), states.squeeze(2)
 
     def learned(self, name: str | None, window: Tensor, hidden: Tensor) -> dict[str, float]:
-        """What its cells say of themselves, see :meth:`~asmg_pl.generators.cell.Cells.learned`."""
+        """The quantities of its cells, see :meth:`~asmg_pl.generators.cell.Cells.learned`."""
         if name is None:
             key, window, hidden = "dense", window.unsqueeze(-1), hidden.unsqueeze(1)
         else:
@@ -167,7 +168,7 @@ class GRUGenerator(Generator):
 
 
 class ResidualGRU(GRUGenerator):
-    """A GRU generator that adds its output to the newest snapshot; on day one it serves the incremental model.
+    """A GRU generator that adds its output to the snapshot; until it is trained, it serves the incremental model.
 
     Example:
         >>> generator = ResidualGRU(ParameterShapes(tables={"item": 8}, dense={"bias": 1}))

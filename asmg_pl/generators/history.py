@@ -5,7 +5,8 @@
     growing   [ Θ_1 | … | Θ_t ]                a ring that gets one more slot when a push would overwrite
     hidden    h_{t-k}, per coordinate, the state before the oldest snapshot
 
-It lives where the module lives, is saved with it, and holds no gradient: snapshots are constants to the generator.
+The history is a module: it moves to devices and is saved with the updater. It holds no gradient, since snapshots are
+constants to the generator.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from asmg_pl.recommenders.base import Recommender
 
 
 class ParameterHistory(nn.Module):
-    """The last ``window`` snapshots, or all: (snapshots + hidden_size) times the size of the recommender in memory.
+    """The last ``window`` snapshots, or all of them. It takes snapshots + hidden_size times the recommender's memory.
 
-    While a growing history gets its next slot, one table's snapshots are there twice. It can be loaded from a
-    ``state_dict`` with any number of snapshots.
+    While a growing history gets its next slot, the snapshots of one table are in memory twice. A growing history can be
+    loaded from a ``state_dict`` with any number of snapshots.
 
     Attributes:
         grows: whether all snapshots are kept.
-        pushes: how many snapshots there have been.
+        pushes: how many snapshots have been taken.
 
     Example:
         >>> from asmg_pl.data import Sizes
@@ -45,13 +46,13 @@ class ParameterHistory(nn.Module):
     def __init__(
         self, recommender: Recommender, window: int | None, hidden_size: int, state_dtype: torch.dtype = torch.float32
     ) -> None:
-        """Allocate the buffers; a slot not pushed yet holds the recommender's initial values.
+        """Allocate the buffers. A slot that has not been pushed yet holds the recommender's initial values.
 
         Args:
-            recommender: whose parameters are kept.
+            recommender: the model whose parameters are kept.
             window: number of snapshots, k, at least 1; ``None`` keeps all.
             hidden_size: size of a coordinate's state, H.
-            state_dtype: of the state of tables' rows, in memory.
+            state_dtype: the type in which the state of tables' rows is kept in memory.
         """
         super().__init__()
         self.grows = window is None
@@ -80,12 +81,12 @@ class ParameterHistory(nn.Module):
     @staticmethod
     def flat(recommender: Recommender) -> Tensor:
         """A recommender's dense parameters, concatenated, float [P]."""
-        none = torch.zeros(0, device=next(recommender.parameters()).device)  # for a recommender that is tables only
+        none = torch.zeros(0, device=next(recommender.parameters()).device)  # torch.cat refuses an empty list
         return torch.cat([none, *(p.detach().flatten() for p in recommender.dense_parameters().values())])
 
     @staticmethod
     def shapes_of(recommender: Recommender, window: int | None) -> ParameterShapes:
-        """What a generator over a history of this recommender has to generate."""
+        """The shapes for a generator over a history of this recommender."""
         tables = {name: table.shape[1] for name, table in recommender.table_parameters().items()}
         dense = {name: p.numel() for name, p in recommender.dense_parameters().items()}
         return ParameterShapes(tables, dense, window)
@@ -121,6 +122,7 @@ class ParameterHistory(nn.Module):
     def rows(self, name: str, ids: Tensor) -> tuple[Tensor, Tensor]:
         """A table's rows in all snapshots, oldest first, float [k, n, D], and their state, float [n, D, H]."""
         snapshots = self.tables.get_buffer(name)
+        # One lookup in all snapshots, stacked: row i of slot s stands at s N + i.
         first = torch.tensor(self._slots(), device=ids.device)[:, None] * snapshots.shape[1]
         window = F.embedding(first + ids, snapshots.flatten(0, 1))
         hidden = self.hidden.get_buffer(name)

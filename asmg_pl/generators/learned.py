@@ -1,7 +1,7 @@
-"""What a generator has learned, in a few numbers per period that people can read.
+"""A few numbers per period that tell people what a generator has learned.
 
-Nothing of the walk depends on them. They cost one pass over the tables when the serving model has been made, with no
-matrix product, and a look at a sample of the rows. With sharded tables they are of the first rank's rows.
+The walk does not depend on them. They cost one pass over the tables when the serving model has been made, without a
+matrix product, and a look at a sample of the rows. With sharded tables they describe the rows of the first rank.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from asmg_pl.generators import Generator
 from asmg_pl.generators.history import ParameterHistory
 from asmg_pl.recommenders import Recommender
 
-#: Rows of a table that stand for all of them in what a generator says of itself, evenly spaced.
+#: Evenly spaced rows of a table that stand for all its rows in the quantities of a generator.
 SAMPLE = 1024
 
 #: Rows of a table that are compared at a time.
@@ -30,9 +30,9 @@ def learned_quantities(
 ) -> Learned:
     """Quantities by name, for each table and, as ``"dense"``, for all dense parameters together.
 
-    ``"moved"`` is how far the serving model's parameters lie from the base model's, ‖Θ*_t − Θ_t‖ / ‖Θ_t‖; the others
-    are those of :meth:`asmg_pl.generators.Generator.learned`. Only rows that have appeared count. Where a table's rows
-    are shared out among ranks, those of the first rank stand for all.
+    ``"moved"`` is the distance of the serving model's parameters from the base model's, ‖Θ*_t − Θ_t‖ / ‖Θ_t‖. The other
+    quantities come from :meth:`asmg_pl.generators.Generator.learned`. Only rows that have appeared count. Where ranks
+    share out a table's rows, the rows of the first rank stand for all.
     """
     found: Learned = {}
     served = serving.table_parameters()

@@ -13,9 +13,9 @@ from asmg_pl.generators.base import Generator, ParameterShapes
 
 
 class LinearGenerator(Generator):
-    """A weighted average of the window, without state; meant for ``weights: last``.
+    """A weighted average of the window, without state, for ``weights: last``.
 
-    Only the last position has a whole window before it and is generated; the earlier ones are the snapshots.
+    Only the last position is generated, since only it has a whole window before it. The earlier ones are the snapshots.
     Source: Peng et al. (RecSys 2021), ASMG-Linear.
 
     Example:
@@ -48,7 +48,7 @@ class LinearGenerator(Generator):
         self.logits["dense"] = nn.Parameter(torch.zeros(sum(shapes.dense.values()), shapes.window))
 
     def _average(self, key: str, window: Tensor) -> Tensor:
-        """From values [k, …, P] to the same with the last replaced by the average."""
+        """Values [k, …, P], of which the last is replaced by the average of all."""
         shares = self.logits[key].softmax(-1).T  # [k, P]
         average = torch.einsum("k...p,kp->...p", window, shares)
         return torch.cat([window[:-1], average[None]])

@@ -1,4 +1,4 @@
-"""Which tensors of a module have the rows of a table, found by what the module's parts are, whatever their names."""
+"""Finds the tensors of a module that have the rows of a table, by the classes of submodules, whatever their names."""
 
 from __future__ import annotations
 
@@ -11,21 +11,25 @@ from asmg_pl.recommenders import Recommender
 
 
 def models_in(module: nn.Module) -> Iterator[tuple[str, Recommender]]:
-    """The recommenders within a module that have tables, by their path, which is empty or ends with a dot."""
+    """The recommenders with tables within a module, each with its path, which is empty or ends with a dot."""
     for path, part in module.named_modules():
         if isinstance(part, Recommender) and "tables" in dict(part.named_children()):
             yield path and f"{path}.", part
 
 
 def histories_in(module: nn.Module) -> Iterator[tuple[str, ParameterHistory]]:
-    """The histories within a module, likewise."""
+    """The histories within a module, each with its path, which is empty or ends with a dot."""
     for path, part in module.named_modules():
         if isinstance(part, ParameterHistory):
             yield path and f"{path}.", part
 
 
 def table_entries(module: nn.Module) -> dict[str, tuple[str, int]]:
-    """By name in the module's ``state_dict``, the table whose rows a tensor has, and along which axis they stand."""
+    """The tensors that have a table's rows.
+
+    Returns:
+        By name in the module's ``state_dict``: the table, and the axis of the tensor along which the rows stand.
+    """
     entries: dict[str, tuple[str, int]] = {}
     for path, model in models_in(module):
         entries |= {f"{path}tables.{name}.weight": (name, 0) for name in model.tables}

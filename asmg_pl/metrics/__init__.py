@@ -1,4 +1,4 @@
-"""Prequential metrics: models' scores on periods that they have not been trained on."""
+"""Prequential metrics: the scores of models on periods that the models have not been trained on."""
 
 from asmg_pl.metrics.probability import calibration, log_loss, normalized_entropy, row_losses
 from asmg_pl.metrics.ranking import Ranking

@@ -1,4 +1,4 @@
-"""How good a model's probabilities are, beyond the order in which they put the rows."""
+"""The quality of a model's probabilities, beyond the order of the rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def row_losses(logits: Tensor, labels: Tensor) -> Tensor:
-    """-log p(label) of each row, float64 [N], exact where p rounds to 0 too.
+    """-log p(label) of each row, float64 [N]; it is exact even where p rounds to 0.
 
     Args:
         logits: float [N].
@@ -36,12 +36,12 @@ def log_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def normalized_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """LogLoss over that of always predicting the mean label, float64 scalar; ``nan`` unless there are both classes.
+    """LogLoss over the LogLoss of the mean label, float64 scalar; ``nan`` unless there are both classes.
 
         NE = LogLoss / -(p log p + (1-p) log(1-p)),     p the mean label
 
-    Below 1 the model says more than the mean does; unlike LogLoss, periods with other shares of positives compare.
-    Source: He et al., "Practical Lessons from Predicting Clicks on Ads at Facebook", ADKDD 2014.
+    Below 1 the model knows more than the mean. Unlike LogLoss, it compares between periods with other shares of
+    positives. Source: He et al., "Practical Lessons from Predicting Clicks on Ads at Facebook", ADKDD 2014.
 
     Args:
         logits: float [N].
@@ -59,7 +59,7 @@ def normalized_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 def calibration(logits: Tensor, labels: Tensor) -> Tensor:
     """Mean predicted probability over mean label, float64 scalar, 1 at best; ``nan`` without a positive.
 
-    Source: as :func:`normalized_entropy`.
+    Source: He et al., "Practical Lessons from Predicting Clicks on Ads at Facebook", ADKDD 2014.
 
     Args:
         logits: float [N].

@@ -1,4 +1,4 @@
-"""AUC by counting: of all rows, of groups of rows, and weighted over users (GAUC).
+"""AUC by counting, for all rows, for groups of rows, and as a weighted mean over users (GAUC).
 
     AUC = (pairs of a positive and a negative in the right order + ½ · pairs that tie) / all pairs
 
@@ -9,8 +9,8 @@ lower cells, and half against those in its own:
     negatives below                           0           1           4
     pairs won                           2 · (0 + ½)       0      1 · (4 + ½)     AUC = 5½ / (3 · 5)
 
-All counts are whole numbers until the one division at the end, so that an AUC depends neither on the order of the rows
-nor on how they were spread over mini-batches and processes.
+All counts are whole numbers until the one division at the end. So an AUC depends neither on the order of the rows nor
+on the mini-batches and processes that they were spread over.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 
 
 class Ranking:
-    """Rows in the order of a model's scores: sorted once, then asked for the AUC of any groups.
+    """Rows in the order of a model's scores. They are sorted once, and then give the AUC of any groups.
 
     Example:
         >>> ranking = Ranking(torch.tensor([0.1, 0.4, 0.4, 0.9]), torch.tensor([0, 0, 1, 1]))
@@ -35,8 +35,8 @@ class Ranking:
 
         Args:
             scores: of any real type [N], the higher the likelier. Logits do better than probabilities, which tie at 1
-                where a model is confident. Rows one of which has no number for a score have no order: every AUC is
-                then ``nan``.
+                where a model is confident. If one score is no number, the rows have no order, and
+                every AUC is ``nan``.
             labels: 0 or 1, of any type [N].
         """
         scores, self._order = scores.sort()
@@ -48,7 +48,7 @@ class Ranking:
     def auc(self) -> Tensor:
         """The area under the ROC curve, float64 scalar; ``nan`` unless there are both classes.
 
-        It is the share of (positive, negative) pairs in the right order, a tie counting one half; see Hanley and
+        It is the share of (positive, negative) pairs in the right order, where a tie counts one half; see Hanley and
         McNeil, "The Meaning and Use of the Area under a ROC Curve", Radiology 1982.
         """
         return self.auc_by_group(torch.zeros_like(self._level), 1)[0]
@@ -61,7 +61,7 @@ class Ranking:
             groups: how many groups there are; some may have no row.
         """
         cell = group[self._order] * self._levels + self._level  # [N], numbered by group, then by score
-        if groups <= 2:  # few cells can be empty: looking for those that are not would take longer
+        if groups <= 2:  # few cells can be empty, and looking for them would take longer than counting them
             cells = torch.arange(groups * self._levels, device=cell.device)  # [C]
         else:
             cells, cell = cell.unique(return_inverse=True)
@@ -79,7 +79,7 @@ class Ranking:
         return auc if self._ordered else torch.full_like(auc, torch.nan)
 
     def gauc(self, user: Tensor) -> Tensor:
-        """Mean of the users' own AUCs, weighted by their rows, float64 scalar: how well each user's rows are ordered.
+        """The mean of the users' own AUCs, weighted by their rows, float64 scalar.
 
             GAUC = Σ_u n_u · AUC_u / Σ_u n_u     over the users with both classes; ``nan`` if there is none
 

@@ -1,4 +1,4 @@
-"""What a walk has scored so far: one entry per period, model by model."""
+"""The results of a walk: one entry per period, with the scores of each model."""
 
 from __future__ import annotations
 
@@ -48,17 +48,17 @@ class PeriodResult:
     diverged: dict[str, int] = field(default_factory=dict)
 
     def flat(self) -> dict[str, Any]:
-        """One row of a table, with columns ``MODEL_METRIC`` at its end.
+        """The result as one row of a file, whose last columns are ``MODEL_METRIC``.
 
-        ``diverged`` has the models' names with blanks between them, or nothing, ``None``.
+        ``diverged`` has the names of the diverged models with blanks between them, or is ``None``.
         """
         plain = {name: value for name, value in vars(self).items() if name not in ("scores", "diverged")}
         return plain | {"diverged": " ".join(self.diverged) or None} | self.columns()
 
     def logged(self) -> dict[str, float]:
-        """One row for a logger, numbers alone: ``period``, counts as ``data/…`` and scores as ``MODEL/METRIC``.
+        """The result as numbers for a logger: ``period``, counts as ``data/…`` and scores as ``MODEL/METRIC``.
 
-        ``diverged`` is the number of models that have.
+        ``diverged`` is the number of diverged models.
         """
         counts = ("rows", "positives", "new_user_rows", "new_item_rows")
         return {
@@ -69,7 +69,12 @@ class PeriodResult:
         }
 
     def columns(self, metrics: Sequence[str] | None = None, join: str = "_") -> dict[str, float]:
-        """All scores, or those by some metrics, by model and metric joined: by default, a column of :meth:`flat`."""
+        """The scores by the names of model and metric, joined.
+
+        Args:
+            metrics: the metrics to give; by default all.
+            join: what stands between model and metric; by default the names are columns of :meth:`flat`.
+        """
         return {
             f"{model}{join}{metric}": score[metric]
             for model, score in self.scores.items()
@@ -78,10 +83,10 @@ class PeriodResult:
 
 
 def mean_over(results: Iterable[PeriodResult], split: str | None = None, join: str = "_") -> dict[str, float]:
-    """The mean over the periods, or those of one split, by column of scores.
+    """The mean scores over the periods, or over the periods of one split, by column.
 
-    What is not defined in a period is left out of its own column. A model that has diverged in one of the periods has
-    no mean, ``nan``: that over the others would look better than the model is.
+    A score that is not defined in a period is left out of the mean of its column. A model that has diverged in one of
+    the periods has the mean ``nan``, since the mean over the other periods would look better than the model is.
     """
     counted = [result for result in results if split in (None, result.split)]
     diverged = {model for result in counted for model in result.diverged}

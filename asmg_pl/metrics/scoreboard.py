@@ -1,4 +1,4 @@
-"""The scoreboard: several models' scores on several periods."""
+"""The scoreboard: the scores of several models on several periods."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from asmg_pl.metrics.scored_rows import ScoredRows
 
 
 class Scoreboard:
-    """Collects the rows of periods as models score them, and turns each period's into its result.
+    """Collects the scored rows of periods, and turns the rows of a period into its result.
 
-    Over several processes, each adds its own rows, to each period at least once, if need be a batch of no rows; each
-    takes the result of all rows.
+    Each of several processes adds its own rows, to each period at least once, if need be a batch without rows. Each
+    process takes the result of all rows.
 
     Example:
         >>> import torch
@@ -33,7 +33,7 @@ class Scoreboard:
         """Start empty.
 
         Args:
-            known_before: how many users and how many items have a row before a period.
+            known_before: gives the numbers of users and items that have a row before a period.
         """
         self._known_before = known_before
         self._rows: dict[int, ScoredRows] = {}
@@ -49,7 +49,7 @@ class Scoreboard:
         return list(self._rows)
 
     def take(self, period: int, split: str) -> PeriodResult:
-        """The result of a period, whose rows are forgotten.
+        """Give the result of a period, and forget its rows.
 
         Raises:
             KeyError: if nothing has been added to the period.

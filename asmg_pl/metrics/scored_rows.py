@@ -1,4 +1,4 @@
-"""The rows of a period as several models score them, kept once, and all metrics from them."""
+"""The rows of a period with the scores of several models, kept once, and all metrics computed from them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from asmg_pl.metrics.ranking import Ranking
 
 
 class Summary(NamedTuple):
-    """What the rows of a period come to.
+    """The counts and scores of a period.
 
     Attributes:
-        counts: ``rows``, how many of them are ``positives``, and how many are of new users and new items:
-            ``new_user_rows`` and ``new_item_rows``.
-        scores: by model, its metrics by name.
-        diverged: by model, how many rows got a score that is NaN or infinite; only models with such rows.
+        counts: the numbers of ``rows``, of ``positives``, and of rows of new users and new items, ``new_user_rows`` and
+            ``new_item_rows``.
+        scores: for each model, its metrics by name.
+        diverged: for each model with a score that is NaN or infinite, the number of such rows.
     """
 
     counts: dict[str, int]
@@ -36,8 +36,8 @@ class ScoredRows(Metric):
     Labels, users and items are stored once for all models, logits once for all metrics; all of it stays on the device
     where the batches are.
 
-    Over several processes, each must call :meth:`update` at least once, if need be with a batch of no rows: one that
-    has stored nothing does not know the types of what the others send.
+    Each of several processes must call :meth:`update` at least once, if need be with a batch without rows. A process
+    that has stored nothing does not know the types of the columns that the others send.
 
     Attributes:
         models: the models' names.
@@ -85,15 +85,15 @@ class ScoredRows(Metric):
         self.logits.append(torch.stack([logits[model] for model in self.models], dim=1))  # [B, models]
 
     def compute(self) -> Summary:
-        """Counts and scores, as plain numbers.
+        """Compute counts and scores, as plain numbers.
 
         ``auc``, ``logloss``, ``gauc``, ``calibration`` and ``normalized_entropy`` are of all rows;
-        ``auc_known_users``, ``auc_new_users`` and likewise ``…_items`` and ``logloss_…`` of the rows whose user (item)
-        has a row before the period, or has not. All are ``nan`` where they are not defined.
+        ``auc_known_users`` is of the rows whose user has a row before the period, and ``auc_new_users`` of the other
+        rows; ``…_items`` and ``logloss_…`` are named in the same way. A metric that is not defined is ``nan``.
 
-        A model that has *diverged*, since the logit of even one row is NaN or infinite, has no order of its rows and
-        no loss: all its metrics are ``nan``, those of groups without such a row too. An infinite logit is a probability
-        of 0 or 1, which no sound model has; all such rows would tie, and one with the other label has an infinite loss.
+        A model has *diverged* if the logit of even one row is NaN or infinite. Its rows then have no order and no
+        loss, so that all its metrics are ``nan``, also those of groups without such a row. An infinite logit is a
+        probability of 0 or 1, which no sound model has: all such rows would tie, and a wrong one has an infinite loss.
         """
         label, user, item = dim_zero_cat(self.label), dim_zero_cat(self.user), dim_zero_cat(self.item)  # [N]
         logits = dim_zero_cat(self.logits)  # [N, models]

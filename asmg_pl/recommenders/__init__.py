@@ -1,4 +1,4 @@
-"""Recommenders: plain modules that say which table rows a batch needs, and score from them."""
+"""Recommenders: plain modules that name the table rows that a batch needs, and score from their vectors."""
 
 from asmg_pl.recommenders.base import Lookup, Recommender, Request
 from asmg_pl.recommenders.deep_fm import DeepFM

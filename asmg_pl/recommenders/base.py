@@ -1,9 +1,8 @@
 """The interface between updaters and recommenders.
 
-A recommender says which rows of which embedding table a batch needs, and scores the batch from their vectors. Where
-the vectors come from is the caller's business: the recommender's own tables, or a generator's output for just those
-rows, here or on another device. That makes updating methods model-agnostic, and keeps a training step from touching
-whole tables.
+A recommender names the rows of its embedding tables that a batch needs, and scores the batch from their vectors. The
+caller provides the vectors: from the recommender's own tables, or from a generator, for these rows only, here or on
+another device. So any updating method works with any recommender, and a training step does not touch whole tables.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from asmg_pl.data.batch import Batch
 from asmg_pl.randomness.keyed import uniform
 from asmg_pl.recommenders.touched import touched_rows
 
-#: A table with at most so many rows is multiplied whole where vectors are summed.
+#: The most rows of a table that is multiplied as a whole where vectors are summed.
 SMALL = 128
 
 
@@ -33,9 +32,9 @@ class Lookup:
     """The vectors that a batch asked one table for: ``weight[index]``.
 
     Attributes:
-        weight: float [U, D], at least the rows asked for.
-        index: where in ``weight`` each asked-for row stands, int64, of the shape of the ids.
-        known: no row from here on is asked for; ``None`` if all may be.
+        weight: float [U, D], which has at least the rows asked for.
+        index: the place in ``weight`` of the row of each id, int64, of the shape of the ids.
+        known: a row number; no row from it on is asked for. ``None`` if all rows may be asked for.
 
     Example:
         >>> lookup = Lookup(torch.tensor([[0.0, 1.0], [2.0, 3.0]]), torch.tensor([[1, 1], [0, 1]]))
@@ -67,14 +66,14 @@ class Lookup:
         if not ids.shape[1]:
             return self.weight.new_zeros(len(ids), self.weight.shape[1])
         table = self.weight if self.known is None or self.known >= len(self.weight) else self.weight[: self.known]
-        if len(table) <= SMALL:  # how much of each of its rows goes into each sum
+        if len(table) <= SMALL:  # one matrix product: [B, U], each row's share of each sum, times [U, D]
             return weights.new_zeros(len(ids), len(table)).scatter_add_(1, ids, weights) @ table
         return _WeightedSum.apply(self.weight, ids, weights)  # type: ignore[no-untyped-call]
 
 
 @dataclass(frozen=True)
 class Request:
-    """Ids that are to become vectors; here, of a table whose rows are all at hand.
+    """Ids whose vectors are wanted, from a table whose rows are all at hand.
 
     Attributes:
         rows: which rows of the table at hand are needed, int64 of any shape.
@@ -93,30 +92,30 @@ class Request:
     known: int | None = field(default=None, kw_only=True)
 
     def answer(self, weight: Tensor, index: Tensor) -> Lookup:
-        """The asked-for vectors, given those of the rows that are needed.
+        """Give the vectors that were asked for.
 
         Args:
-            weight: float [U, D], at least the rows that are needed, looked up or generated.
-            index: where in ``weight`` each of ``rows`` stands, int64 of their shape.
+            weight: float [U, D], the looked up or generated vectors of at least the rows that are needed.
+            index: the place in ``weight`` of each of ``rows``, int64 of their shape.
         """
         return Lookup(weight, index, self.known)
 
 
 class Owners(Protocol):
-    """Whom to ask for rows of a table of which not all rows are at hand."""
+    """The way to rows of a table that other processes hold in part."""
 
     def __call__(self, ids: Tensor) -> Request:
         """Ask for ids, int64 of any shape."""
 
     def ids_at(self, places: Tensor) -> Tensor:
-        """Which rows stand at these places of what is at hand, int64 like the places."""
+        """The row numbers at these places of the rows at hand, int64 like the places."""
 
     def held(self, rows: int) -> int:
-        """How many of the table's first rows are at hand; they stand before all others."""
+        """The number of rows at hand among the first ``rows`` of the table; they stand before all others at hand."""
 
 
 class _WeightedSum(torch.autograd.Function):
-    """``embedding_bag`` with weights; its own backward sorts the ids, which takes longer than all the rest."""
+    """``embedding_bag`` with another backward pass, since torch's sorts the ids, which takes longer than all else."""
 
     @staticmethod
     def forward(ctx: Any, table: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
@@ -140,16 +139,16 @@ class _WeightedSum(torch.autograd.Function):
 class Recommender(nn.Module, ABC):
     """A model with embedding tables and, beside them, dense parameters.
 
-    A subclass fills ``self.tables`` and defines :meth:`lookups` and :meth:`score`; whatever other parameters it has
-    are dense. ``score`` must read table vectors from its argument only.
+    A subclass fills ``self.tables`` and defines :meth:`lookups` and :meth:`score`. All its other parameters are dense.
+    ``score`` must read table vectors from its argument only.
 
     Attributes:
         tables: the embedding tables by name.
-        row_wise: whether a table's gradient is sparse, of the rows that the batch touches; a table much smaller than
-            the number of ids that a batch asks for keeps its dense one.
-        owners: by name, whom to ask for rows of the tables of which not all rows are at hand.
-        known: by name, how many rows of a table at hand have appeared by now; those after them wait for their first
-            interaction, and nothing may depend on how many they are. Tables that are not named have no such rows.
+        row_wise: whether a table's gradient is sparse, with the rows that the batch touches. A table much smaller than
+            the number of ids in a batch keeps its dense gradient.
+        owners: by name, the ways to rows of tables that other processes hold in part; empty if all rows are at hand.
+        known: by name, how many rows of a table at hand have appeared by now. The rows after them wait for their first
+            interaction, and nothing may depend on their number. In a table without an entry, all rows have appeared.
 
     Example:
         A bias for each item, and one for all:
@@ -183,7 +182,7 @@ class Recommender(nn.Module, ABC):
         """Logits [B] from the looked-up vectors and the dense parameters."""
 
     def forward(self, batch: Batch, lookups: Mapping[str, Lookup] | None = None) -> Tensor:
-        """Logits [B]; vectors are looked up in the recommender's own tables unless others are given."""
+        """Logits [B]. Vectors are looked up in the recommender's own tables, unless ``lookups`` are given."""
         if lookups is None:
             lookups = {n: self._look_up(n, request) for n, request in self.requests(batch).items()}
         return self.score(batch, lookups)
@@ -203,26 +202,26 @@ class Recommender(nn.Module, ABC):
         return request.answer(table, request.rows)
 
     def rows_known(self, name: str) -> int:
-        """How many rows of a table at hand have appeared by now, see :attr:`known`."""
+        """The number of rows at hand of a table that have appeared by now, see :attr:`known`."""
         return min(self.known.get(name, len(self.table(name))), len(self.table(name)))
 
     def ids_at(self, name: str, places: Tensor) -> Tensor:
-        """Which rows of a table stand at these places of what is at hand, int64 [n]."""
+        """The row numbers of a table at these places of the rows at hand, int64 [n]."""
         return self.owners[name].ids_at(places) if name in self.owners else places
 
     def initial_rows(self, name: str, rows: Tensor, width: int, known: int, seed: int) -> Tensor:
-        """The vectors that rows of a table start from, whoever asks for them, alone or with others.
+        """The initial vectors of rows of a table, the same whether a row is drawn alone or with others.
 
-        By default Glorot uniform, for a table of the rows that are known when the first ones are drawn. A subclass
-        whose tables start otherwise overrides this; what its ``__init__`` puts into tables is not kept. A row must
-        depend on its arguments alone: rows that appear later are drawn later, or by other processes.
+        They are Glorot uniform by default, for a table of ``known`` rows. A subclass with other initial vectors
+        overrides this method; the values that its ``__init__`` puts into tables are not kept. A row must depend on
+        these arguments alone, since rows that appear later are drawn later, or by other processes.
 
         Args:
             name: the table.
-            rows: which rows, int64 [n].
-            width: numbers of a row, D.
-            known: rows of the table that pre-training has seen, at least 1.
-            seed: of the walk; see :func:`asmg_pl.randomness.keyed.uniform`.
+            rows: the row numbers, int64 [n].
+            width: the numbers in a row, D.
+            known: how many rows of the table pre-training has seen, at least 1.
+            seed: the walk's seed, see :func:`asmg_pl.randomness.keyed.uniform`.
 
         Returns:
             float [n, D] on the device of ``rows``.
@@ -243,7 +242,7 @@ class Recommender(nn.Module, ABC):
 
 
 def glorot_uniform_(tensor: Tensor) -> Tensor:
-    """Fill with the Glorot uniform law in place; a vector [n] counts as fan-in = fan-out = n (method's base models)."""
+    """Fill a tensor in place by the Glorot uniform law. A vector [n] has fan-in = fan-out = n, as in the paper."""
     rows, columns = tensor.shape if tensor.ndim == 2 else (len(tensor), len(tensor))
     limit = glorot_limit(rows, columns)
     return nn.init.uniform_(tensor, -limit, limit)
@@ -255,7 +254,7 @@ def glorot_limit(fan_in: int, fan_out: int) -> float:
 
 
 def relu_mlp(widths: Sequence[int]) -> nn.Sequential:
-    """Linear layers of these widths, input's and output's included, with ReLU between them."""
+    """Linear layers with ReLU between them; ``widths`` begins with the input's and ends with the output's."""
     layers: list[nn.Module] = []
     for fan_in, fan_out in pairwise(widths[:-1]):
         layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]

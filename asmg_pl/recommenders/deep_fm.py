@@ -58,7 +58,7 @@ class DeepFM(Recommender):
             glorot_uniform_(parameter.data)
 
     def lookups(self, batch: Batch) -> dict[str, Tensor]:
-        """Ids, of embeddings and weights alike.
+        """The same ids for embeddings and for weights.
 
         User [B]; item and history [B, 1+T]; their categories [B, 1+T, C]; each context feature [B].
         """
@@ -79,6 +79,6 @@ class DeepFM(Recommender):
 def pairwise_products(vectors: Tensor) -> Tensor:
     """The sum over all pairs of fields of their dot products, from float [B, F, D] to [B].
 
-    Half of the squared sum without the sum of squares: F·D steps rather than F²·D.
+    It is half of the squared sum minus the sum of squares, which takes F·D steps rather than F²·D.
     """
     return (vectors.sum(1).square() - vectors.square().sum(1)).sum(-1) / 2

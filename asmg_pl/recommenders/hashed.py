@@ -22,11 +22,11 @@ from asmg_pl.recommenders.embedding_mlp import EmbeddingMLP
 class Hashed(Recommender):
     """Another recommender whose users or items are hashed into a fixed number of buckets (the hashing trick).
 
-    Only where vectors are looked up does a bucket stand for an id. Data, negatives and metrics go on speaking of real
-    users and items, so that those who are new are still told apart, and an item has its own categories, whoever shares
-    its bucket. A bucket depends on the id alone, and ids on the order of first appearance, so that a stream that
-    grows moves nobody. Hashed are the tables whose name begins with ``user`` or ``item``; those of categories and
-    context features keep growing.
+    A bucket stands for an id only where vectors are looked up. Data, negatives and metrics still have real users and
+    items, so that new ones are told apart, and an item has its own categories although it shares a bucket. A bucket
+    depends on the id alone, and ids on the order of first appearance, so that a growing stream moves nobody to another
+    bucket. Tables whose name begins with ``user`` or ``item`` are hashed; tables of categories and context features
+    keep growing.
 
     Source: Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", ICML 2009, for the trick.
 
@@ -51,10 +51,11 @@ class Hashed(Recommender):
             recommender: class of the model, called with ``sizes`` in which buckets are counted instead of ids.
             users: buckets of users; by default they are not hashed.
             items: buckets of items; by default they are not hashed.
-            seed: another seed puts others together.
+            seed: of the hash; another seed puts other ids together.
 
         Raises:
-            ConfigError: if nothing is to be hashed, or into nothing, or the model has no table of it.
+            ConfigError: if neither users nor items are hashed, a number of buckets is below 1, or the model has no
+                table to hash.
         """
         super().__init__()
         wanted = {"user": users, "item": items}
@@ -77,11 +78,11 @@ class Hashed(Recommender):
                     f"{', '.join(model.tables)}: leave it out"
                 )
         self.tables = model.tables
-        del model.tables  # it scores from the vectors that it is given, so it does without
+        del model.tables  # the model scores from the vectors that it is given, and needs no tables
         self.model = model
 
     def lookups(self, batch: Batch) -> dict[str, Tensor]:
-        """What the model asks, with buckets for the ids of users and items."""
+        """The ids that the model asks for, with buckets in place of users and items."""
         asked = self.model.lookups(batch)
         for name, ids in asked.items():
             for kind, buckets in self._buckets.items():
@@ -94,7 +95,7 @@ class Hashed(Recommender):
         return self.model.score(batch, lookups)
 
     def initial_rows(self, name: str, rows: Tensor, width: int, known: int, seed: int) -> Tensor:
-        """The rows that the model would have, of buckets."""
+        """The initial rows of the model, whose users and items are buckets."""
         return self.model.initial_rows(name, rows, width, known, seed)
 
 

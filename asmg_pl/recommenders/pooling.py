@@ -30,14 +30,14 @@ def category_ids(catalogue: Tensor, items: Tensor) -> Tensor:
 
 
 def history_share(batch: Batch) -> Tensor:
-    """Weights [B, T] of a mean over each history's real entries; all 0 where there is none."""
+    """Weights [B, T] of a mean over each history's real entries; all 0 for an empty history."""
     places = torch.arange(batch.history.shape[1], device=batch.user.device)
     real = places < batch.history_length[:, None]
     return real / batch.history_length.clamp(min=1)[:, None]
 
 
 def category_share(catalogue: Tensor, items: Tensor) -> Tensor:
-    """Weights [*items.shape, C] of a mean over each item's known categories; all 0 where there is none."""
+    """Weights [*items.shape, C] of a mean over each item's known categories; all 0 for an item without categories."""
     known = (F.embedding(items, catalogue) >= 0).float()
     return known / known.sum(-1, keepdim=True).clamp(min=1)
 
@@ -49,7 +49,7 @@ def context_ids(batch: Batch) -> dict[str, Tensor]:
 
 
 def field_tables(sizes: Sizes) -> dict[str, int]:
-    """The tables that :func:`field_ids` asks, and how many rows each has."""
+    """The tables that :func:`field_ids` asks, with their numbers of rows."""
     tables = {"user": sizes.users, "item": sizes.items}
     if sizes.categories:
         tables["category"] = sizes.categories
@@ -57,12 +57,12 @@ def field_tables(sizes: Sizes) -> dict[str, int]:
 
 
 def field_count(sizes: Sizes) -> int:
-    """How many vectors :func:`fields` gives."""
+    """The number of vectors that :func:`fields` gives."""
     return (5 if sizes.categories else 3) + len(sizes.context)
 
 
 def field_ids(batch: Batch) -> dict[str, Tensor]:
-    """What :func:`fields` asks.
+    """The ids whose vectors :func:`fields` needs.
 
     User [B]; item and history side by side [B, 1+T]; their categories [B, 1+T, C]; each context feature [B].
     """
@@ -83,7 +83,7 @@ def fields(lookups: Mapping[str, Lookup], history: Tensor, categories: Tensor | 
     """One vector for each field of a row.
 
     Args:
-        lookups: of the ids that :func:`field_ids` names, from tables of one width D.
+        lookups: the lookups of the ids that :func:`field_ids` names, from tables of one width D.
         history: weights of the histories' entries, float [B, T].
         categories: weights of the categories of item and history, float [B, 1+T, C], or ``None``.
 

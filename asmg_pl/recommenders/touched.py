@@ -1,4 +1,4 @@
-"""Rows of tables: those that mini-batches touch, and all of them in chunks."""
+"""The rows of tables that mini-batches touch, and ranges of rows in chunks."""
 
 from __future__ import annotations
 

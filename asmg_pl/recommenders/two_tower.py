@@ -32,8 +32,8 @@ class TwoTower(Recommender):
     """User and item meet only in a dot product, so item vectors can be made ahead and searched.
 
     Everything starts Glorot uniform, tables and biases included. Source: the model of Yi et al., "Sampling-Bias-
-    Corrected Neural Modeling for Large Corpus Item Recommendations", RecSys 2019. Its softmax over the mini-batch and
-    the correction of that are left out: rows have labels here, and every recommender is trained on them.
+    Corrected Neural Modeling for Large Corpus Item Recommendations", RecSys 2019. Its softmax over the mini-batch
+    and the correction of sampling bias are left out: rows have labels here, on which every recommender is trained.
 
     Example:
         >>> from asmg_pl.data.sources import DriftingStream

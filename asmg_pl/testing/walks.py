@@ -141,7 +141,7 @@ def short_walk(
             plugins=[AtomicCheckpointIO()],  # which reads the checkpoints where none is written, too
             enable_checkpointing=folder is not None,
             enable_progress_bar=False,
-            callbacks=[*heard, PeriodLoop(), *keeping],
+            callbacks=[PeriodLoop(), *heard, *keeping],
         )
         trainer.fit(updater, data, ckpt_path=resume)
     return updater

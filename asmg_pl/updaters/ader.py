@@ -29,21 +29,21 @@ from asmg_pl.updaters.phase import Phase
 class ADER(Updater):
     """Replays a fixed number of exemplars with each new period, with Θ_{t-1}'s predictions as soft labels.
 
-    Their loss weighs λ_t = λ_base · √(|I_{t-1}| / |I_t| · |E_{t-1}| / |D_t|), where I_t are the items with a row up to
-    period t, and E_{t-1} the exemplars: the more is new, the less the past holds the model back. Exemplars are chosen
-    anew each period, the first time among all pre-training rows, later among the last period's rows and the exemplars
-    so far. Source: Mi, Lin and Faltings, "ADER: Adaptively Distilled Exemplar Replay Towards Continual Learning for
-    Session-based Recommendation", RecSys 2020.
+    The weight of their loss is λ_t = λ_base · √(|I_{t-1}| / |I_t| · |E_{t-1}| / |D_t|), where I_t are the items with a
+    row up to period t, and E_{t-1} the exemplars. The more is new, the less the past holds the model back. Exemplars
+    are chosen anew each period, first among all pre-training rows, later among the rows of the last period and the
+    exemplars so far. Source: Mi, Lin and Faltings, "ADER: Adaptively Distilled Exemplar Replay Towards Continual
+    Learning for Session-based Recommendation", RecSys 2020.
 
     ADER recommends the next item of a session: the classes that share the exemplars in proportion to their rows are
     items, and within each the sessions are herded by their last hidden vector h. Two things differ here, where a row is
     an item with a label, and a recommender any module:
 
     - A class is an item with a label, so that exemplars keep each item's mixture of labels.
-    - A row's feature is the gradient of its loss by the vectors that it looks up, summed per table. If the logit is
-      h · v for the item's vector v, the gradient by v is (probability - label) · h, which is ADER's feature weighted by
-      how much is to be learned from it; and it can be had from any recommender. Herding so chooses rows that together
-      teach what their whole class does.
+    - A row's feature is the gradient of its loss by the vectors that it looks up, summed per table. If the logit is h ·
+      v for the item's vector v, the gradient by v is (probability - label) · h: ADER's feature, weighted by how much
+      the row teaches. Any recommender has this gradient. So herding chooses rows that together teach what their whole
+      class teaches.
 
     Attributes:
         exemplars: their row positions, int64 [N], ascending.
@@ -51,9 +51,11 @@ class ADER(Updater):
         exemplar_weight: λ_t.
 
     Example:
-        >>> method = ADER(Sizes(users=9, items=9), exemplar_share=0.3)
-        >>> [phase.name for phase in method.phases(14)]
-        ['score', 'herd', 'update']
+        >>> from asmg_pl.data.sources import DriftingStream
+        >>> log = DriftingStream(users=9, items=9, rows=99, categories=3).read(None)
+        >>> method = ADER(log.sizes, exemplar_share=0.3)
+        >>> method.features(log.batch(torch.arange(5), history_size=3)).shape  # 8 numbers for each of three tables
+        torch.Size([5, 24])
     """
 
     def __init__(self, sizes: Sizes, exemplar_share: float = 0.3, distillation: float = 1.0, **base: Any) -> None:

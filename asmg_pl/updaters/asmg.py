@@ -59,17 +59,18 @@ def position_weights(kind: PositionWeights, window: int) -> Tensor:
 class ASMG(Updater):
     """Serves Θ*_t = M_ω(Θ_{t-k+1}, …, Θ_t); the base sequence Θ_t is that of the plain incremental update.
 
-    Until k snapshots are there and the generator has been trained once, the base model serves. Without a fixed window
+    The base model serves until there are k snapshots and the generator has been trained once. Without a fixed window
     one snapshot is enough: the generator is first trained when the second period after pre-training arrives.
 
-    Memory beside the base and the serving model: k + H numbers for each parameter, the snapshots and the state. Without
-    a fixed window k grows by one each period, and the cost of a step faster: it generates, k snapshots long, the rows
-    that k mini-batches touch.
+    Snapshots and state take k + H numbers of memory for each parameter, beside the base and the serving model. Without
+    a fixed window k grows by one each period. The cost of a step grows faster, since a step generates the rows that k
+    mini-batches touch, from k snapshots.
 
     Attributes:
         history: the snapshots and the generator's carried state.
         serving: Θ*, the model that serves.
-        trained: whether the generator has taken a step, bool []; a first period without rows lets it wait.
+        trained: whether the generator has taken a step, bool []. It has not after its first period, if that had no
+            rows.
 
     Example:
         >>> method = ASMG(Sizes(users=9, items=9), window=3, pretrain_periods=10)

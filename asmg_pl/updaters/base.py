@@ -57,13 +57,17 @@ class Updater(Walker):
         needs_whole_tables: why the method does not work with tables of which a rank holds some rows only.
 
     Example:
-        One that trains on the new period and the one before it, shuffled together:
+        One that is held back by the size of its dense parameters:
 
-        >>> class TwoPeriods(Updater):
+        >>> class Decayed(Updater):
         ...     def phases(self, period):
-        ...         return [self.scoring(period), *self.updating(period, reads=[period - 1, period])]
-        >>> [phase.name for phase in TwoPeriods(Sizes(users=9, items=9)).phases(11)]
-        ['score', 'update']
+        ...         return [self.scoring(period), *self.updating(period)]
+        ...
+        ...     def loss(self, batch):
+        ...         dense = self.recommender.dense_parameters().values()
+        ...         return super().loss(batch) + 1e-3 * sum(weight.square().sum() for weight in dense)
+        >>> [phase.name for phase in Decayed(Sizes(users=9, items=9), passes=2).phases(11)]
+        ['score', 'update', 'update']
     """
 
     needs_whole_tables: str | None = None

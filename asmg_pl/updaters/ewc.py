@@ -23,7 +23,7 @@ class EWC(Updater):
 
     After a period, F ← decay · F + F_t, where F_t is the diagonal of the empirical Fisher information on D_t, estimated
     from the gradients of mini-batches: the mean of B · g². Source: Kirkpatrick et al. (2017); the running importance is
-    that of Schwarz et al., "Progress & Compress" (2018). A step costs O(table rows), as dense Adam does.
+    from Schwarz et al., "Progress & Compress" (2018). A step costs O(table rows), as a step of dense Adam does.
 
     Attributes:
         anchor: Θ_{t-1}.

@@ -16,7 +16,7 @@ from asmg_pl.updaters.phase import Phase
 
 
 class IncCTR(Updater):
-    """Trains Θ_t on (1-λ)·CE(label) + λ·CE(soft label), where Θ_{t-1} gives the soft labels.
+    """Trains Θ_t on (1-λ)·CE(label) + λ·CE(soft label), with soft labels from Θ_{t-1}.
 
     Source: Wang et al., "A Practical Incremental Method to Train Deep CTR Models" (2020), as run by Peng et al. (2021).
 

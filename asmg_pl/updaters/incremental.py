@@ -9,7 +9,7 @@ from asmg_pl.updaters.phase import Phase
 class IncrementalUpdate(Updater):
     """Θ_t starts from Θ_{t-1} and is trained on D_t alone; Θ_t serves period t+1.
 
-    The method to beat: cheap, and forgetful.
+    It is the method to beat: it is cheap, but it forgets.
 
     Example:
         >>> from asmg_pl.data import Sizes

@@ -26,13 +26,14 @@ LABELS = (0, 1)
 class SPMF(Updater):
     """Replays, with each new period, rows that the model has come to score low.
 
-    Positives and negatives have a reservoir each, a sample of the rows so far: uniform but for the rows of a period,
-    which do not take each other's places. Of its positives, ranked by descending score, ``replay`` times as many as the
-    period has are drawn without replacement with weights exp(rank / size); negatives likewise, but uniformly. Source:
+    Positives and negatives have a reservoir each, a uniform sample of the rows so far, except that rows of one period
+    never replace each other. For each positive row of a new period, ``replay`` positives are drawn from the reservoir,
+    without replacement, with weights exp(rank / size) in the order of descending score. Negatives are drawn in the same
+    way with equal weights. Source:
     Wang et al., "Streaming Ranking Based Recommender Systems" (SIGIR 2018), as run by Peng et al. (2021).
 
     Attributes:
-        reservoir: for each label, row positions, int64 [n].
+        reservoir: for each label, the positions of the sampled rows, int64 [n].
         training_rows: the rows of the running update, int64 [n], oldest first.
 
     Example:

@@ -63,7 +63,7 @@ class KnowsTheLabels(IncrementalUpdate):
 class ReadsAhead(IncrementalUpdate):
     def phases(self, period: int) -> list[Any]:
         last = cast(Any, self.trainer).datamodule.last_period
-        return [self.scoring(period), *self.updating(period, reads=[min(period + 1, last)])]
+        return [self.scoring(period), *self.updating(period, lambda: None, [min(period + 1, last)])]
 
 
 class ReadsWaitingRows(IncrementalUpdate):

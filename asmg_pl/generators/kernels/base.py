@@ -1,4 +1,4 @@
-"""Compiled kernels: a table's cells and output in one pass over its rows, forward and backward."""
+"""The interface of compiled kernels, which compute cells and output of a table in one pass over its rows."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch import Tensor
 
 
 class Kernel(ABC):
-    """Generates rows of a table, equal to the plain cells up to rounding.
+    """Generates rows of a table, with the numbers of the plain cells up to rounding.
 
     Attributes:
-        fewest_rows: for fewer, the plain cells do as well.
-        name: what compiles it.
+        fewest_rows: the number of rows from which on the kernel is used; for fewer, the plain cells do as well.
+        name: the name of the compiler.
     """
 
     fewest_rows: int = 1
@@ -24,8 +24,8 @@ class Kernel(ABC):
         """Generate rows.
 
         Args:
-            cells: of the table.
-            output: of the table.
+            cells: the cells of the table.
+            output: the output of the table.
             window: values, oldest first, float [k, n, D].
             hidden: the state before the window, float [n, D, H].
 
@@ -34,5 +34,5 @@ class Kernel(ABC):
         """
 
     def advance(self, cells: Any, window: Tensor, hidden: Tensor) -> Tensor | None:
-        """The state after the window, float [n, D, H], without a gradient; ``None`` if the kernel does not give it."""
+        """The state after the window, float [n, D, H], without a gradient; ``None`` if the kernel has no states."""
         return None

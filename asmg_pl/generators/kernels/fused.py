@@ -3,9 +3,9 @@
     plain    values ─▶ maps ─▶ gates ─▶ states ─▶ outputs        each arrow goes through memory, k times
     fused    values ─────────────────────────────▶ outputs        states live in registers
 
-The step is written unit by unit (:meth:`~asmg_pl.generators.cell.Cells.units`), without matrix products of size H,
-which leaves the compiler one loop over coordinates. It derives the backward pass too, and works states out anew there
-instead of storing them.
+The step is written unit by unit (:meth:`~asmg_pl.generators.cell.Cells.units`), without matrix products of size H, so
+that the compiler can make one loop over coordinates. The compiler derives the backward pass too, which computes the
+states again instead of storing them.
 """
 
 from __future__ import annotations
@@ -36,16 +36,16 @@ def _window(cells: Any, output: Any, window: Tensor, hidden: Tensor) -> Tensor:
 
 
 class FusedWindow(Kernel):
-    """Cells and outputs of any table, compiled when first called; tables of one width share it, large or small."""
+    """Cells and outputs of any table. The first call compiles it; tables of one width share the compiled kernel."""
 
     name = "torch.compile"
-    fewest_rows = 4097  # a kernel for fewer would be compiled apart
+    fewest_rows = 4097  # for fewer rows the compiler would make another kernel
 
     def __init__(self, device: torch.device) -> None:
         """Compile nothing yet.
 
         Raises:
-            OSError: if there is nothing to compile with for the device.
+            OSError: if there is no compiler for the device.
         """
         if device.type == "cuda" and importlib.util.find_spec("triton") is None:
             raise OSError("torch.compile needs Triton on a GPU: pip install triton")
@@ -54,7 +54,7 @@ class FusedWindow(Kernel):
     def __call__(self, cells: nn.Module, output: Any, window: Tensor, hidden: Tensor) -> Tensor:
         """See :meth:`Kernel.__call__`."""
         rows = window.shape[1]
-        padding = -rows % ALIGNED
+        padding = -rows % ALIGNED  # rows that are missing to the next multiple
         values = F.pad(window.transpose(1, 2), (0, padding))  # [k, D, n]
         state = F.pad(hidden.permute(2, 1, 0), (0, padding))  # [H, D, n]
         generated: Tensor = self._compiled(cells, output, values, state)

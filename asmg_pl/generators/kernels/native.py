@@ -1,6 +1,6 @@
 """GRU cells and read-out of a table in one C++ kernel for the CPU, see ``gru_window.cpp``.
 
-It is compiled when it is first needed on a machine, which takes seconds, and kept in the user's cache folder.
+The kernel is compiled when a machine first needs it, which takes seconds, and kept in the user's cache folder.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ from asmg_pl.generators.kernels.base import Kernel
 
 SOURCE = Path(__file__).with_name("gru_window.cpp")
 
-#: Loops over rows become vector operations, in the order of additions that the source has.
+#: Loops over rows become vector operations. Additions keep the order of the source, so that numbers are repeatable.
 FLAGS = ["-O3", "-march=native", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros"]
 
-#: Rows that a thread takes at least.
+#: The fewest rows of a thread.
 SHARE = 1024
 
-#: Rows of a block, which is computed whole; the smaller one is for fewer rows than the larger one has.
+#: Rows of a block. A block is computed whole, so that a few rows take the smaller one.
 BLOCKS = (64, 8)
 
 _Part = Callable[[int, int, int], None]
 
 
 def cpp_compiler() -> str | None:
-    """The C++ compiler, that of the environment variable ``CXX`` or g++, if there is one."""
+    """The path of the C++ compiler, from the environment variable ``CXX`` or of g++; ``None`` if there is none."""
     return shutil.which(os.environ.get("CXX", "g++"))
 
 
@@ -58,7 +58,7 @@ def library(hidden_size: int, block: int) -> ctypes.CDLL:
     path = folder / f"gru_window-{key}.so"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder) as place:  # several processes may do the same
+        with tempfile.TemporaryDirectory(dir=folder) as place:  # several processes may compile at the same time
             made = Path(place) / path.name
             done = subprocess.run([*command, str(SOURCE), "-o", str(made)], capture_output=True, text=True, check=False)
             if done.returncode:
@@ -72,7 +72,7 @@ def library(hidden_size: int, block: int) -> ctypes.CDLL:
 
 
 def _processor() -> str:
-    """What tells processors with other instructions apart."""
+    """A text that differs between processors with other instructions."""
     described = Path("/proc/cpuinfo")
     lines = described.read_text().splitlines() if described.exists() else []
     flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
@@ -85,12 +85,13 @@ def _threads(count: int) -> ThreadPoolExecutor:
 
 
 def _run(part: _Part, rows: int) -> int:
-    """Call ``part(number, first, last)`` on shares of the rows, side by side; how many there were."""
+    """Call ``part(number, first, last)`` for each share of the rows, side by side; the number of shares."""
     count = max(1, min(torch.get_num_threads(), rows // SHARE))
     if count == 1:
         part(0, 0, rows)
         return 1
     ends = [rows * number // count for number in range(count + 1)]
+    # ctypes releases Python's lock during a call, so that threads run at the same time.
     list(_threads(count).map(part, range(count), ends, ends[1:]))
     return count
 
@@ -143,7 +144,7 @@ def _forward(native: ctypes.CDLL, *given: Tensor, out: Tensor | None = None, sta
 
 
 class _Window(torch.autograd.Function):
-    """w · h after each step, float [k, n, D]; values and initial state are constants."""
+    """Computes w · h after each step, float [k, n, D]. Values and initial state are constants without a gradient."""
 
     @staticmethod
     def forward(ctx: Any, weight: Tensor, read: Tensor, window: Tensor, hidden: Tensor, native: ctypes.CDLL) -> Tensor:
