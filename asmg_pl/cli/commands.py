@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "test": ("score a checkpoint's model on all periods after it", "asmg_pl.cli.fit:test"),
     "convert": ("make a stream of your own tables, CSV or Parquet", "asmg_pl.cli.convert:run"),
     "prepare": ("fetch a published data set", "asmg_pl.cli.prepare:run"),
+    "completion": ("print the script that completes asmg in your shell", "asmg_pl.cli.completion:run"),
 }
 
 #: Commands that are loaded in no time.

@@ -12,7 +12,7 @@ import pytest
 import torch
 from lightning import Trainer
 from lightning.pytorch.callbacks import LambdaCallback
-from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger
 
 from asmg_pl.callbacks import PeriodLoop, PeriodReport, PhaseCheckpoint
 from asmg_pl.callbacks.configuration import described
@@ -154,6 +154,24 @@ def test_tensorboard_gets_the_same_rows_and_the_provenance(tmp_path: Path) -> No
         assert found == [(period, pytest.approx(r.logged()[name])) for period, r in model.results.items()]
     told = written.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
     assert data.state_dict()["fingerprint"].encode() in told
+
+
+def test_mlflow_gets_the_same_rows_and_the_provenance(tmp_path: Path) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    pytest.importorskip("sqlalchemy")
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    logger = MLFlowLogger("fresh", tracking_uri=store, artifact_location=str(tmp_path / "artifacts"))
+    trainer, model, data = parts(tmp_path, logger=logger)
+    describe = LambdaCallback(on_train_start=lambda trainer, _: logger.log_hyperparams(described(trainer)))
+    trainer.callbacks.append(describe)  # type: ignore[attr-defined]
+    trainer.fit(model, datamodule=data)
+    client = mlflow.MlflowClient(store)
+    for name in ("serving/auc", "serving/logloss", "data/rows"):
+        found = [(metric.step, metric.value) for metric in client.get_metric_history(logger.run_id, name)]
+        assert found == [(period, pytest.approx(r.logged()[name])) for period, r in model.results.items()]
+    run = client.get_run(logger.run_id)
+    assert run.data.params["stream/fingerprint"] == data.state_dict()["fingerprint"]
+    assert run.info.status == "FINISHED"
 
 
 def test_the_screen_shows_pretraining_a_header_and_a_row_per_period(
