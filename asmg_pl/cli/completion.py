@@ -84,12 +84,11 @@ def _add_options_of_walks(parser: argparse.ArgumentParser) -> None:
 
 def _options(prefix: str, kind: type) -> dict[str, list[str] | None]:
     """The options that a class's arguments are, each with its values if they can be listed."""
-    hints = typing.get_type_hints(kind.__init__)
-    found = {}
-    for name in inspect.signature(kind).parameters:
-        if name in parameters(kind):
-            found[f"{prefix}.{name}"] = _names(name) if name in KINDS else _values(hints.get(name))
-    return found
+    return {
+        f"{prefix}.{name}": _names(name) if name in KINDS else _values(parameter.annotation)
+        for name, parameter in inspect.signature(kind, eval_str=True).parameters.items()
+        if name in parameters(kind)
+    }
 
 
 def _names(kind: str) -> list[str]:

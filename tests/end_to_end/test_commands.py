@@ -39,8 +39,8 @@ ELSEWHERE = {
     "srun ": "takes two machines with SLURM",
     "wandb sync": "needs an account and the network",
     "asmg completion": "writes into the reader's home; tests/cli/test_completion.py asks for the script",
-    "asmg fit --config configs/demo.yaml --trainer.default_root_dir runs/mlflow": "needs a package that only the tests' "
-    "environment has; tests/callbacks/test_report.py logs to it",
+    "asmg fit --config configs/demo.yaml --trainer.default_root_dir runs/mlflow": "needs the package "
+    "mlflow; tests/callbacks/test_report.py logs to it",
     "ASMG_LOG=debug asmg fit": "sets a variable of the shell; tests/cli/test_logs.py shows the levels",
     "python tools/compare_methods.py runs/all --methods configs/methods/*.yaml --tuned": "needs what tuning found; "
     "tests/tools/test_compare_methods.py has a small one",
