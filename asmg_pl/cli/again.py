@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 #: Commands that go on by themselves when they are called again.
-REPEATABLE = ("prepare",)
+REPEATABLE = ("prepare", "compare", "tune", "sweep", "seeds", "reproduce")
 
 
 def how_to_go_on() -> str:

@@ -53,6 +53,6 @@ def steps(arguments: Sequence[str], folder: Path, data: PeriodDataModule) -> lis
         found.append(("see charts:", f"{called} report {run} --out {shlex.quote(str(folder / 'report.html'))}"))
     if "compare" in COMMANDS:
         shared = shlex.join(without(arguments, *OF_ONE_WALK))
-        found.append(("compare methods:", f"{called} compare runs/compared -- {shared}"))
+        found.append(("compare methods:", f"{called} compare runs/compared --methods iu gru_multi -- {shared}"))
     found.append(("walk your own data:", f"{called} {CONVERT}"))
     return found
