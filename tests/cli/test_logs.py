@@ -74,11 +74,12 @@ def test_a_warning_is_coloured_on_request_only(
 def test_a_warning_of_the_package_is_a_message_and_that_of_a_library_as_ever(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    with pytest.warns(UserWarning, match="old") as recorded, log_on_screen():
+    with warnings.catch_warnings(record=True) as recorded, log_on_screen():
+        warnings.simplefilter("always")
         warnings.warn_explicit("the files have 2 rows", UserWarning, str(PACKAGE / "data" / "log.py"), 3)
         warnings.warn_explicit("old", UserWarning, "/x/library.py", 3)
     assert capsys.readouterr().err == "asmg: warning: the files have 2 rows\n"
-    assert [warning.filename for warning in recorded] == ["/x/library.py"]
+    assert [(warning.filename, str(warning.message)) for warning in recorded] == [("/x/library.py", "old")]
 
 
 def test_used_as_a_library_the_package_only_logs() -> None:
