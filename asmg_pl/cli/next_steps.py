@@ -31,22 +31,23 @@ class NextSteps(Callback):
         if not trainer.is_global_zero:
             return
         data = cast(PeriodDataModule, trainer.datamodule)  # type: ignore[attr-defined]
+        more = data.last_period < len(data.boundaries) - 1
         say("what next:")
-        for purpose, command in steps(sys.argv[2:], Path(trainer.default_root_dir), data):
+        for purpose, command in steps(sys.argv[2:], Path(trainer.default_root_dir), more):
             say(f"  {purpose:<20} {command}")
 
 
-def steps(arguments: Sequence[str], folder: Path, data: PeriodDataModule) -> list[tuple[str, str]]:
+def steps(arguments: Sequence[str], folder: Path, more: bool) -> list[tuple[str, str]]:
     """What can be done after a walk: a purpose and a command each.
 
     Args:
         arguments: of the walk, after ``asmg fit``.
         folder: of the run.
-        data: the stream, at the end of the walk.
+        more: whether the stream has periods beyond the walk's end.
     """
     called, run = program(), shlex.quote(str(folder))
     found = []
-    if data.last_period < len(data.boundaries) - 1:
+    if more:
         onward = shlex.join(without(resuming(arguments), "--loop.until"))
         found.append(("go on walking:", f"{launcher()} fit {onward}"))
     if "report" in COMMANDS:
