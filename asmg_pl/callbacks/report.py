@@ -66,13 +66,17 @@ class PeriodReport(Callback):
         """Start the clock."""
         self._steps_before = trainer.global_step
         self._began = time.perf_counter()
-        phase, data = cast(Updater, pl_module).phase, cast(PeriodDataModule, trainer.datamodule)  # type: ignore[attr-defined]
-        assert phase is not None
-        log.debug(
-            "period %d · %s begins: pass %d over %d rows of %d periods up to %d, in %d mini-batches",
-            *(phase.period, phase.name, phase.repeat + 1, sum(len(data.rows_of(period)) for period in phase.reads)),
-            *(len(phase.reads), max(phase.reads), trainer.num_training_batches),
-        )
+        if log.isEnabledFor(logging.DEBUG):
+            phase, data = cast(Updater, pl_module).phase, cast(PeriodDataModule, trainer.datamodule)  # type: ignore[attr-defined]
+            assert phase is not None
+            rows = sum(len(data.rows_of(period)) for period in phase.reads)
+            read = (
+                f"{rows} rows of {len(phase.reads)} periods" if phase.rows is None else "rows that the method chooses"
+            )
+            log.debug(
+                "period %d · %s begins: pass %d, %d mini-batches over %s",
+                *(phase.period, phase.name, phase.repeat + 1, trainer.num_training_batches, read),
+            )
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note a phase's steps, time and memory; write and log new scores; show a period's row after its last phase."""
