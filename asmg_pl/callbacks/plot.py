@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -73,8 +74,8 @@ def _draw_model(axis: Axes, results: Sequence[PeriodResult], model: str, metric:
     (line,) = axis.plot(*zip(*points, strict=True), marker="o", markersize=3.5, label=mathtext(model))
     diverged = [r.period for r in results if model in r.diverged]
     if diverged:
-        at_bottom = {"transform": axis.get_xaxis_transform(), "clip_on": False}
-        cross = {"marker": "x", "linestyle": "none", "color": line.get_color()}
+        at_bottom: dict[str, Any] = {"transform": axis.get_xaxis_transform(), "clip_on": False}
+        cross: dict[str, Any] = {"marker": "x", "linestyle": "none", "color": line.get_color()}
         axis.plot(diverged, [0.0] * len(diverged), **cross, **at_bottom, label=f"{mathtext(model)}: diverged")
 
 

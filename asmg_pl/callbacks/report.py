@@ -66,15 +66,19 @@ class PeriodReport(Callback):
         """Start the clock."""
         self._steps_before = trainer.global_step
         self._began = time.perf_counter()
-        updater = cast(Updater, pl_module)
-        phase = updater.phase
-        assert phase is not None
-        periods = phase.reading.periods
-        log.debug(
-            "period %d · %s begins: pass %d over %d rows of %d periods up to %d, in %d mini-batches",
-            *(phase.period, phase.name, phase.repeat + 1, sum(len(updater.data.rows_of(period)) for period in periods)),
-            *(len(periods), phase.reading.newest, trainer.num_training_batches),
-        )
+        if log.isEnabledFor(logging.DEBUG):
+            updater = cast(Updater, pl_module)
+            phase = updater.phase
+            assert phase is not None
+            read, data = phase.reading, updater.data
+            rows = sum(len(data.rows_of(period)) for period in read.periods)
+            what = (
+                f"{rows} rows of {len(read.periods)} periods" if read.rows is None else f"{len(read.rows)} chosen rows"
+            )
+            log.debug(
+                "period %d · %s begins: pass %d, %d mini-batches over %s",
+                *(phase.period, phase.name, phase.repeat + 1, trainer.num_training_batches, what),
+            )
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Note a phase's steps, time and memory; write and log new scores; show a period's row after its last phase."""

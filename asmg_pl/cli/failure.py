@@ -88,7 +88,7 @@ def _mendable(error: BaseException) -> bool:
     kinds = type(error).__mro__  # looked up by name, since these libraries are imported only by the commands that walk
     if any(kind.__name__ == "MisconfigurationException" and kind.__module__.startswith("lightning") for kind in kinds):
         return True
-    if type(error).__module__.startswith("wandb.errors"):  # of Lightning's logger
+    if type(error).__module__.startswith(("wandb.errors", "mlflow.exceptions")):  # of Lightning's loggers
         return True
     modules = [f.f_globals.get("__name__", "").partition(".")[0] for f, _ in traceback.walk_tb(error.__traceback__)]
     if isinstance(error, ImportError):

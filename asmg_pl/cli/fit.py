@@ -141,8 +141,8 @@ class AsmgCLI(LightningCLI):
         parser.add_lightning_class_args(Trainer, "trainer")
         defaults = {name: value for name, value in self.trainer_defaults.items() if name != "callbacks"}
         parser.set_defaults({f"trainer.{name}": value for name, value in defaults.items()})
-        for name, title in TITLES.items():
-            parser.groups[name].title = title
+        for name, group in (parser.groups or {}).items():
+            group.title = TITLES.get(name, group.title)
 
     def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse, check, and find the checkpoint that ``--ckpt_path last`` means."""

@@ -11,11 +11,15 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
 from asmg_pl.cli.commands import QUICK
 from asmg_pl.errors import ConfigError
 from asmg_pl.system.environment import process_rank
 from asmg_pl.system.screen import complain, folded, say, styled
+
+PACKAGE = Path(__file__).parents[1]
 
 #: Values of ``ASMG_LOG``, from the most to the fewest messages.
 LEVELS = ("debug", "info", "warning", "error")
@@ -48,7 +52,7 @@ class ScreenHandler(logging.Handler):
 
 @contextmanager
 def log_on_screen() -> Iterator[None]:
-    """A context in which the package's log is shown, and nothing of other libraries that does not concern a walk.
+    """A context in which the package's log and warnings are shown, and little of other libraries.
 
     Raises:
         ConfigError: if ``ASMG_LOG`` is no level.
@@ -57,7 +61,15 @@ def log_on_screen() -> Iterator[None]:
     if level.lower() not in LEVELS:
         raise ConfigError(f"ASMG_LOG is {level}: give one of {', '.join(LEVELS)}")
     log, handler = logging.getLogger("asmg_pl"), ScreenHandler()
-    before = log.level
+    level_before, show_before = log.level, warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], filename: str, *place: Any) -> None:
+        if Path(filename).is_relative_to(PACKAGE):  # about what the user has given, not about a line of our code
+            log.warning("%s", message)
+        else:
+            show_before(message, category, filename, *place)
+
+    warnings.showwarning = show
     log.addHandler(handler)
     log.setLevel(level.upper())
     for message in IDLE_WARNINGS:
@@ -68,7 +80,8 @@ def log_on_screen() -> Iterator[None]:
         yield
     finally:
         log.removeHandler(handler)
-        log.setLevel(before)
+        log.setLevel(level_before)
+        warnings.showwarning = show_before
 
 
 @contextmanager

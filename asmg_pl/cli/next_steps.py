@@ -31,29 +31,29 @@ class NextSteps(Callback):
         if not trainer.is_global_zero:
             return
         updater = cast(Updater, pl_module)
-        stopped = updater.last_period < len(updater.data.boundaries) - 1
+        more = updater.last_period < len(updater.data.boundaries) - 1
         say("what next:")
-        for purpose, command in steps(sys.argv[2:], Path(trainer.default_root_dir), stopped):
+        for purpose, command in steps(sys.argv[2:], Path(trainer.default_root_dir), more):
             say(f"  {purpose:<20} {command}")
 
 
-def steps(arguments: Sequence[str], folder: Path, stopped: bool) -> list[tuple[str, str]]:
+def steps(arguments: Sequence[str], folder: Path, more: bool) -> list[tuple[str, str]]:
     """What can be done after a walk: a purpose and a command each.
 
     Args:
         arguments: of the walk, after ``asmg fit``.
         folder: of the run.
-        stopped: whether the walk was to stop before the stream's end.
+        more: whether the stream has periods beyond the walk's end.
     """
     called, run = program(), shlex.quote(str(folder))
     found = []
-    if stopped:
+    if more:
         onward = shlex.join(without(resuming(arguments), "--loop.until"))
         found.append(("go on walking:", f"{launcher()} fit {onward}"))
     if "report" in COMMANDS:
         found.append(("see charts:", f"{called} report {run} --out {shlex.quote(str(folder / 'report.html'))}"))
     if "compare" in COMMANDS:
         shared = shlex.join(without(arguments, *OF_ONE_WALK))
-        found.append(("compare methods:", f"{called} compare runs/compared -- {shared}"))
+        found.append(("compare methods:", f"{called} compare runs/compared --methods iu gru_multi -- {shared}"))
     found.append(("walk your own data:", f"{called} {CONVERT}"))
     return found

@@ -122,7 +122,9 @@ def import_from_working_folder() -> None:
 
 def process_rank() -> int:
     """This process's number among those of a walk, as its launcher has set it; 0 if it is the first or the only one."""
-    for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK"):
-        if name in os.environ:
-            return int(os.environ[name]) or int(name == "LOCAL_RANK" and os.environ.get("NODE_RANK", 0))
-    return int(os.environ.get("NODE_RANK", 0))
+    names = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK")  # as Lightning looks for it
+    name = next((name for name in names if name in os.environ), None)
+    rank = int(os.environ[name]) if name else 0
+    if name in (None, "LOCAL_RANK"):  # the first process of another machine is not the first of all
+        rank = rank or int(os.environ.get("NODE_RANK", "0"))
+    return rank

@@ -12,7 +12,7 @@ import pytest
 import torch
 from lightning import Trainer
 from lightning.pytorch.callbacks import LambdaCallback
-from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoardLogger
 
 from asmg_pl.callbacks import PeriodLoop, PeriodReport, PhaseCheckpoint
 from asmg_pl.callbacks.configuration import described
@@ -22,7 +22,7 @@ from asmg_pl.data import EqualCounts, InteractionLog, PeriodDataModule
 from asmg_pl.data.calendar import Boundaries, Calendar
 from asmg_pl.data.sources import DriftingStream, Source
 from asmg_pl.metrics.results import mean_over
-from asmg_pl.updaters import IncrementalUpdate
+from asmg_pl.updaters import SPMF, IncrementalUpdate, Updater
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 METRICS = [
@@ -42,12 +42,16 @@ class OneClass(Source):
 
 
 def parts(
-    folder: Path, until: int | None = None, logger: Logger | None = None, source: Source = STREAM
-) -> tuple[Trainer, IncrementalUpdate, PeriodDataModule]:
+    folder: Path,
+    until: int | None = None,
+    logger: Logger | None = None,
+    source: Source = STREAM,
+    kind: type[Updater] = IncrementalUpdate,
+) -> tuple[Trainer, Updater, PeriodDataModule]:
     """Five periods; two pre-train, the third selects, the fourth warms up, the fifth tests."""
     torch.manual_seed(1)
     data = PeriodDataModule(source, periods=EqualCounts(5), batch_size=16, scoring_batch_size=30, history_size=2)
-    model = IncrementalUpdate(data.sizes, pretrain_periods=2, pretrain_epochs=2, test_from=5)
+    model = kind(data.sizes, pretrain_periods=2, pretrain_epochs=2, test_from=5)
     trainer = Trainer(
         accelerator="cpu",
         max_epochs=-1,
@@ -63,20 +67,20 @@ def parts(
     return trainer, model, data
 
 
-def walk(folder: Path, ckpt_path: Path | None = None, **options: Any) -> IncrementalUpdate:
+def walk(folder: Path, ckpt_path: Path | None = None, **options: Any) -> Updater:
     trainer, model, data = parts(folder, **options)
     trainer.fit(model, datamodule=data, ckpt_path=ckpt_path)
     return model
 
 
 @pytest.fixture(scope="module")
-def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, IncrementalUpdate]:
+def walked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Updater]:
     """The folder and the model of a whole walk, for tests that change neither."""
     folder = tmp_path_factory.mktemp("walked")
     return folder, walk(folder)
 
 
-def test_metrics_have_a_row_per_scored_period(walked: tuple[Path, IncrementalUpdate]) -> None:
+def test_metrics_have_a_row_per_scored_period(walked: tuple[Path, Updater]) -> None:
     folder, model = walked
     table = pl.read_csv(folder / "metrics.csv")
     counts = ["period", "split", "rows", "positives", "new_user_rows", "new_item_rows", "diverged"]
@@ -88,7 +92,7 @@ def test_metrics_have_a_row_per_scored_period(walked: tuple[Path, IncrementalUpd
         assert str(row) == str(model.results[row["period"]].flat())  # by their repr, nan is nan
 
 
-def test_timings_have_a_row_per_phase(walked: tuple[Path, IncrementalUpdate]) -> None:
+def test_timings_have_a_row_per_phase(walked: tuple[Path, Updater]) -> None:
     table = pl.read_csv(walked[0] / "timings.csv")
     assert table.columns == ["period", "phase", "pass", "mini_batches", "steps", "seconds", "peak_mib"]
     pretraining = [(2, "pretrain", 1, 5, 5), (2, "select", 1, 2, 0), (2, "pretrain", 2, 5, 5), (2, "select", 2, 2, 0)]
@@ -99,7 +103,7 @@ def test_timings_have_a_row_per_phase(walked: tuple[Path, IncrementalUpdate]) ->
     assert table["peak_mib"].is_between(50, 50_000).all()
 
 
-def test_metrics_of_equal_runs_are_equal_byte_by_byte(walked: tuple[Path, IncrementalUpdate], tmp_path: Path) -> None:
+def test_metrics_of_equal_runs_are_equal_byte_by_byte(walked: tuple[Path, Updater], tmp_path: Path) -> None:
     walk(tmp_path)
     assert (tmp_path / "metrics.csv").read_bytes() == (walked[0] / "metrics.csv").read_bytes()
 
@@ -110,16 +114,14 @@ def test_what_an_earlier_walk_learned_is_not_left_beside_another_walks_scores(tm
     assert not (tmp_path / "learned.csv").exists()
 
 
-def test_nothing_but_the_report_is_left_in_the_folder(walked: tuple[Path, IncrementalUpdate]) -> None:
+def test_nothing_but_the_report_is_left_in_the_folder(walked: tuple[Path, Updater]) -> None:
     folder, _ = walked
     of_the_walk = [".run.lock", "checkpoints", "walk.json"]
     assert sorted(p.name for p in folder.iterdir()) == sorted([*of_the_walk, "auc.png", "metrics.csv", "timings.csv"])
     assert (folder / "auc.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_walk_that_goes_on_repeats_no_row_and_loses_none(
-    walked: tuple[Path, IncrementalUpdate], tmp_path: Path
-) -> None:
+def test_a_walk_that_goes_on_repeats_no_row_and_loses_none(walked: tuple[Path, Updater], tmp_path: Path) -> None:
     folder, _ = walked
     for name in ("metrics.csv", "timings.csv"):  # as if the walk had been killed long after its checkpoint
         (tmp_path / name).write_bytes((folder / name).read_bytes() + b"rows,without,a,checkpoint\n")
@@ -156,6 +158,24 @@ def test_tensorboard_gets_the_same_rows_and_the_provenance(tmp_path: Path) -> No
     assert data.state_dict()["fingerprint"].encode() in told
 
 
+def test_mlflow_gets_the_same_rows_and_the_provenance(tmp_path: Path) -> None:
+    mlflow = pytest.importorskip("mlflow")
+    pytest.importorskip("sqlalchemy")
+    store = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    logger = MLFlowLogger("fresh", tracking_uri=store, artifact_location=str(tmp_path / "artifacts"))
+    trainer, model, data = parts(tmp_path, logger=logger)
+    describe = LambdaCallback(on_train_start=lambda trainer, _: logger.log_hyperparams(described(trainer)))
+    trainer.callbacks.append(describe)  # type: ignore[attr-defined]
+    trainer.fit(model, datamodule=data)
+    client = mlflow.MlflowClient(store)
+    for name in ("serving/auc", "serving/logloss", "data/rows"):
+        found = [(metric.step, metric.value) for metric in client.get_metric_history(logger.run_id, name)]
+        assert found == [(period, pytest.approx(r.logged()[name])) for period, r in model.results.items()]
+    run = client.get_run(logger.run_id)
+    assert run.data.params["stream/fingerprint"] == data.state_dict()["fingerprint"]
+    assert run.info.status == "FINISHED"
+
+
 def test_the_screen_shows_pretraining_a_header_and_a_row_per_period(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -180,6 +200,29 @@ def test_the_screen_shows_pretraining_a_header_and_a_row_per_period(
     assert files.endswith(str(tmp_path))
 
 
+def test_debug_messages_follow_the_walk(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG", "asmg_pl")
+    walk(tmp_path, until=3)
+    said = [record.message for record in caplog.records if record.levelname == "DEBUG" and "asmg_pl" in record.name]
+    for first, second in [
+        ("period 2 · pretrain begins: pass 2, 5 mini-batches over 80 rows of 2 periods", "pre-training's epoch 2 has"),
+        ("pre-training ends with its best epoch", "period 3 · score begins: pass 1, 2 mini-batches over 40 rows of 1"),
+        ("period 3 · update begins", "period 3 · update ends after "),
+        ("period 3 · update ends", "period-000003-phase-001-update.ckpt is written"),
+    ]:
+        places = [next(place for place, line in enumerate(said) if part in line) for part in (first, second)]
+        assert places == sorted(places)
+
+
+@pytest.mark.parametrize("level", ["INFO", "DEBUG"])
+def test_a_phase_that_reads_no_whole_period_is_told_too(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, level: str
+) -> None:
+    caplog.set_level(level, "asmg_pl")
+    walk(tmp_path, until=3, kind=SPMF)
+    assert ("rows that the method chooses" in caplog.text) is (level == "DEBUG")
+
+
 def test_a_walk_that_only_pretrains_reports_no_scores(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     walk(tmp_path, until=2)
     assert (tmp_path / "metrics.csv").read_text().strip() == ""
@@ -201,7 +244,7 @@ def test_a_stream_of_one_class_is_reported_with_nan(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("verb", "count"), [("test", 2), ("validate", 1)])
 def test_an_evaluation_shows_the_periods_after_the_checkpoint_and_their_mean(
-    walked: tuple[Path, IncrementalUpdate], capsys: pytest.CaptureFixture[str], verb: str, count: int
+    walked: tuple[Path, Updater], capsys: pytest.CaptureFixture[str], verb: str, count: int
 ) -> None:
     folder, _ = walked
     before = (folder / "metrics.csv").read_bytes()

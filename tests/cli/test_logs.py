@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import subprocess
 import sys
+import warnings
 
 import pytest
 
-from asmg_pl.cli.logs import log_on_screen, sign_of_life
+from asmg_pl.cli.logs import PACKAGE, log_on_screen, sign_of_life
 from asmg_pl.errors import ConfigError
 
 log = logging.getLogger("asmg_pl.somewhere")
@@ -68,6 +69,17 @@ def test_a_warning_is_coloured_on_request_only(
     with log_on_screen():
         log.warning("stumbled")
     assert capsys.readouterr().err == "asmg: \x1b[33mwarning:\x1b[0m stumbled\n"
+
+
+def test_a_warning_of_the_package_is_a_message_and_that_of_a_library_as_ever(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with warnings.catch_warnings(record=True) as recorded, log_on_screen():
+        warnings.simplefilter("always")
+        warnings.warn_explicit("the files have 2 rows", UserWarning, str(PACKAGE / "data" / "log.py"), 3)
+        warnings.warn_explicit("old", UserWarning, "/x/library.py", 3)
+    assert capsys.readouterr().err == "asmg: warning: the files have 2 rows\n"
+    assert [(warning.filename, str(warning.message)) for warning in recorded] == [("/x/library.py", "old")]
 
 
 def test_used_as_a_library_the_package_only_logs() -> None:

@@ -19,7 +19,7 @@ from asmg_pl.cli import failure
 from asmg_pl.cli.main import main
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["asmg_pl.cli.main", "torch.distributed.checkpoint"])  # imported once for all processes
+_context.set_forkserver_preload(["asmg_pl.cli.fit", "torch.distributed.checkpoint"])  # imported once for all processes
 
 
 def on_ranks(ranks: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:

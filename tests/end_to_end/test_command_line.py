@@ -187,6 +187,19 @@ def test_help_explains_the_options(asmg: Asmg) -> None:
         assert explanation in " ".join(finished.out.split())
 
 
+@pytest.mark.parametrize("command", ["fit", "validate", "test"])
+def test_help_shows_our_options_first_and_is_no_wider_than_a_terminal(
+    asmg: Asmg, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = asmg(command, "--help").out.splitlines()
+    groups = [line.partition(":")[0] for line in lines if line and line[0] != " " and line.endswith(":")]
+    own = ["options", "model", "data", "loop", "checkpoint", "progress", "export", "wandb"]
+    assert groups == [*own, "Linked arguments", "trainer"]
+    assert "--ckpt_path" in "".join(lines[: lines.index(next(line for line in lines if line.startswith("model:")))])
+    assert max(map(len, lines)) <= 80
+
+
 def test_help_explains_an_updaters_options(asmg: Asmg) -> None:
     text = " ".join(asmg("fit", "--model.help", "ASMG").out.split())
     for explanation in (

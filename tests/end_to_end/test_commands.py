@@ -40,8 +40,10 @@ ELSEWHERE = {
     "wandb sync": "needs an account and the network",
     "asmg compare runs/all --methods configs/methods/*.yaml --tuned": "needs what tuning found; "
     "tests/experiments/test_compare_methods.py has a small one",
+    "asmg completion": "writes into the reader's home; tests/cli/test_completion.py asks for the script",
     "asmg fit --config configs/demo.yaml --trainer.default_root_dir runs/mlflow": "needs the package "
     "mlflow; tests/callbacks/test_report.py logs to it",
+    "ASMG_LOG=debug asmg fit": "sets a variable of the shell; tests/cli/test_logs.py shows the levels",
 }
 
 #: Documents whose commands take hours on the real streams, each shown beside the figures that it made.

@@ -10,7 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from asmg_pl.system.environment import LastingStream, have_home, import_from_working_folder, lasting_streams
+from asmg_pl.system.environment import (
+    LastingStream,
+    have_home,
+    import_from_working_folder,
+    lasting_streams,
+    process_rank,
+)
 
 
 class Failing(io.StringIO):
@@ -69,3 +75,26 @@ def test_modules_of_the_working_folder_come_after_those_that_are_installed(
     import_from_working_folder()
     assert sys.path[-1] == str(tmp_path)
     assert sys.path.count(str(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("environ", "rank"),
+    [
+        ({}, 0),
+        ({"LOCAL_RANK": "3"}, 3),
+        ({"RANK": "0", "LOCAL_RANK": "0", "SLURM_PROCID": "1"}, 0),
+        ({"RANK": "9", "LOCAL_RANK": "1"}, 9),
+        ({"SLURM_PROCID": "2"}, 2),
+        ({"NODE_RANK": "1"}, 1),
+        ({"LOCAL_RANK": "0", "NODE_RANK": "1"}, 1),
+        ({"RANK": "0", "NODE_RANK": "1"}, 0),
+    ],
+)
+def test_a_process_knows_whether_it_is_the_first(
+    environ: dict[str, str], rank: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("RANK", "LOCAL_RANK", "SLURM_PROCID", "JSM_NAMESPACE_RANK", "NODE_RANK"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert process_rank() == rank
