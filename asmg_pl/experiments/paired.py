@@ -1,12 +1,13 @@
 """Paired statistics: how a method differs from another on the same periods, with the same seeds.
 
-Two methods are compared on the cells (seed, period) that both have scored. Cells are not independent of each other: all
-seeds of a period are scored on the same rows, and all periods of a seed descend from one pre-trained model. So the
-bootstrap draws whole seeds and whole periods, each with replacement and independently of the other, and takes the
-cells where a drawn seed and a drawn period meet (Owen, *The pigeonhole bootstrap*, Annals of Applied Statistics 1,
-2007). Drawing single cells would take seeds times periods for that many independent witnesses, and give intervals that
-are too narrow. With a single seed, periods alone are drawn: the interval then says nothing about other seeds. Few seeds
-or periods make any bootstrap interval somewhat too narrow, by a factor of about √(1 - 1/n) for n of them.
+Two methods are compared on the cells that both have scored; a cell is a seed and a period. Cells are not independent of
+each other: all seeds of a period are scored on the same rows, and all periods of a seed descend from one pre-trained
+model. So the bootstrap draws whole seeds and whole periods, each with replacement and independently of the other, and
+takes the cells where a drawn seed and a drawn period meet (Owen, *The pigeonhole bootstrap*, Annals of Applied
+Statistics 1, 2007). Single cells, drawn as if they were independent, would give intervals that are too narrow.
+
+With a single seed, only periods are drawn, and the interval says nothing about other seeds. With n seeds or periods, a
+bootstrap interval is too narrow by a factor of about √(1 - 1/n).
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 
 class Lift(NamedTuple):
-    """A mean difference and its 95 % interval, whose ends are NaN where there is but one cell."""
+    """A mean difference and its 95 % interval; the ends of the interval are NaN if there is a single cell."""
 
     mean: float
     low: float
@@ -35,13 +36,18 @@ class Lift(NamedTuple):
 def lift(found: pl.DataFrame, baseline: pl.DataFrame, metric: str = "auc") -> Lift:
     """The mean of a metric's differences from a baseline, over the cells that both have.
 
+    >>> iu = pl.DataFrame({"seed": [1, 1], "period": [25, 26], "auc": [0.70, 0.72]})
+    >>> lifted = lift(iu.with_columns(pl.col("auc") + 0.01), iu)
+    >>> round(lifted.mean, 4), lifted.distinct
+    (0.01, True)
+
     Args:
         found: columns ``seed``, ``period`` and the metric, as :func:`asmg_pl.experiments.summary.scores` makes them.
         baseline: the same of the baseline.
-        metric: the column to compare; null or NaN is a missing cell.
+        metric: the column to compare; a null or NaN in it is a missing cell.
 
     Returns:
-        The lift; all NaN if there is no common cell.
+        The lift, all of whose numbers are NaN if there is no common cell.
     """
     pairs = found.join(baseline, on=["seed", "period"], suffix="_base")
     pairs = pairs.with_columns(difference=pl.col(metric) - pl.col(f"{metric}_base"))

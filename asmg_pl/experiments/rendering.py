@@ -51,7 +51,7 @@ def publish(rows: Sequence[Mapping[str, Any]], printed: Printed, path: Path) -> 
     pl.DataFrame(plain, infer_schema_length=None).write_csv(f"{path}.csv", quote_style="non_numeric")
     Path(f"{path}.md").write_text(markdown(printed) + "\n", encoding="utf-8")
     Path(f"{path}.tex").write_text(latex(printed) + "\n", encoding="utf-8")
-    print(for_terminal(printed, shutil.get_terminal_size().columns))
+    print(for_terminal(printed, shutil.get_terminal_size().columns), flush=True)
     logger.info("wrote %s.md, .tex and .csv", path)
 
 

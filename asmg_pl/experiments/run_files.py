@@ -1,6 +1,6 @@
 """The files of a run folder, read with care: they may be damaged, cut off, huge, in another encoding, or no files.
 
-Each function gives what it promises, or says in one message what is wrong with which file.
+Each function returns what it promises, or raises one error that names the file and what is wrong with it.
 """
 
 from __future__ import annotations

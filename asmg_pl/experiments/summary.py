@@ -14,9 +14,16 @@ from asmg_pl.experiments.runs import Run
 
 
 def scores(runs: Iterable[Run], split: str = "test", model: str = "serving") -> pl.DataFrame:
-    """What a model of each run scored on the periods of a split: columns ``seed``, ``period`` and each metric.
+    """The scores of some runs on the periods of a split.
 
-    Undefined scores are null, those of a model that has diverged NaN.
+    Args:
+        runs: of one method.
+        split: of the periods.
+        model: whose scores, ``serving`` or ``incremental``.
+
+    Returns:
+        Columns ``seed``, ``period`` and each metric. Undefined scores are null; scores of a model that has diverged
+        are NaN.
     """
     tables = [
         run.metrics.filter(pl.col("split") == split).select(
@@ -30,7 +37,7 @@ def scores(runs: Iterable[Run], split: str = "test", model: str = "serving") -> 
 
 
 def untested(runs: Sequence[Run]) -> str:
-    """Why runs of one method have no test period; empty if one of them has some."""
+    """Why no run of a method has a test period, in words; empty if one of the runs has."""
     if any("test" in run.metrics["split"].to_list() for run in runs):
         return ""
     test_from = section(runs[0].config, "model", "init_args").get("test_from")
@@ -42,7 +49,7 @@ def untested(runs: Sequence[Run]) -> str:
 
 
 def cost(run: Run, periods: pl.Series) -> dict[str, float | None]:
-    """Optimiser steps and seconds per period, scoring left out, and peak memory in MiB; ``None`` where not known."""
+    """Optimiser steps and seconds per period, without scoring, and peak memory in MiB; ``None`` if unknown."""
     if run.timings.is_empty() or periods.is_empty():
         return {"steps": None, "seconds": None, "peak_mib": run.peak_mib}
     timings = run.timings.filter(pl.col("period").is_in(periods.implode()), pl.col("phase") != "score")
@@ -54,7 +61,7 @@ def cost(run: Run, periods: pl.Series) -> dict[str, float | None]:
 
 
 def setting(run: Run) -> str:
-    """Batch size, passes and learning rates of the updates as the walk had them."""
+    """Batch size, passes and learning rates of a run's updates, in words."""
     data, model = section(run.config, "data"), section(run.config, "model", "init_args")
     found = {"batch": data["batch_size"]} if "batch_size" in data else {}
     found |= {name: model[name] for name in map(str, model) if name.endswith(("passes", "learning_rate"))}
@@ -64,10 +71,20 @@ def setting(run: Run) -> str:
 
 
 def summary(runs: Sequence[Run], split: str = "test") -> dict[str, Any]:
-    """Setting, mean scores, the AUC's standard deviation over the seeds, and costs, of the runs of one method.
+    """One method's runs in a few numbers.
 
-    ``note`` says which of them have diverged; there are then no scores. Steps are the mean over the seeds, seconds
-    those of the fastest seed, as other load on the machine only adds to them, and memory that of the largest.
+    Args:
+        runs: of one method, a run per seed.
+        split: of the periods that count.
+
+    Returns:
+        - ``setting``, in words,
+        - ``auc`` and ``logloss``, means over seeds and periods,
+        - ``auc_std``, the standard deviation of the seeds' mean AUCs; ``None`` for a single seed,
+        - ``steps`` per period, the mean over the seeds,
+        - ``seconds`` per period of the fastest seed, since other load on the machine only adds to them,
+        - ``peak_mib``, the largest memory of a run,
+        - ``note``, which says where runs have diverged. If one has, the scores are ``None``.
     """
     found = scores(runs, split)
     by_seed = found.group_by("seed").agg(pl.col("auc").mean())["auc"].to_numpy()

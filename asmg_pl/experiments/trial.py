@@ -1,4 +1,4 @@
-"""A trial: a method at one setting, and what of it decides on the model that it starts from."""
+"""A trial: a method at one setting, and the part of the setting that decides on its pre-trained model."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LONGEST = 200
 
 
 def sets_start(option: str) -> bool:
-    """Whether an option changes what a walk starts from: its data, its pre-trained model, or how time is split."""
+    """Whether an option changes the start of a walk: its data, its pre-trained model, or the split of its periods."""
     section, _, name = option.partition(".")
     if section == "data":
         return name not in ("batch_size", "scoring_batch_size")
@@ -41,7 +41,11 @@ def names_start(file: Path) -> bool:
 
 
 def label(options: Iterable[tuple[str, str]]) -> str:
-    """A short name for options with their values, e.g. ``batch_size=256,passes=2``, which a folder can have."""
+    """A short name for options with their values, fit for a folder.
+
+    >>> label([("data.batch_size", "256"), ("model.init_args.passes", "2")])
+    'batch_size=256,passes=2'
+    """
     short = [(option.split(".", 1)[-1].replace("init_args.", ""), value) for option, value in options]
     whole = ",".join(f"{option}={value}" for option, value in short)
     name = terminal(whole).replace("/", "∕")
@@ -66,14 +70,14 @@ class Trial:
     options: Options = ()
 
     def start(self) -> Trial:
-        """The part that a pre-training depends on; trials with the same part start from the same models."""
+        """The part of the trial that pre-training depends on; trials with the same part start from the same models."""
         files = tuple(file for file in self.files if names_start(file))
         options = tuple((option, value) for option, value in self.options if sets_start(option))
         parts = [*(file.stem for file in files), *([label(options)] if options else [])]
         return Trial("pretraining/" + (",".join(parts) or "common"), files, options)
 
     def arguments(self) -> tuple[str, ...]:
-        """What ``asmg fit`` gets."""
+        """The trial as arguments of ``asmg fit``."""
         files = [argument for file in self.files for argument in ("--config", str(file))]
         return (*files, *(argument for option, value in self.options for argument in (f"--{option}", value)))
 

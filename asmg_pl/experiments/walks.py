@@ -9,10 +9,11 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from multiprocessing.pool import ThreadPool
+from multiprocessing import TimeoutError
+from multiprocessing.pool import IMapIterator, ThreadPool
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,9 @@ from asmg_pl.experiments.run_files import peak_of
 logger = logging.getLogger(__name__)
 
 PEAK, LOG = "peak_memory_mib.txt", "log.txt"
+
+#: A walk that has ended, the reason if it has failed, and its seconds.
+Ended = tuple["Walk", str | None, float]
 
 #: Seconds for which the program waits for its walks to end when it is stopped itself.
 PATIENCE = 15.0
@@ -60,13 +64,14 @@ def walk_all(walks: Sequence[Walk], jobs: int) -> list[Walk]:
     """
     processes, failed = _Processes(), []
 
-    def run(one: Walk) -> tuple[Walk, str | None, float]:
+    def run(one: Walk) -> Ended:
         began = time.perf_counter()
         return one, _run(one, processes), time.perf_counter() - began
 
     with ThreadPool(jobs) as pool:
         try:
-            for ended, (one, failure, seconds) in enumerate(pool.imap_unordered(run, walks), start=1):
+            results = _as_they_end(pool.imap_unordered(run, walks))
+            for ended, (one, failure, seconds) in enumerate(results, start=1):
                 how = "failed after" if failure else "done in"
                 logger.info("[%d/%d] %s %s %.0f s", ended, len(walks), one.folder, how, seconds)
                 if failure:
@@ -76,6 +81,21 @@ def walk_all(walks: Sequence[Walk], jobs: int) -> list[Walk]:
             processes.stop()
             raise
     return failed
+
+
+def _as_they_end(results: IMapIterator[Ended]) -> Iterator[Ended]:
+    """The results of walks, each when it is there.
+
+    The wait for one is cut into short ones: a signal that the system has handed to another thread wakes nobody, and
+    Python calls its handler when this thread next runs.
+    """
+    while True:
+        try:
+            yield results.next(timeout=0.2)
+        except TimeoutError:
+            continue
+        except StopIteration:
+            return
 
 
 def program() -> list[str]:
@@ -103,7 +123,11 @@ def resolved(arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def _run(one: Walk, processes: _Processes) -> str | None:
-    """Run a walk and note its peak memory; what went wrong, if anything did."""
+    """Run a walk, and note its peak memory if it ends well.
+
+    Returns:
+        The reason, with the end of the walk's output, if it has failed.
+    """
     one.folder.mkdir(parents=True, exist_ok=True)
     with (one.folder / LOG).open("w+", encoding="utf-8", errors="replace") as log:
         status, used = processes.run(one.command, log.fileno())
@@ -121,7 +145,7 @@ def _run(one: Walk, processes: _Processes) -> str | None:
 
 
 class _Processes:
-    """The processes under way."""
+    """The processes of walks that are under way, which can be stopped together."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -145,7 +169,7 @@ class _Processes:
         return process.returncode, used.ru_maxrss / 1024
 
     def stop(self) -> None:
-        """Stop what is under way, and let nothing else begin."""
+        """Stop all processes that are under way, and let no other begin."""
         with self._lock:
             self._stopping = True
             for pid in self._under_way:

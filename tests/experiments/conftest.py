@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,16 @@ def asmg(monkeypatch: pytest.MonkeyPatch) -> Command:
     return lambda *arguments: called([str(argument) for argument in arguments])
 
 
+class Results:
+    """What a pool gives out."""
+
+    def __init__(self, results: Iterator[Any]) -> None:
+        self._results = results
+
+    def next(self, timeout: float) -> Any:
+        return next(self._results)
+
+
 class OneByOne:
     """A pool that does its work in this thread."""
 
@@ -62,7 +72,8 @@ class OneByOne:
     def __exit__(self, *raised: object) -> None:
         pass
 
-    imap_unordered = staticmethod(map)
+    def imap_unordered(self, work: Callable[[Any], Any], things: Iterable[Any]) -> Results:
+        return Results(map(work, things))
 
 
 @pytest.fixture

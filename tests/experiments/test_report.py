@@ -149,6 +149,34 @@ def test_the_pointer_shows_the_values_of_a_period(opened: Browser, runs: Path) -
     assert len(rows) == 5
 
 
+def test_the_verdict_and_the_origin_of_the_runs_stand_at_the_top(opened: Browser) -> None:
+    said = opened.value("document.getElementById('verdict').textContent")
+    assert said.startswith("gru has the best mean AUC on the test periods 25 to 31, 0.")
+    assert "above iu; the 95 % interval of the difference" in said
+    names, facts = (
+        opened.value(f"[...document.querySelectorAll('.origin {kind}')].map((d) => d.textContent)")
+        for kind in ("dt", "dd")
+    )
+    assert dict(zip(names, facts, strict=True)) == {
+        "stream": "clicks (Stream), 93,000 rows, 31 periods, 800 users, 500 items, fingerprint fedcba987654",
+        "context features": "device <b>",
+        "walked": "2024-05-06",
+        "program": "asmg_pl 0.2.0, commit 012345678901 with changes",
+    }
+    places = "['#verdict', '.origin', '#means'].map((s) => document.querySelector(s).getBoundingClientRect().top)"
+    tops = opened.value(places)
+    assert tops == sorted(tops)
+    assert tops[1] < 400
+
+
+def test_charts_are_flat_and_several_stand_in_a_row(opened: Browser) -> None:
+    boxes = opened.value("[...document.querySelectorAll('figure svg')].map((s) => [s.clientWidth, s.clientHeight])")
+    assert all(width > 2 * height for width, height in boxes)
+    tops = opened.value("[...document.querySelector('.grid').children].map((f) => f.getBoundingClientRect().top)")
+    assert len(tops) == 3
+    assert len(set(tops)) == 1, "the three charts of the scores stand side by side"
+
+
 @pytest.mark.parametrize("width", [320, 390, 768])
 def test_a_phone_scrolls_the_page_in_one_direction_only(opened: Browser, width: int) -> None:
     opened.look(width, phone=True)

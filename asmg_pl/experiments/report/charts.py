@@ -19,7 +19,7 @@ def charts(methods: Methods, baseline: str | None) -> list[dict[str, Any]]:
     """The sections of the report in their order, each with a title, a sentence and its charts."""
     sections = [
         ("Scores", "Each period scored before anything was trained on it; test periods are shaded.", _scores),
-        ("Drift of the data", "What the rows of each period are like, the same for all methods.", _drift),
+        ("Drift of the data", "The rows of each period, which are the same for all methods.", _drift),
         ("Costs", "Seconds are those of the fastest seed, memory that of the largest.", _costs),
         ("What the generators have learned", "Noted when each serving model has been made.", _learned),
     ]

@@ -45,8 +45,8 @@ def page(methods: Methods, baseline: str | None) -> str:
         "sections": charts(methods, baseline),
     }
     parts = {
-        "style": (TEMPLATE / "page.css").read_text(),
-        "script": (TEMPLATE / "page.js").read_text(),
+        "style": _template("page.css"),
+        "script": _template("page.js"),
         "data": _for_script(_plain(told)),
         "verdict": escape(verdict(methods, rows, baseline)),
         "summary": escape(". ".join([_summary(methods, baseline), *notes_of(rows)])),
@@ -55,7 +55,11 @@ def page(methods: Methods, baseline: str | None) -> str:
         "settings": _settings(methods),
         "folders": "\n".join(f"<li>{escape(run.place)}</li>" for run in walked),
     }
-    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], (TEMPLATE / "page.html").read_text())
+    return re.sub(r"\{\{(\w+)\}\}", lambda match: parts[match[1]], _template("page.html"))
+
+
+def _template(name: str) -> str:
+    return (TEMPLATE / name).read_text(encoding="utf-8")
 
 
 def _for_script(told: Any) -> str:

@@ -1,4 +1,4 @@
-"""The verdict: in plain words, which method is best, by how much, and whether that is certain."""
+"""The verdict in plain words: which method is best, by how much, and whether that is certain."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 from asmg_pl.experiments.baseline import Methods
 from asmg_pl.experiments.comparison import compare
+from asmg_pl.experiments.rendering import figure
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -24,8 +25,9 @@ def verdict(methods: Methods, rows: Rows, baseline: str | None) -> str:
     if best is None:
         return _undecided(rows)
     if len(rows) == 1:
+        loss = figure(best["logloss"], ".4f") or "undefined"
         return (
-            f"{best['method']} has a mean AUC of {best['auc']:.4f} and a mean LogLoss of {best['logloss']:.4f} on "
+            f"{best['method']} has a mean AUC of {best['auc']:.4f} and a mean LogLoss of {loss} on "
             f"{_periods(methods)}; there is no other method to compare it with."
         )
     said = [_by_auc(methods, rows, best, baseline), _by_loss(methods, best["method"], baseline)]
@@ -41,14 +43,14 @@ def _undecided(rows: Rows) -> str:
     if standings == {"no test period"}:
         return "Not decided: no test period has been scored yet."
     names = _listed([f"{row['method']} ({row['standing'] or 'without a score'})" for row in rows])
-    return f"Not decided: no method has come to the end of the test periods with a score. There is {names}."
+    return f"Not decided: no method has finished the test periods with a score: {names}."
 
 
 def _by_auc(methods: Methods, rows: Rows, best: Mapping[str, Any], baseline: str | None) -> str:
     name, alike = best["method"], [row["method"] for row in rows if row["standing"] == "≈"]
     sentence = f"{name} has the best mean AUC on {_periods(methods)}, {best['auc']:.4f}"
     if name == baseline:
-        sentence += ", and it is the baseline: no other method improves on it"
+        sentence += ", and it is the baseline: no other method has a higher mean"
     elif baseline is not None:
         sentence += _lift(best, baseline)
     others = [other for other in alike if other != baseline]
@@ -59,7 +61,7 @@ def _lift(row: Mapping[str, Any], baseline: str) -> str:
     """A lift in words, with its interval, and what the interval decides."""
     lift, low, high = (row.get(name, math.nan) for name in ("lift", "low", "high"))
     if math.isnan(lift):
-        return f"; it has no lift, since {baseline} has diverged or shares no period with it"
+        return f"; {row['method']} has no lift, since {baseline} has diverged or shares no period with it"
     sentence = f", {abs(lift):.4f} {'above' if lift > 0 else 'below'} {baseline}"
     if math.isnan(low):
         return f"{sentence}; that is a single score, which decides nothing"
@@ -78,6 +80,8 @@ def _by_loss(methods: Methods, best: str, baseline: str | None) -> str:
     sentence = f"By LogLoss {name} is best{also}, with {row['logloss']:.4f}"
     if baseline is not None and name != baseline:
         sentence += _lift(row, baseline)
+    if any(other["method"] == best and other["standing"] == "≈" for other in rows):
+        sentence += f"; {best} cannot be told from it"
     return sentence + "."
 
 

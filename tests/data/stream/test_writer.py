@@ -38,6 +38,7 @@ def catalogue() -> pl.DataFrame:
 def assert_same_batches(one: InteractionLog, other: InteractionLog, history_size: int = 5) -> None:
     assert len(one) == len(other)
     assert one.sizes == other.sizes
+    assert one.context_names == other.context_names
     rows = torch.randperm(len(one), generator=torch.Generator().manual_seed(1))
     for first, second in zip(one.batch(rows, history_size)[:-1], other.batch(rows, history_size)[:-1], strict=True):
         if first is None or second is None:
@@ -62,6 +63,12 @@ def test_one_writer_may_append_many_times(tmp_path: Path) -> None:
     for begin in range(0, 400, 100):
         writer.append(rows[begin : begin + 100], catalogue() if begin == 0 else None)
     assert_same_batches(open_stream(tmp_path), InteractionLog.from_frame(rows, catalogue()))
+
+
+def test_context_features_keep_their_names(tmp_path: Path) -> None:
+    StreamWriter(tmp_path).append(random_rows())
+    assert open_stream(tmp_path).context_names == ("device", "hour")
+    assert InteractionLog.from_frame(random_rows().drop("device")).context_names == ("hour",)
 
 
 def test_names_are_kept_by_id(tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ function band(line, x, y) {
 
 function draw(chart, svg) {
   const width = svg.clientWidth, height = svg.clientHeight;
-  const [low, high] = limits(chart), vertical = ticks(low, high, Math.max(2, Math.round(height / 45)));
+  const [low, high] = limits(chart), vertical = ticks(low, high, Math.max(3, Math.round(height / 45)));
   const left = 12 + 7 * Math.max(...vertical.map((tick) => tick.text.length)), right = width - 8, top = 8, bottom = height - 24;
   const periods = chart.lines.flatMap((line) => line.period);
   const first = Math.min(...periods), last = Math.max(...periods);
