@@ -17,7 +17,7 @@ DOCUMENTS = {path.name: path.read_text() for path in [ROOT / "README.md", *sorte
 
 
 def test_the_updater_shown_is_complete(fit: Asmg, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (code,) = re.findall(r"```python\n(.*?)```", DOCUMENTS["updater.md"], flags=re.DOTALL)
+    code, *_ = re.findall(r"```python\n(.*?)```", DOCUMENTS["updater.md"], flags=re.DOTALL)
     (tmp_path / "mine.py").write_text(code)
     monkeypatch.syspath_prepend(tmp_path)
     options = ("--model.init_args.pretrain_periods", 4, "--model.init_args.pretrain_epochs", 1)
