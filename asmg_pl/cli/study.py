@@ -7,6 +7,7 @@ import logging
 import re
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -43,10 +44,10 @@ class StudyParser(OneMessage, argparse.ArgumentParser):
         super().__init__(
             prog=f"asmg {command}",
             usage=f"asmg {command} {usage}",
-            description=description,
+            description="\n\n".join(textwrap.fill(part, width) for part in description.split("\n\n")),
             epilog="\n".join(["examples:", *(f"  asmg {command} {example}" for example in examples)]),
             allow_abbrev=False,
-            formatter_class=lambda prog: _Help(prog, max_help_position=24, width=width),
+            formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=24, width=width),
         )
         self.help_command = f"asmg {command} --help"
 
@@ -100,16 +101,6 @@ class StudyParser(OneMessage, argparse.ArgumentParser):
             help="a folder with chosen settings, METHOD.yaml each: the folder tuned/ that asmg tune writes, or an "
             f"installed one like configs/tuned/movietweetings. {use}",
         )
-
-
-class _Help(argparse.RawDescriptionHelpFormatter):
-    """Paragraphs of the description are filled; examples stay as they are."""
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        if text.startswith("examples:"):
-            return super()._fill_text(text, width, indent)
-        fill = argparse.HelpFormatter._fill_text
-        return "\n\n".join(fill(self, paragraph, width, indent) for paragraph in text.split("\n\n"))
 
 
 def own_and_rest(arguments: Sequence[str]) -> tuple[list[str], list[str]]:

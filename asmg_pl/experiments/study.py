@@ -34,7 +34,7 @@ class Study:
             common: arguments of ``asmg fit`` for all trials, before their own.
         """
         self.folder = folder
-        self.seeds = list(seeds)
+        self.seeds = list(dict.fromkeys(seeds))  # a seed given twice is one walk
         self.jobs = jobs
         self.common = tuple(common)
         self.failed: list[Path] = []
