@@ -116,7 +116,9 @@ def walk(
     Args:
         updater: the method: a class, ``partial(ASMG, window=2)``, or any callable that takes ``data.sizes``. It is
             called after the seed ``data.seed`` has been set, so that the initial model depends on that seed alone. An
-            updater that is made already is taken as it is; it was drawn from the seed that torch had then.
+            updater that is made already is taken as it is; it was drawn from the seed that torch had then. Of such an
+            updater, and of one that a function makes, ``config.yaml`` has the class only, and resuming compares no
+            other setting.
         data: the stream, and how it is cut into periods. It may be walked again, by another method for example.
         folder: the run folder. It gets the files that ``asmg fit`` writes. Without one, nothing is written.
         until: the last period to walk; by default the stream's last one.

@@ -113,7 +113,10 @@ def test_a_resumed_walk_has_the_settings_that_it_began_with(tmp_path: Path) -> N
     changed: list[tuple[Callable[..., Any], str]] = [
         (partial(UPDATER, learning_rate=0.01), "model.init_args.learning_rate was 0.001 and is now 0.01"),
         (partial(UPDATER, weights="uniform"), "model.init_args.weights was linear and is now uniform"),
-        (lambda sizes: UPDATER(sizes, gradient_clip=1.0), "model.init_args.gradient_clip was None and is now 1.0"),
+        (
+            lambda sizes: IncrementalUpdate(sizes, pretrain_periods=2),
+            "resume with the updater and recommender that wrote",
+        ),
     ]
     for other, named in changed:
         with pytest.raises(CheckpointError, match=named):
@@ -121,6 +124,7 @@ def test_a_resumed_walk_has_the_settings_that_it_began_with(tmp_path: Path) -> N
     with pytest.raises(CheckpointError, match=r"data\.negatives was None and is now"):
         walk(UPDATER, stream(negatives=Fresh()), tmp_path, until=4, resume=True)
     walk(UPDATER, stream(scoring_batch_size=7), tmp_path, until=4, resume=True)  # which changes no number
+    walk(lambda sizes: UPDATER(sizes), stream(), tmp_path, until=5, resume=True)  # whose class alone is known
 
 
 def test_the_command_line_goes_on_with_a_walk_from_python(

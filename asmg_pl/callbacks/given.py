@@ -1,7 +1,8 @@
 """The configuration of a walk that Python has started, in the form of a configuration file.
 
-It is read from the arguments of the classes: of a class or a partial of it, the defaults and what the partial changes;
-of an object, the attributes that are named like the arguments of its class.
+A class, or a partial of it, tells its arguments: the defaults, and the values that the partial changes. The data
+module, its source and its periods are objects, whose attributes have the names of their arguments. An updater that is
+made already does not tell its arguments, so that only its class is known.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from torch import nn
+from lightning import LightningModule, Trainer
 
 from asmg_pl.callbacks.configuration import RunConfig
 from asmg_pl.data import PeriodDataModule, Periods
@@ -22,7 +23,7 @@ from asmg_pl.data.negatives import Fresh
 from asmg_pl.data.sources import Source
 
 #: Objects that are arguments themselves, and so are described by their own arguments.
-PIECES = (Source, Periods, Fresh, nn.Module)
+PIECES = (Source, Periods, Fresh)
 
 
 class GivenConfig(RunConfig):
@@ -40,6 +41,7 @@ class GivenConfig(RunConfig):
         self.config_filename = "config.yaml"
         self._config = config
         self._machine = {}
+        self._told: dict[str, Any] = {}  # by the checkpoint, of arguments that the updater does not tell
 
     @property
     def plain(self) -> dict[str, Any]:
@@ -50,6 +52,20 @@ class GivenConfig(RunConfig):
     def nested(self) -> dict[str, Any]:
         """The configuration: nested plain values."""
         return self._config
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Compare the settings; arguments that the updater does not tell are taken to be the checkpoint's.
+
+        Raises:
+            CheckpointError: naming the settings that differ.
+        """
+        if not self._config["model"]["init_args"]:
+            saved = checkpoint.get("settings", {})
+            self._told = {name: value for name, value in saved.items() if name.startswith("model.init_args.")}
+        super().on_load_checkpoint(trainer, pl_module, checkpoint)
+
+    def _settings(self, trainer: Trainer) -> dict[str, Any]:
+        return self._told | super()._settings(trainer)
 
     def write(self, path: Path) -> None:
         """Write the configuration as YAML."""
@@ -90,6 +106,8 @@ def _described(value: Any) -> Any:
         return _piece(value, known | given)
     if inspect.isroutine(value):
         return f"{value.__module__}.{value.__qualname__}"
+    if isinstance(value, LightningModule):
+        return _piece(type(value), {})
     known = {name: getattr(value, name) for name, _ in _arguments(type(value)) if hasattr(value, name)}
     return _piece(type(value), {name: each for name, each in known.items() if _can_be_described(each)})
 

@@ -51,9 +51,10 @@ def check_generator(generator: Callable[[ParameterShapes], Generator]) -> None:
     _check_learning(rules, generator, made, draw)
 
 
-def _made(rules: Rules, generator: Callable[[ParameterShapes], Generator]) -> Generator:
-    """A generator all of whose numbers are drawn, so that none hides behind a zero."""
-    with rules.working("it cannot be built: __init__ takes shapes first, and its other arguments need defaults"):
+def _made(rules: Rules, generator: Callable[[ParameterShapes], Generator], number: int = 0) -> Generator:
+    """A generator all of whose numbers are drawn, so that none hides behind a zero; ``number`` decides which."""
+    mend = "it cannot be built: __init__ takes shapes first, and its other arguments need defaults"
+    with rules.working(mend), seeded("made", number):
         made = generator(SHAPES)
     rules.require(isinstance(made, Generator), "it is no Generator: derive it from asmg_pl.generators.Generator")
     size = getattr(made, "hidden_size", None)
@@ -61,7 +62,7 @@ def _made(rules: Rules, generator: Callable[[ParameterShapes], Generator]) -> Ge
         isinstance(size, int) and size >= 0,
         f"hidden_size is {size!r}: set it to the numbers of state that a coordinate carries, 0 for none",
     )
-    with torch.no_grad():
+    with torch.no_grad(), seeded("drawn", number):
         for parameter in made.parameters():
             parameter.normal_()
     return made.eval()
@@ -132,7 +133,7 @@ def _check_learning(
         generated.requires_grad,
         "what it generates has no gradient: compute it from the parameters, without detach() or .data",
     )
-    other = _made(rules, generator)
+    other = _made(rules, generator, number=1)
     with rules.working("its state cannot be loaded into another one: build the same parameters for the same shapes"):
         other.load_state_dict(made.state_dict())
     rules.require(

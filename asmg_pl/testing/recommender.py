@@ -41,7 +41,7 @@ def check_recommender(recommender: Callable[[Sizes], Recommender]) -> None:
     _check_gradients(rules, model, batch)
     _check_growth(rules, recommender, model)
     _check_start(rules, recommender, model)
-    other = _made(rules, recommender, SIZES)
+    other = _made(rules, recommender, SIZES, number=1)
     with rules.working("its state cannot be loaded into another one: build the same parameters for the same sizes"):
         other.load_state_dict(model.state_dict())
     rules.require(
@@ -51,9 +51,17 @@ def check_recommender(recommender: Callable[[Sizes], Recommender]) -> None:
     )
 
 
-def _made(rules: Rules, recommender: Callable[[Sizes], Recommender], sizes: Sizes) -> Recommender:
-    """A recommender in evaluation mode, all of whose numbers are drawn, so that none hides behind a zero."""
-    with rules.working("it cannot be built: __init__ takes sizes first, and its other arguments need defaults"):
+def _made(rules: Rules, recommender: Callable[[Sizes], Recommender], sizes: Sizes, number: int = 0) -> Recommender:
+    """A recommender in evaluation mode, all of whose numbers are drawn, so that none hides behind a zero.
+
+    Args:
+        rules: those by which it is checked.
+        recommender: makes it.
+        sizes: for which it is made.
+        number: with another one, other numbers are drawn.
+    """
+    mend = "it cannot be built: __init__ takes sizes first, and its other arguments need defaults"
+    with rules.working(mend), seeded("made", number):
         model = recommender(sizes)
     rules.require(
         isinstance(model, Recommender), "it is no Recommender: derive it from asmg_pl.recommenders.Recommender"
@@ -69,7 +77,7 @@ def _made(rules: Rules, recommender: Callable[[Sizes], Recommender], sizes: Size
             isinstance(weight, nn.Parameter) and weight.ndim == 2,
             f"the table {name!r} has no weight [rows, width]: use nn.Embedding",
         )
-    with torch.no_grad():
+    with torch.no_grad(), seeded("drawn", number):
         for parameter in model.parameters():
             parameter.normal_()
     return model.eval()
