@@ -121,9 +121,7 @@ def test_nothing_but_the_report_is_left_in_the_folder(walked: tuple[Path, Update
     assert (folder / "auc.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_a_walk_that_goes_on_repeats_no_row_and_loses_none(
-    walked: tuple[Path, Updater], tmp_path: Path
-) -> None:
+def test_a_walk_that_goes_on_repeats_no_row_and_loses_none(walked: tuple[Path, Updater], tmp_path: Path) -> None:
     folder, _ = walked
     for name in ("metrics.csv", "timings.csv"):  # as if the walk had been killed long after its checkpoint
         (tmp_path / name).write_bytes((folder / name).read_bytes() + b"rows,without,a,checkpoint\n")
