@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TextIO
 
 from asmg_pl.cli.commands import QUICK
 from asmg_pl.errors import ConfigError
@@ -63,11 +63,18 @@ def log_on_screen() -> Iterator[None]:
     log, handler = logging.getLogger("asmg_pl"), ScreenHandler()
     level_before, show_before = log.level, warnings.showwarning
 
-    def show(message: Warning | str, category: type[Warning], filename: str, *place: Any) -> None:
+    def show(
+        message: Warning | str,
+        category: type[Warning],
+        filename: str,
+        lineno: int,
+        file: TextIO | None = None,
+        line: str | None = None,
+    ) -> None:
         if Path(filename).is_relative_to(PACKAGE):  # about what the user has given, not about a line of our code
             log.warning("%s", message)
         else:
-            show_before(message, category, filename, *place)
+            show_before(message, category, filename, lineno, file, line)
 
     warnings.showwarning = show
     log.addHandler(handler)
