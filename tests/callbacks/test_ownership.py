@@ -47,6 +47,7 @@ def test_a_refused_owner_leaves_the_first_one_its_folder(tmp_path: Path) -> None
     first.release()
 
 
+@pytest.mark.slow
 def test_a_process_that_is_killed_leaves_its_folder_free(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", HOLD, str(tmp_path)], stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -44,6 +44,7 @@ some_rows = st.lists(
 )
 
 
+@pytest.mark.slow
 @effort(max_examples=25, deadline=None)
 @given(some_rows, st.data(), st.sampled_from(["positive", "all"]))
 def test_in_two_pieces_as_at_once(rows: list[Row], data: st.DataObject, history: str) -> None:

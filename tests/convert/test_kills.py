@@ -101,6 +101,7 @@ def steps_of(run: Callable[[Path], None], folder: Path) -> int:
     return len(taken)
 
 
+@pytest.mark.slow
 def test_an_append_that_is_killed_at_any_step_has_happened_or_has_not(start: Path, tmp_path: Path) -> None:
     before = state(start / "s")
     steps = steps_of(append, shutil.copytree(start, tmp_path / "whole"))
@@ -174,6 +175,7 @@ def program(folder: Path, step: int = -1) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
 
 
+@pytest.mark.slow
 def test_a_program_that_is_killed_leaves_the_stream_free_and_whole(start: Path, tmp_path: Path) -> None:
     steps = steps_of(append, shutil.copytree(start, tmp_path / "whole"))
     after = state(tmp_path / "whole" / "s")
@@ -190,6 +192,7 @@ def test_a_program_that_is_killed_leaves_the_stream_free_and_whole(start: Path, 
             pass
 
 
+@pytest.mark.slow
 def test_of_two_programs_that_append_at_once_one_does_and_the_other_is_told(start: Path, tmp_path: Path) -> None:
     append(shutil.copytree(start, tmp_path / "whole"))
     programs = [program(start), program(start)]

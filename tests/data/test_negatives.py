@@ -121,6 +121,7 @@ def test_popularity_draws_items_by_their_share_of_earlier_rows() -> None:
     assert chi_square(counts[:4], share / 10 * 20_000) < 16.3  # 3 degrees of freedom, one in a thousand
 
 
+@pytest.mark.slow
 def test_what_redrawing_does_not_find_is_drawn_from_the_rest_alike() -> None:
     # One user knows all but 3 of 4000 items: 20 tries find one of these in 1.5 % of the rows.
     items, free = 4000, [17, 1000, 3999]

@@ -84,6 +84,7 @@ def read_from(path: Path) -> bool:
     return digests_of(found) == digests_of(own(whole()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("writers", "readers"), [(1, 4), (4, 1), (3, 2)])
 def test_another_number_of_ranks_reads_its_own_rows(tmp_path: Path, writers: int, readers: int) -> None:
     on_ranks(writers, write_to, tmp_path / "checkpoint")
@@ -160,6 +161,7 @@ def refused_when_damaged(folder: Path, seed: int, tries: int) -> list[str]:
     return wrong
 
 
+@pytest.mark.slow
 def test_a_damaged_part_is_refused_or_read_as_it_was_written(folder: Path) -> None:
     assert on_ranks(1, refused_when_damaged, folder, 0, 120) == [[]]
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from distributed.ranks import asmg, on_ranks
+from slowness import slow_but
 
 from asmg_pl.checkpoints.io import newest_first, read_checkpoint
 from asmg_pl.data import Sizes
@@ -90,13 +91,14 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return folders
 
 
-@pytest.mark.parametrize("ranks", [2, 4])
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("ranks", slow_but([2], [2, 4]))
+@pytest.mark.parametrize("method", slow_but(["ASMG"], METHODS))
 def test_a_walk_is_that_of_a_single_process(tmp_path: Path, alone: dict[str, Path], method: str, ranks: int) -> None:
     assert walk(tmp_path / "walk", ranks, method) == ""
     assert_same(tmp_path / "walk", alone[method])
 
 
+@pytest.mark.slow
 def test_a_walk_goes_on_with_other_numbers_of_ranks(tmp_path: Path, alone: dict[str, Path]) -> None:
     for ranks, options in [(1, ["--loop.until=4"]), (2, ["--ckpt_path=last", "--loop.until=6"])]:
         assert walk(tmp_path, ranks, "ASMG", *options) == ""
@@ -104,6 +106,7 @@ def test_a_walk_goes_on_with_other_numbers_of_ranks(tmp_path: Path, alone: dict[
     assert_same(tmp_path, alone["ASMG"])
 
 
+@pytest.mark.slow
 def test_a_walk_with_whole_tables_goes_on_with_sharded_ones(tmp_path: Path, alone: dict[str, Path]) -> None:
     assert walk(tmp_path, 1, "ASMG", "--loop.until=5", sharded=False) == ""
     assert walk(tmp_path, 2, "ASMG", "--ckpt_path=last") == ""
@@ -127,6 +130,7 @@ def largest_message(*arguments: str) -> int:
     return max(sizes)
 
 
+@pytest.mark.slow
 def test_no_message_is_as_large_as_a_table(tmp_path: Path) -> None:
     stream = "--data.source=DriftingStream --data.source.rows=4800 --data.source.users=9999 --data.source.items=9999"
     cut = "--data.periods=EqualCounts --data.periods.count=40 --data.batch_size=16 --data.history_size=5 --loop.until=5"
@@ -152,6 +156,7 @@ def write_ratings(path: Path, rows: int) -> None:
     pl.DataFrame(titles).write_csv(path / "movies.csv")
 
 
+@pytest.mark.slow
 def test_new_users_and_items_get_rows_at_their_owners(tmp_path: Path) -> None:
     stream = f"--data.source=MovieLens --data.root={tmp_path / 'data'} --data.batch_size=16 --data.history_size=5"
     stream += " --data.periods=EqualRows --data.periods.rows=60"
@@ -180,6 +185,7 @@ def test_what_cannot_work_is_refused_before_any_work(
     assert not (tmp_path / "metrics.csv").exists()
 
 
+@pytest.mark.slow
 def test_whole_tables_cannot_go_on_from_sharded_ones(tmp_path: Path) -> None:
     assert walk(tmp_path, 1, "IncrementalUpdate", "--loop.until=3") == ""
     errors = walk(tmp_path, 1, "IncrementalUpdate", "--ckpt_path=last", sharded=False)

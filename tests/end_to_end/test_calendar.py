@@ -11,6 +11,7 @@ import pytest
 import torch
 from end_to_end.program import Asmg, metrics, movies, ratings
 from end_to_end.test_methods import METHODS, PRETRAINING
+from slowness import slow_but
 
 from asmg_pl.checkpoints.io import read_checkpoint
 
@@ -37,7 +38,7 @@ def days(write_stream: Write) -> Path:
     return write_stream(rows.drop("day"), movies())
 
 
-@pytest.mark.parametrize("method", OWN_PHASES)
+@pytest.mark.parametrize("method", slow_but(["residual_multi"], OWN_PHASES))
 def test_every_updater_walks_over_days_without_rows_and_goes_on_from_them(
     fit: Asmg, days: Path, tmp_path: Path, method: str
 ) -> None:
@@ -58,6 +59,7 @@ def test_every_updater_walks_over_days_without_rows_and_goes_on_from_them(
     assert metrics(parted) == metrics(whole)
 
 
+@pytest.mark.slow
 def test_after_an_empty_day_the_same_model_serves(fit: Asmg, days: Path, tmp_path: Path) -> None:
     given = ("--config", FOLDER / "residual_multi.yaml", *PRETRAINING, *BY_DAY, "--checkpoint.keep", 100)
     assert fit(tmp_path, *given, "--model.init_args.stop_at_test", True, root=days).code == 0
@@ -68,6 +70,7 @@ def test_after_an_empty_day_the_same_model_serves(fit: Asmg, days: Path, tmp_pat
         assert torch.equal(value, after[name]), name
 
 
+@pytest.mark.slow
 def test_a_generator_waits_when_the_first_day_that_would_train_it_is_empty(
     fit: Asmg, days: Path, tmp_path: Path
 ) -> None:
@@ -89,6 +92,7 @@ def test_a_day_without_rows_to_choose_the_epoch_is_refused_before_any_work(
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
+@pytest.mark.slow
 def test_on_a_day_of_one_class_logloss_chooses_the_epoch(fit: Asmg, days: Path, tmp_path: Path) -> None:
     given = (*BY_DAY, "--model.init_args.pretrain_periods", 7, "--model.init_args.pretrain_epochs", 3)
     assert fit(tmp_path / "run", *given, root=days).code == 0

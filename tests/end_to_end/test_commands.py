@@ -184,6 +184,7 @@ def run_in_order(document: Path) -> Iterator[str]:
             yield small(command)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "document",

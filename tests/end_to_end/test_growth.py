@@ -52,6 +52,7 @@ RECOMMENDERS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "model",
     [("--config", METHODS[0].with_name(f"{method}.yaml")) for method in OWN_PHASES] + list(RECOMMENDERS.values()),
@@ -82,6 +83,7 @@ def test_the_walk_goes_on_with_new_periods_users_items_and_categories(
     assert metrics(parted) == metrics(whole)
 
 
+@pytest.mark.slow
 def test_hashed_tables_stay_as_they_are_and_new_users_and_items_are_still_told_apart(
     fit: Asmg, write_stream: Callable[[pl.DataFrame, pl.DataFrame], Path], tmp_path: Path
 ) -> None:
@@ -130,6 +132,7 @@ def test_rows_of_new_users_and_items_are_counted_and_scored_apart(
     assert seen_new["user", PERIODS + 2] == 0 == seen_new["item", PERIODS + 2]
 
 
+@pytest.mark.slow
 def test_growth_in_the_middle_of_a_walk_is_the_same_as_at_its_end(
     fit: Asmg, write_stream: Callable[[pl.DataFrame, pl.DataFrame], Path], tmp_path: Path
 ) -> None:
@@ -144,6 +147,7 @@ def test_growth_in_the_middle_of_a_walk_is_the_same_as_at_its_end(
     assert tables[0] == tables[1]
 
 
+@pytest.mark.slow
 def test_the_metrics_of_a_walk_along_the_beginning_are_the_first_of_one_along_the_whole_stream(
     fit: Asmg, write_stream: Callable[[pl.DataFrame, pl.DataFrame], Path], tmp_path: Path
 ) -> None:

@@ -15,6 +15,7 @@ import torch
 import yaml
 from end_to_end.program import Asmg, Finished, command, environment, last_checkpoint, metrics
 from patience import PATIENCE
+from slowness import slow_but
 
 
 def leaves(value: Any, path: str = "") -> dict[str, Any]:
@@ -61,27 +62,31 @@ def kill_at(place: dict[str, Any], arguments: list[object], folder: Path) -> Non
     assert process.wait() == -signal.SIGKILL, "the walk had ended before it was killed"
 
 
+#: Where a walk is killed, the checkpoint that it leaves, and the file that is only half written.
+CASES: list[Any] = [
+    ({"period": 4, "phase": "pretrain", "repeat": 1, "batch": 5}, "period-000004-phase-001-select", []),
+    ({"period": 9, "phase": "generate", "batch": 1}, "period-000009-phase-000-score", []),
+    (
+        {"period": 9, "phase": "update"},
+        "period-000009-phase-001-generate",
+        ["period-000009-phase-002-update.ckpt.partial"],
+    ),
+    (
+        {"period": 9, "phase": "update", "file": "metrics.csv"},
+        "period-000009-phase-001-generate",
+        ["metrics.csv.partial"],
+    ),
+    (
+        {"period": 4, "phase": "pretrain", "file": "walk.json"},
+        "period-000004-phase-000-pretrain",
+        ["walk.json.partial"],
+    ),
+]
+
+
 @pytest.mark.parametrize(
     ("place", "saved", "half_written"),
-    [
-        ({"period": 4, "phase": "pretrain", "repeat": 1, "batch": 5}, "period-000004-phase-001-select", []),
-        ({"period": 9, "phase": "generate", "batch": 1}, "period-000009-phase-000-score", []),
-        (
-            {"period": 9, "phase": "update"},
-            "period-000009-phase-001-generate",
-            ["period-000009-phase-002-update.ckpt.partial"],
-        ),
-        (
-            {"period": 9, "phase": "update", "file": "metrics.csv"},
-            "period-000009-phase-001-generate",
-            ["metrics.csv.partial"],
-        ),
-        (
-            {"period": 4, "phase": "pretrain", "file": "walk.json"},
-            "period-000004-phase-000-pretrain",
-            ["walk.json.partial"],
-        ),
-    ],
+    slow_but([CASES[0]], CASES),
     ids=[
         *("in pre-training", "between two steps of the generator", "while a checkpoint is written"),
         *("while the scores are written", "between the first checkpoint and the walk's identity"),
@@ -111,6 +116,7 @@ def test_a_killed_walk_goes_on_with_bit_equal_results(
     assert not list(folder.rglob("*.partial"))
 
 
+@pytest.mark.slow
 def test_a_walk_that_is_asked_to_terminate_does_not_pass_for_finished(
     walk: tuple[Path, Finished], stream: Path, fit: Asmg, tmp_path: Path
 ) -> None:
@@ -136,6 +142,7 @@ def test_a_walk_that_is_asked_to_terminate_does_not_pass_for_finished(
     assert metrics(folder) == metrics(walk[0])
 
 
+@pytest.mark.slow
 def test_a_walk_that_runs_out_of_time_within_a_phase_keeps_only_what_was_whole(
     walk: tuple[Path, Finished], fit: Asmg, tmp_path: Path
 ) -> None:

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 import yaml
 from end_to_end.program import Asmg, metrics
+from slowness import slow_but
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 METHODS = sorted((CONFIGS / "methods").glob("*.yaml"))
@@ -18,7 +19,10 @@ PRETRAINING = [
 ]
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda path: path.stem)
+QUICK = [path for path in METHODS if path.stem in ("iu", "residual_multi")]
+
+
+@pytest.mark.parametrize("method", slow_but(QUICK, METHODS), ids=lambda path: path.stem)
 def test_a_method_walks_and_resumes(fit: Asmg, tmp_path: Path, method: Path) -> None:
     given = ("--config", method, *PRETRAINING, "--seed_everything", 1)
     whole, parted = tmp_path / "whole", tmp_path / "parted"
@@ -34,6 +38,7 @@ def test_a_method_walks_and_resumes(fit: Asmg, tmp_path: Path, method: Path) -> 
         assert table["incremental_auc"][-1] != table["serving_auc"][-1], "the generator serves"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "phases"),
     [
@@ -60,6 +65,7 @@ def test_a_method_with_a_past_of_its_own_goes_on_from_any_phase(
         assert metrics(folder) == expected, checkpoint.name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("recommender", RECOMMENDERS, ids=lambda path: path.stem)
 def test_a_generator_serves_any_base_model(fit: Asmg, tmp_path: Path, recommender: Path) -> None:
     given = ("--config", recommender, *PRETRAINING, "--model.init_args.compile_generator", False)

@@ -55,6 +55,7 @@ def walk_and_score(fit: Asmg, folder: Path, root: Path, until: int) -> tuple[tor
     return scores(folder, log, rows[user % 2 == 1])
 
 
+@pytest.mark.slow
 def test_a_period_cannot_change_the_model_that_is_scored_on_it(
     fit: Asmg, write_stream: WriteStream, tmp_path: Path
 ) -> None:
@@ -73,6 +74,7 @@ def test_a_period_cannot_change_the_model_that_is_scored_on_it(
     assert [name for name in tensors if not torch.equal(before[name], after[name])] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("period", [PERIOD - 1, 3])
 def test_a_period_does_change_the_models_that_come_after_it(
     fit: Asmg, write_stream: WriteStream, tmp_path: Path, period: int
@@ -105,6 +107,7 @@ def scored(monkeypatch: pytest.MonkeyPatch) -> dict[tuple[int, str], torch.Tenso
     return found
 
 
+@pytest.mark.slow
 def test_the_walk_scores_a_period_before_anything_is_trained_on_it(
     fit: Asmg, write_stream: WriteStream, tmp_path: Path, scored: dict[tuple[int, str], torch.Tensor]
 ) -> None:

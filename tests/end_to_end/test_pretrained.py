@@ -30,6 +30,7 @@ def test_a_walk_from_a_pretrained_model_scores_as_one_that_pretrains_itself(
     assert "pretrain" not in pl.read_csv(tmp_path / "run" / "timings.csv")["phase"].to_list()
 
 
+@pytest.mark.slow
 def test_it_can_be_resumed(walk: tuple[Path, Finished], pretrained: Path, fit: Asmg, tmp_path: Path) -> None:
     assert fit(tmp_path / "run", GIVEN, pretrained, "--loop.until", 8).code == 0
     pretrained.unlink()

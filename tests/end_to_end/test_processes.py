@@ -20,6 +20,7 @@ from end_to_end.program import CONFIG, environment
 from end_to_end.test_kill import leaves
 from patience import PATIENCE
 from ports import free_port
+from slowness import slow_but
 
 from asmg_pl.checkpoints.io import newest_first, read_checkpoint
 
@@ -105,12 +106,16 @@ def assert_same(folder: Path, alone: Path) -> None:
     assert compared > 10
 
 
-@pytest.mark.parametrize(("method", "ranks"), [*((m, 2) for m in METHODS), *((m, 4) for m in [*ASKED, "by rows"])])
+WALKED = slow_but([("IU", 2)], [*((m, 2) for m in METHODS), *((m, 4) for m in [*ASKED, "by rows"])])
+
+
+@pytest.mark.parametrize(("method", "ranks"), WALKED)
 def test_a_walk_is_that_of_a_single_process(tmp_path: Path, walks: Walks, method: str, ranks: int) -> None:
     walks.walk(tmp_path, ranks, method)
     assert_same(tmp_path, walks.alone(method))
 
 
+@pytest.mark.slow
 def test_a_walk_goes_on_with_other_numbers_of_devices(tmp_path: Path, walks: Walks) -> None:
     walks.walk(tmp_path, 1, "residual", "--loop.until", 6)
     walks.walk(tmp_path, 2, "residual", "--loop.until", 7, "--ckpt_path", "last")
@@ -118,6 +123,7 @@ def test_a_walk_goes_on_with_other_numbers_of_devices(tmp_path: Path, walks: Wal
     assert_same(tmp_path, walks.alone("residual"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ranks", [1, 2])
 def test_a_mini_batch_may_be_gone_over_in_parts(tmp_path: Path, walks: Walks, ranks: int) -> None:
     walks.walk(tmp_path, ranks, "residual", "--data.accumulate", 3)
@@ -130,6 +136,7 @@ STRATEGIES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_what_one_process_finds_stops_all_of_them_at_the_same_place(
     tmp_path: Path, walks: Walks, strategy: str
@@ -144,6 +151,7 @@ def test_what_one_process_finds_stops_all_of_them_at_the_same_place(
     assert (tmp_path / "diverged.txt").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_parameters_that_are_not_finite_stop_all_processes(tmp_path: Path, walks: Walks, strategy: str) -> None:
     asked = [*METHODS["IU"], "--model.learning_rate", 1e30, *WALK[:-2], *STRATEGIES[strategy]]
@@ -168,6 +176,7 @@ def with_tests() -> dict[str, str]:
 MODULE = [sys.executable, "-m", "asmg_pl"]
 
 
+@pytest.mark.slow
 def test_a_walk_is_launched_by_lightning_and_goes_on_under_torchrun(tmp_path: Path, walks: Walks) -> None:
     """By the program's name and as a module; what is shown and logged comes once."""
     called = walks.arguments(tmp_path / "run", 2, "residual", "--trainer.num_sanity_val_steps", 2)
@@ -200,6 +209,7 @@ def dropping_out(folder: Path, walks: Walks, **place: Any) -> list[str]:
     return walks.arguments(folder / "run", 2, "IU", "--config", config)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("error", [False, True], ids=["killed", "failing"])
 def test_the_others_say_that_a_process_has_dropped_out_and_the_walk_can_go_on(
     tmp_path: Path, walks: Walks, error: bool
@@ -221,6 +231,7 @@ def test_the_others_say_that_a_process_has_dropped_out_and_the_walk_can_go_on(
     assert_same(tmp_path / "run", walks.alone("IU"))
 
 
+@pytest.mark.slow
 def test_no_process_is_left_behind_when_the_first_one_is_killed(tmp_path: Path, walks: Walks) -> None:
     """All processes write to one pipe, which ends with the last of them."""
     done = run(*MODULE, *dropping_out(tmp_path, walks, rank=0, period=6))
@@ -228,6 +239,7 @@ def test_no_process_is_left_behind_when_the_first_one_is_killed(tmp_path: Path, 
     assert done.stderr.count("asmg: process 1: there is no answer from another process") == 1
 
 
+@pytest.mark.slow
 def test_what_is_wrong_on_all_devices_is_said_once(tmp_path: Path, walks: Walks) -> None:
     walks.walk(tmp_path, 1, "IU", "--loop.until", 5)
     refused = run(*MODULE, *walks.arguments(tmp_path, 2, "IU"))

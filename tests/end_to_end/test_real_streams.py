@@ -12,6 +12,7 @@ from end_to_end.program import Asmg
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("folder", "config", "rows", "least_auc"),
     [("ml-latest-small", "movielens_small", 3252, 0.55), ("movietweetings", "movietweetings", 4570, 0.65)],

@@ -28,6 +28,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(place)], check=True)
 
 
+@pytest.mark.slow
 def test_a_walk_on_a_full_disk_says_so_and_goes_on_when_there_is_room(
     walk: tuple[Path, Finished], fit: Asmg, small_disk: Path
 ) -> None:

@@ -94,6 +94,7 @@ def plot(path: Path) -> None:
     figure.savefig(path, format="png")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("write", [table, array, plot])
 def test_a_full_disk_is_said_and_nothing_half_is_left(small_disk: Path, write: Callable[[Path], None]) -> None:
     (small_disk / "x").write_text("old")

@@ -56,6 +56,7 @@ def test_periods_are_measured_with_lightning_and_without(tmp_path: Path, monkeyp
     assert found["step of the incremental update: ms"] == pytest.approx(1e3 * bare / 2), "a period of two steps"
 
 
+@pytest.mark.slow
 def test_peak_memory_is_measured_in_processes_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = ["--users", "100000", "--items", "100000", "--rows", "64"]
     found = figures(monkeypatch, tmp_path, "memory", *TABLES, *sizes)
@@ -78,6 +79,7 @@ def test_all_figures_of_the_data_path_are_measured(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["benchmark.json", "benchmark.md"]
 
 
+@pytest.mark.slow
 def test_what_sharded_tables_send_is_measured_and_does_not_grow_with_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -30,6 +30,7 @@ def copying() -> Command:
     )
 
 
+@pytest.mark.slow
 def test_a_command_that_is_killed_and_called_again_leaves_what_is_expected(copying: Command, tmp_path: Path) -> None:
     place = place_for(copying, tmp_path)
     first = kill_once(copying, place, random.Random(0), chosen=False, number=0)

@@ -177,6 +177,7 @@ def walk_together(strategy: str, setting: str) -> dict[str, dict[int, float] | s
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", ["plain", "negatives, calendar, accumulate"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_two_processes_walk_as_one_or_say_what_to_choose_instead(strategy: str, setting: str) -> None:

@@ -56,6 +56,7 @@ def test_a_step_moves_the_rows_of_its_mini_batch_alone() -> None:
         assert len(moved)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", [IncrementalUpdate, IncCTR, ASMG, SML])
 def test_a_walk_row_by_row(short_walk: Any, method: Callable[..., Updater]) -> None:
     one, again, dense = (short_walk(method, row_wise=row_wise) for row_wise in (True, True, False))

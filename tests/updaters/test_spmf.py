@@ -43,6 +43,7 @@ def spmf(monkeypatch: pytest.MonkeyPatch) -> Callable[..., SPMF]:
     return build
 
 
+@pytest.mark.slow
 def test_the_reservoirs_are_a_random_share_of_the_pretraining_rows_of_each_label(spmf: Callable[..., SPMF]) -> None:
     counts = torch.zeros(2 * PERIOD)
     for seed in range(300):
@@ -55,6 +56,7 @@ def test_the_reservoirs_are_a_random_share_of_the_pretraining_rows_of_each_label
     assert (counts - 300 * 0.295).abs().max() < 4.5 * spread
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("early", [0, 3 * PERIOD])
 def test_a_new_row_enters_with_the_reservoirs_share_of_the_rows_so_far(spmf: Callable[..., SPMF], early: int) -> None:
     """And whoever leaves is chosen alike among those who were there; rows before the first period do not count."""
@@ -117,6 +119,7 @@ def test_a_reservoir_may_be_larger_than_2_to_the_24(spmf: Callable[..., SPMF]) -
     assert (updater.training_rows < -(2**24)).sum() == 3  # of 33 negatives
 
 
+@pytest.mark.slow
 def test_positives_that_score_low_are_drawn_more_often(spmf: Callable[..., SPMF]) -> None:
     counts = torch.zeros(39)
     for seed in range(600):

@@ -138,6 +138,7 @@ def mean_auc(updater: type[Updater], seed: int, season: float = 4, **options: An
     return mean_over(walked.results.values(), "test")["serving_auc"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [1, 2])
 def test_who_foresees_parameters_beats_whoever_only_follows_them(seed: int) -> None:
     """Even the incremental update whose steps suit the test periods best; with another seed it differs by .01."""
@@ -146,6 +147,7 @@ def test_who_foresees_parameters_beats_whoever_only_follows_them(seed: int) -> N
     assert mean_auc(ASMG, seed, learning_rate=2e-2) > following + 0.04
 
 
+@pytest.mark.slow
 def test_where_nothing_drifts_there_is_nothing_to_foresee() -> None:
     following, foreseeing = (
         mean_auc(updater, seed=1, season=0, learning_rate=2e-2) for updater in (IncrementalUpdate, ASMG)

@@ -32,6 +32,7 @@ def frame(rows: list[tuple[int, int, bool, int]]) -> pl.DataFrame:
     return pl.DataFrame({"user": user, "item": item, "label": map(int, label), "time": np.cumsum(later)})
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(rows_of, st.data(), st.sampled_from(["positive", "all"]), st.integers(1, 6))
 def test_histories_are_those_of_a_filter_however_the_stream_was_cut(

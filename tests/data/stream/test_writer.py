@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from slowness import slow_but
 
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.stream import StreamWriter, open_stream, read_names
@@ -48,7 +49,10 @@ def assert_same_batches(one: InteractionLog, other: InteractionLog, history_size
             assert torch.equal(first, second)
 
 
-@pytest.mark.parametrize("cuts", [[], [200], [1, 2, 3, 150, 399], list(range(10, 400, 10))])
+CUTS = [[], [200], [1, 2, 3, 150, 399], list(range(10, 400, 10))]
+
+
+@pytest.mark.parametrize("cuts", slow_but([[], [200], [1, 2, 3, 150, 399]], CUTS))
 @pytest.mark.parametrize("history", ["positive", "all"])
 def test_appending_in_pieces_is_the_same_as_a_log_in_memory(tmp_path: Path, cuts: list[int], history: Any) -> None:
     rows = random_rows()
