@@ -17,19 +17,13 @@ from typing import TextIO
 from asmg_pl.cli.commands import QUICK
 from asmg_pl.errors import ConfigError
 from asmg_pl.system.environment import process_rank
+from asmg_pl.system.quiet import quiet
 from asmg_pl.system.screen import complain, folded, say, styled
 
 PACKAGE = Path(__file__).parents[1]
 
 #: Values of ``ASMG_LOG``, from the most to the fewest messages.
 LEVELS = ("debug", "info", "warning", "error")
-
-#: Warnings of Lightning that tell the user of a walk nothing: about its own dependencies, and about short phases and
-#: fitting without validation, which are meant.
-IDLE_WARNINGS = (".*LeafSpec.*", "Total length of .* across ranks is zero.*", "The number of training batches .*")
-
-#: Loggers of Lightning whose notes (seeds, devices, how many processes there are) a walk does not need.
-IDLE_LOGGERS = ("pytorch.utilities.rank_zero", "fabric.utilities.seed", "fabric.utilities.distributed")
 
 
 class ScreenHandler(logging.Handler):
@@ -61,7 +55,7 @@ def log_on_screen() -> Iterator[None]:
     if level.lower() not in LEVELS:
         raise ConfigError(f"ASMG_LOG is {level}: give one of {', '.join(LEVELS)}")
     log, handler = logging.getLogger("asmg_pl"), ScreenHandler()
-    level_before, show_before = log.level, warnings.showwarning
+    level_before = log.level
 
     def show(
         message: Warning | str,
@@ -76,19 +70,15 @@ def log_on_screen() -> Iterator[None]:
         else:
             show_before(message, category, filename, lineno, file, line)
 
-    warnings.showwarning = show
-    log.addHandler(handler)
-    log.setLevel(level.upper())
-    for message in IDLE_WARNINGS:
-        warnings.filterwarnings("ignore", message)
-    for name in IDLE_LOGGERS:
-        logging.getLogger(f"lightning.{name}").setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        log.removeHandler(handler)
-        log.setLevel(level_before)
-        warnings.showwarning = show_before
+    with quiet():
+        show_before, warnings.showwarning = warnings.showwarning, show  # which the context sets back
+        log.addHandler(handler)
+        log.setLevel(level.upper())
+        try:
+            yield
+        finally:
+            log.removeHandler(handler)
+            log.setLevel(level_before)
 
 
 @contextmanager

@@ -30,6 +30,12 @@ class Phase:
             Parameters can be trained if the reading is for training; otherwise no gradient is recorded.
         end: called once after the last mini-batch.
         begin: called once before the first mini-batch.
+
+    Example:
+        >>> seen = []
+        >>> phase = Phase(Reading("count", period=14, periods=(14,), training=False), on_batch=seen.append)
+        >>> phase.name, phase.period, phase.trains
+        ('count', 14, False)
     """
 
     reading: Reading

@@ -15,6 +15,7 @@ import torch
 from asmg_pl import DriftingStream, EqualCounts, IncrementalUpdate, PeriodDataModule, Recommender, Updater, walk
 from asmg_pl.data import Sizes
 from asmg_pl.testing import check_updater
+from asmg_pl.updaters import Phase
 
 
 class Averaged(Updater):
@@ -32,7 +33,7 @@ class Averaged(Updater):
         self.keep = keep
         self.serving = copy.deepcopy(self.recommender).requires_grad_(False)
 
-    def phases(self, period: int) -> list[Any]:
+    def phases(self, period: int) -> list[Phase]:
         """Score, update; then the average moves on."""
         return [self.scoring(period), *self.updating(period, end=self.average)]
 
