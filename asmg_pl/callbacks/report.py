@@ -71,10 +71,11 @@ class PeriodReport(Callback):
             phase = updater.phase
             assert phase is not None
             read, data = phase.reading, updater.data
-            rows = sum(len(data.rows_of(period)) for period in read.periods)
-            what = (
-                f"{rows} rows of {len(read.periods)} periods" if read.rows is None else f"{len(read.rows)} chosen rows"
-            )
+            if read.rows is None:
+                rows = sum(len(data.rows_of(period)) for period in read.periods)
+                what = f"{rows} rows of {len(read.periods)} periods"
+            else:
+                what = f"{len(read.rows)} rows that the method chooses"
             log.debug(
                 "period %d · %s begins: pass %d, %d mini-batches over %s",
                 *(phase.period, phase.name, phase.repeat + 1, trainer.num_training_batches, what),

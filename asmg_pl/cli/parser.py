@@ -35,10 +35,11 @@ class CommandParser(OneMessage, argparse.ArgumentParser):
         Raises:
             SystemExit: with 2 and one message, if they are wrong.
         """
+        known = option_names(self)
         for argument in args:
             name = argument.split("=", 1)[0]
-            if re.match(r"--?[A-Za-z]", name) and name not in self._option_string_actions:
-                near = get_close_matches("--" + name.strip("-").replace("_", "-"), self._option_string_actions, n=1)
+            if re.match(r"--?[A-Za-z]", name) and name not in known:
+                near = get_close_matches("--" + name.strip("-").replace("_", "-"), known, n=1)
                 self.error(f"there is no option {name}" + (f": did you mean {near[0]}?" if near else ""))
         return super().parse_args(args, namespace)
 
@@ -48,6 +49,12 @@ class CommandParser(OneMessage, argparse.ArgumentParser):
             near = get_close_matches(found[1], re.findall(r"[^', ]+", found[2]), n=1)
             return message + (f": did you mean {near[0]}?" if near else "")
         return message
+
+
+def option_names(parser: argparse.ArgumentParser) -> list[str]:
+    """The options that the help of a parser lists, as they are typed."""
+    listed = re.findall(r"^ +(-.*?)(?:  |$)", parser.format_help(), flags=re.MULTILINE)
+    return re.findall(r"(?<![\w-])--?[A-Za-z][\w-]*", " ".join(listed))
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:

@@ -12,9 +12,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any, Protocol
 
 from asmg_pl.cli.config_files import find_all
 from asmg_pl.cli.failure import OneMessage
+from asmg_pl.cli.parser import option_names
 from asmg_pl.errors import ConfigError
 from asmg_pl.system.escaping import terminal
 
@@ -26,6 +28,13 @@ AGAIN = (
     "Finished walks are not run again, interrupted walks go on, and failed walks are named at the end, with exit "
     "status 1; the others count nevertheless."
 )
+
+
+class Options(Protocol):
+    """A parser, or a group of its options."""
+
+    def add_argument(self, *names: str, **settings: Any) -> argparse.Action:
+        """Add an option."""
 
 
 class StudyParser(OneMessage, argparse.ArgumentParser):
@@ -55,14 +64,14 @@ class StudyParser(OneMessage, argparse.ArgumentParser):
         """The message, with the options that misspelt ones may have meant."""
         found = re.search(r"unrecognized arguments: (.*)", message)
         names = [word.partition("=")[0] for word in found[1].split() if word.startswith("--")] if found else []
-        near = [option for name in names for option in get_close_matches(name, self._option_string_actions, 1, 0.6)]
+        near = [option for name in names for option in get_close_matches(name, option_names(self), 1, 0.6)]
         if near:
             message += f": did you mean {' or '.join(near)}?"
         elif names:
             message += f": is {names[0]} an option of asmg fit? Give those after --"
         return terminal(message)
 
-    def add_study(self, group: argparse._ActionsContainer, seeds: Sequence[int] = SEEDS) -> None:
+    def add_study(self, group: Options, seeds: Sequence[int] = SEEDS) -> None:
         """Add the options of all commands that walk.
 
         Args:
@@ -82,7 +91,7 @@ class StudyParser(OneMessage, argparse.ArgumentParser):
             "--jobs", type=positive, default=1, help="walks at a time; seconds can only be compared with 1 (default: 1)"
         )
 
-    def add_methods(self, group: argparse._ActionsContainer, required: bool = True) -> None:
+    def add_methods(self, group: Options, required: bool = True) -> None:
         """Add the option that names methods."""
         group.add_argument(
             "--methods",
@@ -93,7 +102,7 @@ class StudyParser(OneMessage, argparse.ArgumentParser):
             "'configs/methods/*.yaml' stands for all files that fit",
         )
 
-    def add_tuned(self, group: argparse._ActionsContainer, use: str) -> None:
+    def add_tuned(self, group: Options, use: str) -> None:
         """Add the option that names chosen settings, and say what they are used for."""
         group.add_argument(
             "--tuned",

@@ -95,7 +95,7 @@ def test_later_configurations_override_earlier_ones(asmg: Asmg, stream: Path, tm
         (["--trainer.barebones", "true"], ["trainer.barebones cannot be true", "--progress.enable false"]),
         (["--trainer.val_check_interval", 5], ["trainer.val_check_interval must be 1.0", "no validation"]),
         (["--trainer.max_time", "never"], ["never", "DD:HH:MM:SS"]),
-        (["--trainer.logger", "MLFlowLogger"], ["mlflow", "pip install"]),
+        (["--trainer.logger", "CometLogger"], ["comet", "pip install"]),
         (["--trainer.logger", "WandbLogger", "--trainer.logger.project", "a/b"], ["Invalid project name 'a/b'"]),
         (["--trainer.callbacks", "LearningRateMonitor"], ["LearningRateMonitor", "no logger"]),
         *(

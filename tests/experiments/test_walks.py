@@ -25,7 +25,7 @@ def test_a_walk_notes_its_largest_memory_over_all_calls(tmp_path: Path, monkeypa
     shell(monkeypatch, "true")
     one = Walk(tmp_path / "one", 1, ())
     assert walk_all([one], 1) == []
-    assert 0 < int((one.folder / walks.PEAK).read_text()) < 1000
+    assert 0 < int((one.folder / walks.PEAK).read_text()) < 5000
     (one.folder / walks.PEAK).write_text("5000\n")
     assert walk_all([one], 1) == []
     assert (one.folder / walks.PEAK).read_text() == "5000\n"
