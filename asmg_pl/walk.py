@@ -136,7 +136,7 @@ def walk(
     Raises:
         UserError: if an argument, the stream or a checkpoint is not usable; the message says what to change.
 
-    Example:
+    Examples:
         >>> from asmg_pl import DriftingStream, EqualCounts, IncrementalUpdate, PeriodDataModule, walk
         >>> stream = DriftingStream(users=20, items=20, rows=500)
         >>> data = PeriodDataModule(stream, periods=EqualCounts(5), batch_size=50)

@@ -29,7 +29,7 @@ class ServingExport(Callback):
     from the device, so that there is no second copy of the model in memory. A folder appears when it is whole.
     ``numpy.load(FILE, mmap_mode="r")`` opens an array of any size at once.
 
-    Example:
+    Examples:
         >>> from contextlib import redirect_stdout
         >>> from functools import partial
         >>> from io import StringIO

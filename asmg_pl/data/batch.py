@@ -49,7 +49,7 @@ class Batch(NamedTuple):
         share: which share of a mini-batch these rows are, where several processes or micro-batches divide it;
             ``None`` if they are the whole mini-batch.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from asmg_pl.data.sources import DriftingStream
         >>> batch = DriftingStream(rows=100).read(None).batch(torch.arange(90, 95), history_size=3)

@@ -34,7 +34,7 @@ class Calendar(Periods):
     growing stream is cut further in the same way. The period in which the stream ends waits, since more of its rows may
     come.
 
-    Example:
+    Examples:
         >>> hours = [0, 5, 23, 24, 50, 71, 72]
         >>> rows = pl.DataFrame({"user": hours, "item": hours, "label": [1] * 7, "time": hours})
         >>> log = InteractionLog.from_frame(rows.with_columns(pl.col("time") * 3600))
@@ -93,7 +93,7 @@ class Boundaries(Periods):
     Rows before the first time belong to no period, but are in the histories of later rows. Rows from the last time on
     wait until further times are given.
 
-    Example:
+    Examples:
         >>> hours = [0, 5, 23, 24, 50, 71, 72]
         >>> rows = pl.DataFrame({"user": hours, "item": hours, "label": [1] * 7, "time": hours})
         >>> log = InteractionLog.from_frame(rows.with_columns(pl.col("time") * 3600))

@@ -34,7 +34,7 @@ class PeriodDataModule(LightningDataModule):
             The period loop sets it.
         categories: whether batches have the items' categories. An updater whose model goes without sets it.
 
-    Example:
+    Examples:
         >>> from asmg_pl.data.sources import DriftingStream
         >>> stream = DriftingStream(users=20, items=20, rows=1000)
         >>> data = PeriodDataModule(stream, periods=EqualCounts(10), batch_size=64)

@@ -56,7 +56,7 @@ class InteractionLog:
             damaged.
         context_names: the names of the context features, in the order of ``sizes.context``.
 
-    Example:
+    Examples:
         >>> rows = pl.DataFrame({"user": ["b", "a", "a"], "item": [7, 5, 7], "label": [1, 1, 0], "time": [1, 2, 3]})
         >>> log = InteractionLog.from_frame(rows)
         >>> log.user, log.item  # numbered by first appearance

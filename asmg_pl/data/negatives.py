@@ -143,7 +143,7 @@ class Fresh:
     candidates of a row are the items that have appeared up to it, and popularity counts earlier rows only, so no later
     row influences a negative.
 
-    Example:
+    Examples:
         >>> rows = pl.DataFrame({"user": [0, 1, 0, 1], "item": [0, 1, 2, 3], "label": [1] * 4, "time": range(4)})
         >>> log = InteractionLog.from_frame(rows)
         >>> fresh, cpu = Fresh(per_positive=2), torch.device("cpu")

@@ -17,7 +17,7 @@ from asmg_pl.errors import ConfigError
 class Periods(ABC):
     """A rule that cuts a log into periods.
 
-    Example:
+    Examples:
         One that doubles the rows from period to period:
 
         >>> class Doubling(Periods):
@@ -42,7 +42,7 @@ class Periods(ABC):
 class EqualCounts(Periods):
     """A fixed number of periods with equally many rows. The remaining rows wait at the end, as in the ASMG paper.
 
-    Example:
+    Examples:
         >>> from asmg_pl.data.sources import DriftingStream
         >>> EqualCounts(3).cut(DriftingStream(rows=100).read(None))  # the last row waits
         [0, 33, 66, 99]
@@ -73,7 +73,7 @@ class EqualCounts(Periods):
 class EqualRows(Periods):
     """Periods of a fixed number of rows. The rows after the last full period wait at the end.
 
-    Example:
+    Examples:
         >>> from asmg_pl.data.sources import DriftingStream
         >>> EqualRows(40).cut(DriftingStream(rows=100).read(None))  # 20 rows wait until 20 more are there
         [0, 40, 80]

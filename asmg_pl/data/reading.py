@@ -29,7 +29,7 @@ class Reading:
             often. Of more rows than the mini-batches hold, a random choice is read.
         negatives: whether each row comes with the negatives that are drawn for it, if the stream has any.
 
-    Example:
+    Examples:
         >>> reading = Reading("update", period=14, periods=(12, 13, 14))  # three periods, shuffled together
         >>> reading.key, reading.newest
         (('update', 14, 0), 14)

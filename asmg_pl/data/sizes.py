@@ -16,7 +16,7 @@ class Sizes(NamedTuple):
         context: for each context feature, its number of values.
         past: gives the sizes of the rows up to the end of a period; ``None`` for rows that are not cut into periods.
 
-    Example:
+    Examples:
         >>> Sizes(users=9, items=7, context=(3,))
         Sizes(users=9, items=7, categories=0, context=(3,), past=None)
     """

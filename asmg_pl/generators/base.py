@@ -26,7 +26,7 @@ class ParameterShapes:
         dense: number of coordinates of each dense parameter, by name, in the order in which they are concatenated.
         window: number of snapshots, k; ``None`` if it grows.
 
-    Example:
+    Examples:
         >>> shapes = ParameterShapes(tables={"user": 8, "item": 8}, dense={"mlp.weight": 48, "mlp.bias": 6}, window=3)
         >>> sum(shapes.dense.values())  # coordinates that are generated beside the tables
         54
@@ -43,7 +43,7 @@ class Generator(nn.Module, ABC):
     Attributes:
         hidden_size: how many numbers of state each coordinate carries from window to window, ``H``.
 
-    Example:
+    Examples:
         One that goes on in the direction of the last two snapshots, by a learned share of the step:
 
         >>> class Extrapolate(Generator):

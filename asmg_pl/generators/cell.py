@@ -39,7 +39,7 @@ class Cells(nn.Module, ABC):
         input_weight: u of each gate side by side, float [P, 1, GH].
         hidden_weight: W of each gate side by side, float [P, H, GH].
 
-    Example:
+    Examples:
         >>> cells = VanillaCells([3], hidden_size=2)  # one parameter of three coordinates
         >>> cells.input_weight.shape, cells.hidden_weight.shape
         (torch.Size([3, 1, 2]), torch.Size([3, 2, 2]))
@@ -122,7 +122,7 @@ class Cells(nn.Module, ABC):
 class GRUCells(Cells):
     """GRU cells, whose gates are z, r and g.
 
-    Example:
+    Examples:
         >>> cells = GRUCells([3], hidden_size=2)
         >>> cells(torch.randn(4, 3, 5), torch.zeros(3, 5, 2)).shape  # 4 steps of 3 kinds of coordinates, 5 of each
         torch.Size([4, 3, 5, 2])
@@ -154,7 +154,7 @@ class GRUCells(Cells):
 class VanillaCells(Cells):
     """Vanilla RNN cells, which have a third of a GRU's weights and replace the whole state in each step.
 
-    Example:
+    Examples:
         >>> [sum(weight.numel() for weight in kind([3], 4).parameters()) for kind in (VanillaCells, GRUCells)]
         [60, 180]
     """

@@ -72,7 +72,7 @@ class ResidualOutput(nn.Module):
 class GRUGenerator(Generator):
     """The paper's generator: a GRU over the snapshots and a linear output (ASMG-GRU).
 
-    Example:
+    Examples:
         >>> generator = GRUGenerator(ParameterShapes(tables={"item": 8}, dense={"bias": 1}), hidden_size=4)
         >>> window, hidden = torch.randn(3, 5, 8), torch.zeros(5, 8, 4)  # three snapshots of five rows
         >>> generated, states = generator.table("item", window, hidden)
@@ -170,7 +170,7 @@ class GRUGenerator(Generator):
 class ResidualGRU(GRUGenerator):
     """A GRU generator that adds its output to the snapshot; until it is trained, it serves the incremental model.
 
-    Example:
+    Examples:
         >>> generator = ResidualGRU(ParameterShapes(tables={"item": 8}, dense={"bias": 1}))
         >>> window = torch.randn(3, 5, 8)
         >>> torch.equal(generator.generate("item", window, torch.zeros(5, 8, 4)), window)  # until it is trained

@@ -32,7 +32,7 @@ class ParameterHistory(nn.Module):
         grows: whether all snapshots are kept.
         pushes: how many snapshots have been taken.
 
-    Example:
+    Examples:
         >>> from asmg_pl.data import Sizes
         >>> from asmg_pl.recommenders import MatrixFactorization
         >>> model = MatrixFactorization(Sizes(users=9, items=7), embedding_dim=4)

@@ -18,7 +18,7 @@ class LinearGenerator(Generator):
     Only the last position is generated, since only it has a whole window before it. The earlier ones are the snapshots.
     Source: Peng et al. (RecSys 2021), ASMG-Linear.
 
-    Example:
+    Examples:
         >>> generator = LinearGenerator(ParameterShapes(tables={"item": 2}, dense={}, window=3))
         >>> window = torch.tensor([[[0.0, 3.0]], [[3.0, 3.0]], [[6.0, 9.0]]])  # three snapshots of one row
         >>> generator.generate("item", window, torch.zeros(1, 2, 0))[-1]  # at first, their mean

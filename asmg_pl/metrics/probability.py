@@ -14,7 +14,7 @@ def row_losses(logits: Tensor, labels: Tensor) -> Tensor:
         logits: float [N].
         labels: 0 or 1, of any type [N].
 
-    Example:
+    Examples:
         >>> row_losses(torch.tensor([0.0, 100.0]), torch.tensor([1, 0]))
         tensor([  0.6931, 100.0000], dtype=torch.float64)
     """
@@ -28,7 +28,7 @@ def log_loss(logits: Tensor, labels: Tensor) -> Tensor:
         logits: float [N].
         labels: 0 or 1, of any type [N].
 
-    Example:
+    Examples:
         >>> log_loss(torch.tensor([0.0, 0.0]), torch.tensor([1, 0]))
         tensor(0.6931, dtype=torch.float64)
     """
@@ -47,7 +47,7 @@ def normalized_entropy(logits: Tensor, labels: Tensor) -> Tensor:
         logits: float [N].
         labels: 0 or 1, of any type [N].
 
-    Example:
+    Examples:
         >>> normalized_entropy(torch.tensor([0.0, 0.0]), torch.tensor([1, 0]))  # the mean label says as much
         tensor(1., dtype=torch.float64)
     """
@@ -65,7 +65,7 @@ def calibration(logits: Tensor, labels: Tensor) -> Tensor:
         logits: float [N].
         labels: 0 or 1, of any type [N].
 
-    Example:
+    Examples:
         >>> calibration(torch.tensor([0.0, 0.0, 0.0]), torch.tensor([1, 0, 0]))  # ½ predicted, a third positive
         tensor(1.5000, dtype=torch.float64)
     """

@@ -22,7 +22,7 @@ from torch import Tensor
 class Ranking:
     """Rows in the order of a model's scores. They are sorted once, and then give the AUC of any groups.
 
-    Example:
+    Examples:
         >>> ranking = Ranking(torch.tensor([0.1, 0.4, 0.4, 0.9]), torch.tensor([0, 0, 1, 1]))
         >>> ranking.auc().item()  # of four pairs, three are in order and one ties
         0.875

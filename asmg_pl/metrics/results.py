@@ -32,7 +32,7 @@ class PeriodResult:
             that has diverged.
         diverged: the models whose scores were not all finite, each with the number of its rows that were not.
 
-    Example:
+    Examples:
         >>> result = PeriodResult(12, "test", 100, 40, 3, 5, {"serving": {"auc": 0.75, "logloss": 0.5}})
         >>> result.flat()["serving_auc"], result.logged()["serving/auc"], result.logged()["data/rows"]
         (0.75, 0.75, 100)

@@ -17,7 +17,7 @@ class Scoreboard:
     Each of several processes adds its own rows, to each period at least once, if need be a batch without rows. Each
     process takes the result of all rows.
 
-    Example:
+    Examples:
         >>> import torch
         >>> from asmg_pl.data.sources import DriftingStream
         >>> log = DriftingStream(users=9, items=9, rows=100).read(None)

@@ -43,7 +43,7 @@ class ScoredRows(Metric):
         models: the models' names.
         known: users and items from these ids on are new in the period.
 
-    Example:
+    Examples:
         >>> from asmg_pl.data.sources import DriftingStream
         >>> log = DriftingStream(users=9, items=9, rows=100).read(None)
         >>> batch = log.batch(torch.arange(50, 100), history_size=0)

@@ -36,7 +36,7 @@ class Lookup:
         index: the place in ``weight`` of the row of each id, int64, of the shape of the ids.
         known: a row number; no row from it on is asked for. ``None`` if all rows may be asked for.
 
-    Example:
+    Examples:
         >>> lookup = Lookup(torch.tensor([[0.0, 1.0], [2.0, 3.0]]), torch.tensor([[1, 1], [0, 1]]))
         >>> lookup.vectors().shape  # a vector of two numbers for each of 2 x 2 ids
         torch.Size([2, 2, 2])
@@ -80,7 +80,7 @@ class Request:
         rows_on_other_ranks: rows of the mini-batch that other processes ask their own copy of the table for.
         known: no row of the table from here on is asked for; ``None`` if all may be.
 
-    Example:
+    Examples:
         >>> request = Request(torch.tensor([4, 2, 4]))
         >>> generated = torch.tensor([[0.2], [0.4]])  # of the rows 2 and 4 alone
         >>> request.answer(generated, torch.tensor([1, 0, 1])).vectors().flatten()
@@ -150,7 +150,7 @@ class Recommender(nn.Module, ABC):
         known: by name, how many rows of a table at hand have appeared by now. The rows after them wait for their first
             interaction, and nothing may depend on their number. In a table without an entry, all rows have appeared.
 
-    Example:
+    Examples:
         A bias for each item, and one for all:
 
         >>> class Popularity(Recommender):

@@ -27,7 +27,7 @@ class DeepFM(Recommender):
     MLP's last layer. Everything starts Glorot uniform, tables and biases included. Source: Guo et al., "DeepFM: A
     Factorization-Machine based Neural Network for CTR Prediction", IJCAI 2017.
 
-    Example:
+    Examples:
         >>> from asmg_pl.data.sources import DriftingStream
         >>> log = DriftingStream(users=9, items=9, rows=99, categories=3).read(None)
 

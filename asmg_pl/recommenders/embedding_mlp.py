@@ -24,7 +24,7 @@ class EmbeddingMLP(Recommender):
 
     Everything starts Glorot uniform, tables and biases included. Source: Peng et al. (RecSys 2021), base model.
 
-    Example:
+    Examples:
         >>> from asmg_pl.data.sources import DriftingStream
         >>> log = DriftingStream(users=9, items=9, rows=99, categories=3).read(None)
 

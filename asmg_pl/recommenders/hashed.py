@@ -30,7 +30,7 @@ class Hashed(Recommender):
 
     Source: Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", ICML 2009, for the trick.
 
-    Example:
+    Examples:
         >>> model = Hashed(Sizes(users=1_000_000, items=500), users=1000)
         >>> {name: len(table) for name, table in model.table_parameters().items()}
         {'user': 1000, 'item': 500}

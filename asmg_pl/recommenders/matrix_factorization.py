@@ -18,7 +18,7 @@ class MatrixFactorization(Recommender):
     A table's last column holds the biases, so that whatever treats a row as one vector treats both together. Vectors
     start Glorot uniform, biases at 0. Source: the base model of SML-MF in Peng et al. (RecSys 2021).
 
-    Example:
+    Examples:
         >>> model = MatrixFactorization(Sizes(users=9, items=7), embedding_dim=4)
         >>> {name: tuple(table.shape) for name, table in model.table_parameters().items()}  # with a column of biases
         {'user': (9, 5), 'item': (7, 5)}

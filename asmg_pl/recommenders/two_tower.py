@@ -35,7 +35,7 @@ class TwoTower(Recommender):
     Corrected Neural Modeling for Large Corpus Item Recommendations", RecSys 2019. Its softmax over the mini-batch
     and the correction of sampling bias are left out: rows have labels here, on which every recommender is trained.
 
-    Example:
+    Examples:
         >>> from asmg_pl.data.sources import DriftingStream
         >>> log = DriftingStream(users=9, items=9, rows=99, categories=3).read(None)
 

@@ -24,7 +24,7 @@ def check_generator(generator: Callable[[ParameterShapes], Generator]) -> None:
     Raises:
         BrokenRule: at the first rule that it breaks, with what to write instead.
 
-    Example:
+    Examples:
         >>> from asmg_pl.generators import LinearGenerator
         >>> from asmg_pl.testing import check_generator
         >>> check_generator(LinearGenerator)

@@ -26,7 +26,7 @@ def check_recommender(recommender: Callable[[Sizes], Recommender]) -> None:
     Raises:
         BrokenRule: at the first rule that it breaks, with what to write instead.
 
-    Example:
+    Examples:
         >>> from asmg_pl.recommenders import MatrixFactorization
         >>> from asmg_pl.testing import check_recommender
         >>> check_recommender(MatrixFactorization)

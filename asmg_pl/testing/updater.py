@@ -36,7 +36,7 @@ def check_updater(updater: Callable[..., Updater]) -> None:
     Raises:
         BrokenRule: at the first rule that it breaks, with what to write instead.
 
-    Example:
+    Examples:
         >>> from asmg_pl.testing import check_updater
         >>> from asmg_pl.updaters import IncrementalUpdate
         >>> check_updater(IncrementalUpdate)

@@ -50,7 +50,7 @@ class ADER(Updater):
         teacher: Θ_{t-1}.
         exemplar_weight: λ_t.
 
-    Example:
+    Examples:
         >>> from asmg_pl.data.sources import DriftingStream
         >>> log = DriftingStream(users=9, items=9, rows=99, categories=3).read(None)
         >>> method = ADER(log.sizes, exemplar_share=0.3)

@@ -72,7 +72,7 @@ class ASMG(Updater):
         trained: whether the generator has taken a step, bool []. It has not after its first period, if that had no
             rows.
 
-    Example:
+    Examples:
         >>> method = ASMG(Sizes(users=9, items=9), window=3, pretrain_periods=10)
         >>> [phase.name for phase in method.phases(13)]
         ['score', 'update']

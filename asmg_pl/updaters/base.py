@@ -56,7 +56,7 @@ class Updater(Walker):
         stepping: takes the optimisers' steps, see :mod:`asmg_pl.updaters.stepping`.
         needs_whole_tables: why the method does not work with tables of which a rank holds some rows only.
 
-    Example:
+    Examples:
         One that is held back by the size of its dense parameters:
 
         >>> class Decayed(Updater):

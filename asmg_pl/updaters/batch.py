@@ -15,7 +15,7 @@ class BatchUpdate(Updater):
 
     Source: Peng et al. (RecSys 2021), baseline BU-w.
 
-    Example:
+    Examples:
         >>> method = BatchUpdate(Sizes(users=9, items=9), window=5)
         >>> [phase.name for phase in method.phases(14)]
         ['score', 'update']

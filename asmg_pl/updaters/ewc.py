@@ -29,7 +29,7 @@ class EWC(Updater):
         anchor: Θ_{t-1}.
         importance: F, in the shape of the recommender.
 
-    Example:
+    Examples:
         >>> method = EWC(Sizes(users=9, items=9), pretrain_periods=10)
         >>> [phase.name for phase in method.phases(11)]
         ['score', 'weigh-pretraining', 'update', 'weigh']

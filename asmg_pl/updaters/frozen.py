@@ -9,7 +9,7 @@ from asmg_pl.updaters.phase import Phase
 class Frozen(Updater):
     """Serves Θ_0 for ever.
 
-    Example:
+    Examples:
         >>> from asmg_pl.data import Sizes
         >>> method = Frozen(Sizes(users=9, items=9))
         >>> [phase.name for phase in method.phases(14)]

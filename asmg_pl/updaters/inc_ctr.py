@@ -23,7 +23,7 @@ class IncCTR(Updater):
     Attributes:
         teacher: Θ_{t-1}.
 
-    Example:
+    Examples:
         >>> method = IncCTR(Sizes(users=9, items=9), distillation=0.2)
         >>> [phase.name for phase in method.phases(14)]
         ['score', 'update']

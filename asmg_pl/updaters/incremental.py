@@ -11,7 +11,7 @@ class IncrementalUpdate(Updater):
 
     It is the method to beat: it is cheap, but it forgets.
 
-    Example:
+    Examples:
         >>> from asmg_pl.data import Sizes
         >>> method = IncrementalUpdate(Sizes(users=9, items=9), passes=2)
         >>> [phase.name for phase in method.phases(11)]

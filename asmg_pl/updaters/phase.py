@@ -31,7 +31,7 @@ class Phase:
         end: called once after the last mini-batch.
         begin: called once before the first mini-batch.
 
-    Example:
+    Examples:
         >>> seen = []
         >>> phase = Phase(Reading("count", period=14, periods=(14,), training=False), on_batch=seen.append)
         >>> phase.name, phase.period, phase.trains

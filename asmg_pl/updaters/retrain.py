@@ -17,7 +17,7 @@ class Retrain(Updater):
     Attributes:
         initial: the weights that every training starts from.
 
-    Example:
+    Examples:
         >>> method = Retrain(Sizes(users=9, items=9), passes=3)
         >>> [phase.name for phase in method.phases(14)]
         ['score', 'update', 'update', 'update']

@@ -43,7 +43,7 @@ class SML(Updater):
         transfer: T.
         serving: T(w_{t-1}, ŵ_t), the model that serves.
 
-    Example:
+    Examples:
         >>> method = SML(Sizes(users=9, items=9), pretrain_periods=10)
         >>> [phase.name for phase in method.phases(12)]
         ['score', 'transfer', 'update']

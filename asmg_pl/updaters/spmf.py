@@ -36,7 +36,7 @@ class SPMF(Updater):
         reservoir: for each label, the positions of the sampled rows, int64 [n].
         training_rows: the rows of the running update, int64 [n], oldest first.
 
-    Example:
+    Examples:
         >>> method = SPMF(Sizes(users=9, items=9), reservoir_share=0.3)
         >>> [phase.name for phase in method.phases(14)]
         ['score', 'rank', 'update']

@@ -56,7 +56,7 @@ class RowTransfer(nn.Module):
 class Transfer(nn.Module):
     """One :class:`RowTransfer` for each table and each dense tensor.
 
-    Example:
+    Examples:
         >>> transfer = Transfer(ParameterShapes(tables={"item": 8}, dense={"bias": 1}))
         >>> before, now = torch.randn(5, 8), torch.randn(5, 8)
         >>> transfer.table("item", before, now).shape

@@ -92,7 +92,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 
 
 @pytest.mark.parametrize("ranks", slow_but([2], [2, 4]))
-@pytest.mark.parametrize("method", slow_but(["ASMG"], METHODS))
+@pytest.mark.parametrize("method", slow_but(["IncrementalUpdate"], METHODS))
 def test_a_walk_is_that_of_a_single_process(tmp_path: Path, alone: dict[str, Path], method: str, ranks: int) -> None:
     assert walk(tmp_path / "walk", ranks, method) == ""
     assert_same(tmp_path / "walk", alone[method])

@@ -38,7 +38,7 @@ def days(write_stream: Write) -> Path:
     return write_stream(rows.drop("day"), movies())
 
 
-@pytest.mark.parametrize("method", slow_but(["residual_multi"], OWN_PHASES))
+@pytest.mark.parametrize("method", slow_but(["frozen"], OWN_PHASES))
 def test_every_updater_walks_over_days_without_rows_and_goes_on_from_them(
     fit: Asmg, days: Path, tmp_path: Path, method: str
 ) -> None:

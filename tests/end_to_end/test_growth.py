@@ -108,6 +108,7 @@ def test_hashed_tables_stay_as_they_are_and_new_users_and_items_are_still_told_a
             assert state[f"history.tables.{table}"].shape[1] == buckets
 
 
+@pytest.mark.slow
 def test_rows_of_new_users_and_items_are_counted_and_scored_apart(
     fit: Asmg, write_stream: Callable[[pl.DataFrame, pl.DataFrame], Path], tmp_path: Path
 ) -> None:
@@ -165,6 +166,7 @@ def test_the_metrics_of_a_walk_along_the_beginning_are_the_first_of_one_along_th
     assert metrics(tmp_path / "small") == whole
 
 
+@pytest.mark.slow
 def test_rows_that_filled_no_period_wait_for_the_next_ones(
     fit: Asmg, write_stream: Callable[[pl.DataFrame, pl.DataFrame], Path], tmp_path: Path
 ) -> None:
@@ -181,6 +183,7 @@ def test_rows_that_filled_no_period_wait_for_the_next_ones(
     assert (last["period"], last["rows"], last["positives"]) == (PERIODS + 1, 200, liked)
 
 
+@pytest.mark.slow
 def test_rows_known_before_keep_their_numbers(
     fit: Asmg, write_stream: Callable[[pl.DataFrame, pl.DataFrame], Path], tmp_path: Path
 ) -> None:

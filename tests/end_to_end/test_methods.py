@@ -19,7 +19,7 @@ PRETRAINING = [
 ]
 
 
-QUICK = [path for path in METHODS if path.stem in ("iu", "residual_multi")]
+QUICK = [path for path in METHODS if path.stem in ("iu",)]
 
 
 @pytest.mark.parametrize("method", slow_but(QUICK, METHODS), ids=lambda path: path.stem)

@@ -166,10 +166,12 @@ def test_the_newest_checkpoint_and_the_serving_model_are_artifacts(whole: Walk) 
     assert all(torch.equal(value, saved[f"serving.{name}"]) for name, value in weights.items())
 
 
+@pytest.mark.slow
 def test_artifacts_are_only_added_if_asked_for(parted: Walk) -> None:
     assert {artifact.type for artifact in parted.recorded[1].artifacts.values()} == {"run_table"}
 
 
+@pytest.mark.slow
 def test_a_resumed_walk_goes_on_with_its_run(whole: Walk, parted: Walk) -> None:
     first, second = parted.recorded
     assert first.run.run_id == second.run.run_id != whole.recorded[0].run.run_id
@@ -177,6 +179,7 @@ def test_a_resumed_walk_goes_on_with_its_run(whole: Walk, parted: Walk) -> None:
     assert (second.run.run_group, second.run.job_type) == ("MovieLens", "ASMG"), "the defaults"
 
 
+@pytest.mark.slow
 def test_the_last_part_of_a_resumed_walk_is_the_whole_run(whole: Walk, parted: Walk) -> None:
     assert metrics(parted.folder) == metrics(whole.folder), "logging changes no number"
 

@@ -12,6 +12,7 @@ from experiments.conftest import Command, table
 WALK = ["--config", "config.yaml", "--data.root", ".", "--loop.until", "11"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("within")
 def test_the_table_has_a_row_per_seed_and_their_mean_and_nothing_is_walked_twice(folder: Path, asmg: Command) -> None:
     def called(split: str, *seeds: str) -> Finished:

@@ -14,7 +14,7 @@ class Source(ABC):
     A source says *how* raw data become interactions (columns, filters, labels). The data module's ``root`` says *where*
     the files are.
 
-    Example:
+    Examples:
         A table that is in memory already:
 
         >>> import polars as pl

@@ -35,7 +35,7 @@ class DriftingStream(Source):
     A drift that keeps its direction for a while can be anticipated by a model of the parameters' course, but not by a
     model that only follows the data.
 
-    Example:
+    Examples:
         >>> log = DriftingStream(users=50, items=40, rows=1000).read(None)
         >>> len(log), log.sizes.users, log.sizes.items, log.sizes.categories
         (1000, 50, 40, 12)

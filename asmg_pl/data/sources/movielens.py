@@ -21,7 +21,7 @@ class MovieLens(RatingSource):
 
     ``(no genres listed)`` is a genre like the others, as in the data set's own counts and in published results.
 
-    Example:
+    Examples:
         Files are read when the walk begins:
 
         >>> from asmg_pl.data import PeriodDataModule

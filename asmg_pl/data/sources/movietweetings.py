@@ -13,7 +13,7 @@ from asmg_pl.data.sources.ratings import RatingSource
 class MovieTweetings(RatingSource):
     """Ratings of films from 0 to 10, from ``ratings.dat``; the genres in ``movies.dat`` are the categories.
 
-    Example:
+    Examples:
         Files are read when the walk begins:
 
         >>> from asmg_pl.data import PeriodDataModule

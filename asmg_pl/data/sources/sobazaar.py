@@ -24,7 +24,7 @@ class Sobazaar(ClickSource):
     Rows before the first day are not in the stream. They are in its histories, and their items are no negatives of the
     same users.
 
-    Example:
+    Examples:
         Files are read when the walk begins:
 
         >>> from asmg_pl.data import PeriodDataModule

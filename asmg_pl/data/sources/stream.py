@@ -13,7 +13,7 @@ from asmg_pl.errors import ConfigError
 class Stream(Source):
     """A stream that ``asmg convert`` has written. Its folder is the data module's root.
 
-    Example:
+    Examples:
         >>> from tempfile import TemporaryDirectory
         >>> from asmg_pl.data.sources import DriftingStream
         >>> from asmg_pl.data.stream import StreamWriter

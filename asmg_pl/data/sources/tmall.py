@@ -23,7 +23,7 @@ class Tmall(ClickSource):
     The rows of the most active users are kept, and of these the rows of items with enough rows. Times are days, so a
     history has the clicks of earlier days.
 
-    Example:
+    Examples:
         Files are read when the walk begins:
 
         >>> from asmg_pl.data import PeriodDataModule
