@@ -158,6 +158,7 @@ def test_tensorboard_gets_the_same_rows_and_the_provenance(tmp_path: Path) -> No
     assert data.state_dict()["fingerprint"].encode() in told
 
 
+@pytest.mark.slow
 def test_mlflow_gets_the_same_rows_and_the_provenance(tmp_path: Path) -> None:
     mlflow = pytest.importorskip("mlflow")
     pytest.importorskip("sqlalchemy")

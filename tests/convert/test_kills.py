@@ -133,6 +133,7 @@ def test_an_append_that_is_killed_at_any_step_has_happened_or_has_not(start: Pat
     assert seen == {False, True}
 
 
+@pytest.mark.slow
 def test_a_creation_that_is_killed_at_any_step_has_happened_or_has_not(start: Path, tmp_path: Path) -> None:
     steps = steps_of(create, shutil.copytree(start, tmp_path / "whole"))
     after = state(tmp_path / "whole" / "new")

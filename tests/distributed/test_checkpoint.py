@@ -92,6 +92,7 @@ def test_another_number_of_ranks_reads_its_own_rows(tmp_path: Path, writers: int
     assert on_ranks(readers, read_from, tmp_path / "checkpoint") == [True] * readers
 
 
+@pytest.mark.slow
 def test_no_rank_writes_the_rows_of_another(tmp_path: Path) -> None:
     on_ranks(2, write_to, tmp_path / "checkpoint")
     plain = torch.load(tmp_path / "checkpoint" / WALK, weights_only=True)

@@ -12,7 +12,6 @@ import pytest
 import torch
 import torch.distributed as dist
 from distributed.ranks import asmg, on_ranks
-from slowness import slow_but
 
 from asmg_pl.checkpoints.io import newest_first, read_checkpoint
 from asmg_pl.data import Sizes
@@ -91,8 +90,9 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return folders
 
 
-@pytest.mark.parametrize("ranks", slow_but([2], [2, 4]))
-@pytest.mark.parametrize("method", slow_but(["IncrementalUpdate"], METHODS))
+@pytest.mark.slow
+@pytest.mark.parametrize("ranks", [2, 4])
+@pytest.mark.parametrize("method", METHODS)
 def test_a_walk_is_that_of_a_single_process(tmp_path: Path, alone: dict[str, Path], method: str, ranks: int) -> None:
     assert walk(tmp_path / "walk", ranks, method) == ""
     assert_same(tmp_path / "walk", alone[method])

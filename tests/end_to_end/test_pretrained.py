@@ -80,6 +80,7 @@ def test_another_stream_is_refused(
     assert "other rows" in finished.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("phase", range(4))
 def test_pretraining_with_its_own_learning_rate_can_be_resumed_anywhere(fit: Asmg, tmp_path: Path, phase: int) -> None:
     rate = ("--model.init_args.pretrain_learning_rate", 0.05, "--loop.until", 6)

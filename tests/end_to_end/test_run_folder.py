@@ -60,6 +60,7 @@ ASYNC = "lightning.pytorch.plugins.io.AsyncCheckpointIO"
 PLAIN = "lightning.pytorch.plugins.io.TorchCheckpointIO"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "plugins",
     [

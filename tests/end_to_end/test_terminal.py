@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from end_to_end.program import environment
 
+pytestmark = pytest.mark.slow
+
 #: What moves the cursor or sets a colour.
 CONTROL = re.compile(r"\x1b\[[\d;]*[A-Za-z]")
 

@@ -85,6 +85,7 @@ def damages(content: bytes, draw: random.Random) -> Iterator[tuple[str, bytes]]:
     yield "HTML", b"<html><body>404</body></html>\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_damaged_file_is_passed_over_with_a_word_or_named_in_one_message(
     study: Path, tools: Callable[[], list[str]], name: str

@@ -82,6 +82,7 @@ def test_each_setting_is_walked_once_and_the_best_comes_first(folder: Path, asmg
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*.ckpt")} == written
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("within")
 def test_each_value_of_an_option_has_a_row_and_the_baseline_one(folder: Path, asmg: Command) -> None:
     vary = ["--vary", "model.init_args.window", "3", "1", "--split", "test"]

@@ -15,6 +15,8 @@ from patience import PATIENCE
 
 from asmg_pl.metrics import Scoreboard
 
+pytestmark = pytest.mark.slow
+
 Results = list[dict[str, Any]]
 
 

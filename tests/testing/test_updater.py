@@ -148,6 +148,7 @@ def test_a_broken_rule_is_named_with_its_mend(wrong: Callable[..., Any]) -> None
     caught.match(WRONG[wrong])
 
 
+@pytest.mark.slow
 def test_an_updater_whose_arguments_are_its_own_business_is_walked_with_them() -> None:
     def made(sizes: Sizes) -> Updater:
         return IncrementalUpdate(sizes, pretrain_periods=1, pretrain_epochs=1, test_from=4)
