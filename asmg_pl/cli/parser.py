@@ -16,7 +16,13 @@ _WIDEST = 100
 
 
 class CommandParser(OneMessage, argparse.ArgumentParser):
-    """A parser that takes no abbreviated options, and answers a misspelt option or choice with the likely one."""
+    """A parser that takes no abbreviated options, and answers a misspelt option or choice with the likely one.
+
+    Attributes:
+        hint: what the message on an unknown option ends with, if no option is spelt like it.
+    """
+
+    hint = ""
 
     def __init__(self, prog: str, **options: Any) -> None:
         """Create a parser.
@@ -40,7 +46,7 @@ class CommandParser(OneMessage, argparse.ArgumentParser):
             name = argument.split("=", 1)[0]
             if re.match(r"--?[A-Za-z]", name) and name not in known:
                 near = get_close_matches("--" + name.strip("-").replace("_", "-"), known, n=1)
-                self.error(f"there is no option {name}" + (f": did you mean {near[0]}?" if near else ""))
+                self.error(f"there is no option {name}" + (f": did you mean {near[0]}?" if near else self.hint))
         return super().parse_args(args, namespace)
 
     def explain(self, message: str) -> str:

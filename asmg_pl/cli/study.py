@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import argparse
 import logging
-import re
 import shutil
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Protocol
 
 from asmg_pl.cli.config_files import find_all
-from asmg_pl.cli.failure import OneMessage
-from asmg_pl.cli.parser import option_names
+from asmg_pl.cli.parser import CommandParser
 from asmg_pl.errors import ConfigError
 from asmg_pl.system.escaping import terminal
 
@@ -37,8 +34,10 @@ class Options(Protocol):
         """Add an option."""
 
 
-class StudyParser(OneMessage, argparse.ArgumentParser):
+class StudyParser(CommandParser):
     """A parser whose help has a description, all options, and examples to copy."""
+
+    hint = ": if it is an option of asmg fit, give it after --"
 
     def __init__(self, command: str, usage: str, description: str, examples: Sequence[str]) -> None:
         """Describe a command.
@@ -55,21 +54,12 @@ class StudyParser(OneMessage, argparse.ArgumentParser):
             usage=f"asmg {command} {usage}",
             description="\n\n".join(textwrap.fill(part, width) for part in description.split("\n\n")),
             epilog="\n".join(["examples:", *(f"  asmg {command} {example}" for example in examples)]),
-            allow_abbrev=False,
             formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=24, width=width),
         )
-        self.help_command = f"asmg {command} --help"
 
     def explain(self, message: str) -> str:
-        """The message, with the options that misspelt ones may have meant."""
-        found = re.search(r"unrecognized arguments: (.*)", message)
-        names = [word.partition("=")[0] for word in found[1].split() if word.startswith("--")] if found else []
-        near = [option for name in names for option in get_close_matches(name, option_names(self), 1, 0.6)]
-        if near:
-            message += f": did you mean {' or '.join(near)}?"
-        elif names:
-            message += f": is {names[0]} an option of asmg fit? Give those after --"
-        return terminal(message)
+        """The message, as a terminal can show it."""
+        return terminal(super().explain(message))
 
     def add_study(self, group: Options, seeds: Sequence[int] = SEEDS) -> None:
         """Add the options of all commands that walk.

@@ -69,7 +69,7 @@ def test_a_missing_file_is_named(folder: Path, asmg: Command) -> None:
         (["a", "b", "--methods", "iu.yaml"], "name one folder"),
         (["runs", "--experiment", "x"], "name it with --wandb"),
         (["runs", "--methodz", "iu.yaml"], "did you mean --methods?"),
-        (["runs", "--methods", "iu.yaml", "--data.root", "."], "Give those after --"),
+        (["runs", "--methods", "iu.yaml", "--data.root", "."], "give it after --"),
         (["runs", "--methods", "iu.yaml", "inner/iu.yaml"], "are both called iu"),
         (["runs", "--methods", "gru_mult"], "did you mean configs/methods/gru_multi.yaml?"),
         (["runs", "--methods", "none/*.yaml"], "no file fits none/*.yaml"),
