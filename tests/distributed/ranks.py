@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from patience import PATIENCE
 
 from asmg_pl.cli import failure
 from asmg_pl.cli.main import main
@@ -36,9 +37,9 @@ def on_ranks(ranks: int, function: Callable[..., Any], *arguments: Any) -> list[
         try:
             for _, sender in pipes:
                 sender.close()
-            results = [receiver.recv() if receiver.poll(600) else None for receiver, _ in pipes]
+            results = [receiver.recv() if receiver.poll(PATIENCE) else None for receiver, _ in pipes]
             for process in processes:
-                process.join(30)
+                process.join(PATIENCE)
             assert [process.exitcode for process in processes] == [0] * ranks
             return results
         finally:
