@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,13 @@ from asmg_pl.data.sources import DriftingStream
 from asmg_pl.updaters import Updater
 
 torch.set_num_threads(1)  # tests are small, and run side by side
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Set the threads back after each test: benchmarks set them, and so does Lightning when it launches processes."""
+    yield
+    torch.set_num_threads(1)
 
 
 @pytest.fixture
