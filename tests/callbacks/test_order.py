@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from lightning import Callback, LightningModule, Trainer
+from trainers import trainer
 
 from asmg_pl.callbacks import PeriodLoop, PeriodProgress, PeriodReport, PhaseCheckpoint, ServingExport, WandbRun
 from asmg_pl.callbacks.order import check_order
@@ -55,19 +56,6 @@ def test_an_order_that_goes_wrong_is_refused_with_the_mend(callbacks: Sequence[C
     assert f"{late} reads what {early} has done: name {early} first" in str(refused.value)
 
 
-def trainer(folder: Path, callbacks: list[Callback]) -> Trainer:
-    return Trainer(
-        accelerator="cpu",
-        max_epochs=-1,
-        reload_dataloaders_every_n_epochs=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        default_root_dir=folder,
-        callbacks=callbacks,
-    )
-
-
 def stream() -> PeriodDataModule:
     return PeriodDataModule(DriftingStream(users=10, items=12, rows=100, categories=3), periods=EqualCounts(5))
 
@@ -84,7 +72,7 @@ def test_a_walk_with_callbacks_that_go_wrong_does_not_begin(
 ) -> None:
     data = stream()
     with pytest.raises(ConfigError, match=message):
-        trainer(tmp_path, callbacks).fit(IncrementalUpdate(data.sizes), data)
+        trainer(tmp_path, *callbacks).fit(IncrementalUpdate(data.sizes), data)
     assert not list(tmp_path.iterdir())
 
 
@@ -97,7 +85,7 @@ class NoUpdater(LightningModule):
 
 def test_a_module_that_is_no_updater_is_not_walked(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="NoUpdater is none: derive it from Updater"):
-        trainer(tmp_path, [PeriodLoop()]).validate(NoUpdater(), stream())
+        trainer(tmp_path, PeriodLoop()).validate(NoUpdater(), stream())
 
 
 class Looks(Callback):
@@ -116,6 +104,6 @@ class Looks(Callback):
 def test_a_callback_of_somebodys_own_sees_each_phase_before_or_after_its_end(tmp_path: Path) -> None:
     data, before, after = stream(), Looks(), Looks()
     updater = IncrementalUpdate(data.sizes, pretrain_periods=2, pretrain_epochs=1)
-    trainer(tmp_path, [before, PeriodLoop(until=4), after]).fit(updater, data)
+    trainer(tmp_path, before, PeriodLoop(until=4), after).fit(updater, data)
     assert before.found == [False, False]
     assert after.found == [True, True]

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from disks import disk_of
 from end_to_end.program import Asmg, Finished, last_checkpoint, metrics
 
 from asmg_pl.callbacks.ownership import Ownership
@@ -19,13 +20,8 @@ from asmg_pl.callbacks.ownership import Ownership
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk that has no room for three checkpoints of the walk."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=2300k", "tmpfs", str(place)]
-    if os.name != "posix" or os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("a disk of this size cannot be mounted here")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
+    with disk_of("2300k", tmp_path / "disk") as place:
+        yield place
 
 
 @pytest.mark.slow

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import polars as pl
 import pytest
 import torch
 from checkpoints.small_checkpoint import small_checkpoint
+from disks import disk_of
 from matplotlib.figure import Figure
 
 from asmg_pl.callbacks.export import write_array
@@ -71,13 +71,8 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 64 KiB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
-    if os.name != "posix" or os.geteuid() or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("a disk of this size cannot be mounted here")
-    yield place
-    subprocess.run(["umount", str(place)], check=True)
+    with disk_of("64k", tmp_path / "disk") as place:
+        yield place
 
 
 def table(path: Path) -> None:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from lightning import Callback, Trainer
 from torch.utils.data import DataLoader
+from trainers import trainer
 
 from asmg_pl.callbacks import PeriodLoop
 from asmg_pl.data import EqualCounts, PeriodDataModule
@@ -16,19 +16,6 @@ from asmg_pl.errors import ConfigError
 from asmg_pl.updaters import IncrementalUpdate
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-def trainer(folder: Path, *callbacks: Callback) -> Trainer:
-    return Trainer(
-        accelerator="cpu",
-        max_epochs=-1,
-        reload_dataloaders_every_n_epochs=1,
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        default_root_dir=folder,
-        callbacks=list(callbacks),
-    )
 
 
 def walked() -> tuple[IncrementalUpdate, PeriodDataModule]:
