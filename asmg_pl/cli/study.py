@@ -129,12 +129,12 @@ def methods_named(names: Sequence[str], option: str = "--methods") -> list[Path]
 
 @contextmanager
 def messages() -> Iterator[None]:
-    """Show what the experiments log, a line each, on standard error."""
+    """Show what the experiments log, a line each, on standard error, from the level that ``ASMG_LOG`` has set."""
     logger, handler = logging.getLogger("asmg_pl.experiments"), logging.StreamHandler(sys.stderr)
     before = logger.level, logger.propagate
     handler.setFormatter(_OnTerminal())
     logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
+    logger.setLevel(logging.getLogger("asmg_pl").level or logging.INFO)
     logger.propagate = False
     try:
         yield

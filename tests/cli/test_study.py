@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import shlex
 from importlib import import_module
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from asmg_pl.cli.config_files import INSTALLED, find, find_folder
-from asmg_pl.cli.study import StudyParser, methods_named, own_and_rest
+from asmg_pl.cli.study import StudyParser, messages, methods_named, own_and_rest
 from asmg_pl.errors import ConfigError
 
 NAMES = ("compare", "tune", "sweep", "seeds", "report", "reproduce")
@@ -72,3 +73,14 @@ def test_folders_of_chosen_settings_are_found_by_name(tmp_path: Path, monkeypatc
         if not Path(name).is_dir():
             with pytest.raises(ConfigError, match=f"--tuned: there is no folder {name}"):
                 find_folder(name, "--tuned")
+
+
+@pytest.mark.parametrize(("level", "shown"), [(0, "ab"), (logging.INFO, "ab"), (logging.WARNING, "b"), (40, "")])
+def test_messages_are_shown_from_the_level_that_was_asked_for(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, level: int, shown: str
+) -> None:
+    monkeypatch.setattr(logging.getLogger("asmg_pl"), "level", level)
+    with messages():
+        logging.getLogger("asmg_pl.experiments.walks").info("a")
+        logging.getLogger("asmg_pl.experiments.walks").warning("b")
+    assert capsys.readouterr().err.split() == list(shown)
