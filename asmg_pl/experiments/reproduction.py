@@ -66,13 +66,13 @@ class DataSet:
         return (*configs, "--data.root", str(data / self.folder))
 
 
-def _published(name: str, folder: str, config: str) -> DataSet:
-    return DataSet(name, folder, PUBLISHED[folder].files, (config,))
+def _published(name: str, folder: str, *configs: str) -> DataSet:
+    return DataSet(name, folder, PUBLISHED[folder].files, configs)
 
 
 PAPER = (
-    _published("tmall", "tmall", "tmall.yaml"),
-    _published("sobazaar", "sobazaar", "sobazaar.yaml"),
+    _published("tmall", "tmall", "tmall.yaml", "paper/negatives.yaml"),
+    _published("sobazaar", "sobazaar", "sobazaar.yaml", "paper/negatives.yaml"),
     _published("movielens", "ml-25m", "movielens_25m.yaml"),
 )
 SMALL = (
