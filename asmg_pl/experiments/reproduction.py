@@ -2,7 +2,7 @@
 
 Differences are ours less the paper's, means over the 7 test periods. ``spreads`` is the AUC's in units of .0017, the
 widest standard deviation over runs that the paper reports (it says .0002 to .0017, not which for what); ``std`` is ours
-over the seeds. The lift over IU, ours with its interval (:mod:`asmg_pl.experiments.paired`), is the fairer comparison:
+over the seeds. The lift over IU, ours with its interval (:mod:`asmg_pl.metrics.paired`), is the fairer comparison:
 the start that a seed draws moves all methods alike.
 """
 
