@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from asmg_pl.data import PeriodDataModule, Sizes
+    from asmg_pl.metrics.paired import Lift
     from asmg_pl.recommenders import Recommender
     from asmg_pl.updaters import Updater
 
@@ -54,6 +55,22 @@ class Walk:
         from asmg_pl.metrics.results import mean_over
 
         return mean_over(self.updater.results.values(), split)
+
+    def lift(self) -> Lift | None:
+        """The mean lift of what serves over the plain update on the test periods, in AUC, with its 95 % interval.
+
+        ``None`` if no test period was scored, or the method scores no plain update beside what serves. To compare such a
+        method, walk :class:`~asmg_pl.updaters.IncrementalUpdate` along the same data.
+        """
+        from asmg_pl.metrics.verdict import lift_over_plain_update
+
+        return lift_over_plain_update(self.updater.results.values())
+
+    def verdict(self) -> str | None:
+        """The last line of ``asmg fit``: the lift, its interval, and what it decides; ``None`` if there is no lift."""
+        from asmg_pl.metrics.verdict import verdict
+
+        return verdict(self.updater.results.values())
 
     def plot(self) -> Figure:
         """The scores by period, as in ``auc.png``. A notebook shows the figure; ``savefig`` writes it to a file.

@@ -26,6 +26,7 @@ from asmg_pl.callbacks.plot import plot_results
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.errors import DivergedError
 from asmg_pl.metrics.results import HEADLINE, NOT_COUNTED, PeriodResult, mean_over
+from asmg_pl.metrics.verdict import verdict
 from asmg_pl.system.escaping import terminal
 from asmg_pl.system.files import written_whole
 from asmg_pl.system.screen import folded, say, width
@@ -36,6 +37,8 @@ log = logging.getLogger(__name__)
 
 PLOT = "auc.png"
 DIVERGED = "diverged.txt"
+#: The last line of a walk whose method scores no plain update beside what serves.
+COMPARE = "compare with the plain update: asmg compare FOLDER --methods iu METHOD -- OPTIONS"
 _YEAR_2100 = 4_102_444_800
 
 
@@ -121,7 +124,10 @@ class PeriodReport(Callback):
             log.info("metrics.csv, timings.csv, auc.png and checkpoints are in %s", folder)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the mean over the test periods, or why there is none; nothing else comes after it."""
+        """Show the mean over the test periods and the lift over the plain update, or why there is none.
+
+        Nothing else comes after the lift.
+        """
         updater = cast(Updater, pl_module)
         results = list(updater.results.values())
         if not trainer.is_global_zero or not results:
@@ -130,6 +136,7 @@ class PeriodReport(Callback):
         if tested:
             span = f"{tested[0].period} to {tested[-1].period}"
             say(folded(_means(f"mean over the test periods {span}", tested)))
+            say(folded(verdict(tested) or COMPARE))
         else:
             say(folded(no_test(updater.data, updater.test_from, updater.last_period)))
 

@@ -63,12 +63,13 @@ def report(done: Conversion, folder: Path) -> str:
         lines.append(
             "no row is positive, so that nothing can be learned: is that what --label or --positive-from means?"
         )
-    if done.label_mean == 1:
-        lines.append(
-            "all rows are positive: draw negatives, now with --all-positive --negatives N, or in the walk with "
-            "data.negatives"
-        )
     walk = f"asmg fit --model ASMG --data.source Stream --data.root {shlex.quote(str(folder))}"
+    if done.only_positives:
+        lines.append(
+            "all rows of the stream are positive, and a walk without negatives is refused: draw them afresh in each pass "
+            "of the walk, as the command below does, or convert again with --all-positive --negatives 1"
+        )
+        walk += " --data.negatives Fresh"
     return "\n".join([*lines, f"walk it: {walk} --trainer.default_root_dir runs/{shlex.quote(folder.name)}"])
 
 

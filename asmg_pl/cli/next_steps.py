@@ -20,7 +20,10 @@ from asmg_pl.updaters.base import Updater
 OF_ONE_WALK = ("--ckpt_path", "--checkpoint.overwrite", "--trainer.default_root_dir", "--loop.until")
 
 #: A conversion of tables that a reader can put own names into.
-CONVERT = "convert clicks.csv --out streams/clicks --user user_id --item item_id --time clicked_at --all-positive"
+CONVERT = (
+    "convert clicks.csv --out streams/clicks --user user_id --item item_id --time clicked_at --all-positive "
+    "--negatives 1"
+)
 
 
 class NextSteps(Callback):

@@ -16,7 +16,7 @@ from asmg_pl.convert.kept import publish, to_keep
 from asmg_pl.convert.reading import read
 from asmg_pl.convert.repeated import Repeated
 from asmg_pl.convert.settings import Settings
-from asmg_pl.data.log import Sizes
+from asmg_pl.data.log import InteractionLog, Sizes
 from asmg_pl.data.negatives import add_negatives
 from asmg_pl.data.stream import StreamWriter, open_stream, read_names, stream_lock
 from asmg_pl.data.stream.manifest import Manifest
@@ -51,6 +51,7 @@ class Conversion:
         late: the number of late rows that were left out.
         repeated: the number of repeated rows that were left out.
         recategorised: the number of earlier items whose categories change with these rows.
+        only_positives: whether no row of the whole stream has label 0, so that a walk needs negatives.
     """
 
     rows: int
@@ -66,6 +67,7 @@ class Conversion:
     late: int = 0
     repeated: int = 0
     recategorised: int = 0
+    only_positives: bool = False
 
 
 def convert(
@@ -168,7 +170,15 @@ def convert(
         late=quarantine.late + quarantine.dropped,
         repeated=doubled,
         recategorised=recategorised,
+        only_positives=_only_positives(log, settings),
     )
+
+
+def _only_positives(log: InteractionLog, settings: Settings) -> bool:
+    """Whether no row of a stream has label 0; its parts are read until one has such a row."""
+    if settings.all_positive and not settings.negatives:
+        return True
+    return all(bool(part.label.all()) for part in log.parts)
 
 
 def _catalogue(table: pl.DataFrame, kind: pl.DataType, separator: str) -> pl.DataFrame:

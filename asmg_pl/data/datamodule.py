@@ -151,7 +151,9 @@ class PeriodDataModule(LightningDataModule):
         """How many of the two labels some periods have, sampled negatives included: none in an empty period."""
         rows = self.rows_of(first, last)
         label = self.log.between(rows.start, rows.stop).label
-        return len(label.unique()) if self.negatives is None else 2 * bool(len(label))
+        if not len(label) or self.negatives is not None:
+            return 2 * bool(len(label))
+        return 1 + bool(label.min() != label.max())
 
     def known_before(self, period: int) -> tuple[int, int]:
         """How many users and how many items have a row before a period; they have the lowest ids.

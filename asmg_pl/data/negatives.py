@@ -30,7 +30,7 @@ from asmg_pl.errors import ConfigError
 from asmg_pl.randomness.chance import Chance, by_number, in_sequence
 
 Rule = Literal["uniform", "popularity"]
-Candidates = Literal["seen", "all"]
+Candidates = Literal["seen", "whole_stream"]
 TRIES = 20
 
 
@@ -247,9 +247,9 @@ def add_negatives(
         seed: the seed of all draws.
         past: earlier interactions (columns ``user``, ``item``, ``time``; equal times in their order). Their items are
             candidates too, but not for users who interacted with them.
-        candidates: ``seen`` for the items of the rows up to the positive; ``all`` for the items of ``rows`` and
-            ``past``, as in published preprocessing. With ``all``, some items appear only later, which leaks information
-            of the future.
+        candidates: ``seen`` for the items of the rows up to the positive; ``whole_stream`` for the items of ``rows``
+            and ``past``, as in published preprocessing. With ``whole_stream``, a negative may be an item that is
+            launched later. This leaks information of the future, and no item is new in its first positive row.
 
     Returns:
         The rows by time, in their given order where times are equal, with the negatives; label UInt8.

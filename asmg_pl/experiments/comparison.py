@@ -13,7 +13,7 @@ import polars as pl
 from asmg_pl.callbacks.settings import settings_in
 from asmg_pl.errors import DataError
 from asmg_pl.experiments.baseline import Methods, with_baseline
-from asmg_pl.experiments.paired import Lift, lift
+from asmg_pl.metrics.paired import Lift, lift
 from asmg_pl.experiments.plots import draw_comparison
 from asmg_pl.experiments.rendering import Printed, figure, publish
 from asmg_pl.experiments.runs import Run

@@ -60,7 +60,7 @@ class Study:
             the trial's method cannot be the best.
 
         Raises:
-            ConfigError: if ``asmg fit`` does not accept the arguments.
+            ConfigError: if ``asmg fit`` does not accept the arguments or the stream.
             DataError: if what a walk has left cannot be read.
         """
         return {trial: read_runs(folders) for trial, folders in self.walk(trials).items()}
@@ -96,7 +96,7 @@ class Study:
                 continue
             until = ("--loop.until", str(protocol["pretrain_periods"]))
             walks |= {(start, seed): self._walk(start, seed, until) for seed in self.seeds}
-        failed = self._run(list(walks.values()))
+        failed = self._run(list(walks.values()), alike=True)
         for (start, seed), one in walks.items():
             if one not in failed:
                 checkpoint = newest_first(one.folder / "checkpoints")[0]
@@ -106,8 +106,8 @@ class Study:
         names = ("--wandb.experiment", self.folder.name, "--wandb.method", trial.name)
         return Walk(self.folder / trial.name / f"seed-{seed}", seed, (*names, *self.common, *trial.arguments(), *more))
 
-    def _run(self, walks: Sequence[Walk]) -> list[Walk]:
-        failed = walk_all(walks, self.jobs)
+    def _run(self, walks: Sequence[Walk], alike: bool = False) -> list[Walk]:
+        failed = walk_all(walks, self.jobs, alike)
         self.failed += [one.folder for one in failed]
         return failed
 

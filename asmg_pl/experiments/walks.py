@@ -54,13 +54,21 @@ class Walk:
         return [*program(), "fit", *self.arguments, *own, "--ckpt_path", "last"]
 
 
-def walk_all(walks: Sequence[Walk], jobs: int) -> list[Walk]:
+def walk_all(walks: Sequence[Walk], jobs: int, alike: bool = False) -> list[Walk]:
     """Run walks, ``jobs`` at a time, and log a line as each ends.
 
     A finished walk ends at once, and an interrupted one goes on. If this program is stopped, its walks are stopped too.
 
+    Args:
+        walks: the walks.
+        jobs: how many of them run at a time.
+        alike: whether the walks differ in their seed and start only, so that what is refused for one is refused for all.
+
     Returns:
         The walks that have failed; the end of their output has been logged.
+
+    Raises:
+        ConfigError: with the message of ``asmg fit``, if the walks are alike and one was refused before it began.
     """
     processes, failed = _Processes(), []
 
@@ -74,6 +82,8 @@ def walk_all(walks: Sequence[Walk], jobs: int) -> list[Walk]:
             for ended, (one, failure, seconds) in enumerate(results, start=1):
                 how = "failed after" if failure else "done in"
                 logger.info("[%d/%d] %s %s %.0f s", ended, len(walks), one.folder, how, seconds)
+                if failure and alike and (reason := _refusal(one)):
+                    raise ConfigError(reason)
                 if failure:
                     failed.append(one)
                     logger.error(failure)
@@ -142,6 +152,15 @@ def _run(one: Walk, processes: _Processes) -> str | None:
         before = 0.0
     peak.write_text(f"{max(before, used):.0f}\n")
     return None
+
+
+def _refusal(one: Walk) -> str | None:
+    """Why a walk was refused before it began, by its log; ``None`` if it had begun, or its folder has an older one."""
+    if {path.name for path in one.folder.iterdir()} != {LOG}:
+        return None
+    said = "\n" + (one.folder / LOG).read_text(encoding="utf-8", errors="replace")
+    _, message, reason = said.rpartition("\nasmg: ")
+    return reason.strip() if message else None
 
 
 class _Processes:

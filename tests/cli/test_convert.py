@@ -53,6 +53,15 @@ def test_tables_become_a_stream_and_the_next_command_is_named(run: Run) -> None:
     assert open_stream(Path("new/stream")).sizes[:3] == (2, 2, 2)
 
 
+def test_of_a_stream_of_positives_it_says_that_a_walk_needs_negatives_and_the_command_draws_them(run: Run) -> None:
+    code, out, err = run("rows.csv", "--out", "stream", *COLUMNS, "--all-positive")
+    assert code == 0, err
+    *_, said, last = out.splitlines()
+    assert said.startswith("all rows of the stream are positive, and a walk without negatives is refused")
+    assert said.endswith("--all-positive --negatives 1")
+    assert "--data.root stream --data.negatives Fresh --trainer" in last
+
+
 def test_what_is_left_out_is_told(run: Run) -> None:
     with Path("rows.csv").open("a") as file:
         file.write("3,z,,1500000000,,\n1,y,4,1600000000,,\n")

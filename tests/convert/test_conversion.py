@@ -191,6 +191,38 @@ def test_negatives_are_drawn_once(write: Write, tmp_path: Path) -> None:
     assert (done.rows, done.without_negative, done.label_mean) == (10, 2, 4 / 10)
 
 
+def test_no_negative_is_an_item_that_is_launched_later_in_files_of_interleaved_times_and_in_appends(
+    write: Write, tmp_path: Path
+) -> None:
+    # An item a second is launched, and the users take turns; odd and even seconds stand in files of their own.
+    parts = [[n for n in range(120) if (n >= 80) == appended and n % 2 == odd] for appended in (0, 1) for odd in (0, 1)]
+    files = [
+        write("who,what,when\n" + "".join(f"{n % 7},{n},{n}\n" for n in reversed(part)), f"{number}.csv")
+        for number, part in enumerate(parts)
+    ]
+    settings = replace(POSITIVE, negatives=3)
+    convert(files[:2], tmp_path / "stream", settings)
+    convert(files[2:], tmp_path / "stream", settings, append=True)
+    log = open_stream(tmp_path / "stream")
+    launched = log.item.cummax(0).values
+    sampled = log.label == 0
+    assert int(sampled.sum()) > 300
+    assert (log.item[sampled] < launched[sampled]).all(), "all were launched before the row; the newest is its positive"
+    assert log.item[~sampled].tolist() == list(range(120)), "each item is new in its first positive row"
+    convert(files, tmp_path / "whole", settings)
+    assert torch.equal(open_stream(tmp_path / "whole").item, log.item)
+
+
+def test_a_stream_without_label_0_is_told_from_one_whose_newest_rows_are_positive(write: Write, tmp_path: Path) -> None:
+    positives = write("who,what,when\n1,1,1\n2,2,2\n", "positives.csv")
+    assert convert([positives], tmp_path / "positives", POSITIVE).only_positives
+    assert not convert([positives], tmp_path / "sampled", replace(POSITIVE, negatives=1)).only_positives
+    labelled = [write(f"who,what,liked,when\n1,{n},{n},{n}\n", f"{n}.csv") for n in (0, 1)]
+    assert not convert(labelled[:1], tmp_path / "labelled", LABELLED).only_positives
+    assert not convert(labelled[1:], tmp_path / "labelled", LABELLED, append=True).only_positives
+    assert convert(labelled[1:], tmp_path / "liked", LABELLED).only_positives
+
+
 # ---- what is set aside
 
 

@@ -19,6 +19,7 @@ import pytest
 from end_to_end.program import PERIODS, WALKED, Asmg, Finished, environment, metrics
 
 from asmg_pl import __version__
+from asmg_pl.metrics.verdict import BETTER, EVEN, WORSE
 
 METRICS = [
     *("auc", "logloss", "gauc", "calibration", "normalized_entropy"),
@@ -127,7 +128,14 @@ def test_the_screen_shows_a_row_per_period_and_the_mean_over_the_test_periods(wa
     lift = means["serving_auc"] - means["incremental_auc"]
     shown = ["mean", "test", *(f"{means[name]:.4f}" for name in SCORES), f"{lift:+.4f}"]
     assert lines[3 + len(WALKED)].split() == shown
-    assert lines[-1] == f"mean over the test periods 10 to 13: {expected}"
+    assert lines[-2] == f"mean over the test periods 10 to 13: {expected}"
+    said = re.fullmatch(
+        r"lift over the plain update, periods 10 to 13: (\S+) AUC \(95 % (\S+) … (\S+)\): (.+)", lines[-1]
+    )
+    assert said is not None
+    assert said[1] == f"{lift:+.4f}"
+    assert float(said[2]) <= float(said[1]) <= float(said[3])
+    assert said[4] in (BETTER, WORSE, EVEN.format("these 4 periods"))
 
 
 def test_the_end_says_what_to_do_next_with_the_commands(walk: Walk) -> None:

@@ -19,7 +19,7 @@ def walked(monkeypatch: pytest.MonkeyPatch) -> list[Walk]:
     """The walks of studies, none of which is really walked; each leaves a checkpoint, or fails if it is called bad."""
     done: list[Walk] = []
 
-    def walk_all(walks: Sequence[Walk], jobs: int) -> list[Walk]:
+    def walk_all(walks: Sequence[Walk], jobs: int, alike: bool = False) -> list[Walk]:
         done.extend(walks)
         for one in walks:
             (one.folder / "checkpoints").mkdir(parents=True, exist_ok=True)

@@ -44,6 +44,19 @@ def test_a_walk_that_fails_is_returned_and_the_end_of_its_output_is_logged(
     assert "[2/2]" in caplog.text
 
 
+def test_of_walks_that_are_alike_the_first_refusal_stands_for_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell(monkeypatch, "echo 'asmg fit: loading'; echo 'asmg: all rows have label 1:'; echo 'draw some'; exit 2")
+    several = [Walk(tmp_path / str(seed), seed, ()) for seed in (1, 2, 3)]
+    with pytest.raises(ConfigError, match="^all rows have label 1:\ndraw some$"):
+        walk_all(several, 1, alike=True)
+    assert walk_all(several, 1) == several, "others may be accepted"
+    for one in several:
+        (one.folder / "metrics.csv").touch()
+    assert walk_all(several, 1, alike=True) == several, "these had begun"
+
+
 def test_when_the_program_is_stopped_its_walks_stop_and_no_other_begins() -> None:
     processes, ended = walks._Processes(), []
     with open(os.devnull, "w") as nowhere:

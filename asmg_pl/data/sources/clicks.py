@@ -36,9 +36,10 @@ class ClickSource(Source):
             seed: the seed of the draws.
             expected: the numbers of ``users``, ``items``, ``categories`` and ``positives`` in the data set. A warning
                 says if the files have other numbers.
-            candidates: the items that can be drawn: those ``seen`` up to the click, or ``all``, see
-                :func:`~asmg_pl.data.negatives.add_negatives`. The published preprocessing has ``all``, of which some
-                appear only later. Choose it only to reproduce published figures.
+            candidates: the items that can be drawn: those ``seen`` up to the click, or those of the ``whole_stream``,
+                see :func:`~asmg_pl.data.negatives.add_negatives`. The published preprocessing draws from the whole
+                stream, also items that are launched later. Choose it only to reproduce published figures
+                (``configs/paper/negatives.yaml``).
 
         Raises:
             ConfigError: if ``negatives`` is negative, or ``expected`` has another name.
@@ -54,6 +55,20 @@ class ClickSource(Source):
     def clicks(self, root: Path) -> pl.DataFrame:
         """Read the clicks: columns ``user``, ``item``, ``time`` (seconds since 1970) and optionally ``category``."""
 
+    def categories(self, root: Path, clicks: pl.DataFrame) -> pl.DataFrame | None:
+        """The catalogue: columns ``item`` and ``categories`` (a list per item), or ``None`` if there is none.
+
+        By default it has the category of an item's first click, if clicks have a column ``category``.
+
+        Args:
+            root: the folder with the files.
+            clicks: the clicks by time.
+        """
+        if "category" not in clicks.columns:
+            return None
+        first = clicks.group_by("item", maintain_order=True).agg(pl.col("category").first())
+        return first.select("item", categories=pl.concat_list("category"))
+
     def read(self, root: Path | None) -> InteractionLog:
         """Read the clicks and draw their negatives.
 
@@ -67,10 +82,7 @@ class ClickSource(Source):
         rows = clicks.select("user", "item", "time", label=pl.lit(1, pl.UInt8))
         if self.negatives:
             rows = add_negatives(rows, self.negatives, "uniform", self.seed, candidates=self.candidates)
-        catalogue = None
-        if "category" in clicks.columns:  # the category in an item's first row
-            catalogue = clicks.group_by("item", maintain_order=True).agg(pl.col("category").first())
-            catalogue = catalogue.select("item", categories=pl.concat_list("category"))
+        catalogue = self.categories(root, clicks)
         log = InteractionLog.from_frame(rows.select("user", "item", "label", "time"), catalogue)
         self.expected.check(positives=len(clicks), **log.sizes._asdict())
         return log

@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from asmg_pl.data.tables.columns import Column
-from asmg_pl.data.tables.files import TextFile
+from asmg_pl.data.tables.files import ParquetFile, TableFile, TextFile
 from asmg_pl.data.tables.header import problems
 from asmg_pl.data.tables.quarantine import Quarantine
 from asmg_pl.data.tables.rows import read_rows
@@ -35,7 +35,7 @@ def read_file(
     encoding: str = "utf-8",
     keep: pl.Expr | None = None,
 ) -> pl.DataFrame:
-    """Read the rows of a file.
+    """Read the rows of a file of text, or of a Parquet file if its name ends in ``.parquet``.
 
     Args:
         path: the file. If its name ends in ``.gz`` and there is no such file, the unpacked one is read.
@@ -56,7 +56,7 @@ def read_file(
         path = plain
     if not path.is_file():
         raise DataError(f"there is no file {path}: give the folder that holds {path.name} with --data.root FOLDER")
-    file = TextFile(path, dialect, names, encoding)
+    file: TableFile = ParquetFile(path) if path.suffix == ".parquet" else TextFile(path, dialect, names, encoding)
     if wrong := problems(columns, file.columns, file.type_of, "fetch the file again" if file.has_header else None):
         raise DataError("\n".join(f"{path}: {problem}" for problem in wrong))
     rows, left_out = read_rows([file], columns, Quarantine(), keep)

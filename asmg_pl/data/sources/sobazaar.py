@@ -51,8 +51,8 @@ class Sobazaar(ClickSource):
             seed: the seed of the draws.
             expected: the numbers of ``users``, ``items`` and ``positives`` in the whole file. A warning says if it has
                 other numbers.
-            candidates: the items that can be drawn: those ``seen`` up to a row, or ``all``, which is only for
-                reproducing the published preprocessing.
+            candidates: the items that can be drawn: those ``seen`` up to a row, or those of the ``whole_stream``,
+                which is only for reproducing the published preprocessing.
 
         Raises:
             ConfigError: if a number is negative, or a date malformed or before ``start``.

@@ -52,8 +52,8 @@ class Tmall(ClickSource):
             seed: the seed of the draws.
             expected: the numbers of ``users``, ``items``, ``categories`` and ``positives`` that are kept of the whole
                 file. A warning says if there are other numbers.
-            candidates: the items that can be drawn: those ``seen`` up to a row, or ``all``, which is only for
-                reproducing the published preprocessing.
+            candidates: the items that can be drawn: those ``seen`` up to a row, or those of the ``whole_stream``,
+                which is only for reproducing the published preprocessing.
 
         Raises:
             ConfigError: if a number is out of its range.

@@ -9,6 +9,7 @@ from typing import Any
 from asmg_pl.experiments.baseline import Methods
 from asmg_pl.experiments.comparison import compare
 from asmg_pl.experiments.rendering import figure
+from asmg_pl.metrics.paired import Lift
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -66,7 +67,7 @@ def _lift(row: Mapping[str, Any], baseline: str) -> str:
     if math.isnan(low):
         return f"{sentence}; that is a single score, which decides nothing"
     interval = f"the 95 % interval of the difference, {low:+.4f} to {high:+.4f},"
-    if low > 0 or high < 0:
+    if Lift(lift, low, high).distinct:
         return f"{sentence}; {interval} excludes zero"
     return f"{sentence}; {interval} includes zero, so that it is not decided which of the two is better"
 

@@ -74,7 +74,7 @@ def test_the_category_is_that_of_the_items_first_click(tmp_path: Path) -> None:
 
 def test_each_click_has_a_negative(tmp_path: Path) -> None:
     clicks = [(n % 4, n % 41, n % 7, f"10{1 + n // 5:02}", 0) for n in range(60)]
-    log = tmall(negatives=1, candidates="all").read(folder(tmp_path, clicks))
+    log = tmall(negatives=1, candidates="whole_stream").read(folder(tmp_path, clicks))
     assert log.label[::2].all()
     assert int(log.label.sum()) == 60
     assert len(tmall(negatives=1).read(tmp_path)) < 120  # the first click has no other item that was seen before

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from asmg_pl.experiments.paired import interval, lift
+from asmg_pl.metrics.paired import interval, lift
 
 NAN = math.nan
 

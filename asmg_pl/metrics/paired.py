@@ -6,7 +6,8 @@ model. So the bootstrap draws whole seeds and whole periods, each with replaceme
 takes the cells where a drawn seed and a drawn period meet (Owen, *The pigeonhole bootstrap*, Annals of Applied
 Statistics 1, 2007). Single cells, drawn as if they were independent, would give intervals that are too narrow.
 
-With a single seed, only periods are drawn, and the interval says nothing about other seeds. With n seeds or periods, a
+With a single seed, only periods are drawn, and the interval says nothing about other seeds. So it is at the end of a
+walk (:mod:`asmg_pl.metrics.verdict`). With n seeds or periods, a
 bootstrap interval is too narrow by a factor of about √(1 - 1/n).
 """
 
@@ -18,6 +19,8 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+
+_BLOCK = 2**22  # periods that are drawn at once, in all draws together
 
 
 class Lift(NamedTuple):
@@ -42,7 +45,7 @@ def lift(found: pl.DataFrame, baseline: pl.DataFrame, metric: str = "auc") -> Li
     (0.01, True)
 
     Args:
-        found: columns ``seed``, ``period`` and the metric, as :func:`asmg_pl.experiments.summary.scores` makes them.
+        found: columns ``seed``, ``period`` and the metric.
         baseline: the same of the baseline.
         metric: the column to compare; a null or NaN in it is a missing cell.
 
@@ -66,12 +69,16 @@ def interval(cells: NDArray[np.float64], draws: int = 10_000) -> tuple[float, fl
     present = ~np.isnan(cells)
     if present.sum() < 2:
         return math.nan, math.nan
-    random = np.random.default_rng(0)
-    seeds, periods = (_multiplicities(random, count, draws) for count in cells.shape)
-    totals = np.einsum("ds,st,dt->d", seeds, np.where(present, cells, 0.0), periods, optimize=True)
-    counts = np.einsum("ds,st,dt->d", seeds, present.astype(float), periods, optimize=True)
-    means = totals[counts > 0] / counts[counts > 0]
-    low, high = np.percentile(means, [2.5, 97.5])
+    random, means = np.random.default_rng(0), []
+    seeds = _multiplicities(random, cells.shape[0], draws)
+    block = max(_BLOCK // cells.shape[1], 1)  # the periods of an hourly stream, drawn all at once, would fill the memory
+    for begin in range(0, draws, block):
+        drawn = seeds[begin : begin + block]
+        periods = _multiplicities(random, cells.shape[1], len(drawn))
+        totals = np.einsum("ds,st,dt->d", drawn, np.where(present, cells, 0.0), periods, optimize=True)
+        counts = np.einsum("ds,st,dt->d", drawn, present.astype(float), periods, optimize=True)
+        means.append(totals[counts > 0] / counts[counts > 0])
+    low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
     return float(low), float(high)
 
 
