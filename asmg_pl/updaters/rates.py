@@ -43,7 +43,7 @@ class Rates:
         return [{"params": list(run), "lr": self.tables if of_tables else self.dense} for of_tables, run in runs]
 
     def set(self, optimizer: torch.optim.Optimizer, recommender: Recommender) -> None:
-        """Give these rates to an optimiser, of whose groups each has tables alone or no table, or tables have no rate."""
+        """Give these rates to an optimiser, each of whose groups has tables alone or dense parameters alone."""
         tables = _tables(recommender)
         for group in optimizer.param_groups:
             of_tables = self.tables is not None and id(group["params"][0]) in tables
