@@ -81,8 +81,8 @@ def check_optimizers(checkpoint: Mapping[str, Any], optimizers: Sequence[Optimiz
     if len(states) != len(optimizers):
         raise Flaw("optimizer_states", f"has {len(states)} optimisers, the method has {len(optimizers)}")
     for position, (state, optimizer) in enumerate(zip(states, optimizers, strict=True)):
-        rate = optimizer.param_groups[0]["lr"]
-        rates = {rate, updater.learning_rate} if position == 0 else {rate}
+        rates = {group["lr"] for group in optimizer.param_groups}
+        rates |= {updater.learning_rate} if position == 0 else set()
         _check_optimizer(f"optimizer_states[{position}]", state, optimizer, rates if rates_known else None)
 
 
@@ -98,7 +98,8 @@ def _check_optimizer(entry: str, state: Mapping[str, Any], optimizer: Optimizer,
                     f"{entry}.state.{number}.{name}",
                     f"has shape {list(values.shape)}, its parameter {list(parameters[number].shape)}",
                 )
-        if isinstance(optimizer, Adam) and moments.keys() != {"step", "exp_avg", "exp_avg_sq"}:
+        by_adam = isinstance(optimizer, Adam) and id(parameters[number]) not in optimizer.apart
+        if by_adam and moments.keys() != {"step", "exp_avg", "exp_avg_sq"}:
             raise Flaw(f"{entry}.state.{number}", "must have the keys step, exp_avg and exp_avg_sq")
     if not isinstance(optimizer, Adam):
         return

@@ -6,6 +6,7 @@
     PeriodDataModule                                                     the seed, and the rows that the walk is along
     results, learned, best_pretraining_epoch, method, initial            what the updater adds
     exemplars, exemplar_weight, reservoir, training_rows                 what some methods add
+    replayed, last_seen, user_statistics
     sharded, files                                                       what a folder adds, see asmg_pl.distributed
     walk, within_a_phase, settings, machine                              what callbacks add, see asmg_pl.callbacks
 
@@ -54,7 +55,7 @@ def check(checkpoint: Mapping[str, Any]) -> None:
     _check_place("place", place, last)
     _check_results("results", checkpoint["results"], min(place["period"], last))
     _check_learned("learned", checkpoint["learned"], place["period"])
-    for name in ("exemplars", "training_rows", "reservoir"):
+    for name in ("exemplars", "training_rows", "reservoir", "replayed"):
         _check_positions(name, checkpoint.get(name), stream["boundaries"][-1])
 
 
@@ -110,7 +111,7 @@ def optimizer_state(entry: str, value: Any) -> None:
         if parameter not in numbers:
             raise Flaw(here, "belongs to no parameter")
         for name, inner in mapping(here, state).items():
-            if name in ("step", "exp_avg_sq", "max_exp_avg_sq") and inner is not None:
+            if name in ("step", "exp_avg_sq", "max_exp_avg_sq", "sum") and inner is not None:
                 tensor(f"{here}.{name}", torch.as_tensor(inner), least=0)
             elif isinstance(inner, Tensor):
                 tensor(f"{here}.{name}", inner)
@@ -209,6 +210,11 @@ def _name(entry: str, value: Any) -> None:
     text(entry, value, r"[\w.<>]+")
 
 
+def _tensors(entry: str, value: Any) -> None:
+    for name, inner in mapping(entry, value).items():
+        tensor(f"{entry}.{name}", inner)
+
+
 def _check_place(entry: str, place: Mapping[str, Any], last_period: int) -> None:
     if mapping(entry, place).keys() != set(PLACE):
         raise Flaw(entry, f"must have the keys {', '.join(PLACE)}")
@@ -300,5 +306,7 @@ OPTIONAL: dict[str, Callable[[str, Any], None]] = {
     "within_a_phase": _truth,
     "settings": _mapping,
     "machine": _mapping,
+    "last_seen": _tensors,
+    "user_statistics": _tensors,
     "exemplar_weight": lambda entry, value: number(entry, value, least=0),
 }

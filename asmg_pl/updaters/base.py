@@ -26,12 +26,14 @@ from asmg_pl.updaters.finite import stop_if, trained, unsound
 from asmg_pl.updaters.initial import Draw, known_sizes, table_rows
 from asmg_pl.updaters.loading import fit_to_stream
 from asmg_pl.updaters.losses import cross_entropy
-from asmg_pl.updaters.optim import Adam, RowAdam
+from asmg_pl.updaters.new_rows import NewRows
 from asmg_pl.updaters.phase import Phase, nothing
 from asmg_pl.updaters.pretraining import Pretraining
+from asmg_pl.updaters.rates import Rates
 from asmg_pl.updaters.scoring import Scoring, diverged
 from asmg_pl.updaters.sharing import share_out
 from asmg_pl.updaters.stepping import Stepping
+from asmg_pl.updaters.table_optimizers import TableOptimizer, optimizer_of
 from asmg_pl.updaters.walker import Walker
 
 log = logging.getLogger(__name__)
@@ -85,6 +87,9 @@ class Updater(Walker):
         pretrained_model: str | None = None,
         row_wise: bool = False,
         gradient_clip: float | None = None,
+        table_learning_rate: float | None = None,
+        table_optimizer: TableOptimizer | None = None,
+        new_rows: NewRows | None = None,
     ) -> None:
         """Build the base model.
 
@@ -106,16 +111,20 @@ class Updater(Walker):
                 that does not grow with the tables. By default the others move too, by their moments, as in the paper.
             gradient_clip: the largest norm of a step's gradient, over all parameters that the step moves. A longer
                 gradient is shortened to it. By default there is no limit.
+            table_learning_rate: of tables, in pre-training too; by default the rate of dense parameters.
+            table_optimizer: the rule by which tables take their steps, as ``Adagrad``; Adam by default.
+            new_rows: where a table's row starts when it appears, as ``MeanOfTable``; at random numbers by default.
         """
         super().__init__()
         check_at_least(1, passes=passes, test_from=test_from)
         check_at_least(0, pretrain_periods=pretrain_periods)
         check_at_least(1 if pretrain_periods else 0, pretrain_epochs=pretrain_epochs)
         check_positive(learning_rate=learning_rate, pretrain_learning_rate=pretrain_learning_rate)
-        check_positive(gradient_clip=gradient_clip)
+        check_positive(gradient_clip=gradient_clip, table_learning_rate=table_learning_rate)
         if gradient_clip is not None and row_wise:
             raise ConfigError("model.gradient_clip does not work with model.row_wise: leave one of them out")
         self.learning_rate = learning_rate
+        self.table_learning_rate, self.table_optimizer, self.new_rows = table_learning_rate, table_optimizer, new_rows
         self.passes = passes
         self.pretrain_periods = pretrain_periods
         self.pretrain_learning_rate = pretrain_learning_rate or learning_rate
@@ -257,8 +266,7 @@ class Updater(Walker):
         self._begin_updates()
 
     def _begin_updates(self) -> None:
-        for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = self.learning_rate
+        Rates(self.learning_rate, self.table_learning_rate).set(self.trainer.optimizers[0], self.recommender)
         self.pretrained()
 
     def _stop_if_diverged(self, result: PeriodResult) -> None:
@@ -277,7 +285,10 @@ class Updater(Walker):
     def welcome_period(self, period: int) -> None:
         """Welcome the rows that appear with a period."""
         before = self.data.sizes_by(period - 1) if period > 1 else None
-        self.welcome(self._appeared.between(before, self.data.sizes_by(period)))
+        new = self._appeared.between(before, self.data.sizes_by(period))
+        if self.new_rows is not None:
+            self.new_rows.settle(self, self.recommender, period, new)
+        self.welcome(new)
 
     def _known_before(self, period: int) -> tuple[int, int]:
         return self.data.known_before(period)
@@ -313,9 +324,9 @@ class Updater(Walker):
     on_test_epoch_end = on_validation_epoch_end
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        """Adam on the base model, dense or row by row on its tables."""
+        """The optimiser of the base model: Adam, dense or row by row on its tables, or another rule on these."""
         rate = self.pretrain_learning_rate if self.pretrain_periods else self.learning_rate
-        return [(RowAdam if self.recommender.row_wise else Adam)(self.recommender.parameters(), lr=rate)]
+        return [optimizer_of(self.recommender, Rates(rate, self.table_learning_rate), self.table_optimizer)]
 
     def begin_as(self, checkpoint: Mapping[str, Any], growth: Mapping[str, tuple[int, int]]) -> None:
         """Take over a checkpoint's initial numbers, from which the rows come that its tables lack."""

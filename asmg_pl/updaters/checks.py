@@ -32,3 +32,17 @@ def check_positive(**settings: float | None) -> None:
     for name, value in settings.items():
         if value is not None and not value > 0:
             raise ConfigError(f"model.{name} must be positive, got {value}")
+
+
+def check_share(**settings: float) -> None:
+    """Refuse numbers that are not from 0 to 1, not-a-number among them.
+
+    Args:
+        settings: the numbers, by the name of their option.
+
+    Raises:
+        ConfigError: naming the option.
+    """
+    for name, value in settings.items():
+        if not 0 <= value <= 1:
+            raise ConfigError(f"model.{name} must be from 0 to 1, got {value}")

@@ -30,3 +30,13 @@ def soft_cross_entropy(logits: Tensor, teacher: Recommender, batch: Batch) -> Te
     with torch.no_grad():
         soft_label = teacher(batch).sigmoid()
     return cross_entropy(logits, soft_label, batch)
+
+
+def row_mean(numbers: Tensor, batch: Batch) -> Tensor:
+    """The mean of a number for each row, [B], over the whole mini-batch, weighted as :func:`cross_entropy` does."""
+    return numbers.mean() if batch.share is None else numbers.sum() * batch.share.weight
+
+
+def signs(labels: Tensor) -> Tensor:
+    """1 for each positive row and -1 for each negative one, float [B]: the direction in which its logit should be."""
+    return 2 * labels - 1

@@ -14,14 +14,19 @@ class Adam(torch.optim.Adam):
 
     PyTorch adds ε after the bias correction. The two differ while 1 - β₂ᵗ is small, for coordinates whose gradient is
     not much larger than ε/√(1 - β₂ᵗ): their first steps are smaller here. A generator has many such coordinates.
+
+    Attributes:
+        apart: the ``id`` of each parameter that is moved by another rule than Adam's.
     """
 
-    def __init__(self, params: Iterable[Tensor], lr: float, epsilon: float = 1e-8) -> None:
+    apart: frozenset[int] = frozenset()
+
+    def __init__(self, params: Iterable[Tensor] | Iterable[dict[str, Any]], lr: float, epsilon: float = 1e-8) -> None:
         """Create the optimiser.
 
         Args:
-            params: the parameters; each of them gets a gradient in every step.
-            lr: learning rate.
+            params: the parameters, or groups of them; each parameter gets a gradient in every step.
+            lr: learning rate of groups without one.
             epsilon: ε̂, added to the root of the uncorrected second moment.
         """
         super().__init__(params, lr=lr, eps=epsilon, fused=True)
@@ -43,7 +48,7 @@ class RowAdam(Adam):
     the rows touched. The bias correction counts all steps (as that of :class:`torch.optim.SparseAdam`).
     """
 
-    def __init__(self, params: Iterable[Tensor], lr: float, epsilon: float = 1e-8) -> None:
+    def __init__(self, params: Iterable[Tensor] | Iterable[dict[str, Any]], lr: float, epsilon: float = 1e-8) -> None:
         """Create the optimiser, see :class:`Adam`."""
         super().__init__(params, lr, epsilon)
         self._sparse: list[tuple[dict[str, Any], Tensor, Tensor]] = []

@@ -24,6 +24,7 @@ from asmg_pl.data.reading import Reading
 from asmg_pl.errors import CheckpointError
 from asmg_pl.recommenders import Recommender
 from asmg_pl.updaters.phase import Phase
+from asmg_pl.updaters.rates import adopted
 
 log = logging.getLogger(__name__)
 
@@ -151,9 +152,9 @@ class Pretraining:
             raise CheckpointError(f"{path} has no moments for the parameters of this base model: pre-train it again")
         grow_moments(moments, recommender, growth)
         recommender.load_state_dict(weights)
-        optimizer.load_state_dict(moments)
+        optimizer.load_state_dict(adopted(moments, optimizer))
 
 
 def _parameters_of(optimizer: Mapping[str, Any]) -> list[Any]:
-    """The numbers of the parameters in each group of an optimiser's ``state_dict``."""
-    return [group["params"] for group in optimizer["param_groups"]]
+    """The numbers of the parameters in an optimiser's ``state_dict``."""
+    return [parameter for group in optimizer["param_groups"] for parameter in group["params"]]

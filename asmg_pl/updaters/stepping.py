@@ -78,10 +78,10 @@ class Stepping:
             backward(loss if self.micro_batches == 1 else loss / self.micro_batches)
         if not self.completes_step:
             return
+        moved = [parameter for group in optimizer.param_groups for parameter in group["params"]]
         if several():
-            self._average(optimizer.param_groups[0]["params"])
+            self._average(moved)
         if self.gradient_clip is not None:
-            moved = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             norm = nn.utils.clip_grad_norm_(moved, self.gradient_clip)
             self.watch.see("gradient", norm, self.mini_batch)
         optimizer.step()

@@ -28,12 +28,20 @@ from asmg_pl.updaters import (
     ADER,
     ASMG,
     EWC,
+    SFTL,
     SML,
     SPMF,
+    SRIU,
+    Adagrad,
     BatchUpdate,
+    DenseEMA,
+    FeSAIL,
     Frozen,
     IncCTR,
     IncrementalUpdate,
+    MeanOfCategories,
+    MeanOfTable,
+    ReLoop,
     Retrain,
     Updater,
 )
@@ -45,6 +53,11 @@ METHODS: dict[str, Callable[..., Updater]] = {
     "ASMG": partial(ASMG, window=3),
     "ASMG, all snapshots": partial(ASMG, window=None),
     **{kind.__name__: kind for kind in (IncrementalUpdate, BatchUpdate, IncCTR, SPMF, ADER, SML, EWC, Frozen, Retrain)},
+    **{kind.__name__: kind for kind in (ReLoop, SRIU, SFTL, FeSAIL, DenseEMA)},
+    "tables apart": partial(
+        IncrementalUpdate, table_learning_rate=1e-2, table_optimizer=Adagrad(), new_rows=MeanOfCategories()
+    ),
+    "ASMG, tables apart": partial(ASMG, window=2, table_learning_rate=1e-2, new_rows=MeanOfTable()),
 }
 
 #: Data settings by name; the calendar has an empty day, a day of one row and a day of one class.
@@ -150,7 +163,10 @@ def test_a_method_walks_with_each_setting(method: str, setting: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "positives"),
-    [*((method, False) for method in METHODS), *((method, True) for method in ("ASMG", "SPMF", "ADER", "SML"))],
+    [
+        *((method, False) for method in METHODS),
+        *((method, True) for method in ("ASMG", "SPMF", "ADER", "SML", "SRIU", "FeSAIL")),
+    ],
 )
 def test_a_method_walks_on_along_a_stream_that_has_grown(method: str, positives: bool, tmp_path: Path) -> None:
     walk(method, days=DAYS - 3, positives=positives, checkpoint=tmp_path / "checkpoint")

@@ -22,7 +22,21 @@ from asmg_pl.data.periods import Periods
 from asmg_pl.data.sources import Source
 from asmg_pl.generators import GRUGenerator
 from asmg_pl.recommenders import DeepFM, EmbeddingMLP, Hashed, MatrixFactorization, TwoTower
-from asmg_pl.updaters import ASMG, EWC, SML, IncrementalUpdate, Retrain, Updater
+from asmg_pl.updaters import (
+    ASMG,
+    EWC,
+    SFTL,
+    SML,
+    SRIU,
+    Adagrad,
+    DenseEMA,
+    FeSAIL,
+    IncrementalUpdate,
+    MeanOfCategories,
+    MeanOfTable,
+    Retrain,
+    Updater,
+)
 
 ROWS, PERIODS, SHORT = 50, 9, 6
 
@@ -91,6 +105,11 @@ METHODS: dict[str, Callable[..., Updater]] = {
     "row by row": partial(IncrementalUpdate, row_wise=True),
     "EWC": EWC,
     "Retrain": Retrain,
+    **{kind.__name__: kind for kind in (SRIU, SFTL, FeSAIL, DenseEMA)},
+    "tables apart": partial(
+        IncrementalUpdate, table_learning_rate=1e-2, table_optimizer=Adagrad(), new_rows=MeanOfCategories()
+    ),
+    "ASMG, rows that start at a mean": partial(ASMG, window=2, new_rows=MeanOfTable()),
     "histories by other names": Remembering,
     "without pre-training": partial(ASMG, window=2, pretrain_periods=0),
 }
