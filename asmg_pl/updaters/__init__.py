@@ -10,6 +10,7 @@ from asmg_pl.updaters.inc_ctr import IncCTR
 from asmg_pl.updaters.incremental import IncrementalUpdate
 from asmg_pl.updaters.phase import Phase
 from asmg_pl.updaters.retrain import Retrain
+from asmg_pl.updaters.self_tuning import SelfTuning
 from asmg_pl.updaters.sml import SML
 from asmg_pl.updaters.spmf import SPMF
 from asmg_pl.updaters.transfer import Transfer
@@ -26,6 +27,7 @@ __all__ = [
     "IncrementalUpdate",
     "Phase",
     "Retrain",
+    "SelfTuning",
     "Transfer",
     "Updater",
 ]

@@ -26,6 +26,7 @@ from asmg_pl.updaters.finite import stop_if, trained, unsound
 from asmg_pl.updaters.initial import Draw, known_sizes, table_rows
 from asmg_pl.updaters.loading import fit_to_stream
 from asmg_pl.updaters.losses import cross_entropy
+from asmg_pl.updaters.memory import bytes_by_component, require
 from asmg_pl.updaters.optim import Adam, RowAdam
 from asmg_pl.updaters.phase import Phase, nothing
 from asmg_pl.updaters.pretraining import Pretraining
@@ -329,6 +330,16 @@ class Updater(Walker):
         clips = self.stepping.gradient_clip is not None
         share_out(self, self.recommender, self.trainer.strategy, self.needs_whole_tables, clips)
 
+    def on_fit_start(self) -> None:
+        """Check that there is room for the copies that race.
+
+        Raises:
+            ConfigError: if they do not fit into the device's memory.
+        """
+        super().on_fit_start()
+        if waiting := self.race.most_waiting:
+            require(bytes_by_component(self, waiting), self.device)
+
     def on_validation_epoch_end(self) -> None:
         """Collect the results of the evaluated periods; log their means, over the prequential periods alone."""
         self.evaluation = self._scoring.evaluation(self.place.trained_until)
@@ -367,8 +378,8 @@ class Updater(Walker):
         self.results = {period: PeriodResult(**result) for period, result in checkpoint["results"].items()}
         self.learned = checkpoint["learned"]
         self.pretraining.best = checkpoint["best_pretraining_epoch"]
-        self.race.load_state_dict(self, checkpoint.get("self_tuning"))
         try:
+            self.race.load_state_dict(self, checkpoint.get("self_tuning"))
             fit_to_stream(checkpoint, self, self.recommender, self.pretraining, self.begin_as)
         except Flaw as flaw:
             raise CheckpointError(f"{self.trainer.ckpt_path} cannot be used: {flaw}: give an earlier one") from flaw

@@ -17,6 +17,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from asmg_pl.checkpoints.values import Flaw
 from asmg_pl.errors import DivergedError
 from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.updaters.evidence import leader, losers
@@ -69,6 +70,11 @@ class Race:
         """
         return self.turns.get(period, [self.live] if self.turns else list(range(len(self.settings))))
 
+    @property
+    def most_waiting(self) -> int:
+        """How many copies of the models wait at most."""
+        return len(self.settings) - 1
+
     def in_turns(self, period: int) -> bool:
         """Whether several settings take turns in a period after pre-training."""
         return len(self.turns.get(period, ())) > 1
@@ -81,11 +87,16 @@ class Race:
         phases = [phase for turn, number in enumerate(order) for phase in self._turn(updater, period, turn, number)]
         return [replace(phases[0], begin=partial(self._begin, updater, order, phases[0].begin)), *phases[1:]]
 
-    def _turn(self, updater: Updater, period: int, turn: int, number: int) -> list[Phase]:
-        """The phases of a setting's turn. One that has diverged reads its rows, and does nothing."""
+    def phases_with(self, updater: Updater, number: int, period: int) -> list[Phase]:
+        """The phases of a period under a setting."""
         self._apply(updater, number)
         phases = updater.phases(period)
         self._apply(updater, self.live)
+        return phases
+
+    def _turn(self, updater: Updater, period: int, turn: int, number: int) -> list[Phase]:
+        """The phases of a setting's turn. One that has diverged reads its rows, and does nothing."""
+        phases = self.phases_with(updater, number, period)
         if number in self.fallen:
             phases = [replace(phase, on_batch=_skip, begin=nothing, end=nothing) for phase in phases]
         return [replace(phase, reading=replace(phase.reading, turn=turn)) for phase in phases]
@@ -196,7 +207,7 @@ class Race:
 
     def _expected(self, updater: Updater, number: int, period: int) -> int:
         """The mini-batches of a setting's turn in a period like this one."""
-        return sum(updater.data.mini_batches(phase.reading) for phase in self._turn(updater, period, 0, number))
+        return sum(updater.data.mini_batches(phase.reading) for phase in self.phases_with(updater, number, period))
 
     # ---- what a checkpoint keeps
 
@@ -205,10 +216,20 @@ class Race:
         if len(self.settings) == 1:
             return {}
         names = ("turns", "losses", "work", "live", "waiting")
-        return {name: getattr(self, name) for name in names} | {"fallen": sorted(self.fallen)}
+        found = {name: getattr(self, name) for name in names} | {"fallen": sorted(self.fallen)}
+        return found | {"settings": [list(setting) for setting in self.settings]}
 
     def load_state_dict(self, updater: Updater, state: Mapping[str, Any] | None) -> None:
-        """Take them back, if there are any."""
+        """Take them back, if there are any.
+
+        Raises:
+            Flaw: if other settings race in the checkpoint.
+        """
+        if state is None:
+            return
+        saved = [Setting(*setting) for setting in state.get("settings", ())]
+        if saved != (self.settings if len(self.settings) > 1 else []):
+            raise Flaw("self_tuning.settings", f"has {len(saved)} settings that race, or others than the walk")
         if state:
             self.turns, self.losses, self.work = state["turns"], state["losses"], state["work"]
             self.live, self.waiting, self.fallen = state["live"], state["waiting"], set(state["fallen"])

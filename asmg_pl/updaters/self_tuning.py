@@ -14,7 +14,6 @@ from typing import NamedTuple
 from asmg_pl.errors import ConfigError
 from asmg_pl.updaters.checks import check_at_least, check_positive
 
-
 #: The base model's learning rate where none is given.
 DEFAULT_RATE = 1e-3
 
@@ -67,7 +66,7 @@ class SelfTuning:
         dropped_at: float = 2.0,
         dropped_after: int = 3,
         budget: float = 0.4,
-        race_periods: int = 5,
+        race_periods: int = 4,
     ) -> None:
         """Choose the settings and the rules.
 
