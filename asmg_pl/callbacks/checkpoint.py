@@ -29,8 +29,9 @@ FOLDER = CHECKPOINTS
 class PhaseCheckpoint(Checkpoint):
     """Saves ``checkpoints/period-PPPPPP-phase-NNN-NAME.ckpt`` in the run folder when a phase has ended.
 
-    NNN is the phase's number in its period, so that names sort by the place in the walk. A walk that is resumed from an
-    earlier place abandons the later checkpoints: they are removed when its first one is written.
+    NNN is the phase's number in its period, so that names sort by the place in the walk. While several settings race
+    (:mod:`asmg_pl.updaters.race`), there is one checkpoint a period, at its end, with all their states. A walk that is
+    resumed from an earlier place abandons the later checkpoints: they are removed when its first one is written.
 
     With sharded tables a checkpoint is a folder (:mod:`asmg_pl.distributed.checkpoint`).
 
@@ -153,9 +154,12 @@ class PhaseCheckpoint(Checkpoint):
         updater = cast(Updater, pl_module)
         phase = updater.phase
         assert phase is not None
+        if updater.race.within(phase.period, updater.place.period):
+            return
         run_folder = Path(trainer.default_root_dir)
         folder = run_folder / FOLDER
-        number = [(p.name, p.repeat) for p in updater.plan(phase.period)].index((phase.name, phase.repeat))
+        places = [(p.name, p.repeat, p.reading.turn) for p in updater.plan(phase.period)]
+        number = places.index((phase.name, phase.repeat, phase.reading.turn))
         path = folder / f"period-{phase.period:06d}-phase-{number:03d}-{phase.name}.ckpt"
         trainer.save_checkpoint(path, weights_only=False)
         log.debug("%s is written", path)

@@ -2,6 +2,7 @@
 
 metrics.csv   scores, a row per scored period
 timings.csv   steps, seconds and memory, a row per phase
+schedule.csv  the settings that self-tuning lets race, a row per period and setting
 learned.csv   what a generator has learned, a row per period, table and quantity
 auc.png       the scores drawn
 diverged.txt  where and why the walk stopped, if it has diverged
@@ -21,8 +22,10 @@ import polars as pl
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
+from asmg_pl.callbacks.few_steps import few_steps
 from asmg_pl.callbacks.period_table import PeriodTable
 from asmg_pl.callbacks.plot import plot_results
+from asmg_pl.callbacks.schedule import logged, outcome, schedule
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.errors import DivergedError
 from asmg_pl.metrics.results import HEADLINE, NOT_COUNTED, PeriodResult, mean_over
@@ -63,7 +66,9 @@ class PeriodReport(Callback):
             updater = cast(Updater, pl_module)
             for line in opening(updater.data, updater.test_from, updater.last_period):
                 log.info(line)
-            log.info("memory: %s", described(bytes_by_component(pl_module)))
+            log.info("memory: %s", described(bytes_by_component(pl_module, updater.race.most_waiting)))
+            if few := few_steps(updater):
+                log.warning(few)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
@@ -99,13 +104,14 @@ class PeriodReport(Callback):
                 "seconds": round(time.perf_counter() - self._began, 4),
                 "peak_mib": round(peak_memory(pl_module.device), 1),
             }
+            | ({"turn": phase.reading.turn} if len(updater.race.settings) > 1 else {})
         )
         log.debug("period %d · %s ends after %.2f s", phase.period, phase.name, self.timings[-1]["seconds"])
         self._write(trainer, updater)
         result = updater.results.get(phase.period)
-        if phase.name == "score" and result is not None:
+        if phase.name == "score" and phase.reading.turn == 0 and result is not None:
             for logger in trainer.loggers:
-                logger.log_metrics(result.logged(), step=phase.period)
+                logger.log_metrics(result.logged() | logged(updater, phase.period), step=phase.period)
         if trainer.is_global_zero and updater.place.period > phase.period:
             if result is None:
                 log.info("pre-trained on periods 1 to %d in %.1f s", phase.period, self._seconds(phase.period))
@@ -132,6 +138,8 @@ class PeriodReport(Callback):
         results = list(updater.results.values())
         if not trainer.is_global_zero or not results:
             return
+        for line in outcome(updater, self.timings):
+            say(folded(line))
         tested = [r for r in results if r.split == "test"]
         if tested:
             span = f"{tested[0].period} to {tested[-1].period}"
@@ -184,10 +192,11 @@ class PeriodReport(Callback):
                 for parameters, quantities in found.items()
                 for quantity, value in quantities.items()
             ]
-            if learned:
-                _write_csv(learned, folder / "learned.csv")
-            else:
-                (folder / "learned.csv").unlink(missing_ok=True)  # an earlier walk's
+            for name, rows in {"learned.csv": learned, "schedule.csv": schedule(updater)}.items():
+                if rows:
+                    _write_csv(rows, folder / name)
+                else:
+                    (folder / name).unlink(missing_ok=True)  # an earlier walk's
 
     def _seconds(self, period: int) -> float:
         return math.fsum(timing["seconds"] for timing in self.timings if timing["period"] == period)

@@ -16,6 +16,7 @@ from lightning.pytorch.callbacks import Callback
 from asmg_pl.callbacks.checkpoint import FOLDER
 from asmg_pl.callbacks.configuration import described
 from asmg_pl.callbacks.report import PLOT, PeriodReport
+from asmg_pl.callbacks.schedule import logged
 from asmg_pl.checkpoints.io import newest_first
 from asmg_pl.errors import ConfigError, DivergedError
 from asmg_pl.metrics.results import PeriodResult, mean_over
@@ -192,7 +193,8 @@ class WandbRun(Callback):
             for model in result.scores.keys() - self._models:
                 self._run.define_metric(f"{model}/*", step_metric="period", summary="none")
                 self._models.add(model)
-            self._run.log({"split": result.split} | result.logged() | _costs(timings, result.period))
+            numbers = result.logged() | logged(updater, result.period) | _costs(timings, result.period)
+            self._run.log({"split": result.split} | numbers)
             self._logged = result.period
         if missing:
             self._run.summary.update(_summary(ended, timings))

@@ -7,6 +7,7 @@
     results, learned, best_pretraining_epoch, method, initial            what the updater adds
     exemplars, exemplar_weight, reservoir, training_rows                 what some methods add
     replayed, last_seen, user_statistics
+    self_tuning                                                          the race of settings, see asmg_pl.updaters.race
     sharded, files                                                       what a folder adds, see asmg_pl.distributed
     walk, within_a_phase, settings, machine                              what callbacks add, see asmg_pl.callbacks
 
@@ -30,6 +31,8 @@ from asmg_pl.metrics.results import PeriodResult
 STREAM = ("seed", "boundaries", "rows", "fingerprint")
 
 PLACE = ("period", "phase", "trained_until")
+
+RACE = ("settings", "turns", "losses", "work", "fallen", "live", "waiting")
 
 SPLITS = ("selection", "warm-up", "test", "seen")
 
@@ -140,6 +143,36 @@ def _best_epoch(entry: str, value: Any) -> None:
     number(f"{entry}.score", value["score"])
     _state_dict(f"{entry}.weights", value["weights"])
     optimizer_state(f"{entry}.optimizer", value["optimizer"])
+
+
+def _race(entry: str, value: Any) -> None:
+    if not mapping(entry, value):
+        return
+    if value.keys() != set(RACE):
+        raise Flaw(entry, f"must have the keys {', '.join(RACE)}")
+    numbers = range(len(sequence(f"{entry}.settings", value["settings"])))
+    _setting(f"{entry}.live", value["live"], numbers)
+    for setting in sequence(f"{entry}.fallen", value["fallen"]):
+        _setting(f"{entry}.fallen", setting, numbers)
+    for period, order in mapping(f"{entry}.turns", value["turns"], int).items():
+        for setting in sequence(f"{entry}.turns.{period}", order):
+            _setting(f"{entry}.turns.{period}", setting, numbers)
+    for name in ("losses", "work"):
+        for period, found in mapping(f"{entry}.{name}", value[name], int).items():
+            for setting, amount in mapping(f"{entry}.{name}.{period}", found, int).items():
+                _setting(f"{entry}.{name}.{period}", setting, numbers)
+                number(f"{entry}.{name}.{period}.{setting}", amount, least=0, defined=name == "work")
+    for setting, state in mapping(f"{entry}.waiting", value["waiting"], int).items():
+        here = f"{entry}.waiting.{setting}"
+        _setting(here, setting, numbers)
+        if not mapping(here, state).keys() >= {"state_dict", "optimizer_states"}:
+            raise Flaw(here, "must have the keys state_dict and optimizer_states")
+        _state_dict(f"{here}.state_dict", state["state_dict"])
+        _optimizer_states(f"{here}.optimizer_states", state["optimizer_states"])
+
+
+def _setting(entry: str, value: Any, numbers: range) -> None:
+    integer(entry, value, most=len(numbers) - 1)
 
 
 def _callbacks(entry: str, value: Any) -> None:
@@ -308,5 +341,6 @@ OPTIONAL: dict[str, Callable[[str, Any], None]] = {
     "machine": _mapping,
     "last_seen": _tensors,
     "user_statistics": _tensors,
+    "self_tuning": _race,
     "exemplar_weight": lambda entry, value: number(entry, value, least=0),
 }

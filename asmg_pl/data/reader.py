@@ -24,7 +24,7 @@ class Reader:
 
     Attributes:
         rows_of: the row positions of a period.
-        batch_size: rows of a mini-batch in training, over all processes.
+        batch_size: rows of a mini-batch in training, over all processes, where a reading has no size of its own.
         scoring_batch_size: rows of a mini-batch in scoring.
         accumulate: micro-batches of each process's share of a mini-batch in training.
         seed: of all orders.
@@ -99,7 +99,7 @@ class Reader:
         return self.accumulate if reading.training else 1
 
     def _size(self, reading: Reading) -> int:
-        return self.batch_size if reading.training else self.scoring_batch_size
+        return (reading.batch_size or self.batch_size) if reading.training else self.scoring_batch_size
 
     def _positions(self, *periods: int) -> Tensor:
         return torch.cat([torch.arange(span.start, span.stop) for span in map(self.rows_of, periods)])

@@ -11,8 +11,8 @@ from torch import Tensor
 class Reading:
     """What one pass over the stream reads. The data module turns it into mini-batches.
 
-    In training, rows are shuffled and mini-batches have ``data.batch_size`` rows. Otherwise rows keep the order of the
-    stream and mini-batches have ``data.scoring_batch_size`` rows.
+    In training, rows are shuffled and mini-batches have ``data.batch_size`` rows, or ``batch_size`` if the reading has
+    its own. Otherwise rows keep the order of the stream and mini-batches have ``data.scoring_batch_size`` rows.
 
     Attributes:
         name: what the pass is for, e.g. ``"score"``, shown in the progress bar.
@@ -28,6 +28,9 @@ class Reading:
             either at a time. Each of these rows is read once or, if there are fewer of them than mini-batches, equally
             often. Of more rows than the mini-batches hold, a random choice is read.
         negatives: whether each row comes with the negatives that are drawn for it, if the stream has any.
+        batch_size: rows of a mini-batch in training, on all devices together, instead of ``data.batch_size``.
+        turn: whose turn it is, from 0, if several settings race in the period. Each of them reads the same rows in the
+            same order, if their mini-batches are equally large.
 
     Examples:
         >>> reading = Reading("update", period=14, periods=(12, 13, 14))  # three periods, shuffled together
@@ -44,6 +47,8 @@ class Reading:
     rows: Tensor | None = None
     beside: Tensor | None = None
     negatives: bool = True
+    batch_size: int | None = None
+    turn: int = 0
 
     @property
     def key(self) -> tuple[str, int, int]:

@@ -60,6 +60,8 @@ class ShardedEntries:
     def find(self, place: Place) -> tuple[str, int] | None:
         """The table, sharded or not, whose rows a tensor has, and their axis; ``None`` if there is none."""
         match place:
+            case ("self_tuning", "waiting", _, *within):
+                return self.find(tuple(within))
             case ("state_dict", name):
                 return self._entries.get(name)
             case ("best_pretraining_epoch", "weights", name):

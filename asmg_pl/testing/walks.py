@@ -60,7 +60,7 @@ class Listener(Callback):
         self.rules = rules
         self.logits: dict[tuple[int, str], Tensor] = {}
         self.trained_first: list[int] = []
-        self._first: dict[int, tuple[str, int]] = {}  # the name and number of each period's first phase
+        self._first: dict[int, tuple[str, int, int]] = {}  # name, pass and turn of each period's first phase
         self._steps = 0
         self._hooks: list[Any] = []
 
@@ -83,7 +83,8 @@ class Listener(Callback):
                 "reads periods up to t",
             )
         self._steps = trainer.global_step
-        if self._first.setdefault(phase.period, (phase.name, phase.repeat)) == (phase.name, phase.repeat):
+        place = phase.name, phase.repeat, phase.reading.turn
+        if self._first.setdefault(phase.period, place) == place:
             for name, model in updater.scored_models().items():
                 self._hooks.append(model.register_forward_hook(self._listening(phase.period, name)))
 

@@ -14,6 +14,7 @@ from asmg_pl.updaters.new_rows import MeanOfCategories, MeanOfTable, NewRows
 from asmg_pl.updaters.phase import Phase
 from asmg_pl.updaters.reloop import ReLoop
 from asmg_pl.updaters.retrain import Retrain
+from asmg_pl.updaters.self_tuning import SelfTuning
 from asmg_pl.updaters.sftl import SFTL
 from asmg_pl.updaters.sml import SML
 from asmg_pl.updaters.spmf import SPMF
@@ -42,6 +43,7 @@ __all__ = [
     "Phase",
     "ReLoop",
     "Retrain",
+    "SelfTuning",
     "TableOptimizer",
     "Transfer",
     "Updater",

@@ -88,7 +88,9 @@ class ADER(Updater):
         )
         herding = Phase(candidates, self.collect, end=lambda: self.choose(period))
         updates = [
-            Phase(Reading("update", period, (period,), n, beside=self.exemplars), self.replay)
+            Phase(
+                Reading("update", period, (period,), n, beside=self.exemplars, batch_size=self.batch_size), self.replay
+            )
             for n in range(self.passes)
         ]
         return [self.scoring(period), herding, *updates]

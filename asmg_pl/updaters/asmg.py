@@ -178,6 +178,10 @@ class ASMG(Updater):
         """The base model, which is plain incremental update, beside the generated one."""
         return {"incremental": self.recommender, "serving": self.serving}
 
+    def settled_from(self) -> int:
+        """The first period that a trained generator serves."""
+        return self.pretrain_periods + (self.window or 1) + 2
+
     # ---- the generator's training
 
     def generated_logits(self, batches: tuple[Batch, ...]) -> list[Tensor]:

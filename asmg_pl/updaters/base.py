@@ -26,11 +26,14 @@ from asmg_pl.updaters.finite import stop_if, trained, unsound
 from asmg_pl.updaters.initial import Draw, known_sizes, table_rows
 from asmg_pl.updaters.loading import fit_to_stream
 from asmg_pl.updaters.losses import cross_entropy
+from asmg_pl.updaters.memory import bytes_by_component, require
 from asmg_pl.updaters.new_rows import NewRows
 from asmg_pl.updaters.phase import Phase, nothing
 from asmg_pl.updaters.pretraining import Pretraining
+from asmg_pl.updaters.race import Race
 from asmg_pl.updaters.rates import Rates
 from asmg_pl.updaters.scoring import Scoring, diverged
+from asmg_pl.updaters.self_tuning import DEFAULT_RATE, FIXED, SelfTuning
 from asmg_pl.updaters.sharing import share_out
 from asmg_pl.updaters.stepping import Stepping
 from asmg_pl.updaters.table_optimizers import TableOptimizer, optimizer_of
@@ -55,6 +58,7 @@ class Updater(Walker):
         phase: the phase that is running or has just ended.
         initial_draw: what the models started from.
         pretraining: the epochs of pre-training, see :mod:`asmg_pl.updaters.pretraining`.
+        race: the settings of the base model that race, see :mod:`asmg_pl.updaters.race`.
         stepping: takes the optimisers' steps, see :mod:`asmg_pl.updaters.stepping`.
         needs_whole_tables: why the method does not work with tables of which a rank holds some rows only.
 
@@ -78,8 +82,8 @@ class Updater(Walker):
         self,
         sizes: Sizes,
         recommender: Callable[[Sizes], Recommender] = EmbeddingMLP,
-        learning_rate: float = 1e-3,
-        passes: int = 1,
+        learning_rate: float | None = None,
+        passes: int | None = None,
         pretrain_periods: int = 10,
         pretrain_epochs: int = 10,
         pretrain_learning_rate: float | None = None,
@@ -90,6 +94,8 @@ class Updater(Walker):
         table_learning_rate: float | None = None,
         table_optimizer: TableOptimizer | None = None,
         new_rows: NewRows | None = None,
+        batch_size: int | None = None,
+        self_tuning: SelfTuning | None = None,
     ) -> None:
         """Build the base model.
 
@@ -98,12 +104,13 @@ class Updater(Walker):
                 data. The initial model is drawn for the ones that pre-training sees. If it sees no categories, there is
                 no table of categories.
             recommender: class of the base model Θ, called with the sizes.
-            learning_rate: of the base model's Adam, whose moments are carried from period to period.
-            passes: how often each new period is gone over.
+            learning_rate: of the base model's Adam, whose moments are carried from period to period; 1e-3 by default,
+                or what ``self_tuning`` finds.
+            passes: how often each new period is gone over; once by default, or as ``self_tuning`` finds.
             pretrain_periods: the first periods, which pre-train the base model together.
             pretrain_epochs: epochs of pre-training. The epoch with the best AUC on the next period is kept, or with the
                 best LogLoss, if the next period has rows of one class only.
-            pretrain_learning_rate: of the base model's Adam in pre-training; by default ``learning_rate``.
+            pretrain_learning_rate: of the base model's Adam in pre-training; by default ``learning_rate``, or 1e-3.
             test_from: the first period whose score counts as a test; earlier ones warm the method up.
             pretrained_model: a checkpoint made just after pre-training on the same periods, by whatever method. Its
                 base model, with its moments, is where this walk begins, so that many walks share one pre-training.
@@ -114,20 +121,25 @@ class Updater(Walker):
             table_learning_rate: of tables, in pre-training too; by default the rate of dense parameters.
             table_optimizer: the rule by which tables take their steps, as ``Adagrad``; Adam by default.
             new_rows: where a table's row starts when it appears, as ``MeanOfTable``; at random numbers by default.
+            batch_size: rows of a mini-batch in the base model's updates; by default ``data.batch_size``, or what
+                ``self_tuning`` finds.
+            self_tuning: finds learning rate, batch size and passes along the stream, as far as they are not given. By
+                default nothing does.
         """
         super().__init__()
-        check_at_least(1, passes=passes, test_from=test_from)
+        given = {"passes": passes, "batch_size": batch_size}
+        check_at_least(1, test_from=test_from, **{name: n for name, n in given.items() if n is not None})
         check_at_least(0, pretrain_periods=pretrain_periods)
         check_at_least(1 if pretrain_periods else 0, pretrain_epochs=pretrain_epochs)
         check_positive(learning_rate=learning_rate, pretrain_learning_rate=pretrain_learning_rate)
         check_positive(gradient_clip=gradient_clip, table_learning_rate=table_learning_rate)
         if gradient_clip is not None and row_wise:
             raise ConfigError("model.gradient_clip does not work with model.row_wise: leave one of them out")
-        self.learning_rate = learning_rate
         self.table_learning_rate, self.table_optimizer, self.new_rows = table_learning_rate, table_optimizer, new_rows
-        self.passes = passes
+        self.race = Race((self_tuning or FIXED).settings(learning_rate, batch_size, passes), self_tuning)
+        self.learning_rate, self.batch_size, self.passes = self.race.settings[0]
         self.pretrain_periods = pretrain_periods
-        self.pretrain_learning_rate = pretrain_learning_rate or learning_rate
+        self.pretrain_learning_rate = pretrain_learning_rate or learning_rate or DEFAULT_RATE
         self.test_from = test_from
         known = known_sizes(sizes, pretrain_periods)
         sizes = sizes._replace(categories=sizes.categories if known.categories else 0, past=None)
@@ -153,6 +165,10 @@ class Updater(Walker):
         """The models scored on each new period; ``"serving"`` is the one that answers requests."""
         return {"serving": self.recommender}
 
+    def settled_from(self) -> int:
+        """The first period that is scored with all that will serve, from which on settings can be compared."""
+        return self.pretrain_periods + 2
+
     def pretrained(self) -> None:
         """Called once, when Θ_0 is ready."""
 
@@ -174,7 +190,7 @@ class Updater(Walker):
     def plan(self, period: int) -> list[Phase]:
         """The phases of any period; pre-training belongs to the last period that it reads."""
         if period > self.pretrain_periods:
-            return self.phases(period)
+            return self.race.plan(self, period)
         if period < self.pretrain_periods or period == 0:
             return []
         select = partial(self._scoring.score, period + 1, {"serving": self.recommender})
@@ -187,8 +203,9 @@ class Updater(Walker):
         """
 
         def record() -> None:
-            self.results[period] = self._scoring.result(period)
-            self._stop_if_diverged(self.results[period])
+            result = self._scoring.result(period)
+            self.race.note(self, result)
+            self._stop_if_diverged(result)
             end()
 
         return Phase(
@@ -204,7 +221,11 @@ class Updater(Walker):
         """Passes of the base model over the new period, or over some ``periods``; ``end`` follows the last one."""
         last, read = self.passes - 1, (period,) if periods is None else tuple(periods)
         return [
-            Phase(Reading("update", period, read, n), self.update, end if n == last else nothing)
+            Phase(
+                Reading("update", period, read, n, batch_size=self.batch_size),
+                self.update,
+                end if n == last else nothing,
+            )
             for n in range(self.passes)
         ]
 
@@ -240,14 +261,15 @@ class Updater(Walker):
             DivergedError: naming the period, the phase, and the loss, the gradient, the parameters or the scores that
                 are not finite.
         """
-        if phase.trains:
-            parameters, moments = trained(self, self.trainer.optimizers)
-            stop_if(self.stepping.watch.take() + (unsound(parameters) or unsound(moments)), phase, self.device)
-        phase.end()
-        if phase.trains:
-            models = {name: model for name, model in self.scored_models().items() if model is not self.recommender}
-            made = {f"{name} {path}": v for name, model in models.items() for path, v in model.named_parameters()}
-            stop_if(unsound(made), phase, self.device)
+        with self.race.turn(self, phase):
+            if phase.trains:
+                parameters, moments = trained(self, self.trainer.optimizers)
+                stop_if(self.stepping.watch.take() + (unsound(parameters) or unsound(moments)), phase, self.device)
+            phase.end()
+            if phase.trains:
+                models = {name: model for name, model in self.scored_models().items() if model is not self.recommender}
+                made = {f"{name} {path}": v for name, model in models.items() for path, v in model.named_parameters()}
+                stop_if(unsound(made), phase, self.device)
 
     def split_of(self, period: int) -> str:
         """``"selection"``, ``"warm-up"`` or ``"test"``, see :class:`~asmg_pl.metrics.results.PeriodResult`."""
@@ -266,8 +288,12 @@ class Updater(Walker):
         self._begin_updates()
 
     def _begin_updates(self) -> None:
-        Rates(self.learning_rate, self.table_learning_rate).set(self.trainer.optimizers[0], self.recommender)
+        self.set_learning_rate(self.learning_rate)
         self.pretrained()
+
+    def set_learning_rate(self, rate: float) -> None:
+        """Set the rate of the base model's optimiser; tables keep a rate of their own."""
+        Rates(rate, self.table_learning_rate).set(self.trainer.optimizers[0], self.recommender)
 
     def _stop_if_diverged(self, result: PeriodResult) -> None:
         assert self.phase is not None
@@ -315,6 +341,16 @@ class Updater(Walker):
         clips = self.stepping.gradient_clip is not None
         share_out(self, self.recommender, self.trainer.strategy, self.needs_whole_tables, clips)
 
+    def on_fit_start(self) -> None:
+        """Check that there is room for the copies that race.
+
+        Raises:
+            ConfigError: if they do not fit into the device's memory.
+        """
+        super().on_fit_start()
+        if waiting := self.race.most_waiting:
+            require(bytes_by_component(self, waiting), self.device)
+
     def on_validation_epoch_end(self) -> None:
         """Collect the results of the evaluated periods; log their means, over the prequential periods alone."""
         self.evaluation = self._scoring.evaluation(self.place.trained_until)
@@ -342,6 +378,7 @@ class Updater(Walker):
         checkpoint["best_pretraining_epoch"] = self.pretraining.best
         checkpoint["initial"] = {"seed": self.initial_draw.seed, "known": dict(self.initial_draw.known)}
         checkpoint["method"] = type(self).__qualname__
+        checkpoint["self_tuning"] = self.race.state_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Take them back; extend tables and moments if the stream has new users, items or categories.
@@ -353,6 +390,7 @@ class Updater(Walker):
         self.learned = checkpoint["learned"]
         self.pretraining.best = checkpoint["best_pretraining_epoch"]
         try:
+            self.race.load_state_dict(self, checkpoint.get("self_tuning"))
             fit_to_stream(checkpoint, self, self.recommender, self.pretraining, self.begin_as)
         except Flaw as flaw:
             raise CheckpointError(f"{self.trainer.ckpt_path} cannot be used: {flaw}: give an earlier one") from flaw

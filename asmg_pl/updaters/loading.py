@@ -24,7 +24,7 @@ def fit_to_stream(
     """Give a checkpoint's parameters and moments, in place, the rows that the module has and they lack.
 
     Args:
-        checkpoint: to be loaded into the module.
+        checkpoint: to be loaded into the module, with the states that wait in a race of settings.
         module: an updater as it stands before.
         recommender: its base model.
         pretraining: with the checkpoint's best epoch so far, whose tables grow too.
@@ -41,8 +41,10 @@ def fit_to_stream(
     saved = {name.removeprefix(PREFIX): value for name, value in checkpoint["state_dict"].items()}
     growth = table_growth(saved, recommender.state_dict())
     begin_as(checkpoint, growth)
-    grow_state(checkpoint["state_dict"], module.state_dict(), growth)
-    check_infinite(checkpoint["state_dict"], module.state_dict())
-    for optimizer in checkpoint["optimizer_states"][:1]:
-        grow_moments(optimizer, recommender, growth)
+    waiting = checkpoint.get("self_tuning", {}).get("waiting", {})
+    for state in (checkpoint, *waiting.values()):
+        grow_state(state["state_dict"], module.state_dict(), growth)
+        check_infinite(state["state_dict"], module.state_dict())
+        for optimizer in state["optimizer_states"][:1]:
+            grow_moments(optimizer, recommender, growth)
     pretraining.grow_best(growth)

@@ -64,12 +64,18 @@ def require(components: Mapping[str, int], device: torch.device | None = None) -
     if sum(components.values()) > there:
         raise ConfigError(
             f"too large for the memory of {device}, which is {_readable(there)}: {described(components)}. Choose a "
-            "smaller embedding_dim, window or hidden_size, or tables of a fixed size (asmg_pl.recommenders.Hashed)"
+            "smaller embedding_dim, window or hidden_size, tables of a fixed size (asmg_pl.recommenders.Hashed), or "
+            "fewer settings that race (model.self_tuning)"
         )
 
 
-def bytes_by_component(module: LightningModule) -> dict[str, int]:
-    """Bytes of each component of an updater, and of two moments for each of its parameters that an optimiser has."""
+def bytes_by_component(module: LightningModule, waiting: int = 0) -> dict[str, int]:
+    """Bytes of each component of an updater, and of two moments for each of its parameters that an optimiser has.
+
+    Args:
+        module: the updater.
+        waiting: how many copies of all of that wait at most, while settings race.
+    """
     trained = {id(p): p for each in module.trainer.optimizers for group in each.param_groups for p in group["params"]}
     found = {name: size_of(child) for name, child in module.named_children()}
     for name, child in list(module.named_children()):
@@ -78,7 +84,8 @@ def bytes_by_component(module: LightningModule) -> dict[str, int]:
             found["hidden state"] = found.get("hidden state", 0) + state
             found[name] -= state
     found = {name: size for name, size in found.items() if size}
-    return found | {"moments": 2 * sum(p.numel() * p.element_size() for p in trained.values())}
+    found |= {"moments": 2 * sum(p.numel() * p.element_size() for p in trained.values())}
+    return found | ({"copies that race": waiting * sum(found.values())} if waiting else {})
 
 
 def described(components: Mapping[str, int]) -> str:

@@ -72,7 +72,7 @@ class SPMF(Updater):
         last = self.passes - 1
         updates = [
             Phase(
-                Reading("update", period, (period,), n, rows=self.training_rows),
+                Reading("update", period, (period,), n, rows=self.training_rows, batch_size=self.batch_size),
                 self.update,
                 end=(lambda: self.admit(period)) if n == last else nothing,
             )
