@@ -13,11 +13,11 @@ import polars as pl
 from asmg_pl.callbacks.settings import settings_in
 from asmg_pl.errors import DataError
 from asmg_pl.experiments.baseline import Methods, with_baseline
-from asmg_pl.metrics.paired import Lift, lift
 from asmg_pl.experiments.plots import draw_comparison
 from asmg_pl.experiments.rendering import Printed, figure, publish
 from asmg_pl.experiments.runs import Run
 from asmg_pl.experiments.summary import scores, summary, untested
+from asmg_pl.metrics.paired import Lift, lift
 
 #: Metrics of which less is better.
 LOSSES = ("logloss", "normalized_entropy")

