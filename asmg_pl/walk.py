@@ -59,8 +59,8 @@ class Walk:
     def lift(self) -> Lift | None:
         """The mean lift of what serves over the plain update on the test periods, in AUC, with its 95 % interval.
 
-        ``None`` if no test period was scored, or the method scores no plain update beside what serves. To compare such a
-        method, walk :class:`~asmg_pl.updaters.IncrementalUpdate` along the same data.
+        ``None`` if no test period was scored, or the method scores no plain update beside what serves. To compare such
+        a method, walk :class:`~asmg_pl.updaters.IncrementalUpdate` along the same data.
         """
         from asmg_pl.metrics.verdict import lift_over_plain_update
 

@@ -66,8 +66,8 @@ def report(done: Conversion, folder: Path) -> str:
     walk = f"asmg fit --model ASMG --data.source Stream --data.root {shlex.quote(str(folder))}"
     if done.only_positives:
         lines.append(
-            "all rows of the stream are positive, and a walk without negatives is refused: draw them afresh in each pass "
-            "of the walk, as the command below does, or convert again with --all-positive --negatives 1"
+            "all rows of the stream are positive, and a walk without negatives is refused: draw them afresh in each "
+            "pass of the walk, as the command below does, or convert again with --all-positive --negatives 1"
         )
         walk += " --data.negatives Fresh"
     return "\n".join([*lines, f"walk it: {walk} --trainer.default_root_dir runs/{shlex.quote(folder.name)}"])

@@ -62,7 +62,7 @@ def walk_all(walks: Sequence[Walk], jobs: int, alike: bool = False) -> list[Walk
     Args:
         walks: the walks.
         jobs: how many of them run at a time.
-        alike: whether the walks differ in their seed and start only, so that what is refused for one is refused for all.
+        alike: whether the walks differ in seed and start only, so that what is refused for one is refused for all.
 
     Returns:
         The walks that have failed; the end of their output has been logged.

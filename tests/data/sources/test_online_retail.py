@@ -47,8 +47,8 @@ def test_rows_without_a_customer_cancellations_and_repeated_rows_are_left_out(
 
 def test_a_plain_table_gives_the_stream_that_convert_makes_of_it(tmp_path: Path) -> None:
     (tmp_path / "purchases.csv").write_text(TABLE)
-    columns = {"user": "CustomerID", "item": "StockCode", "time": "InvoiceDate", "time_unit": "iso"}
-    convert([tmp_path / "purchases.csv"], tmp_path / "stream", Settings(**columns, all_positive=True, negatives=1))
+    settings = Settings("CustomerID", "StockCode", "InvoiceDate", time_unit="iso", all_positive=True, negatives=1)
+    convert([tmp_path / "purchases.csv"], tmp_path / "stream", settings)
     read, converted = OnlineRetail().read(tmp_path), Stream().read(tmp_path / "stream")
     for column in ("user", "item", "label", "time"):
         assert torch.equal(getattr(read, column), getattr(converted, column))

@@ -1,0 +1,46 @@
+"""The picture and the table of the first page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from draw_streams import main, read, table
+
+ROWS = """method,auc,lift,low,high,seconds
+iu,0.8,0.0,0.0,0.0,1.0
+gru_multi,0.79,-0.01,-0.02,0.005,2.0
+sml,0.805,0.005,0.001,0.009,3.0
+row_scales,0.82,0.02,0.01,0.03,1.5
+residual_multi,0.9,0.1,0.09,0.11,1.5
+ader,,,,,
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "comparisons").mkdir()
+    (tmp_path / "comparisons" / "online_retail.csv").write_text(ROWS)
+    return tmp_path / "comparisons"
+
+
+def test_the_best_published_method_stands_beside_the_plain_update_and_ours(folder: Path) -> None:
+    stream = read(folder / "online_retail.csv", "iu", "row_scales")
+    assert (stream.plain["method"], stream.published["method"], stream.ours["method"]) == ("iu", "sml", "row_scales")
+    assert table([stream]).splitlines()[-1] == (
+        "| online retail | .8000 | `sml` .8050 | **.8200** | +0.0200 (+0.0100 … +0.0300) | 1.50, plain 1.00 |"
+    )
+
+
+def test_the_same_comparisons_give_the_same_picture(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pictures = [folder / f"{number}.svg" for number in (1, 2)]
+    for picture in pictures:
+        main(folder, "row_scales", picture=picture)
+    assert pictures[0].read_bytes() == pictures[1].read_bytes()
+    assert "online retail" in pictures[0].read_text()
+    assert capsys.readouterr().out.count("| online retail |") == 2
+
+
+def test_a_missing_row_is_named(folder: Path) -> None:
+    with pytest.raises(ValueError, match="has no method ader with a score: choose from iu, gru_multi"):
+        read(folder / "online_retail.csv", "iu", "ader")
