@@ -17,7 +17,7 @@ from asmg_pl.errors import CheckpointError
 from asmg_pl.system.files import written_whole
 
 #: The version of the checkpoints' format. A change that makes earlier files unreadable raises it.
-FORMAT = 4
+FORMAT = 5
 
 #: The file of a sharded checkpoint that has all entries but the tables.
 WALK = "walk.pt"

@@ -30,6 +30,9 @@ STREAM = ("seed", "boundaries", "rows", "fingerprint")
 
 PLACE = ("period", "phase", "trained_until")
 
+#: Entries of a result that may be missing where no guard has chosen.
+GUARDED = {"constant", "served", "why", "regret"}
+
 SPLITS = ("selection", "warm-up", "test", "seen")
 
 
@@ -234,7 +237,7 @@ def _check_results(entry: str, results: Any, newest: int) -> None:
     names = {field.name for field in fields(PeriodResult)}
     for period, result in mapping(entry, results, int).items():
         here = f"{entry}.{period}"
-        if mapping(here, result).keys() != names:
+        if mapping(here, result).keys() | GUARDED != names:
             raise Flaw(here, f"must have the keys {', '.join(sorted(names))}")
         integer(f"{here}.period", result["period"], period, period)
         integer(here, period, 1, newest)
@@ -243,6 +246,15 @@ def _check_results(entry: str, results: Any, newest: int) -> None:
         integer(f"{here}.rows", result["rows"])
         for model, rows in mapping(f"{here}.diverged", result["diverged"]).items():
             integer(f"{here}.diverged.{model}", rows, 1, result["rows"])
+        for model in sequence(f"{here}.constant", result.get("constant", [])):
+            text(f"{here}.constant", model)
+        for name in ("served", "why"):
+            if result.get(name) is not None:
+                text(f"{here}.{name}", result[name])
+        if result.get("served") is not None and result["served"] not in result["scores"]:
+            raise Flaw(f"{here}.served", f"must be a scored model, not {shown(result['served'])}")
+        if result.get("regret") is not None:
+            number(f"{here}.regret", result["regret"], defined=False)
         for name in ("positives", "new_user_rows", "new_item_rows"):
             integer(f"{here}.{name}", result[name], most=result["rows"])
         if not mapping(f"{here}.scores", result["scores"]):

@@ -18,6 +18,7 @@ from asmg_pl.data.reading import Reading
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import CheckpointError, ConfigError
 from asmg_pl.generators.learned import Learned
+from asmg_pl.generators.table_entries import models_in
 from asmg_pl.metrics.results import NOT_COUNTED, PeriodResult, mean_over
 from asmg_pl.recommenders import EmbeddingMLP, Recommender
 from asmg_pl.updaters.appeared import Appeared
@@ -168,7 +169,7 @@ class Updater(Walker):
             return self.phases(period)
         if period < self.pretrain_periods or period == 0:
             return []
-        select = partial(self._scoring.score, period + 1, {"serving": self.recommender})
+        select = partial(self._scoring.score, period + 1, lambda batch: {"serving": self.recommender(batch)})
         return self.pretraining.phases(self.pretrain, select, self._end_epoch)
 
     def scoring(self, period: int, end: Callable[[], None] = nothing) -> Phase:
@@ -178,7 +179,7 @@ class Updater(Walker):
         """
 
         def record() -> None:
-            self.results[period] = self._scoring.result(period)
+            self.results[period] = self.annotated(self._scoring.result(period))
             self._stop_if_diverged(self.results[period])
             end()
 
@@ -220,7 +221,15 @@ class Updater(Walker):
 
     def score(self, period: int, batch: Batch) -> None:
         """Score a mini-batch of a period with all models that are scored."""
-        self._scoring.score(period, self.scored_models(), batch)
+        self._scoring.score(period, self.logits, batch)
+
+    def logits(self, batch: Batch) -> Mapping[str, Tensor]:
+        """The logits [B] that each scored model gives a mini-batch."""
+        return {name: model(batch) for name, model in self.scored_models().items()}
+
+    def annotated(self, result: PeriodResult) -> PeriodResult:
+        """Add to a period's scores what a method has to say about them; nothing, unless a method says otherwise."""
+        return result
 
     def end(self, phase: Phase) -> None:
         """Call a phase's end; look at what was trained before it, and at what it has made after it.
@@ -236,8 +245,8 @@ class Updater(Walker):
             stop_if(self.stepping.watch.take() + (unsound(parameters) or unsound(moments)), phase, self.device)
         phase.end()
         if phase.trains:
-            models = {name: model for name, model in self.scored_models().items() if model is not self.recommender}
-            made = {f"{name} {path}": v for name, model in models.items() for path, v in model.named_parameters()}
+            models = {name: model for name, model in models_in(self) if model is not self.recommender}
+            made = {f"{name[:-1]} {path}": v for name, model in models.items() for path, v in model.named_parameters()}
             stop_if(unsound(made), phase, self.device)
 
     def split_of(self, period: int) -> str:
@@ -306,7 +315,8 @@ class Updater(Walker):
 
     def on_validation_epoch_end(self) -> None:
         """Collect the results of the evaluated periods; log their means, over the prequential periods alone."""
-        self.evaluation = self._scoring.evaluation(self.place.trained_until)
+        found = self._scoring.evaluation(self.place.trained_until)
+        self.evaluation = {period: self.annotated(result) for period, result in found.items()}
         counted = [result for result in self.evaluation.values() if result.split not in NOT_COUNTED]
         self.log_dict(mean_over(counted), sync_dist=True)
 
