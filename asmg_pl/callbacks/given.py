@@ -21,9 +21,10 @@ from asmg_pl.callbacks.configuration import RunConfig
 from asmg_pl.data import PeriodDataModule, Periods
 from asmg_pl.data.negatives import Fresh
 from asmg_pl.data.sources import Source
+from asmg_pl.updaters.guard import Guard
 
 #: Objects that are arguments themselves, and so are described by their own arguments.
-PIECES = (Source, Periods, Fresh)
+PIECES = (Source, Periods, Fresh, Guard)
 
 
 class GivenConfig(RunConfig):

@@ -45,6 +45,7 @@ class PeriodTable:
             (layout for layout in _layouts(models) if self._width(*layout) <= width), ([*models][:1], HEADLINE[:1])
         )
         self._models = models
+        self._served: str | None = None  # what the row above says
 
     @property
     def left_out(self) -> str | None:
@@ -66,11 +67,19 @@ class PeriodTable:
     def row(self, result: PeriodResult, seconds: float | None = None) -> str:
         """A period's row; the models that have diverged stand at its end, or below it.
 
+        Where a guard has chosen another model than for the row above, a line before the row says so.
+
         Args:
             result: its scores.
             seconds: of its training.
         """
         row = self._row(str(result.period), result.split, f"{result.rows:,}", result.columns(HEADLINE), seconds)
+        if result.served != self._served:
+            before, self._served = self._served, result.served
+            if before is not None or result.served != "incremental":
+                row = (
+                    f"{'':5}  {terminal(result.served or '')} serves from here on: {terminal(result.why or '')}\n{row}"
+                )
         if not result.diverged:
             return row
         note = f"  diverged: {', '.join(map(terminal, result.diverged))}"

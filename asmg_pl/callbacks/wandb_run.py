@@ -118,7 +118,7 @@ class WandbRun(Callback):
         self._run.config.update(described(trainer), allow_val_change=True)  # type: ignore[no-untyped-call]
         self._run.define_metric("period")
         self._run.define_metric("diverged", step_metric="period", summary="none")
-        for section in ("data", "cost"):
+        for section in ("data", "cost", "guard"):
             self._run.define_metric(f"{section}/*", step_metric="period", summary="none")
         with self._outlived():
             self._log(trainer, cast(Updater, pl_module))
@@ -193,8 +193,9 @@ class WandbRun(Callback):
             for model in result.scores.keys() - self._models:
                 self._run.define_metric(f"{model}/*", step_metric="period", summary="none")
                 self._models.add(model)
+            words = {"split": result.split} | ({"served": result.served} if result.served else {})
             numbers = result.logged() | logged(updater, result.period) | _costs(timings, result.period)
-            self._run.log({"split": result.split} | numbers)
+            self._run.log(words | numbers)
             self._logged = result.period
         if missing:
             self._run.summary.update(_summary(ended, timings))

@@ -32,7 +32,10 @@ STREAM = ("seed", "boundaries", "rows", "fingerprint")
 
 PLACE = ("period", "phase", "trained_until")
 
-RACE = ("settings", "turns", "losses", "work", "fallen", "live", "waiting")
+RACE = ("settings", "turns", "losses", "work", "results", "fallen", "live", "waiting")
+
+#: Entries of a result that may be missing where no guard has chosen.
+GUARDED = {"constant", "served", "why", "regret"}
 
 SPLITS = ("selection", "warm-up", "test", "seen")
 
@@ -57,6 +60,8 @@ def check(checkpoint: Mapping[str, Any]) -> None:
     place, last = checkpoint["place"], len(stream["boundaries"]) - 1
     _check_place("place", place, last)
     _check_results("results", checkpoint["results"], min(place["period"], last))
+    for setting, found in checkpoint.get("self_tuning", {}).get("results", {}).items():
+        _check_results(f"self_tuning.results.{setting}", found, min(place["period"], last))
     _check_learned("learned", checkpoint["learned"], place["period"])
     for name in ("exemplars", "training_rows", "reservoir", "replayed"):
         _check_positions(name, checkpoint.get(name), stream["boundaries"][-1])
@@ -162,6 +167,8 @@ def _race(entry: str, value: Any) -> None:
             for setting, amount in mapping(f"{entry}.{name}.{period}", found, int).items():
                 _setting(f"{entry}.{name}.{period}", setting, numbers)
                 number(f"{entry}.{name}.{period}.{setting}", amount, least=0, defined=name == "work")
+    for setting in mapping(f"{entry}.results", value["results"], int):
+        _setting(f"{entry}.results", setting, numbers)
     for setting, state in mapping(f"{entry}.waiting", value["waiting"], int).items():
         here = f"{entry}.waiting.{setting}"
         _setting(here, setting, numbers)
@@ -273,7 +280,7 @@ def _check_results(entry: str, results: Any, newest: int) -> None:
     names = {field.name for field in fields(PeriodResult)}
     for period, result in mapping(entry, results, int).items():
         here = f"{entry}.{period}"
-        if mapping(here, result).keys() != names:
+        if mapping(here, result).keys() | GUARDED != names:
             raise Flaw(here, f"must have the keys {', '.join(sorted(names))}")
         integer(f"{here}.period", result["period"], period, period)
         integer(here, period, 1, newest)
@@ -282,6 +289,15 @@ def _check_results(entry: str, results: Any, newest: int) -> None:
         integer(f"{here}.rows", result["rows"])
         for model, rows in mapping(f"{here}.diverged", result["diverged"]).items():
             integer(f"{here}.diverged.{model}", rows, 1, result["rows"])
+        for model in sequence(f"{here}.constant", result.get("constant", [])):
+            text(f"{here}.constant", model)
+        for name in ("served", "why"):
+            if result.get(name) is not None:
+                text(f"{here}.{name}", result[name])
+        if result.get("served") is not None and result["served"] not in result["scores"]:
+            raise Flaw(f"{here}.served", f"must be a scored model, not {shown(result['served'])}")
+        if result.get("regret") is not None:
+            number(f"{here}.regret", result["regret"], defined=False)
         for name in ("positives", "new_user_rows", "new_item_rows"):
             integer(f"{here}.{name}", result[name], most=result["rows"])
         if not mapping(f"{here}.scores", result["scores"]):

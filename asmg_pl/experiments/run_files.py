@@ -151,7 +151,7 @@ def metrics_of(path: Path) -> pl.DataFrame:
     if text == "\n":
         return pl.DataFrame()
     whole = [name for name in COUNTS if name in text.partition("\n")[0].rstrip("\r").replace('"', "").split(",")]
-    words = ["diverged"] if "diverged" in text.partition("\n")[0] else []
+    words = [name for name in ("diverged", "served", "why") if f",{name}," in text.partition("\n")[0]]
     kinds = {"period": int, "split": str, **dict.fromkeys(whole, int), **dict.fromkeys(words, str)}
     return scored(table_of(path, kinds, other=float), str(path))
 

@@ -10,6 +10,9 @@ from typing import Any
 #: The metrics that are shown on the screen; the files and the loggers have all.
 HEADLINE = ("auc", "logloss")
 
+#: What is counted of a period's rows.
+COUNTS = ("rows", "positives", "new_user_rows", "new_item_rows")
+
 #: Splits whose scores are not prequential and count in no mean, and why.
 NOT_COUNTED = {"seen": "the model was trained on it", "selection": "it chose the epoch of pre-training"}
 
@@ -31,6 +34,10 @@ class PeriodResult:
             serves is called ``"serving"``. ``nan`` is a metric that these rows do not define, or any metric of a model
             that has diverged.
         diverged: the models whose scores were not all finite, each with the number of its rows that were not.
+        constant: the models that gave all rows one score, of two rows or more.
+        served: the candidate whose scores are those of ``"serving"``, where a guard has chosen; otherwise ``None``.
+        why: the reason of that choice.
+        regret: how much lower the mean LogLoss so far would have been with the best fixed candidate.
 
     Examples:
         >>> result = PeriodResult(12, "test", 100, 40, 3, 5, {"serving": {"auc": 0.75, "logloss": 0.5}})
@@ -46,25 +53,35 @@ class PeriodResult:
     new_item_rows: int
     scores: dict[str, dict[str, float]]
     diverged: dict[str, int] = field(default_factory=dict)
+    constant: list[str] = field(default_factory=list)
+    served: str | None = None
+    why: str | None = None
+    regret: float | None = None
 
     def flat(self) -> dict[str, Any]:
         """The result as one row of a file, whose last columns are ``MODEL_METRIC``.
 
-        ``diverged`` has the names of the diverged models with blanks between them, or is ``None``.
+        ``diverged`` has the names of the diverged models with blanks between them, or is ``None``. What a guard has
+        chosen stands in ``served``, ``why`` and ``regret``, which are there only with a guard.
         """
-        plain = {name: value for name, value in vars(self).items() if name not in ("scores", "diverged")}
-        return plain | {"diverged": " ".join(self.diverged) or None} | self.columns()
+        plain = {name: getattr(self, name) for name in ("period", "split", *COUNTS)}
+        choice = {"served": self.served, "why": self.why, "regret": self.regret} if self.served else {}
+        return plain | {"diverged": " ".join(self.diverged) or None} | choice | self.columns()
 
     def logged(self) -> dict[str, float]:
         """The result as numbers for a logger: ``period``, counts as ``data/…`` and scores as ``MODEL/METRIC``.
 
-        ``diverged`` is the number of diverged models.
+        ``diverged`` is the number of diverged models. Of a guard's choice there are ``guard/regret`` and
+        ``guard/served``, the place of the chosen candidate among the models that are scored, from 0.
         """
-        counts = ("rows", "positives", "new_user_rows", "new_item_rows")
+        choice = {}
+        if self.served is not None and self.regret is not None:
+            choice = {"guard/served": [*self.scores].index(self.served), "guard/regret": self.regret}
         return {
             "period": self.period,
-            **{f"data/{name}": getattr(self, name) for name in counts},
+            **{f"data/{name}": getattr(self, name) for name in COUNTS},
             "diverged": len(self.diverged),
+            **choice,
             **self.columns(join="/"),
         }
 

@@ -54,5 +54,5 @@ class Scoreboard:
         Raises:
             KeyError: if nothing has been added to the period.
         """
-        counts, scores, diverged = self._rows.pop(period).compute()
-        return PeriodResult(period, split, **counts, scores=scores, diverged=diverged)
+        counts, scores, diverged, constant = self._rows.pop(period).compute()
+        return PeriodResult(period, split, **counts, scores=scores, diverged=diverged, constant=constant)

@@ -23,11 +23,13 @@ class Summary(NamedTuple):
             ``new_item_rows``.
         scores: for each model, its metrics by name.
         diverged: for each model with a score that is NaN or infinite, the number of such rows.
+        constant: the models that give all rows, two or more, the same score.
     """
 
     counts: dict[str, int]
     scores: dict[str, dict[str, float]]
     diverged: dict[str, int]
+    constant: list[str]
 
 
 class ScoredRows(Metric):
@@ -50,9 +52,9 @@ class ScoredRows(Metric):
 
         >>> scored = ScoredRows(["serving"], known=log.known(50))
         >>> scored.update({"serving": torch.zeros(50)}, batch)
-        >>> counts, scores, diverged = scored.compute()
-        >>> counts["rows"], scores["serving"]["auc"], round(scores["serving"]["logloss"], 4), diverged
-        (50, 0.5, 0.6931, {})
+        >>> counts, scores, diverged, constant = scored.compute()
+        >>> counts["rows"], scores["serving"]["auc"], round(scores["serving"]["logloss"], 4), diverged, constant
+        (50, 0.5, 0.6931, {}, ['serving'])
     """
 
     is_differentiable = False
@@ -94,6 +96,8 @@ class ScoredRows(Metric):
         A model has *diverged* if the logit of even one row is NaN or infinite. Its rows then have no order and no
         loss, so that all its metrics are ``nan``, also those of groups without such a row. An infinite logit is a
         probability of 0 or 1, which no sound model has: all such rows would tie, and a wrong one has an infinite loss.
+
+        Models with the same logits have the same scores, which are computed once.
         """
         label, user, item = dim_zero_cat(self.label), dim_zero_cat(self.user), dim_zero_cat(self.item)  # [N]
         logits = dim_zero_cat(self.logits)  # [N, models]
@@ -106,10 +110,32 @@ class ScoredRows(Metric):
             "new_item_rows": int(new["items"].sum()),
         }
         broken = dict(zip(self.models, (~logits.isfinite()).sum(0).tolist(), strict=True))
-        scores = {}
-        for m, model in enumerate(self.models):
-            scores[model] = _scores(logits[:, m] if not broken[model] else logits[:, m] * torch.nan, label, user, new)
-        return Summary(counts, scores, {model: rows for model, rows in broken.items() if rows})
+        scores: dict[str, dict[str, float]] = {}
+        columns = dict(zip(self.models, logits.T.contiguous(), strict=True))
+        for model, column in columns.items():
+            same = next((other for other in scores if torch.equal(columns[other], column)), None)
+            if same is not None:
+                scores[model] = dict(scores[same])
+            else:
+                scores[model] = _scores(column if not broken[model] else column * torch.nan, label, user, new)
+        constant = all_equal(logits.amax(0), logits.amin(0)) if len(label) > 1 else [False] * len(self.models)
+        return Summary(
+            counts,
+            scores,
+            {model: rows for model, rows in broken.items() if rows},
+            [model for model, equal in zip(self.models, constant, strict=True) if equal],
+        )
+
+
+def all_equal(largest: Tensor, least: Tensor) -> list[bool]:
+    """Whether logits are finite and all the same up to rounding.
+
+    Args:
+        largest: of each model, float [models].
+        least: of each model, float [models].
+    """
+    size = torch.maximum(largest.abs(), least.abs()).clamp(min=1)
+    return ((largest - least <= 1e-6 * size) & size.isfinite()).tolist()
 
 
 def _scores(logits: Tensor, label: Tensor, user: Tensor, new: Mapping[str, Tensor]) -> dict[str, float]:

@@ -11,7 +11,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch import seed_everything
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities.seed import isolate_rng
-from torch import Tensor, nn
+from torch import Tensor
 
 from asmg_pl.callbacks import PeriodLoop, PhaseCheckpoint
 from asmg_pl.callbacks.defaults import TRAINER_DEFAULTS
@@ -62,10 +62,9 @@ class Listener(Callback):
         self.trained_first: list[int] = []
         self._first: dict[int, tuple[str, int, int]] = {}  # name, pass and turn of each period's first phase
         self._steps = 0
-        self._hooks: list[Any] = []
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Listen to the models if the period has just arrived.
+        """Note what the models give the mini-batch if the period has just arrived.
 
         Raises:
             BrokenRule: if the mini-batch has a user who first appears in a later period.
@@ -85,26 +84,21 @@ class Listener(Callback):
         self._steps = trainer.global_step
         place = phase.name, phase.repeat, phase.reading.turn
         if self._first.setdefault(phase.period, place) == place:
-            for name, model in updater.scored_models().items():
-                self._hooks.append(model.register_forward_hook(self._listening(phase.period, name)))
+            with torch.no_grad(), updater.full_precision():
+                found = updater.logits(batch) if isinstance(batch, Batch) else {}
+            for name, logits in found.items():
+                before = self.logits.get((phase.period, name), logits[:0])
+                self.logits[phase.period, name] = torch.cat([before, logits])
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Listen no more."""
+        """Note whether the period's first phase has trained."""
         phase = _updater(pl_module).phase
         assert phase is not None
-        if self._hooks and trainer.global_step != self._steps:
+        first = self._first.get(phase.period) == (phase.name, phase.repeat)
+        if first and trainer.global_step != self._steps:
             self.trained_first.append(phase.period)
-        while self._hooks:
-            self._hooks.pop().remove()
-
-    def _listening(self, period: int, model: str) -> Callable[[nn.Module, Any, Tensor], None]:
-        def note(module: nn.Module, given: Any, logits: Tensor) -> None:
-            before = self.logits.get((period, model), logits.detach()[:0])
-            self.logits[period, model] = torch.cat([before, logits.detach()])
-
-        return note
 
 
 def short_walk(

@@ -1,6 +1,6 @@
 """ASMG: a generator, learned along the stream, turns the sequence of incremental models into the serving model.
 
-    D_t arrives ─▶ score     Θ_{t-1} and Θ*_{t-1} on D_t
+    D_t arrives ─▶ score     Θ_{t-1}, Θ*_{t-1} and blends of both on D_t; the guard's choice among them serves
                 ─▶ generate  ω on {Θ*_i → D_{i+1}}, i = t-k..t-1, one mini-batch of each of the k periods per step
                 ─▶ update    Θ_{t-1} → Θ_t on D_t;  push Θ_t, make Θ*_t
 
@@ -29,15 +29,20 @@ from asmg_pl.errors import ConfigError
 from asmg_pl.generators import Generator, ParameterShapes, ResidualGRU
 from asmg_pl.generators.history import ParameterHistory
 from asmg_pl.generators.learned import learned_quantities
+from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.randomness.keyed import seeded
 from asmg_pl.recommenders import Recommender
 from asmg_pl.recommenders.touched import chunks, touched_rows
 from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.candidates import Candidates
 from asmg_pl.updaters.checks import check_at_least, check_positive
+from asmg_pl.updaters.finite import trained
+from asmg_pl.updaters.guard import Guard
 from asmg_pl.updaters.losses import cross_entropy
 from asmg_pl.updaters.memory import require, size_of
 from asmg_pl.updaters.optim import Adam
 from asmg_pl.updaters.phase import Phase, nothing
+from asmg_pl.updaters.restart import Restart
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +73,9 @@ class ASMG(Updater):
 
     Attributes:
         history: the snapshots and the generator's carried state.
-        serving: Θ*, the model that serves.
+        generated: Θ*, the newest generated model.
+        guard: decides what serves.
+        candidates: what the guard chooses among; ``None`` without a guard.
         trained: whether the generator has taken a step, bool []. It has not after its first period, if that had no
             rows.
 
@@ -95,6 +102,7 @@ class ASMG(Updater):
         chunk_rows: int = 65536,
         compile_generator: bool | None = None,
         bfloat16_state: bool = False,
+        guard: Guard | None = Guard(),  # noqa: B008 - its settings never change
         **base: Any,
     ) -> None:
         """Build base model, history and generator.
@@ -117,6 +125,9 @@ class ASMG(Updater):
                 the CPU, by ``torch.compile`` on a GPU. By default, wherever there is a compiler. It is compiled when
                 first used on a machine, in seconds on the CPU and a minute or two on a GPU.
             bfloat16_state: whether the state of tables' rows is kept in bfloat16, which halves its memory.
+            guard: decides what serves, the generated model, the incremental one or a blend of both, by what was best on
+                the periods already scored. Without one (``null``) the generated model serves, and a generator that
+                diverges stops the walk.
             base: arguments of :class:`~asmg_pl.updaters.base.Updater`.
         """
         super().__init__(sizes, **base)
@@ -144,9 +155,12 @@ class ASMG(Updater):
         state_dtype = torch.bfloat16 if bfloat16_state else torch.float32
         states = size * self.generator.hidden_size // (2 if bfloat16_state else 1)
         snapshots = size * (window or 1)
-        require({"recommender": size, "serving": size, "history": snapshots, "hidden": states, "moments": 2 * size})
-        self.serving = copy.deepcopy(self.recommender).requires_grad_(False)
+        require({"recommender": size, "generated": size, "history": snapshots, "hidden": states, "moments": 2 * size})
+        self.generated = copy.deepcopy(self.recommender).requires_grad_(False)
+        self.guard = guard
+        self.candidates = Candidates(guard, self.recommender, self.generated) if guard is not None else None
         self.history = ParameterHistory(self.recommender, window, self.generator.hidden_size, state_dtype)
+        self._restart = Restart(self.generator, self.history)
         self.trained: Tensor
         self.register_buffer("trained", torch.zeros((), dtype=torch.bool))
         self.position_weights: Tensor
@@ -175,12 +189,25 @@ class ASMG(Updater):
         return [self.scoring(period), *generating, *self.updating(period, end=self.push)]
 
     def scored_models(self) -> Mapping[str, Recommender]:
-        """The base model, which is plain incremental update, beside the generated one."""
+        """The base model, which is plain incremental update, beside the one that serves."""
         return {"incremental": self.recommender, "serving": self.serving}
 
     def settled_from(self) -> int:
         """The first period that a trained generator serves."""
         return self.pretrain_periods + (self.window or 1) + 2
+
+    @property
+    def serving(self) -> Recommender:
+        """The model that serves: the generated one, or what the guard has chosen."""
+        return self.generated if self.candidates is None else self.candidates.serving(self.own_results)
+
+    def logits(self, batch: Batch) -> Mapping[str, Tensor]:
+        """With a guard, all candidates are scored."""
+        return super().logits(batch) if self.candidates is None else self.candidates.logits(batch, self.own_results)
+
+    def annotated(self, result: PeriodResult) -> PeriodResult:
+        """Add what the guard has chosen."""
+        return result if self.candidates is None else self.candidates.annotated(result, self.own_results)
 
     # ---- the generator's training
 
@@ -230,44 +257,69 @@ class ASMG(Updater):
         _, states = self.generator.dense(window[:1], hidden)
         self.history.dense_hidden.copy_(states[0])
 
-    # ---- the serving model
+    # ---- the generated model
 
     def pretrained(self) -> None:
-        """Θ_0 serves first."""
-        self.serving.load_state_dict(self.recommender.state_dict())
+        """Θ_0 takes the place of a generated model first."""
+        self.generated.load_state_dict(self.recommender.state_dict())
 
     def push(self) -> None:
         """Add Θ_t to the history and make Θ*_t; note what the generator has learned."""
         self.history.push(self.recommender)
-        self.make_serving()
+        self.make_generated()
+        if self.guard is not None and self.trained:
+            self._begin_anew_if(self._restart.flaw_generated(self.recommender, self.generated))
         if self.trained:
             period = self.pretrain_periods + self.history.pushes
-            self.learned[period] = learned_quantities(self.generator, self.history, self.recommender, self.serving)
+            self.learned[period] = learned_quantities(self.generator, self.history, self.recommender, self.generated)
 
     @torch.no_grad()
-    def make_serving(self) -> None:
-        """Generate the serving model from the history; rows that have not appeared keep their initial values."""
-        self.serving.load_state_dict(self.recommender.state_dict())
+    def make_generated(self) -> None:
+        """Generate Θ* from the history; rows that have not appeared keep their initial values."""
+        self.generated.load_state_dict(self.recommender.state_dict())
         if not self.trained:
             return
         for name in self.recommender.tables:
-            self._serve(name, 0, self.recommender.rows_known(name))
+            self._generate(name, 0, self.recommender.rows_known(name))
         dense = self.generator.generate_dense(*self.history.dense_window())
-        parameters = self.serving.dense_parameters()
+        parameters = self.generated.dense_parameters()
         for name, values in self.history.split_dense(dense[-1]).items():
             parameters[name].copy_(values)
 
     @torch.no_grad()
     def welcome(self, new: Mapping[str, tuple[int, int]]) -> None:
         """Generate the rows that appear, as all others have been."""
+        if self.candidates is not None:
+            self.candidates.begun = bool(self.trained)
         if self.trained:
             for name, (begin, end) in new.items():
-                self._serve(name, begin, end)
+                self._generate(name, begin, end)
 
-    def _serve(self, name: str, begin: int, end: int) -> None:
+    def _generate(self, name: str, begin: int, end: int) -> None:
         """Generate rows of a table, a chunk at a time."""
         for ids in chunks(begin, end, self.chunk_rows, self.device):
-            self.serving.table(name)[ids] = self.generator.generate(name, *self.history.rows(name, ids))[-1]
+            self.generated.table(name)[ids] = self.generator.generate(name, *self.history.rows(name, ids))[-1]
+
+    # ---- a generator that breaks down, where there is a guard
+
+    def update(self, batch: Batch) -> None:
+        """Take one step of the base model; with a guard, keep a mini-batch on which the generated model is tried."""
+        super().update(batch)
+        if self.guard is not None:
+            self._restart.see(batch)
+
+    def end(self, phase: Phase) -> None:
+        """With a guard, a generator that has diverged begins anew instead of stopping the walk."""
+        if self.guard is not None and phase.name == "generate":
+            found = trained(self, self.trainer.optimizers[1:])
+            self._begin_anew_if(self._restart.flaw_trained(self.stepping.watch.take(), found))
+        super().end(phase)
+
+    def _begin_anew_if(self, flaw: str) -> None:
+        if flaw:
+            self._restart.begin_anew(self.trainer.optimizers[1], flaw)
+            self.trained.fill_(False)
+            self.generated.load_state_dict(self.recommender.state_dict())
 
     # ---- Lightning's hooks
 

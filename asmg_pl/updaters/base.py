@@ -18,6 +18,7 @@ from asmg_pl.data.reading import Reading
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import CheckpointError, ConfigError
 from asmg_pl.generators.learned import Learned
+from asmg_pl.generators.table_entries import models_in
 from asmg_pl.metrics.results import NOT_COUNTED, PeriodResult, mean_over
 from asmg_pl.recommenders import EmbeddingMLP, Recommender
 from asmg_pl.updaters.appeared import Appeared
@@ -161,6 +162,11 @@ class Updater(Walker):
     def phases(self, period: int) -> list[Phase]:
         """The passes that follow the arrival of a period after pre-training, in order."""
 
+    @property
+    def own_results(self) -> Mapping[int, PeriodResult]:
+        """The results of the models at hand: while settings race, each of them has its own."""
+        return self.race.own_results(self.results)
+
     def scored_models(self) -> Mapping[str, Recommender]:
         """The models scored on each new period; ``"serving"`` is the one that answers requests."""
         return {"serving": self.recommender}
@@ -193,7 +199,7 @@ class Updater(Walker):
             return self.race.plan(self, period)
         if period < self.pretrain_periods or period == 0:
             return []
-        select = partial(self._scoring.score, period + 1, {"serving": self.recommender})
+        select = partial(self._scoring.score, period + 1, lambda batch: {"serving": self.recommender(batch)})
         return self.pretraining.phases(self.pretrain, select, self._end_epoch)
 
     def scoring(self, period: int, end: Callable[[], None] = nothing) -> Phase:
@@ -203,7 +209,7 @@ class Updater(Walker):
         """
 
         def record() -> None:
-            result = self._scoring.result(period)
+            result = self.annotated(self._scoring.result(period))
             self.race.note(self, result)
             self._stop_if_diverged(result)
             end()
@@ -250,7 +256,15 @@ class Updater(Walker):
 
     def score(self, period: int, batch: Batch) -> None:
         """Score a mini-batch of a period with all models that are scored."""
-        self._scoring.score(period, self.scored_models(), batch)
+        self._scoring.score(period, self.logits, batch)
+
+    def logits(self, batch: Batch) -> Mapping[str, Tensor]:
+        """The logits [B] that each scored model gives a mini-batch."""
+        return {name: model(batch) for name, model in self.scored_models().items()}
+
+    def annotated(self, result: PeriodResult) -> PeriodResult:
+        """Add to a period's scores what a method has to say about them; nothing, unless a method says otherwise."""
+        return result
 
     def end(self, phase: Phase) -> None:
         """Call a phase's end; look at what was trained before it, and at what it has made after it.
@@ -267,7 +281,7 @@ class Updater(Walker):
                 stop_if(self.stepping.watch.take() + (unsound(parameters) or unsound(moments)), phase, self.device)
             phase.end()
             if phase.trains:
-                models = {name: model for name, model in self.scored_models().items() if model is not self.recommender}
+                models = {name[:-1]: model for name, model in models_in(self) if model is not self.recommender}
                 made = {f"{name} {path}": v for name, model in models.items() for path, v in model.named_parameters()}
                 stop_if(unsound(made), phase, self.device)
 
@@ -353,7 +367,8 @@ class Updater(Walker):
 
     def on_validation_epoch_end(self) -> None:
         """Collect the results of the evaluated periods; log their means, over the prequential periods alone."""
-        self.evaluation = self._scoring.evaluation(self.place.trained_until)
+        found = self._scoring.evaluation(self.place.trained_until)
+        self.evaluation = {period: self.annotated(result) for period, result in found.items()}
         counted = [result for result in self.evaluation.values() if result.split not in NOT_COUNTED]
         self.log_dict(mean_over(counted), sync_dist=True)
 

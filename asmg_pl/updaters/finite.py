@@ -95,10 +95,32 @@ def trained(module: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> t
     return parameters, moments
 
 
-def stop_if(found: Sequence[str], phase: Phase, device: torch.device) -> None:
-    """Stop the walk, in all processes together, if one of them has found something that is not finite.
+def everywhere(found: Sequence[str], device: torch.device) -> list[str]:
+    """What any process has found, in words.
 
     Sent: one number, and the words if there are some.
+
+    Args:
+        found: what this process has found.
+        device: of the model.
+    """
+    if several():
+        flag = torch.tensor(float(bool(found)), device=device)
+        dist.all_reduce(flag, dist.ReduceOp.MAX)
+        if flag:
+            every: list[list[str]] = [[] for _ in range(dist.get_world_size())]
+            dist.all_gather_object(every, list(found))
+            found = list(dict.fromkeys(words for each in every for words in each))
+    return list(found)
+
+
+def listed(found: Sequence[str]) -> str:
+    """Findings in words, the first few of them, and how many more there are."""
+    return "; ".join(found[:SHOWN]) + (f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
+
+
+def stop_if(found: Sequence[str], phase: Phase, device: torch.device) -> None:
+    """Stop the walk, in all processes together, if one of them has found something that is not finite.
 
     Args:
         found: what this process has found, in words.
@@ -108,18 +130,11 @@ def stop_if(found: Sequence[str], phase: Phase, device: torch.device) -> None:
     Raises:
         DivergedError: with what any process has found, the period, the phase, and how to go on.
     """
-    if several():
-        flag = torch.tensor(float(bool(found)), device=device)
-        dist.all_reduce(flag, dist.ReduceOp.MAX)
-        if flag:
-            every: list[list[str]] = [[] for _ in range(dist.get_world_size())]
-            dist.all_gather_object(every, list(found))
-            found = list(dict.fromkeys(words for each in every for words in each))
+    found = everywhere(found, device)
     if found:
-        shown = "; ".join(found[:SHOWN]) + (f"; and {len(found) - SHOWN} more" if len(found) > SHOWN else "")
         raise DivergedError(
-            f"the walk has diverged in {_place(phase)}: NaN or infinite are {shown}. Nothing of this phase is kept: "
-            "the checkpoint before it, if there is one, is sound, and its model can go on serving. With the same "
+            f"the walk has diverged in {_place(phase)}: NaN or infinite are {listed(found)}. Nothing of this phase is "
+            "kept: the checkpoint before it, if there is one, is sound, and its model can go on serving. With the same "
             "settings --ckpt_path last leads here again, unless the cause is in rows or code that you mend. Else walk "
             "in another folder (--trainer.default_root_dir) with a lower learning rate, or with "
             "--model.init_args.gradient_clip 1"

@@ -39,6 +39,7 @@ class Race:
         rules: of the race.
         turns: by period, the settings that take turns in it, by number, the leader first.
         losses: by period and setting, the LogLoss of what the setting would have served.
+        results: by setting, the results of its own models, the leader's from before the race included.
         work: by period and setting, the mini-batches of its turn.
         fallen: the settings that have diverged.
         live: the setting whose state the updater's modules hold.
@@ -57,6 +58,7 @@ class Race:
         self.turns: dict[int, list[int]] = {}
         self.losses: dict[int, dict[int, float]] = {}
         self.work: dict[int, dict[int, int]] = {}
+        self.results: dict[int, dict[int, PeriodResult]] = {}
         self.fallen: set[int] = set()
         self.live = 0
         self.waiting: dict[int, SavedState] = {}
@@ -104,13 +106,20 @@ class Race:
     def _begin(self, updater: Updater, order: Sequence[int], begin: Callable[[], None]) -> None:
         """At the start of a race, all begin with the state that the leader has."""
         if not self.waiting:
-            start = taken(updater)
+            start, before = taken(updater), self.own_results(updater.results)
             self.waiting = {number: start for number in order if number != self.live}
+            self.results = {number: dict(before) for number in order}
         begin()
+
+    def own_results(self, official: Mapping[int, PeriodResult]) -> Mapping[int, PeriodResult]:
+        """The results of the models at hand, which are the official ones if nothing has raced yet."""
+        return self.results.get(self.live, official)
 
     def note(self, updater: Updater, result: PeriodResult) -> None:
         """Note what the setting at hand would have served; of the leader, it is the official result."""
         order = self.order(result.period)
+        if self.live in self.results:
+            self.results[self.live][result.period] = result
         if order[0] == self.live:
             updater.results[result.period] = result
         if len(order) > 1 and self.in_turns(result.period - 1):  # before, all have the same state
@@ -171,6 +180,7 @@ class Race:
         self._go_to(updater, following[0], keep=goes_on)
         self.turns[period + 1] = following
         self.waiting = {number: state for number, state in self.waiting.items() if goes_on and number in following}
+        self.results = {number: found for number, found in self.results.items() if number in following}
 
     def _still_racing(self, updater: Updater, period: int) -> list[int]:
         """The settings that go on after a period of a race, the leader first; the leader alone if the race ends."""
@@ -217,7 +227,8 @@ class Race:
             return {}
         names = ("turns", "losses", "work", "live", "waiting")
         found = {name: getattr(self, name) for name in names} | {"fallen": sorted(self.fallen)}
-        return found | {"settings": [list(setting) for setting in self.settings]}
+        results = {k: {t: vars(result) for t, result in found.items()} for k, found in self.results.items()}
+        return found | {"results": results, "settings": [list(setting) for setting in self.settings]}
 
     def load_state_dict(self, updater: Updater, state: Mapping[str, Any] | None) -> None:
         """Take them back, if there are any.
@@ -233,6 +244,8 @@ class Race:
         if state:
             self.turns, self.losses, self.work = state["turns"], state["losses"], state["work"]
             self.live, self.waiting, self.fallen = state["live"], state["waiting"], set(state["fallen"])
+            by_setting = state["results"].items()
+            self.results = {k: {t: PeriodResult(**result) for t, result in found.items()} for k, found in by_setting}
             self._apply(updater, self.live)
 
 

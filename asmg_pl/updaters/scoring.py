@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import torch
+from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.metrics import Scoreboard
 from asmg_pl.metrics.results import PeriodResult
-from asmg_pl.recommenders import Recommender
+from asmg_pl.updaters.guard import DEFAULT
 
 
 class Scoring:
@@ -32,11 +33,16 @@ class Scoring:
         self.test_from = test_from
         self._scoreboard = Scoreboard(known_before)
 
-    def score(self, period: int, models: Mapping[str, Recommender], batch: Batch) -> None:
-        """Score a mini-batch of a period with each model, in float32 whatever the trainer's precision."""
+    def score(self, period: int, logits: Callable[[Batch], Mapping[str, Tensor]], batch: Batch) -> None:
+        """Score a mini-batch of a period, in float32 whatever the trainer's precision.
+
+        Args:
+            period: the period.
+            logits: gives the logits [B] of each model.
+            batch: the mini-batch.
+        """
         with torch.autocast(batch.label.device.type, enabled=False):
-            logits = {name: model(batch) for name, model in models.items()}
-        self._scoreboard.update(period, logits, batch)
+            self._scoreboard.update(period, logits(batch), batch)
 
     def result(self, period: int) -> PeriodResult:
         """The result of a period, all of whose rows have been scored."""
@@ -61,6 +67,11 @@ class Scoring:
 
 
 def diverged(result: PeriodResult) -> list[str]:
-    """In words, the models of which some scores are not finite."""
+    """In words, the models of which some scores are not finite.
+
+    Where a guard has chosen what serves, the incremental model alone must be sound: the others are held back.
+    """
+    guarded = result.served is not None
+    found = {model: rows for model, rows in result.diverged.items() if not guarded or model == DEFAULT}
     scores = "the scores of {!r} for {:,} of {:,} rows of period {}"
-    return [scores.format(model, rows, result.rows, result.period) for model, rows in result.diverged.items()]
+    return [scores.format(model, rows, result.rows, result.period) for model, rows in found.items()]

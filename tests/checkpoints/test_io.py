@@ -120,7 +120,7 @@ def test_files_of_other_programs_are_refused(tmp_path: Path, foreign: Any) -> No
         read_checkpoint(tmp_path / "other.ckpt")
 
 
-@pytest.mark.parametrize("version", [{}, {"format": 1}, {"format": 3}, {"format": 99}])
+@pytest.mark.parametrize("version", [{}, {"format": 1}, {"format": 3}, {"format": 4}, {"format": 99}])
 def test_a_checkpoint_of_another_version_is_refused(tmp_path: Path, version: dict[str, int]) -> None:
     torch.save(content() | version, tmp_path / name(1))
     with pytest.raises(CheckpointError, match="another version"):

@@ -42,7 +42,7 @@ def scores(folder: Path, log: InteractionLog, rows: torch.Tensor) -> tuple[torch
     updater.load_state_dict(state(folder))
     batch = log.batch(rows, 5)
     with torch.no_grad():
-        return updater.recommender(batch), updater.serving(batch)
+        return updater.recommender(batch), updater.generated(batch)
 
 
 def walk_and_score(fit: Asmg, folder: Path, root: Path, until: int) -> tuple[torch.Tensor, torch.Tensor]:

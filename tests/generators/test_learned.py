@@ -37,10 +37,10 @@ def test_moved_is_the_distance_from_the_base_model_in_units_of_its_size(monkeypa
     updater = pushed()
     monkeypatch.setattr(learned, "CHUNK", 2)
     with torch.no_grad():
-        updater.serving.table("item").copy_(updater.recommender.table("item"))
-        updater.serving.table("item")[4] *= 3
+        updater.generated.table("item").copy_(updater.recommender.table("item"))
+        updater.generated.table("item")[4] *= 3
     base = updater.recommender.table("item").detach()
-    found = learned_quantities(updater.generator, updater.history, updater.recommender, updater.serving)
+    found = learned_quantities(updater.generator, updater.history, updater.recommender, updater.generated)
     assert found["item"]["moved"] == pytest.approx(float(2 * base[4].norm() / base.norm()))
     assert found.keys() == {"user", "item", "category", "dense"}
 
@@ -48,7 +48,7 @@ def test_moved_is_the_distance_from_the_base_model_in_units_of_its_size(monkeypa
 def test_moved_from_zero_is_not_defined() -> None:
     updater = pushed()
     nn.init.zeros_(updater.recommender.table("item"))
-    found = learned_quantities(updater.generator, updater.history, updater.recommender, updater.serving)
+    found = learned_quantities(updater.generator, updater.history, updater.recommender, updater.generated)
     assert math.isnan(found["item"]["moved"])
 
 
@@ -79,7 +79,7 @@ def test_closed_dense_gates_are_said_to_be_closed() -> None:
     cells = updater.generator.get_submodule("cells.dense")
     nn.init.zeros_(cells.get_parameter("input_weight"))
     nn.init.zeros_(cells.get_parameter("hidden_weight"))
-    found = learned_quantities(updater.generator, updater.history, updater.recommender, updater.serving)
+    found = learned_quantities(updater.generator, updater.history, updater.recommender, updater.generated)
     assert found["dense"]["openness"] == 0.5
 
 
@@ -87,7 +87,7 @@ def test_of_a_large_table_evenly_spaced_rows_are_looked_at(monkeypatch: pytest.M
     updater = pushed()
     whole = updater.learned[14]["user"]["openness"]
     monkeypatch.setattr(learned, "SAMPLE", 3)  # of 9 rows: 0, 3 and 6
-    found = learned_quantities(updater.generator, updater.history, updater.recommender, updater.serving)
+    found = learned_quantities(updater.generator, updater.history, updater.recommender, updater.generated)
     window, hidden = updater.history.rows("user", torch.tensor([0, 3, 6]))
     assert found["user"]["openness"] == updater.generator.learned("user", window, hidden)["openness"] != whole
     assert found["user"]["moved"] == updater.learned[14]["user"]["moved"]
@@ -111,7 +111,7 @@ def test_looking_draws_nothing_and_changes_nothing() -> None:
     updater = pushed()
     drawn = torch.get_rng_state()
     before = {name: value.clone() for name, value in updater.state_dict().items() if isinstance(value, torch.Tensor)}
-    learned_quantities(updater.generator, updater.history, updater.recommender, updater.serving)
+    learned_quantities(updater.generator, updater.history, updater.recommender, updater.generated)
     assert torch.equal(torch.get_rng_state(), drawn)
     assert all(torch.equal(updater.state_dict()[name], tensor) for name, tensor in before.items())
 

@@ -17,7 +17,7 @@ def test_every_metric_of_every_model_is_what_its_definition_says(levels: int | N
     logits, batch = rows(1, levels=levels)
     metric = ScoredRows(MODELS, KNOWN)
     metric.update(logits, batch)
-    counts, scores, _ = metric.compute()
+    counts, scores, *_ = metric.compute()
     assert counts == {
         "rows": 501,
         "positives": int(batch.label.sum()),
@@ -33,7 +33,7 @@ def test_every_metric_of_every_model_is_what_its_definition_says(levels: int | N
 def test_the_metrics_come_as_plain_numbers() -> None:
     metric = ScoredRows(MODELS, KNOWN)
     metric.update(*rows(2))
-    counts, scores, _ = metric.compute()
+    counts, scores, *_ = metric.compute()
     assert {type(value) for value in counts.values()} == {int}
     assert {type(value) for score in scores.values() for value in score.values()} == {float}
 
@@ -47,7 +47,7 @@ def test_known_and_new_by_hand() -> None:
     )
     metric = ScoredRows(["serving"], known=(2, 1))
     metric.update({"serving": torch.tensor([2.0, 0.0, -1.0, -3.0, 3.0])}, batch)
-    counts, scores, _ = metric.compute()
+    counts, scores, *_ = metric.compute()
     assert counts == {"rows": 5, "positives": 2, "new_user_rows": 2, "new_item_rows": 2}
     known, new = brute.log_loss([2, 0, -1], [1, 0, 0]), brute.log_loss([-3, 3], [1, 0])
     for kind in ("users", "items"):
@@ -62,7 +62,7 @@ def test_an_empty_group_is_nan_and_the_other_one_has_all_rows(known: tuple[int, 
     metric = ScoredRows(["serving"], known)
     logits, batch = rows(3)
     metric.update(logits, batch)
-    counts, scores, _ = metric.compute()
+    counts, scores, *_ = metric.compute()
     assert counts["new_user_rows"] == counts["new_item_rows"] == (501 if full == "new" else 0)
     for kind in ("users", "items"):
         for name in ("auc", "logloss"):
@@ -84,7 +84,7 @@ def test_a_period_may_have_one_row_or_none() -> None:
     for count in (0, 1):
         metric = ScoredRows(MODELS, KNOWN)
         metric.update(*rows(6, count))
-        counts, scores, _ = metric.compute()
+        counts, scores, *_ = metric.compute()
         assert counts["rows"] == count
         assert scores["serving"]["auc"] != scores["serving"]["auc"]
         assert (scores["serving"]["logloss"] == scores["serving"]["logloss"]) is bool(count)
@@ -97,7 +97,7 @@ def test_a_model_with_a_score_that_is_not_finite_has_no_metric_at_all(broken: fl
     logits, batch = rows(4)
     sound = ScoredRows(MODELS, KNOWN)
     sound.update(logits, batch)
-    counts, scores, none = sound.compute()
+    counts, scores, none, _ = sound.compute()
     assert none == {}
     serving = logits["serving"].clone()
     serving[:count] = broken

@@ -52,7 +52,7 @@ def test_a_step_on_touched_rows_is_a_step_on_whole_tables(
 @pytest.mark.parametrize("recommender", RECOMMENDERS)
 def test_the_serving_model_is_the_newest_generated_one(recommender: type[Recommender]) -> None:
     updater = random_model(BIG, pushes=3, recommender=recommender, window=2)
-    updater.make_serving()
+    updater.make_generated()
     batch = random_batches(BIG)[1]
-    torch.testing.assert_close(updater.serving(batch), updater.generated_logits((batch, batch))[-1])
-    assert not torch.allclose(updater.serving(batch), updater.recommender(batch), atol=1e-2)
+    torch.testing.assert_close(updater.generated(batch), updater.generated_logits((batch, batch))[-1])
+    assert not torch.allclose(updater.generated(batch), updater.recommender(batch), atol=1e-2)

@@ -152,26 +152,26 @@ def test_each_loss_weight_kind_sums_to_one_with_the_newest_position_last() -> No
 
 
 def parameters_of(updater: ASMG) -> dict[str, list[Tensor]]:
-    pairs = zip(updater.serving.named_parameters(), updater.recommender.parameters(), strict=True)
+    pairs = zip(updater.generated.named_parameters(), updater.recommender.parameters(), strict=True)
     return {name: [served.clone(), base.clone()] for (name, served), base in pairs}
 
 
 def test_the_serving_model_is_the_newest_generated_one() -> None:
     updater = random_model(BIG, pushes=4)
-    updater.make_serving()
+    updater.make_generated()
     batch = random_batches(BIG)[2]
     batches = (batch, batch, batch)
-    torch.testing.assert_close(updater.serving(batch), updater.generated_logits(batches)[-1], atol=1e-5, rtol=0)
-    assert not torch.allclose(updater.serving(batch), updater.recommender(batch), atol=1e-2)
+    torch.testing.assert_close(updater.generated(batch), updater.generated_logits(batches)[-1], atol=1e-5, rtol=0)
+    assert not torch.allclose(updater.generated(batch), updater.recommender(batch), atol=1e-2)
 
 
 def test_chunks_change_neither_the_serving_model_nor_the_carried_state() -> None:
     found = []
     for chunk_rows in (65536, 7, 1):
         updater = random_model(BIG, pushes=4, chunk_rows=chunk_rows)
-        updater.make_serving()
+        updater.make_generated()
         updater.carry_state()
-        found.append([*updater.serving.parameters(), *updater.history.hidden.buffers()])
+        found.append([*updater.generated.parameters(), *updater.history.hidden.buffers()])
     for other in found[1:]:
         for a, b in zip(found[0], other, strict=True):
             torch.testing.assert_close(a, b, atol=1e-6, rtol=0)
@@ -182,7 +182,7 @@ def test_the_base_model_serves_until_the_generator_has_been_trained(pushes: int)
     updater = random_model(BIG, pushes, trained=False)
     for parameter in updater.recommender.parameters():  # unlike any snapshot
         torch.nn.init.normal_(parameter)
-    updater.make_serving()
+    updater.make_generated()
     for served, base in parameters_of(updater).values():
         assert torch.equal(served, base)
 
@@ -212,10 +212,10 @@ def test_an_untrained_residual_generator_serves_the_base_model_bit_for_bit(pushe
 def test_making_the_serving_model_leaves_the_base_model_and_the_history_alone() -> None:
     updater = random_model(BIG, pushes=4)
     before = {k: v.clone() for k, v in updater.state_dict().items() if isinstance(v, Tensor)}
-    updater.make_serving()
+    updater.make_generated()
     after = updater.state_dict()
     assert {k for k in before if not torch.equal(before[k], after[k])} == {
-        k for k in before if k.startswith("serving.")
+        k for k in before if k.startswith("generated.")
     }
 
 
@@ -303,7 +303,7 @@ def test_a_generator_that_has_stopped_goes_on_generating_from_the_window_as_it_m
     _, states = before.generator.table("item", rows, hidden)
     torch.testing.assert_close(after.history.hidden.get_buffer("item"), 0 * states[0] if zero_state else states[0])
     assert any(
-        not torch.equal(a, b) for a, b in zip(before.serving.parameters(), after.serving.parameters(), strict=True)
+        not torch.equal(a, b) for a, b in zip(before.generated.parameters(), after.generated.parameters(), strict=True)
     )
 
 
@@ -324,9 +324,9 @@ def test_every_window_starts_from_the_carried_state_or_from_zero(short_walk: Cal
                 self.note()
                 super().train_generator(batches)
 
-            def make_serving(self) -> None:
+            def make_generated(self) -> None:
                 self.note()
-                super().make_serving()
+                super().make_generated()
 
             def note(self) -> None:
                 assert self.phase is not None

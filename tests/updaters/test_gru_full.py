@@ -54,11 +54,11 @@ def test_a_step_is_that_of_a_fixed_window_of_the_same_length_from_state_zero(
     before = [p.clone() for p in full.generator.parameters()]
     for updater in (fixed, full):
         take_a_step(updater, 1 if weights == "last" else 3)
-        updater.make_serving()
+        updater.make_generated()
     assert not any(torch.equal(a, b) for a, b in zip(before, full.generator.parameters(), strict=True))
     for a, b in zip(fixed.generator.parameters(), full.generator.parameters(), strict=True):
         assert torch.equal(a, b)
-    for a, b in zip(fixed.serving.parameters(), full.serving.parameters(), strict=True):
+    for a, b in zip(fixed.generated.parameters(), full.generated.parameters(), strict=True):
         assert torch.equal(a, b)
 
 
@@ -124,7 +124,7 @@ def test_with_the_last_weight_only_the_newest_period_is_read() -> None:
 @pytest.mark.parametrize(("pushes", "trained"), [(1, False), (2, False), (2, True)])
 def test_the_generated_model_serves_as_soon_as_the_generator_has_been_trained(pushes: int, trained: bool) -> None:
     updater = random_model(BIG, pushes, trained, window=None)
-    updater.make_serving()
+    updater.make_generated()
     for served, base in parameters_of(updater).values():
         assert torch.equal(served, base) is not trained
 
@@ -184,5 +184,5 @@ def test_a_fixed_window_refuses_a_checkpoint_with_more_snapshots() -> None:
 def test_a_checkpoint_of_an_updater_without_history_is_refused() -> None:
     _, checkpoint = grown_checkpoint(BIG, 1)
     base = {name: value for name, value in checkpoint["state_dict"].items() if name.startswith("recommender.")}
-    with pytest.raises(CheckpointError, match="the checkpoint has no generator"):
+    with pytest.raises(CheckpointError, match="the checkpoint has no generat"):
         ASMG(BIG, generator=GRUGenerator, window=None).on_load_checkpoint(checkpoint | {"state_dict": base})

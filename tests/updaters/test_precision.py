@@ -31,7 +31,7 @@ def test_scores_and_generated_parameters_are_not_rounded(short_walk: Any) -> Non
     data = updater.data
     batch = data.log.batch(torch.arange(16), data.history_size)
     scored: list[torch.dtype] = []
-    for model in (updater.recommender, updater.serving):
+    for model in (updater.recommender, updater.generated):
         model.mlp.register_forward_hook(lambda module, args, output: scored.append(output.dtype))
     plain = updater.generated_logits((batch,) * 3)
     with torch.autocast("cpu", torch.bfloat16):

@@ -28,10 +28,10 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
     moved = 4 * cells * (given.window + given.hidden_size + 1)
     source = torch.rand(moved // 8, device=given.device)
     target = torch.empty_like(source)
-    calls = {"ours": updater.make_serving, "plain": rival.models, "copy": lambda: target.copy_(source)}
+    calls = {"ours": updater.make_generated, "plain": rival.models, "copy": lambda: target.copy_(source)}
     taken = medians(calls, given.repeat)
     newest, _ = rival.models()[-1]
-    tables = updater.serving.table_parameters()
+    tables = updater.generated.table_parameters()
     off = max(float((tables[name] - values).abs().max()) for name, values in newest.items())
     return {
         "coordinates": cells,

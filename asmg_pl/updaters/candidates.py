@@ -1,0 +1,84 @@
+"""The candidates that a guard chooses among: the incremental model, the generated one, and blends of the two."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from asmg_pl.data.batch import Batch
+from asmg_pl.metrics.results import PeriodResult
+from asmg_pl.recommenders import Recommender
+from asmg_pl.updaters.blend import blend_name, blended, blended_logits
+from asmg_pl.updaters.guard import DEFAULT, Choice, Guard
+
+GENERATED = "generated"
+
+
+class Candidates:
+    """Scores the candidates, and gives the one that serves.
+
+    Attributes:
+        guard: chooses what serves.
+        begun: whether the generated model is another one than the incremental. As long as it is not, all candidates
+            have the incremental model's logits, which are computed once.
+    """
+
+    def __init__(self, guard: Guard, base: Recommender, generated: Recommender) -> None:
+        """Take the two models, which are not copied.
+
+        Args:
+            guard: chooses what serves.
+            base: the incremental model θ.
+            generated: the generated model θ*.
+        """
+        self.guard = guard
+        self.begun = True
+        self._base, self._generated = base, generated
+        self._blends = {blend_name(alpha): alpha for alpha in guard.blends}
+
+    def logits(self, batch: Batch, results: Mapping[int, PeriodResult]) -> dict[str, Tensor]:
+        """Logits [B] of all candidates, and as ``"serving"`` those of the chosen one.
+
+        Where a logit of the chosen one is not finite, the incremental model answers.
+
+        Args:
+            batch: the mini-batch.
+            results: of the periods before its rows.
+        """
+        plain = self._base(batch)
+        found = dict.fromkeys([DEFAULT, GENERATED, *self._blends], plain)
+        if self.begun:
+            found[GENERATED] = self._generated(batch)
+            found |= blended_logits(self._base, self._generated, self._blends.values(), batch)
+        chosen = found[self._choose(results).served]
+        return found | {"serving": torch.where(chosen.isfinite(), chosen, plain)}
+
+    def serving(self, results: Mapping[int, PeriodResult]) -> Recommender:
+        """The chosen candidate as a model; a blend is made anew each time.
+
+        Args:
+            results: of the periods scored so far.
+        """
+        served = self._choose(results).served
+        if served in self._blends:
+            return blended(self._base, self._generated, self._blends[served])
+        return self._generated if served == GENERATED else self._base
+
+    def annotated(self, result: PeriodResult, results: Mapping[int, PeriodResult]) -> PeriodResult:
+        """A period's result with what has served it, why, and with which regret so far.
+
+        Args:
+            result: its scores.
+            results: of the periods before it.
+        """
+        served, why = self._choose(results)
+        return replace(result, served=served, why=why, regret=self.guard.regret({**results, result.period: result}))
+
+    def _choose(self, results: Mapping[int, PeriodResult]) -> Choice:
+        choice = self.guard.choose(results)
+        if choice.served in (DEFAULT, GENERATED, *self._blends):
+            return choice
+        return Choice(DEFAULT, f"default: {choice.served} is a candidate no longer")
