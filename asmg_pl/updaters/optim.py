@@ -16,11 +16,11 @@ class Adam(torch.optim.Adam):
     not much larger than ε/√(1 - β₂ᵗ): their first steps are smaller here. A generator has many such coordinates.
     """
 
-    def __init__(self, params: Iterable[Tensor], lr: float, epsilon: float = 1e-8) -> None:
+    def __init__(self, params: Iterable[Tensor] | Iterable[dict[str, Any]], lr: float, epsilon: float = 1e-8) -> None:
         """Create the optimiser.
 
         Args:
-            params: the parameters; each of them gets a gradient in every step.
+            params: the parameters, or groups of them; each of them gets a gradient in every step.
             lr: learning rate.
             epsilon: ε̂, added to the root of the uncorrected second moment.
         """

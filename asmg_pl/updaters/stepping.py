@@ -79,7 +79,7 @@ class Stepping:
         if not self.completes_step:
             return
         if several():
-            self._average(optimizer.param_groups[0]["params"])
+            self._average([parameter for group in optimizer.param_groups for parameter in group["params"]])
         if self.gradient_clip is not None:
             moved = [parameter for group in optimizer.param_groups for parameter in group["params"]]
             norm = nn.utils.clip_grad_norm_(moved, self.gradient_clip)
