@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 #: Coefficients of a coordinate: s of its value, a and c of its moves, and b beside them.
-COEFFICIENTS = ("value", "move", "earlier_move", "constant")
+COEFFICIENTS = ("coefficient_value", "coefficient_move", "coefficient_earlier_move", "coefficient_constant")
 
 
 class Moves(NamedTuple):
