@@ -8,7 +8,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import cast
 from unittest.mock import patch
 
 import torch
@@ -21,7 +21,6 @@ from asmg_pl.updaters import ASMG, IncrementalUpdate, Updater
 from benchmarks import workload
 from benchmarks.timing import now
 from benchmarks.walks import ZipfStream, fit
-
 
 GENERATORS: dict[str, Callable[..., Generator]] = {"gru": GRUGenerator, "row": RowGenerator, "trend": TrendGenerator}
 
