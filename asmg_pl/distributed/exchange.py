@@ -121,6 +121,11 @@ class _RemoteRequest(Request):
         )
         return Lookup(vectors, self.places)
 
+    def times(self) -> Tensor:
+        """See :meth:`Request.times`. Every rank must call it."""
+        own = torch.bincount(self.places.flatten(), minlength=sum(self.wanted))
+        return self.owners.exchange(own.int(), self.wanted, self.given)
+
 
 class _Answer(torch.autograd.Function):
     """Sends vectors to the ranks that asked for them; backward, their gradients return."""

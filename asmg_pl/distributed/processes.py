@@ -43,6 +43,13 @@ def averaged(tensors: Sequence[Tensor]) -> list[Tensor]:
     return [piece.view_as(tensor) for piece, tensor in zip(pieces, tensors, strict=True)]
 
 
+def summed(tensor: Tensor) -> Tensor:
+    """Add a tensor up over the processes, in place; all of them have the same shape."""
+    if several():
+        dist.all_reduce(tensor)
+    return tensor
+
+
 @torch.no_grad()
 def average_gradients(
     parameters: Iterable[nn.Parameter], by_rows: Sequence[nn.Parameter] = (), own: Sequence[nn.Parameter] = ()

@@ -2,9 +2,9 @@
 
     θ_{t-k+1} … θ_t ─▶ generator ─▶ θ*_{t-k+1} … θ*_t
 
-A generator knows tensors only. It works coordinate by coordinate. A table's column is one kind of coordinate, which all
-rows of the table share; each dense coordinate is a kind of its own. Rows are independent of each other, so that any
-rows of a table can be generated alone.
+A generator knows tensors only. Rows of a table are independent of each other, so that any rows can be generated alone.
+Most generators work coordinate by coordinate: a table's column is one kind of coordinate, which all rows of the table
+share; each dense coordinate is a kind of its own. Others read whole rows, and how often each has been updated.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ class Generator(nn.Module, ABC):
 
     Attributes:
         hidden_size: how many numbers of state each coordinate carries from window to window, ``H``.
+        counts_updates: whether the rows' counts of updates are kept, see :mod:`asmg_pl.generators.counts`. If so,
+            ``table``, ``generate``, ``advance`` and ``learned`` get them as a further argument, float [k, n, 3].
 
     Examples:
         One that goes on in the direction of the last two snapshots, by a learned share of the step:
@@ -64,6 +66,7 @@ class Generator(nn.Module, ABC):
     """
 
     hidden_size: int
+    counts_updates: bool = False
 
     @property
     def computed_by(self) -> str:
@@ -83,17 +86,24 @@ class Generator(nn.Module, ABC):
             The generated rows after each snapshot, float [k, n, D], and the state after each, float [k, n, D, H].
         """
 
-    def generate(self, name: str, window: Tensor, hidden: Tensor) -> Tensor:
+    def generate(self, name: str, window: Tensor, hidden: Tensor, *updates: Tensor) -> Tensor:
         """The generated rows of :meth:`table` without the states, float [k, n, D], by the fastest way."""
-        return self.table(name, window, hidden)[0]
+        return self.table(name, window, hidden, *updates)[0]
 
     def generate_dense(self, window: Tensor, hidden: Tensor) -> Tensor:
         """The generated coordinates of :meth:`dense` without the states, float [k, P], by the fastest way."""
         return self.dense(window, hidden)[0]
 
-    def advance(self, name: str, window: Tensor, hidden: Tensor) -> Tensor:
+    def advance(self, name: str, window: Tensor, hidden: Tensor, *updates: Tensor) -> Tensor:
         """The state of rows of a table after the window, float [n, D, H], without a gradient."""
-        return self.table(name, window, hidden)[1][-1]
+        return self.table(name, window, hidden, *updates)[1][-1]
+
+    def identity_at_zero(self) -> list[nn.Parameter]:
+        """The parameters that make the generator the identity when all of them are 0; none by default.
+
+        The generator's weight decay draws them to 0, and so the serving model to the incremental one.
+        """
+        return []
 
     def fuse(self, device: torch.device) -> None:
         """Use a compiled kernel from now on, if there is one, in ``generate``, ``generate_dense`` and ``advance``.
@@ -117,13 +127,14 @@ class Generator(nn.Module, ABC):
             The generated values, float [k, P], and the states, float [k, P, H].
         """
 
-    def learned(self, name: str | None, window: Tensor, hidden: Tensor) -> dict[str, float]:
+    def learned(self, name: str | None, window: Tensor, hidden: Tensor, *updates: Tensor) -> dict[str, float]:
         """Mean quantities that tell people how the generator works on these coordinates; none by default.
 
         Args:
             name: the table, or ``None`` for the dense coordinates.
             window: values as in :meth:`table` or :meth:`dense`.
             hidden: the state before the window, of the shape that these methods take.
+            *updates: a table's counts of updates, if the generator asks for them.
 
         Returns:
             Quantities by name.

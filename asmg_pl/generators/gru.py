@@ -134,7 +134,7 @@ class GRUGenerator(Generator):
         elif device.type != "cpu" and products <= LARGEST:
             self._kernel = FusedWindow(device)
 
-    def generate(self, name: str, window: Tensor, hidden: Tensor) -> Tensor:
+    def generate(self, name: str, window: Tensor, hidden: Tensor, *updates: Tensor) -> Tensor:
         """See :meth:`Generator.generate`."""
         if self._kernel is None or window.shape[1] < self._kernel.fewest_rows:
             return super().generate(name, window, hidden)
@@ -147,7 +147,7 @@ class GRUGenerator(Generator):
             return super().generate_dense(window, hidden)
         return self._kernel(self.cells["dense"], self.outputs["dense"], window[:, None], hidden[None])[:, 0]
 
-    def advance(self, name: str, window: Tensor, hidden: Tensor) -> Tensor:
+    def advance(self, name: str, window: Tensor, hidden: Tensor, *updates: Tensor) -> Tensor:
         """See :meth:`Generator.advance`."""
         states = self._kernel.advance(self.cells[f"table_{name}"], window, hidden) if self._kernel else None
         return super().advance(name, window, hidden) if states is None else states
@@ -157,7 +157,7 @@ class GRUGenerator(Generator):
         generated, states = self._run("dense", window.unsqueeze(-1), hidden.unsqueeze(1))
         return generated.squeeze(-1), states.squeeze(2)
 
-    def learned(self, name: str | None, window: Tensor, hidden: Tensor) -> dict[str, float]:
+    def learned(self, name: str | None, window: Tensor, hidden: Tensor, *updates: Tensor) -> dict[str, float]:
         """The quantities of its cells, see :meth:`~asmg_pl.generators.cell.Cells.learned`."""
         if name is None:
             key, window, hidden = "dense", window.unsqueeze(-1), hidden.unsqueeze(1)
@@ -178,3 +178,7 @@ class ResidualGRU(GRUGenerator):
     """
 
     output = ResidualOutput
+
+    def identity_at_zero(self) -> list[nn.Parameter]:
+        """See :meth:`Generator.identity_at_zero`: the parameters of the outputs."""
+        return list(self.outputs.parameters())

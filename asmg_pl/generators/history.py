@@ -4,6 +4,7 @@
                           ▲ newest
     growing   [ Θ_1 | … | Θ_t ]                a ring that gets one more slot when a push would overwrite
     hidden    h_{t-k}, per coordinate, the state before the oldest snapshot
+    counts    of each snapshot's updates, per row, for generators that ask for them
 
 The history is a module: it moves to devices and is saved with the updater. It holds no gradient, since snapshots are
 constants to the generator.
@@ -19,6 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from asmg_pl.generators.base import ParameterShapes
+from asmg_pl.generators.counts import UpdateCounts
 from asmg_pl.recommenders.base import Recommender
 
 
@@ -31,6 +33,7 @@ class ParameterHistory(nn.Module):
     Attributes:
         grows: whether all snapshots are kept.
         pushes: how many snapshots have been taken.
+        counts: the counts of updates; ``None`` if they are not kept.
 
     Examples:
         >>> from asmg_pl.data import Sizes
@@ -44,7 +47,12 @@ class ParameterHistory(nn.Module):
     """
 
     def __init__(
-        self, recommender: Recommender, window: int | None, hidden_size: int, state_dtype: torch.dtype = torch.float32
+        self,
+        recommender: Recommender,
+        window: int | None,
+        hidden_size: int,
+        state_dtype: torch.dtype = torch.float32,
+        counts_updates: bool = False,
     ) -> None:
         """Allocate the buffers. A slot that has not been pushed yet holds the recommender's initial values.
 
@@ -53,6 +61,7 @@ class ParameterHistory(nn.Module):
             window: number of snapshots, k, at least 1; ``None`` keeps all.
             hidden_size: size of a coordinate's state, H.
             state_dtype: the type in which the state of tables' rows is kept in memory.
+            counts_updates: whether the counts of updates are kept with the snapshots.
         """
         super().__init__()
         self.grows = window is None
@@ -64,6 +73,7 @@ class ParameterHistory(nn.Module):
             self.hidden.register_buffer(
                 name, table.new_zeros(*table.shape, hidden_size, dtype=state_dtype)
             )  # [N, D, H]
+        self.counts = UpdateCounts(recommender.table_parameters(), slots) if counts_updates else None
         self.dense_shapes = {name: p.shape for name, p in recommender.dense_parameters().items()}
         dense = self.flat(recommender)
         self.dense: Tensor
@@ -101,6 +111,8 @@ class ParameterHistory(nn.Module):
         for name, snapshots in self.tables.named_buffers():
             self.tables.register_buffer(name, snapshots.index_select(0, kept))
         self.dense = self.dense.index_select(0, kept)
+        if self.counts:
+            self.counts.resize(kept)
 
     @torch.no_grad()
     def fill(self, recommender: Recommender) -> None:
@@ -117,17 +129,25 @@ class ParameterHistory(nn.Module):
         for name, table in recommender.table_parameters().items():
             self.tables.get_buffer(name)[slot].copy_(table)
         self.dense[slot].copy_(self.flat(recommender))
+        if self.counts:
+            self.counts.push(slot, before=(self.pushes - 1) % self.window)
         self.pushes += 1
 
-    def rows(self, name: str, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """A table's rows in all snapshots, oldest first, float [k, n, D], and their state, float [n, D, H]."""
+    def rows(self, name: str, ids: Tensor) -> tuple[Tensor, ...]:
+        """What a generator is given of a table's rows.
+
+        Returns:
+            The rows in all snapshots, oldest first, float [k, n, D]; their state, float [n, D, H]; and, if they are
+            kept, their counts of updates, float [k, n, 3].
+        """
         snapshots = self.tables.get_buffer(name)
+        slots = torch.tensor(self._slots(), device=ids.device)
         # One lookup in all snapshots, stacked: row i of slot s stands at s N + i.
-        first = torch.tensor(self._slots(), device=ids.device)[:, None] * snapshots.shape[1]
-        window = F.embedding(first + ids, snapshots.flatten(0, 1))
+        window = F.embedding(slots[:, None] * snapshots.shape[1] + ids, snapshots.flatten(0, 1))
         hidden = self.hidden.get_buffer(name)
         state = F.embedding(ids, hidden.flatten(1)).float()  # a row in one piece is copied much faster
-        return window, state.view(len(ids), *hidden.shape[1:])
+        state = state.view(len(ids), *hidden.shape[1:])
+        return (window, state, self.counts.rows(name, slots, ids)) if self.counts else (window, state)
 
     def keep_state(self, name: str, ids: Tensor, states: Tensor) -> None:
         """Set the state of a table's rows, float [n, D, H]."""

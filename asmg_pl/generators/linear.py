@@ -61,7 +61,7 @@ class LinearGenerator(Generator):
         """See :meth:`Generator.dense`."""
         return self._average("dense", window), hidden.expand(len(window), *hidden.shape)
 
-    def learned(self, name: str | None, window: Tensor, hidden: Tensor) -> dict[str, float]:
+    def learned(self, name: str | None, window: Tensor, hidden: Tensor, *updates: Tensor) -> dict[str, float]:
         """``"share_1"`` … ``"share_k"``, the snapshots' mean shares of the average, oldest snapshot first."""
         shares = self.logits["dense" if name is None else f"table_{name}"].softmax(-1).mean(0)  # [k]
         return {f"share_{i}": share for i, share in enumerate(shares.tolist(), start=1)}

@@ -36,4 +36,7 @@ def table_entries(module: nn.Module) -> dict[str, tuple[str, int]]:
     for path, history in histories_in(module):
         entries |= {f"{path}tables.{name}": (name, 1) for name, _ in history.tables.named_buffers()}  # [k, N, D]
         entries |= {f"{path}hidden.{name}": (name, 0) for name, _ in history.hidden.named_buffers()}
+        if counts := history.counts:
+            entries |= {f"{path}counts.asked.{name}": (name, 0) for name, _ in counts.asked.named_buffers()}
+            entries |= {f"{path}counts.snapshots.{name}": (name, 1) for name, _ in counts.snapshots.named_buffers()}
     return entries

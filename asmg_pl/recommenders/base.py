@@ -100,6 +100,10 @@ class Request:
         """
         return Lookup(weight, index, self.known)
 
+    def times(self) -> Tensor:
+        """How often each of ``rows`` is asked for, int32 of their shape."""
+        return torch.ones_like(self.rows, dtype=torch.int32)
+
 
 class Owners(Protocol):
     """The way to rows of a table that other processes hold in part."""

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from asmg_pl.generators import Generator, ParameterShapes
+from asmg_pl.generators.counts import NUMBERS
 from asmg_pl.randomness.keyed import seeded
 from asmg_pl.testing.rules import Rules, alike
 
@@ -35,12 +36,13 @@ def check_generator(generator: Callable[[ParameterShapes], Generator]) -> None:
     draw = torch.Generator().manual_seed(0)
     for name, width in SHAPES.tables.items():
         window, hidden = _drawn(draw, WINDOW, ROWS, width), _drawn(draw, ROWS, width, size)
-        with rules.working(f"table fails on rows of {name!r}: window is [k, n, D], hidden is [n, D, H]"):
-            generated, states = made.table(name, window, hidden)
+        updates = _counted(draw, made, WINDOW, ROWS)
+        with rules.working(f"table fails on rows of {name!r}: window is [k, n, D], hidden is [n, D, H]{_asked(made)}"):
+            generated, states = made.table(name, window, hidden, *updates)
         _check_shapes(rules, "table", generated, states, (WINDOW, ROWS, width), size)
         with torch.no_grad():
-            _check_rows(rules, made, name, window, hidden)
-            _check_shortcuts(rules, made, name, window, hidden)
+            _check_rows(rules, made, name, window, hidden, *updates)
+            _check_shortcuts(rules, made, name, window, hidden, *updates)
     width = sum(SHAPES.dense.values())
     window, hidden = _drawn(draw, WINDOW, width), _drawn(draw, width, size)
     with rules.working("dense fails: window is [k, P], hidden is [P, H]"):
@@ -79,46 +81,49 @@ def _check_shapes(
         )
 
 
-def _check_rows(rules: Rules, made: Generator, name: str, window: Tensor, hidden: Tensor) -> None:
-    generated, states = made.table(name, window, hidden)
-    again, _ = made.table(name, window, hidden)
+def _check_rows(rules: Rules, made: Generator, name: str, window: Tensor, hidden: Tensor, *updates: Tensor) -> None:
+    generated, states = made.table(name, window, hidden, *updates)
+    again, _ = made.table(name, window, hidden, *updates)
     rules.require(torch.equal(again, generated), "it generates otherwise when it is asked again: draw nothing in it")
     with rules.working("table fails without rows, which a mini-batch may touch none of"):
-        none, _ = made.table(name, window[:, :0], hidden[:0])
+        none, _ = made.table(name, window[:, :0], hidden[:0], *(each[:, :0] for each in updates))
     rules.require(none.shape == window[:, :0].shape, f"table makes {list(none.shape)} of no rows")
     rows = torch.tensor([ROWS - 1, 7, 7, 0])
-    some, their_states = made.table(name, window[:, rows], hidden[rows])
+    some, their_states = made.table(name, window[:, rows], hidden[rows], *(each[:, rows] for each in updates))
     rules.require(
         alike(some, generated[:, rows]) and alike(their_states, states[:, rows]),
         "a row is generated otherwise alone than among others: only the rows that a mini-batch touches are generated, "
         "so compute each by itself (no statistics over the rows)",
     )
-    _check_order(rules, "table", lambda values: made.table(name, values, hidden)[0], window)
+    _check_order(rules, "table", lambda values, *counts: made.table(name, values, hidden, *counts)[0], window, *updates)
 
 
-def _check_order(rules: Rules, method: str, generate: Callable[[Tensor], Tensor], window: Tensor) -> None:
+def _check_order(rules: Rules, method: str, generate: Callable[..., Tensor], *given: Tensor) -> None:
     """Check that what is generated after a snapshot knows no later snapshot: those were trained on what it scores."""
-    changed = window.clone()
-    changed[-1] += 1
+    changed = [each.clone() for each in given]
+    for each in changed:
+        each[-1] += 1
     rules.require(
-        alike(generate(changed)[:-1], generate(window)[:-1]),
+        alike(generate(*changed)[:-1], generate(*given)[:-1]),
         f"{method} lets later snapshots into what it generates after earlier ones: a later snapshot has been trained "
         "on the rows that the earlier model is scored on, so read the window in its order only",
     )
 
 
-def _check_shortcuts(rules: Rules, made: Generator, name: str, window: Tensor, hidden: Tensor) -> None:
+def _check_shortcuts(
+    rules: Rules, made: Generator, name: str, window: Tensor, hidden: Tensor, *updates: Tensor
+) -> None:
     """Check the methods that give one of two results: whoever overrides them gives the same."""
-    generated, states = made.table(name, window, hidden)
+    generated, states = made.table(name, window, hidden, *updates)
     rules.require(
-        alike(made.generate(name, window, hidden), generated),
+        alike(made.generate(name, window, hidden, *updates), generated),
         "generate differs from the first result of table: give the same, or leave it out",
     )
     rules.require(
-        alike(made.advance(name, window, hidden), states[-1]),
+        alike(made.advance(name, window, hidden, *updates), states[-1]),
         "advance differs from the last state of table: give the same, or leave it out",
     )
-    for value in made.learned(name, window, hidden).values():
+    for value in made.learned(name, window, hidden, *updates).values():
         rules.require(isinstance(value, float), f"learned gives a {type(value).__name__}: give plain floats, .item()")
 
 
@@ -126,9 +131,10 @@ def _check_learning(
     rules: Rules, generator: Callable[[ParameterShapes], Generator], made: Generator, draw: torch.Generator
 ) -> None:
     window, hidden = _drawn(draw, WINDOW, ROWS, 3), _drawn(draw, ROWS, 3, made.hidden_size)
+    updates = _counted(draw, made, WINDOW, ROWS)
     parameters = list(made.parameters())
     rules.require(bool(parameters), "it has no parameters, so that there is nothing to learn: register nn.Parameter")
-    generated, _ = made.table("user", window, hidden)
+    generated, _ = made.table("user", window, hidden, *updates)
     rules.require(
         generated.requires_grad,
         "what it generates has no gradient: compute it from the parameters, without detach() or .data",
@@ -137,7 +143,7 @@ def _check_learning(
     with rules.working("its state cannot be loaded into another one: build the same parameters for the same shapes"):
         other.load_state_dict(made.state_dict())
     rules.require(
-        torch.equal(other.table("user", window, hidden)[0], generated),
+        torch.equal(other.table("user", window, hidden, *updates)[0], generated),
         "it generates otherwise after its state was saved and loaded: keep all numbers in parameters or buffers",
     )
     first, second = (_started(generator) for _ in range(2))
@@ -154,3 +160,14 @@ def _started(generator: Callable[[ParameterShapes], Generator]) -> dict[str, Ten
 
 def _drawn(draw: torch.Generator, *shape: int) -> Tensor:
     return torch.randn(*shape, generator=draw)
+
+
+def _counted(draw: torch.Generator, made: Generator, *shape: int) -> tuple[Tensor, ...]:
+    """Counts of updates, for a generator that asks for them."""
+    if not made.counts_updates:
+        return ()
+    return (torch.randint(0, 9, (*shape, NUMBERS), generator=draw).float(),)
+
+
+def _asked(made: Generator) -> str:
+    return ", and updates, the further argument, is [k, n, 3], since counts_updates is true" * made.counts_updates

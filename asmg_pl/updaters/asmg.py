@@ -16,6 +16,7 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -35,12 +36,13 @@ from asmg_pl.recommenders import Recommender
 from asmg_pl.recommenders.touched import chunks, touched_rows
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.candidates import Candidates
-from asmg_pl.updaters.checks import check_at_least, check_positive
+from asmg_pl.updaters.checks import check_at_least
+from asmg_pl.updaters.counting import count, settle
 from asmg_pl.updaters.finite import trained
+from asmg_pl.updaters.generator_adam import GeneratorAdam, check_generator_adam
 from asmg_pl.updaters.guard import Guard
 from asmg_pl.updaters.losses import cross_entropy
 from asmg_pl.updaters.memory import require, size_of
-from asmg_pl.updaters.optim import Adam
 from asmg_pl.updaters.phase import Phase, nothing
 from asmg_pl.updaters.restart import Restart
 
@@ -96,6 +98,8 @@ class ASMG(Updater):
         window: int | None = 3,
         weights: PositionWeights = "linear",
         generator_learning_rate: float = 1e-2,
+        generator_rate_decay: float = 1.0,
+        generator_weight_decay: float = 0.0,
         generator_passes: int = 1,
         zero_state: bool = False,
         stop_at_test: bool = False,
@@ -115,6 +119,10 @@ class ASMG(Updater):
             weights: λ, how the losses of the window's positions are weighted, from oldest to newest. With ``last`` only
                 the newest period is read (GRUsingle); the other kinds train all positions at once.
             generator_learning_rate: of the generator's Adam, whose moments are carried from period to period.
+            generator_rate_decay: by what the generator's learning rate is multiplied when a period arrives, after the
+                first one that trains it; 1 keeps it.
+            generator_weight_decay: the share of a step's learning rate by which the step draws a generator that starts
+                as the identity back to it, as in AdamW; 0 for none.
             generator_passes: how often the generator goes over its periods when a new one arrives.
             zero_state: whether every window starts from state 0 (GRUzero) rather than from the one carried over; a
                 window of all snapshots always does, since no state comes before them.
@@ -132,7 +140,6 @@ class ASMG(Updater):
         """
         super().__init__(sizes, **base)
         check_at_least(1, generator_passes=generator_passes, chunk_rows=chunk_rows)
-        check_positive(generator_learning_rate=generator_learning_rate)
         if window is not None and window < 1:
             raise ConfigError(f"model.window must be at least 1, or null for all snapshots, got {window}")
         first_training = self.pretrain_periods + (window or 1) + 1
@@ -143,7 +150,6 @@ class ASMG(Updater):
             )
         self.window = window
         self.weights = weights
-        self.generator_learning_rate = generator_learning_rate
         self.generator_passes = generator_passes
         self.zero_state = zero_state or window is None
         self.stop_at_test = stop_at_test
@@ -151,6 +157,8 @@ class ASMG(Updater):
         self.compile_generator = compile_generator
         with seeded(self.initial_draw.seed, "generator"):
             self.generator = generator(ParameterHistory.shapes_of(self.recommender, window))
+        self.generator_rates = generator_learning_rate, generator_rate_decay, generator_weight_decay
+        check_generator_adam(self.generator, *self.generator_rates)
         size = size_of(self.recommender)
         state_dtype = torch.bfloat16 if bfloat16_state else torch.float32
         states = size * self.generator.hidden_size // (2 if bfloat16_state else 1)
@@ -159,7 +167,9 @@ class ASMG(Updater):
         self.generated = copy.deepcopy(self.recommender).requires_grad_(False)
         self.guard = guard
         self.candidates = Candidates(guard, self.recommender, self.generated) if guard is not None else None
-        self.history = ParameterHistory(self.recommender, window, self.generator.hidden_size, state_dtype)
+        self.history = ParameterHistory(
+            self.recommender, window, self.generator.hidden_size, state_dtype, self.generator.counts_updates
+        )
         self._restart = Restart(self.generator, self.history)
         self.trained: Tensor
         self.register_buffer("trained", torch.zeros((), dtype=torch.bool))
@@ -183,6 +193,7 @@ class ASMG(Updater):
                 Reading("generate", period, read, n, side_by_side=True),
                 self.train_generator,
                 end=carry if n == last else nothing,
+                begin=partial(self.begin_training, snapshots - window),
             )
             for n in range(self.generator_passes)
         ]
@@ -209,6 +220,18 @@ class ASMG(Updater):
         """Add what the guard has chosen."""
         return result if self.candidates is None else self.candidates.annotated(result, self.own_results)
 
+    def update(self, batch: Batch) -> None:
+        """Take one step of the base model; count the rows, if the generator asks for their counts."""
+        super().update(batch)
+        if self.history.counts:
+            count(self.history.counts, self.recommender, batch)
+
+    def end(self, phase: Phase) -> None:
+        """End a phase; first add up what it has counted."""
+        if self.history.counts:
+            settle(self.history.counts, self.recommender)
+        super().end(phase)
+
     # ---- the generator's training
 
     def generated_logits(self, batches: tuple[Batch, ...]) -> list[Tensor]:
@@ -228,6 +251,11 @@ class ASMG(Updater):
             parameters = self.history.split_dense(dense[first + i])
             logits.append(functional_call(self.recommender, parameters, (batch, lookups)))
         return logits
+
+    def begin_training(self, period: int) -> None:
+        """Set the generator's learning rate for a period, numbered from 0, the first that trains it."""
+        if isinstance(optimizer := self.trainer.optimizers[1], GeneratorAdam):  # a subclass may have another one
+            optimizer.begin(period)
 
     def train_generator(self, batches: tuple[Batch, ...]) -> None:
         """Take one step of ω."""
@@ -251,8 +279,9 @@ class ASMG(Updater):
         """
         for name in self.recommender.tables:
             for ids in chunks(0, self.recommender.rows_known(name), self.chunk_rows, self.device):
-                window, hidden = self.history.rows(name, ids)
-                self.history.keep_state(name, ids, self.generator.advance(name, window[:1], hidden))
+                window, hidden, *updates = self.history.rows(name, ids)
+                state = self.generator.advance(name, window[:1], hidden, *(each[:1] for each in updates))
+                self.history.keep_state(name, ids, state)
         window, hidden = self.history.dense_window()
         _, states = self.generator.dense(window[:1], hidden)
         self.history.dense_hidden.copy_(states[0])
@@ -341,5 +370,4 @@ class ASMG(Updater):
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """The base model's Adam and the generator's."""
-        generator = Adam(self.generator.parameters(), lr=self.generator_learning_rate)
-        return [*super().configure_optimizers(), generator]
+        return [*super().configure_optimizers(), GeneratorAdam(self.generator, *self.generator_rates)]

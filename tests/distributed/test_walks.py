@@ -18,6 +18,7 @@ from asmg_pl.data import Sizes
 from asmg_pl.distributed.checkpoint import ShardedEntries, read
 from asmg_pl.distributed.layout import Layout
 from asmg_pl.distributed.reader import tensors_in
+from asmg_pl.generators import RowGenerator
 from asmg_pl.generators.table_entries import table_entries
 from asmg_pl.updaters import ASMG
 
@@ -28,7 +29,10 @@ WALK = "--model.pretrain_periods=2 --model.pretrain_epochs=2 --model.test_from=6
 SHARDED = (
     "--trainer.strategy=asmg_pl.distributed.ShardedTables --trainer.strategy.shards=8 --trainer.strategy.min_rows=9"
 )
-METHODS = {"IncrementalUpdate": "", "ASMG": "--model.window=2 --model.generator_learning_rate=1e-3"}
+METHODS = {
+    "IncrementalUpdate": "",
+    "ASMG": "--model.window=2 --model.generator=RowGenerator --model.generator_learning_rate=1e-3",
+}
 TABLES = {"user": 31, "item": 26}
 
 
@@ -70,7 +74,7 @@ def differing(path: Path, alone: Path) -> list[str]:
     assert path.is_dir()
     layouts = {name: Layout(rows, 8, dist.get_rank(), 1) for name, rows in TABLES.items()}
     names = ["tables.user.weight", "tables.item.weight", "tables.category.weight", *[""] * 6]
-    entries = table_entries(ASMG(Sizes(31, 26, 3), window=2))
+    entries = table_entries(ASMG(Sizes(31, 26, 3), window=2, generator=RowGenerator))
     found, expected = read(path, ShardedEntries(layouts, names, entries)), read_checkpoint(alone)
     pairs = [(name, found["state_dict"][name], value) for name, value in expected["state_dict"].items()]
     for state, wanted in zip(found["optimizer_states"], expected["optimizer_states"], strict=True):

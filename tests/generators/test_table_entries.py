@@ -7,6 +7,7 @@ from functools import partial
 from updaters.remembering import Remembering
 
 from asmg_pl.data.log import Sizes
+from asmg_pl.generators import RowGenerator
 from asmg_pl.generators.table_entries import table_entries
 from asmg_pl.recommenders import Hashed
 from asmg_pl.updaters import ASMG, SML
@@ -24,7 +25,12 @@ def test_models_snapshots_and_states_are_found_under_any_name() -> None:
 
 
 def test_entries_are_those_of_the_state_and_have_the_tables_rows() -> None:
-    for updater in (ASMG(SIZES, window=2), SML(SIZES), ASMG(SIZES, recommender=partial(Hashed, items=4))):
+    for updater in (
+        ASMG(SIZES, window=2),
+        ASMG(SIZES, generator=RowGenerator),
+        SML(SIZES),
+        ASMG(SIZES, recommender=partial(Hashed, items=4)),
+    ):
         state, rows = updater.state_dict(), {n: len(t) for n, t in updater.recommender.table_parameters().items()}
         found = table_entries(updater)
         assert {state[name].shape[axis] == rows[table] for name, (table, axis) in found.items()} == {True}

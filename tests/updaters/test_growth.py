@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from asmg_pl.data.log import Sizes
-from asmg_pl.generators import GRUGenerator, LinearGenerator, VanillaCells
+from asmg_pl.generators import GRUGenerator, LinearGenerator, RowGenerator, TrendGenerator, VanillaCells
 from asmg_pl.recommenders import DeepFM, EmbeddingMLP, Hashed, MatrixFactorization, Recommender, TwoTower
 from asmg_pl.updaters import (
     ADER,
@@ -49,6 +49,8 @@ UPDATERS: dict[str, Callable[..., Updater]] = {
     "paper's": partial(ASMG, generator=GRUGenerator),
     "vanilla": partial(ASMG, generator=partial(GRUGenerator, cell=VanillaCells)),
     "linear": partial(ASMG, generator=LinearGenerator, weights="last"),
+    "trend": partial(ASMG, generator=TrendGenerator, window=2),
+    "row": partial(ASMG, generator=RowGenerator, window=2, generator_rate_decay=0.9, generator_weight_decay=0.1),
 }
 RECOMMENDERS: dict[str, Callable[[Sizes], Recommender]] = {
     **{kind.__name__: kind for kind in (EmbeddingMLP, MatrixFactorization, DeepFM, TwoTower)},

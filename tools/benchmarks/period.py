@@ -6,9 +6,9 @@ import argparse
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, cast
+from typing import cast
 from unittest.mock import patch
 
 import torch
@@ -16,17 +16,20 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.generators import GRUGenerator
+from asmg_pl.generators import Generator, GRUGenerator, RowGenerator, TrendGenerator
 from asmg_pl.updaters import ASMG, IncrementalUpdate, Updater
 from benchmarks import workload
 from benchmarks.timing import now
 from benchmarks.walks import ZipfStream, fit
+
+GENERATORS: dict[str, Callable[..., Generator]] = {"gru": GRUGenerator, "row": RowGenerator, "trend": TrendGenerator}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Those of a step."""
     workload.add_arguments(parser)
     parser.add_argument("--rows", type=int, default=50_000, help="rows of a period")
+    parser.add_argument("--generator", choices=GENERATORS, default="gru", help="whose phase is measured")
 
 
 class Clock(Callback):
@@ -90,7 +93,9 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
     """Median seconds of a period's phases."""
     torch.set_num_threads(given.threads)
     stream = ZipfStream(given, given.rows, given.window + 1 + given.repeat)
-    generator: Any = partial(GRUGenerator, hidden_size=given.hidden_size)
+    generator = GENERATORS[given.generator]
+    if given.generator == "gru":
+        generator = partial(generator, hidden_size=given.hidden_size)
     clocks = {"incremental": Clock(), "ASMG": Clock(), "idle": Clock()}
     fit(stream, IncrementalUpdate, [clocks["incremental"]])
     fit(stream, partial(ASMG, generator=generator, window=given.window), [clocks["ASMG"]])

@@ -111,6 +111,12 @@ def _costs(methods: Methods, baseline: str | None) -> list[Chart]:
     ]
 
 
+#: Mean coefficients of a generator, by the end of their names in ``learned.csv``.
+COEFFICIENTS = {"move": "last move", "earlier_move": "move before", "value": "value"}
+
+SIGN = "of the last move: above 0 the base model's steps are too short, below 0 they are too long"
+
+
 def _learned(methods: Methods, baseline: str | None) -> list[Chart]:
     tables = {name: table for name, runs in methods.items() if (table := _learned_by(runs)) is not None}
     if not tables:
@@ -137,6 +143,11 @@ def _learned(methods: Methods, baseline: str | None) -> list[Chart]:
         for part in parts:
             lines = [line(name, part, share, _age(share, len(shares))) for share in shares]
             found.append(_chart(f"Shares of {name}: {part}", lines, note="of each snapshot in the average", digits=3))
+    for name, table in tables.items():
+        if not table.filter(quantity="coefficient_move").is_empty():
+            for part in parts:
+                lines = [line(name, part, f"coefficient_{key}", label) for key, label in COEFFICIENTS.items()]
+                found.append(_chart(f"Coefficients of {name}: {part}", lines, note=SIGN, digits=4, zero=True))
     return found
 
 

@@ -1,0 +1,88 @@
+"""Compiles the C++ kernels when a machine first needs them, which takes seconds, and keeps them in the user's cache.
+
+A kernel goes over rows of a table, each by itself, so that threads can share the rows.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+
+import torch
+
+#: Loops over rows become vector operations. Additions keep the order of the source, so that numbers are repeatable.
+FLAGS = ["-O3", "-march=native", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros"]
+
+#: The fewest rows of a thread.
+SHARE = 1024
+
+_Part = Callable[[int, int, int], None]
+
+
+def cpp_compiler() -> str | None:
+    """The path of the C++ compiler, from the environment variable ``CXX`` or of g++; ``None`` if there is none."""
+    return shutil.which(os.environ.get("CXX", "g++"))
+
+
+@cache
+def library(name: str, **sizes: int) -> ctypes.CDLL:
+    """A compiled kernel, which is compiled if the cache folder lacks it for this processor.
+
+    Args:
+        name: the name of the C++ file, without its ending.
+        sizes: the constants that the file is compiled with.
+
+    Raises:
+        OSError: if it cannot be compiled.
+    """
+    source = Path(__file__).with_name(f"{name}.cpp")
+    compiler = cpp_compiler()
+    if compiler is None:
+        raise OSError("there is no C++ compiler: install g++, or name one in the environment variable CXX")
+    constants = [f"-D{constant}={value}" for constant, value in sizes.items()]
+    command = [compiler, "-std=c++17", *FLAGS, *constants, "-shared", "-fPIC"]
+    key = hashlib.sha256(source.read_bytes() + "\n".join([*command, _processor()]).encode()).hexdigest()[:16]
+    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asmg_pl"
+    path = folder / f"{name}-{key}.so"
+    if not path.exists():
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as place:  # several processes may compile at the same time
+            made = Path(place) / path.name
+            done = subprocess.run([*command, str(source), "-o", str(made)], capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise OSError(f"{compiler} cannot compile {source.name}: {done.stderr.strip()}")
+            made.replace(path)
+    return ctypes.CDLL(str(path))
+
+
+def _processor() -> str:
+    """A text that differs between processors with other instructions."""
+    described = Path("/proc/cpuinfo")
+    lines = described.read_text().splitlines() if described.exists() else []
+    flags = next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    return platform.machine() + platform.processor() + flags
+
+
+@cache
+def _threads(count: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(count)
+
+
+def share_out(part: _Part, rows: int) -> None:
+    """Call ``part(number, first, last)`` for each share of the rows, side by side; there are as many as threads."""
+    count = max(1, min(torch.get_num_threads(), rows // SHARE))
+    if count == 1:
+        part(0, 0, rows)
+        return
+    ends = [rows * number // count for number in range(count + 1)]
+    # ctypes releases Python's lock during a call, so that threads run at the same time.
+    list(_threads(count).map(part, range(count), ends, ends[1:]))
