@@ -43,6 +43,7 @@ from asmg_pl.updaters.generator_adam import GeneratorAdam, check_generator_adam
 from asmg_pl.updaters.guard import Guard
 from asmg_pl.updaters.losses import cross_entropy
 from asmg_pl.updaters.memory import require, size_of
+from asmg_pl.updaters.optim import Adam
 from asmg_pl.updaters.phase import Phase, nothing
 from asmg_pl.updaters.restart import Restart
 
@@ -220,18 +221,6 @@ class ASMG(Updater):
         """Add what the guard has chosen."""
         return result if self.candidates is None else self.candidates.annotated(result, self.own_results)
 
-    def update(self, batch: Batch) -> None:
-        """Take one step of the base model; count the rows, if the generator asks for their counts."""
-        super().update(batch)
-        if self.history.counts:
-            count(self.history.counts, self.recommender, batch)
-
-    def end(self, phase: Phase) -> None:
-        """End a phase; first add up what it has counted."""
-        if self.history.counts:
-            settle(self.history.counts, self.recommender)
-        super().end(phase)
-
     # ---- the generator's training
 
     def generated_logits(self, batches: tuple[Batch, ...]) -> list[Tensor]:
@@ -329,16 +318,20 @@ class ASMG(Updater):
         for ids in chunks(begin, end, self.chunk_rows, self.device):
             self.generated.table(name)[ids] = self.generator.generate(name, *self.history.rows(name, ids))[-1]
 
-    # ---- a generator that breaks down, where there is a guard
+    # ---- the updates; a generator that breaks down
 
     def update(self, batch: Batch) -> None:
-        """Take one step of the base model; with a guard, keep a mini-batch on which the generated model is tried."""
+        """Take one step of the base model; count the rows, and keep some to try the generated model on, as needed."""
         super().update(batch)
+        if self.history.counts:
+            count(self.history.counts, self.recommender, batch)
         if self.guard is not None:
             self._restart.see(batch)
 
     def end(self, phase: Phase) -> None:
-        """With a guard, a generator that has diverged begins anew instead of stopping the walk."""
+        """Add up counts; with a guard, a generator that has diverged begins anew instead of stopping the walk."""
+        if self.history.counts:
+            settle(self.history.counts, self.recommender)
         if self.guard is not None and phase.name == "generate":
             found = trained(self, self.trainer.optimizers[1:])
             self._begin_anew_if(self._restart.flaw_trained(self.stepping.watch.take(), found))
@@ -346,7 +339,9 @@ class ASMG(Updater):
 
     def _begin_anew_if(self, flaw: str) -> None:
         if flaw:
-            self._restart.begin_anew(self.trainer.optimizers[1], flaw)
+            optimizer = self.trainer.optimizers[1]
+            assert isinstance(optimizer, Adam)
+            self._restart.begin_anew(optimizer, flaw)
             self.trained.fill_(False)
             self.generated.load_state_dict(self.recommender.state_dict())
 

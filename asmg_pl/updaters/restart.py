@@ -21,6 +21,7 @@ from asmg_pl.generators.history import ParameterHistory
 from asmg_pl.metrics.scored_rows import all_equal
 from asmg_pl.recommenders import Recommender
 from asmg_pl.updaters.finite import everywhere, listed, unsound
+from asmg_pl.updaters.optim import Adam
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,7 @@ class Restart:
         same = all_equal(bounds[0], -bounds[1]) == [False, True]
         return "the generated model gives all rows one score" * same
 
-    def begin_anew(self, optimizer: torch.optim.Optimizer, flaw: str) -> None:
+    def begin_anew(self, optimizer: Adam, flaw: str) -> None:
         """Set the generator, its moments and its carried state back to how they began; say so once.
 
         Args:
@@ -99,7 +100,7 @@ class Restart:
             flaw: the reason, in words.
         """
         self._generator.load_state_dict(self._initial)
-        optimizer.state.clear()
+        optimizer.forget()
         for state in (*self._history.hidden.buffers(), self._history.dense_hidden):
             state.zero_()
         log.log(
