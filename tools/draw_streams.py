@@ -2,9 +2,8 @@
 
     python tools/draw_streams.py docs/results/streams --ours residual_multi --picture docs/streams.svg
 
-The folder has the ``comparison.csv`` that ``asmg compare`` wrote for each stream, called by the stream's name. The
-chart shows the lift of two methods over the plain update, with its 95 % interval. Of the published methods it is the one
-with the best AUC.
+The folder has the ``comparison.csv`` that ``asmg compare`` wrote for each stream, called by the stream's name. The chart
+shows lifts over the plain update with their 95 % intervals: that of the published method with the best AUC, and ours.
 """
 
 from __future__ import annotations
