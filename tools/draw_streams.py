@@ -2,8 +2,9 @@
 
     python tools/draw_streams.py docs/results/streams --ours residual_multi --picture docs/streams.svg
 
-The folder has the ``comparison.csv`` that ``asmg compare`` wrote for each stream, called by the stream's name. The chart
-shows lifts over the plain update with their 95 % intervals: that of the published method with the best AUC, and ours.
+The folder has the ``comparison.csv`` that ``asmg compare`` wrote for each stream, called by the stream's name. The
+chart shows lifts over the plain update with their 95 % intervals: that of the published method with the best AUC, and
+ours.
 """
 
 from __future__ import annotations
