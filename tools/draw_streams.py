@@ -1,9 +1,10 @@
-"""Draw the first page's picture, and print its table: the tuned plain update, published methods and ours on each stream.
+"""Print the table and the chart of the first page, and draw the chart: plain update, published methods and ours.
 
     python tools/draw_streams.py docs/results/streams --ours residual_multi --picture docs/streams.svg
 
-The folder has the ``comparison.csv`` that ``asmg compare`` wrote for each stream, called by the stream's name. The picture
-shows each method's lift over the plain update with its 95 % interval; a stream's published method is the best one by AUC.
+The folder has the ``comparison.csv`` that ``asmg compare`` wrote for each stream, called by the stream's name. The
+chart shows lifts over the plain update with their 95 % intervals: that of the published method with the best AUC, and
+ours.
 """
 
 from __future__ import annotations
@@ -19,6 +20,9 @@ import polars as pl
 from jsonargparse import auto_cli
 from matplotlib.figure import Figure
 
+PUBLISHED, OURS = "best published", "ours"
+#: Characters of the text chart's axis, and the largest lift on it.
+WIDTH, LIMIT = 41, 0.03
 #: Methods that are not published by others, by pattern of their names.
 OWN = ("residual_*", "row_*", "trend_*", "frozen*", "retrain*", "iu*")
 
@@ -76,21 +80,38 @@ def table(streams: Sequence[Stream]) -> str:
     return "\n".join(lines)
 
 
+def chart(streams: Sequence[Stream]) -> str:
+    """The chart as text, which looks the same wherever it is shown: a mark at each lift, a line along its interval."""
+    rows = [(stream.name, label, row) for stream in streams for label, row in _pair(stream)]
+    ends = [0.0, *(end for *_, row in rows for end in _ends(row))]
+    first, last = max(min(ends), -LIMIT), min(max(ends), LIMIT)
+    step = (last - first) / (WIDTH - 1) or 1.0
+
+    def place(lift: float) -> int:
+        return min(max(round((lift - first) / step), 0), WIDTH - 1)
+
+    lines = []
+    for name, label, row in rows:
+        low, high = (place(end) for end in _ends(row))
+        cells = [" "] * WIDTH
+        cells[place(0.0)] = "│"
+        cells[low : high + 1] = ["─"] * (high + 1 - low)
+        cells[place(row["lift"])] = "●" if -LIMIT <= row["lift"] <= LIMIT else "◀" if row["lift"] < 0 else "▶"
+        lines.append(f"{name if label == PUBLISHED else '':16} {label:15} {''.join(cells)} {row['lift']:+.4f}")
+    return "\n".join(line.rstrip() for line in lines)
+
+
 def draw(streams: Sequence[Stream]) -> Figure:
     """Draw the lifts over the plain update: a pair of points for each stream, with their intervals."""
     canvas = Figure(figsize=(7, 0.9 + 0.55 * len(streams)), layout="constrained")
     axis = canvas.subplots()
     axis.axvline(0, color="grey", linewidth=1)
-    for place, (_, _, published, ours) in enumerate(streams):
-        for row, colour, shift, label in (
-            (published, "0.55", 0.16, "best published method"),
-            (ours, "C0", -0.16, "ours"),
-        ):
-            reach = [[0.0], [0.0]] if _unknown(row) else [[row["lift"] - row["low"]], [row["high"] - row["lift"]]]
-            axis.errorbar(
-                *(row["lift"], place + shift, None, [[max(0.0, end[0])] for end in reach]),
-                **{"fmt": "o", "color": colour, "capsize": 3, "label": label if place == 0 else None},
-            )
+    for place, stream in enumerate(streams):
+        for (label, row), colour, shift in zip(_pair(stream), ("0.55", "C0"), (0.16, -0.16), strict=True):
+            low, high = _ends(row)
+            reach = [[max(0.0, row["lift"] - low)], [max(0.0, high - row["lift"])]]
+            shown = label if place == 0 else None
+            axis.errorbar(row["lift"], place + shift, xerr=reach, fmt="o", color=colour, capsize=3, label=shown)
     axis.set_yticks(range(len(streams)), [stream.name for stream in streams])
     axis.set_ylim(len(streams) - 0.5, -0.5)
     axis.set_xlabel("AUC above the tuned plain update, mean of the test periods, 95 % interval")
@@ -101,7 +122,7 @@ def draw(streams: Sequence[Stream]) -> Figure:
 
 
 def main(folder: Path, ours: str, plain: str = "iu", picture: Path | None = None) -> None:
-    """Print the table, and draw the picture if a file is given.
+    """Print the table and the chart, and draw the chart if a file is given.
 
     Args:
         folder: the comparisons, a CSV file for each stream.
@@ -110,11 +131,20 @@ def main(folder: Path, ours: str, plain: str = "iu", picture: Path | None = None
         picture: the file to draw, SVG.
     """
     streams = [read(file, plain, ours) for file in sorted(folder.glob("*.csv"))]
-    print(table(streams))
+    print(f"{table(streams)}\n\n{chart(streams)}")
     if picture is not None:
         # Neither a date nor random names, so that the same figures give the same file.
         with matplotlib.rc_context({"svg.hashsalt": "streams", "svg.fonttype": "none"}):
             draw(streams).savefig(picture, metadata={"Date": None})
+
+
+def _pair(stream: Stream) -> tuple[tuple[str, Row], tuple[str, Row]]:
+    return (PUBLISHED, stream.published), (OURS, stream.ours)
+
+
+def _ends(row: Row) -> tuple[float, float]:
+    """The ends of a lift's interval; the lift is both of them if it has none."""
+    return (row["lift"], row["lift"]) if _unknown(row) else (row["low"], row["high"])
 
 
 def _auc(row: Row) -> str:

@@ -1,11 +1,11 @@
-"""The picture and the table of the first page."""
+"""The table and the chart of the first page."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
-from draw_streams import main, read, table
+from draw_streams import chart, main, read, table
 
 ROWS = """method,auc,lift,low,high,seconds
 iu,0.8,0.0,0.0,0.0,1.0
@@ -44,3 +44,15 @@ def test_the_same_comparisons_give_the_same_picture(folder: Path, capsys: pytest
 def test_a_missing_row_is_named(folder: Path) -> None:
     with pytest.raises(ValueError, match="has no method ader with a score: choose from iu, gru_multi"):
         read(folder / "online_retail.csv", "iu", "ader")
+
+
+def test_the_chart_has_a_mark_at_each_lift_and_a_line_along_its_interval(folder: Path) -> None:
+    stream = read(folder / "online_retail.csv", "iu", "row_scales")
+    published, ours = chart([stream]).splitlines()
+    assert published.startswith("online retail    best published  │─")
+    assert published.endswith("+0.0050")
+    assert ours.strip().startswith("ours            │ ")
+    line = ours.partition("│")[2]
+    assert line.index("─") > published.partition("│")[2].index("●"), "the interval of ours begins beyond the other lift"
+    far = {"method": "x", "auc": 0.5, "lift": -0.3, "low": -0.31, "high": -0.29, "seconds": 1.0}
+    assert "◀" in chart([stream._replace(published=far)]).splitlines()[0]
