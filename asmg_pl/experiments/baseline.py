@@ -21,8 +21,8 @@ TABLES_APART = ("table_learning_rate", "table_optimizer", "new_rows")
 def with_baseline(methods: Methods, wanted: str | None = None) -> tuple[Methods, str | None]:
     """The methods, and the name of the baseline among them.
 
-    By default that is the first plain incremental update, whose tables are not apart in any way. Where no run is one, the incremental model beside which a
-    generated model was scored becomes a method of its own, and the baseline.
+    By default that is the first plain incremental update, whose tables are not apart in any way. Where no run is one,
+    the incremental model beside which a generated model was scored becomes a method of its own, and the baseline.
 
     Args:
         methods: the runs of each method.

@@ -93,9 +93,17 @@ def test_without_replay_it_is_plain_incremental_update(short_walk: Walk) -> None
     assert repr(plain.results[5]) != repr(some.results[5])
 
 
-def test_a_row_by_row_step_moves_touched_rows_alone(short_walk: Walk) -> None:
-    dense, rowed = short_walk(FeSAIL, holding=0.5), short_walk(FeSAIL, holding=0.5, row_wise=True)
-    assert not torch.equal(weights(dense.recommender), weights(rowed.recommender))
+def test_row_by_row_the_gradient_has_touched_rows_alone(short_walk: Walk) -> None:
+    updater = short_walk(FeSAIL, row_wise=True)
+    assert isinstance(updater, FeSAIL)
+    old = updater.data.log.batch(torch.tensor([100, 101]), 0)
+    updater.recommender.zero_grad()
+    _, moved = updater.moved(old)
+    moved.sum().backward()
+    gradient = updater.recommender.table("item").grad
+    assert gradient is not None
+    assert gradient.is_sparse
+    assert set(gradient.coalesce().indices()[0].tolist()) == set(old.item.tolist())
 
 
 @pytest.mark.parametrize("settings", [{"replay": -0.1}, {"replay": math.nan}, {"holding": -1.0}])
