@@ -65,7 +65,7 @@ def test_ids_are_as_stale_as_their_last_row(watched: Watched) -> None:
 def test_the_loss_is_a_mean_over_new_and_replayed_rows_that_holds_stale_vectors_back(
     short_walk: Walk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    updater = short_walk(FeSAIL, holding=2.0)
+    updater = short_walk(FeSAIL, regularization=2.0)
     assert isinstance(updater, FeSAIL)
     log, losses = updater.data.log, []
     monkeypatch.setattr(updater, "step_optimizer", lambda _, loss: losses.append(loss))
@@ -106,7 +106,7 @@ def test_row_by_row_the_gradient_has_touched_rows_alone(short_walk: Walk) -> Non
     assert set(gradient.coalesce().indices()[0].tolist()) == set(old.item.tolist())
 
 
-@pytest.mark.parametrize("settings", [{"replay": -0.1}, {"replay": math.nan}, {"holding": -1.0}])
+@pytest.mark.parametrize("settings", [{"replay": -0.1}, {"replay": math.nan}, {"regularization": -1.0}])
 def test_bad_settings_are_refused_by_name(settings: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=rf"model\.{next(iter(settings))} must not be negative"):
         FeSAIL(Sizes(5, 5), **settings)
