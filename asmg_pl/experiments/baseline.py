@@ -14,12 +14,15 @@ Methods = Mapping[str, Sequence[Run]]
 #: The method that stands for the incremental model beside which a generated model was scored.
 INCREMENTAL = "incremental model"
 
+#: Options by which tables are treated otherwise than in the plain incremental update.
+TABLES_APART = ("table_learning_rate", "table_optimizer", "new_rows")
+
 
 def with_baseline(methods: Methods, wanted: str | None = None) -> tuple[Methods, str | None]:
     """The methods, and the name of the baseline among them.
 
-    By default that is the first plain incremental update. Where no run is one, the incremental model beside which a
-    generated model was scored becomes a method of its own, and the baseline.
+    By default that is the first plain incremental update, whose tables are not apart in any way. Where no run is one,
+    the incremental model beside which a generated model was scored becomes a method of its own, and the baseline.
 
     Args:
         methods: the runs of each method.
@@ -33,7 +36,7 @@ def with_baseline(methods: Methods, wanted: str | None = None) -> tuple[Methods,
     """
     if wanted is not None and wanted not in methods:
         raise ConfigError(f"the baseline {wanted!r} is not among the methods: choose from {', '.join(methods)}")
-    plain = [name for name, runs in methods.items() if _updater(runs[0]) == "IncrementalUpdate"]
+    plain = [name for name, runs in methods.items() if _is_plain(runs[0])]
     if wanted or plain:
         return methods, wanted or plain[0]
     for runs in methods.values():
@@ -42,9 +45,12 @@ def with_baseline(methods: Methods, wanted: str | None = None) -> tuple[Methods,
     return methods, None
 
 
-def _updater(run: Run) -> str:
-    """The name of the updater's class."""
-    return str(section(run.config, "model").get("class_path", "")).rpartition(".")[2]
+def _is_plain(run: Run) -> bool:
+    """Whether a run is the plain incremental update, in which tables start and move as other parameters do."""
+    model = section(run.config, "model")
+    updater = str(model.get("class_path", "")).rpartition(".")[2]
+    apart = [section(model, "init_args").get(option) for option in TABLES_APART]
+    return updater == "IncrementalUpdate" and all(value is None for value in apart)
 
 
 def _incremental(run: Run) -> Run:

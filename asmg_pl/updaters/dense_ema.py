@@ -39,7 +39,7 @@ class DenseEMA(Updater):
         ['incremental', 'serving']
     """
 
-    def __init__(self, sizes: Sizes, decay: float = 0.99, **base: Any) -> None:
+    def __init__(self, sizes: Sizes, decay: float = 0.9, **base: Any) -> None:
         """Build the base model and the model that serves.
 
         Args:

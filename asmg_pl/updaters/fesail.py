@@ -34,8 +34,8 @@ class FeSAIL(Updater):
     The staleness s of a user or an item is the number of periods since its last row: 0 if D_t has one. A stale id is
     worth 1/s. The replayed rows are the greedy maximum weighted coverage of the stale ids of D_{t-1} and of the rows
     that were replayed with it; before the first update, of all pre-training rows. The loss is the mean cross-entropy
-    over new and replayed rows, plus ``holding`` times the mean over replayed rows of s · Σ over tables of the mean
-    square distance of their vectors from those of Θ_{t-1}; s is that of the row's staler id. Source: Wang et al.,
+    over new and replayed rows, plus ``regularization`` times the mean over replayed rows of s · Σ over tables of the
+    mean square distance of their vectors from those of Θ_{t-1}; s is that of the row's staler id. Source: Wang et al.,
     "Feature Staleness Aware Incremental Learning for CTR Prediction", IJCAI 2023.
 
     Two things differ from the paper. A stale id is covered once, also where the buffer has room for more. The distance
@@ -52,21 +52,21 @@ class FeSAIL(Updater):
         ['score', 'update']
     """
 
-    def __init__(self, sizes: Sizes, replay: float = 1.0, holding: float = 1.0, **base: Any) -> None:
+    def __init__(self, sizes: Sizes, replay: float = 1.0, regularization: float = 1.0, **base: Any) -> None:
         """Build the base model and the model before it.
 
         Args:
             sizes: numbers of users, items and categories; the command line takes them from the data.
             replay: the most rows that are replayed for each new row; 0 is plain incremental update.
-            holding: how much the distance from the last model weighs against the cross-entropy.
+            regularization: how much the distance from the last model weighs against the cross-entropy.
             base: arguments of :class:`~asmg_pl.updaters.base.Updater`.
         """
         super().__init__(sizes, **base)
-        for name, value in (("replay", replay), ("holding", holding)):
+        for name, value in (("replay", replay), ("regularization", regularization)):
             if not value >= 0:
                 raise ConfigError(f"model.{name} must not be negative, got {value}")
         self.replay = replay
-        self.holding = holding
+        self.regularization = regularization
         self.before = copy.deepcopy(self.recommender).requires_grad_(False)
         self.replayed = torch.zeros(0, dtype=torch.int64)
         self.last_seen = {kind: torch.zeros(0, dtype=torch.int32) for kind in KINDS}
@@ -130,7 +130,7 @@ class FeSAIL(Updater):
         logits, moved = self.moved(old)
         losses = self.cross_entropy(new) * new.total + cross_entropy(logits, old.label, old) * old.total
         stale = torch.maximum(*(self._staleness[kind][getattr(old, kind)] for kind in KINDS))
-        self.step_optimizer(0, losses / (new.total + old.total) + self.holding * row_mean(stale * moved, old))
+        self.step_optimizer(0, losses / (new.total + old.total) + self.regularization * row_mean(stale * moved, old))
 
     def moved(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """Logits [B], and how far the vectors of each row are from those of Θ_{t-1}, float [B].

@@ -122,7 +122,7 @@ class MeanOfCategories(NewRows):
         mean = mean_of_known(recommender, name, begin)
         if mean is None or categories is None or not name.startswith("item"):
             return None if mean is None else mean.expand(end - begin, -1)
-        table = recommender.table(name)
+        table = recommender.table(name).detach()
         places = torch.arange(end, device=table.device)
         items = recommender.ids_at(name, places)
         of_item = categories.to(table.device)[items.clamp(max=len(categories) - 1)]  # [end, C]
@@ -140,7 +140,7 @@ class MeanOfCategories(NewRows):
 
 def mean_of_known(recommender: Recommender, name: str, known: int) -> Tensor | None:
     """The mean of the first ``known`` rows at hand of a table, over all processes that hold some, float [D]."""
-    table = recommender.table(name)
+    table = recommender.table(name).detach()
     total = over_owners(recommender, name, torch.cat([table[:known].sum(0), table.new_tensor([float(known)])]))
     return total[:-1] / total[-1] if total[-1] else None
 

@@ -43,7 +43,7 @@ class SFTL(Updater):
         ['score', 'update']
     """
 
-    def __init__(self, sizes: Sizes, ranking: float = 0.1, decay: float = 0.99, **base: Any) -> None:
+    def __init__(self, sizes: Sizes, ranking: float = 0.03, decay: float = 0.99, **base: Any) -> None:
         """Build the base model and both teachers.
 
         Args:

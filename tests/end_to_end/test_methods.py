@@ -46,6 +46,8 @@ def test_a_method_walks_and_resumes(fit: Asmg, tmp_path: Path, method: Path) -> 
         ("ader", ["update", "herd", "score"]),
         ("spmf", ["update", "rank", "score"]),
         ("ewc", ["weigh", "update", "score"]),
+        ("sriu", ["update", "weigh", "score"]),
+        ("fesail", ["update", "score"]),
         ("sml", ["update", "transfer", "score"]),
         ("retrain", ["update", "score"]),
     ],

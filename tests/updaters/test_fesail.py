@@ -62,11 +62,13 @@ def test_ids_are_as_stale_as_their_last_row(watched: Watched) -> None:
                 assert last == int(rows.max()) // PERIOD + 1
 
 
-def test_the_loss_is_a_mean_over_new_and_replayed_rows_that_holds_stale_vectors_back(short_walk: Walk) -> None:
-    updater = short_walk(FeSAIL, holding=2.0)
+def test_the_loss_is_a_mean_over_new_and_replayed_rows_that_holds_stale_vectors_back(
+    short_walk: Walk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    updater = short_walk(FeSAIL, regularization=2.0)
     assert isinstance(updater, FeSAIL)
     log, losses = updater.data.log, []
-    updater.step_optimizer = lambda _, loss: losses.append(loss)  # type: ignore[method-assign]
+    monkeypatch.setattr(updater, "step_optimizer", lambda _, loss: losses.append(loss))
     new, old = log.batch(torch.arange(400, 410), 5), log.batch(torch.arange(100, 106), 5)
     staleness = {"user": torch.arange(15.0) / 10, "item": torch.arange(20.0).flip(0) / 10}
     updater._staleness = staleness
@@ -81,7 +83,7 @@ def test_the_loss_is_a_mean_over_new_and_replayed_rows_that_holds_stale_vectors_
             squares = (model.table(name)[of_row] - before.table(name)[of_row]).square().sum(1)
             held += stale * squares.mean().item() / 6
     assert held > 0
-    assert losses[0].item() == pytest.approx(sum(both).item() / 16 + 2.0 * held, rel=1e-4)
+    assert losses[0].item() == pytest.approx(torch.stack(both).sum().item() / 16 + 2.0 * held, rel=1e-4)
 
 
 def test_without_replay_it_is_plain_incremental_update(short_walk: Walk) -> None:
@@ -91,12 +93,20 @@ def test_without_replay_it_is_plain_incremental_update(short_walk: Walk) -> None
     assert repr(plain.results[5]) != repr(some.results[5])
 
 
-def test_a_row_by_row_step_moves_touched_rows_alone(short_walk: Walk) -> None:
-    dense, rowed = short_walk(FeSAIL, holding=0.5), short_walk(FeSAIL, holding=0.5, row_wise=True)
-    assert not torch.equal(weights(dense.recommender), weights(rowed.recommender))
+def test_row_by_row_the_gradient_has_touched_rows_alone(short_walk: Walk) -> None:
+    updater = short_walk(FeSAIL, row_wise=True)
+    assert isinstance(updater, FeSAIL)
+    old = updater.data.log.batch(torch.tensor([100, 101]), 0)
+    updater.recommender.zero_grad()
+    _, moved = updater.moved(old)
+    moved.sum().backward()
+    gradient = updater.recommender.table("item").grad
+    assert gradient is not None
+    assert gradient.is_sparse
+    assert set(gradient.coalesce().indices()[0].tolist()) == set(old.item.tolist())
 
 
-@pytest.mark.parametrize("settings", [{"replay": -0.1}, {"replay": math.nan}, {"holding": -1.0}])
+@pytest.mark.parametrize("settings", [{"replay": -0.1}, {"replay": math.nan}, {"regularization": -1.0}])
 def test_bad_settings_are_refused_by_name(settings: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=rf"model\.{next(iter(settings))} must not be negative"):
         FeSAIL(Sizes(5, 5), **settings)

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from asmg_pl.data import Batch
 from asmg_pl.data.batch import RankShare
-from asmg_pl.updaters.losses import cross_entropy
+from asmg_pl.updaters.losses import cross_entropy, row_mean, signs
 
 LOGITS = torch.tensor([2.0, -1.0, 0.5, 0.0, 3.0])
 LABELS = torch.tensor([1.0, 0.0, 0.0, 1.0, 1.0])
@@ -34,6 +34,18 @@ def test_the_mean_over_uneven_shares_is_that_of_the_whole(shares: int) -> None:
     losses.mean().backward()
     torch.testing.assert_close(losses.mean(), F.binary_cross_entropy_with_logits(LOGITS, LABELS))
     torch.testing.assert_close(logits.grad, expected)
+
+
+@pytest.mark.parametrize("shares", [2, 3, 8])
+def test_so_is_the_mean_of_any_number_of_a_row(shares: int) -> None:
+    share = RankShare(len(LABELS), shares)
+    parts = [row_mean(part, batch(part, share)) for part in LOGITS.tensor_split(shares)]
+    torch.testing.assert_close(torch.stack(parts).mean(), LOGITS.mean())
+    assert row_mean(LOGITS, batch(LABELS)) == LOGITS.mean()
+
+
+def test_a_logit_should_go_up_on_positive_rows_and_down_on_negative_ones() -> None:
+    assert signs(LABELS).tolist() == [1, -1, -1, 1, 1]
 
 
 def test_a_share_without_rows_has_loss_and_gradient_0() -> None:

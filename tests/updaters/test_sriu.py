@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -51,7 +50,7 @@ def test_rows_count_by_their_place_among_those_of_their_user_and_label(short_wal
     expected = rows["raised"] / rows.select(pl.col("raised").mean().over("period", "user")).to_series()
     torch.testing.assert_close(rows["weight"].to_torch(), expected.to_torch().float(), rtol=1e-4, atol=1e-4)
     assert rows.group_by("period", "user").agg(pl.col("weight").mean())["weight"].to_numpy() == pytest.approx(1)
-    assert rows["weight"].max() > 1.2
+    assert (rows["weight"] > 1.2).any()
 
 
 def test_a_user_with_one_row_of_a_label_has_nothing_to_compare() -> None:
@@ -77,7 +76,7 @@ def test_without_scores_it_is_plain_incremental_update(short_walk: Walk) -> None
     assert repr(plain.results[5]) != repr(some.results[5])
 
 
-def test_statistics_last_as_long_as_the_update(short_walk: Walk, tmp_path: Path) -> None:
+def test_statistics_last_as_long_as_the_update(short_walk: Walk) -> None:
     updater = short_walk(SRIU, passes=2)
     assert isinstance(updater, SRIU)
     assert updater.statistics == {}

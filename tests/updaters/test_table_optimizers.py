@@ -45,7 +45,7 @@ def test_tables_take_the_steps_of_torch_and_dense_parameters_those_of_adam(spars
 
 
 def test_a_row_that_is_never_touched_stays() -> None:
-    table, state = torch.ones(3, 2), {}
+    table, state = torch.ones(3, 2), dict[str, torch.Tensor]()
     gradient = torch.tensor([[1.0, 2.0], [0.0, 0.0], [3.0, 0.0]])
     Adagrad().move(table, gradient, state, rate=0.1)
     assert table[1].tolist() == [1, 1]
