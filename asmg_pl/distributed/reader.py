@@ -25,7 +25,7 @@ _HARMLESS = {
     },
     "torch.distributed.checkpoint.filesystem": {"_StorageInfo"},
     "torch.serialization": {"_get_layout"},
-    "torch": {"Size", "float32", "float64", "float16", "bfloat16"},
+    "torch": {"Size", "float32", "float64", "float16", "bfloat16", "int32"},
     "pathlib": {"PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"},
 }
 

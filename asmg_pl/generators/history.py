@@ -141,13 +141,13 @@ class ParameterHistory(nn.Module):
             kept, their counts of updates, float [k, n, 3].
         """
         snapshots = self.tables.get_buffer(name)
-        slots = torch.tensor(self._slots(), device=ids.device)
         # One lookup in all snapshots, stacked: row i of slot s stands at s N + i.
-        window = F.embedding(slots[:, None] * snapshots.shape[1] + ids, snapshots.flatten(0, 1))
+        places = torch.tensor(self._slots(), device=ids.device)[:, None] * snapshots.shape[1] + ids
+        window = F.embedding(places, snapshots.flatten(0, 1))
         hidden = self.hidden.get_buffer(name)
         state = F.embedding(ids, hidden.flatten(1)).float()  # a row in one piece is copied much faster
         state = state.view(len(ids), *hidden.shape[1:])
-        return (window, state, self.counts.rows(name, slots, ids)) if self.counts else (window, state)
+        return (window, state, self.counts.rows(name, places)) if self.counts else (window, state)
 
     def keep_state(self, name: str, ids: Tensor, states: Tensor) -> None:
         """Set the state of a table's rows, float [n, D, H]."""

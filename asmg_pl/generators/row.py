@@ -55,7 +55,8 @@ class RowGenerator(Generator):
     """Layers turn a row's values, moves and counts of updates into signed coefficients of its columns.
 
     Each table has layers of its own, which all its rows share. Dense coordinates have a coefficient each, as in
-    :class:`~asmg_pl.generators.TrendGenerator`. Until the generator is trained, it serves the incremental model.
+    :class:`~asmg_pl.generators.TrendGenerator`. Until the generator is trained, it serves the incremental model. Keep
+    its state in float32: bfloat16 would round the values whose differences are the moves.
 
     Examples:
         >>> generator = RowGenerator(ParameterShapes(tables={"item": 8}, dense={"bias": 1}), layers=[16])

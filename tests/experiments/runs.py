@@ -34,7 +34,7 @@ def write_run(
             with one seed.
         lift: how far the method's AUC lies above that.
         seed: of the walk.
-        settings: of the model; ``share`` and ``openness`` say which quantities ``learned.csv`` has.
+        settings: of the model; ``share``, ``openness`` and ``coefficient`` say which quantities ``learned.csv`` has.
     """
     folder.mkdir(parents=True)
     stream, draw = np.random.default_rng(0), np.random.default_rng(seed)
@@ -68,7 +68,7 @@ def write_run(
         "peak_mib": 420.0 + 30 * len(phases) + np.linspace(0, 40, len(places)).round(1),
     }
     pl.DataFrame(timings).write_csv(folder / "timings.csv")
-    kinds = [kind for kind in ("share", "openness") if settings.pop(kind, False)]
+    kinds = [kind for kind in ("share", "openness", "coefficient") if settings.pop(kind, False)]
     model = {"class_path": f"asmg_pl.updaters.{updater}", "init_args": {"learning_rate": 1e-3, "passes": 1} | settings}
     data = {"batch_size": 256, "source": SOURCE, "root": "streams/clicks"}
     config = {"seed_everything": seed, "model": model, "data": data}
@@ -86,6 +86,8 @@ def _learned(kinds: list[str], draw: np.random.Generator) -> pl.DataFrame:
             found = {"moved": 0.1 + 0.05 * place + 0.01 * (period - 13) + draw.normal(0, 0.01)}
             if "openness" in kinds:
                 found["openness"] = 0.5 + 0.01 * (period - 13) * (place - 1.5) + draw.normal(0, 0.004)
+            if "coefficient" in kinds:
+                found |= {"coefficient_value": 0.1, "coefficient_move": 0.5 - place, "coefficient_earlier_move": 0.0}
             if "share" in kinds:
                 lead = 0.02 * (period - 13)
                 found |= {"share_1": (1 - lead) / 3, "share_2": 1 / 3, "share_3": (1 + lead) / 3}

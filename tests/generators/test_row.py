@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,7 @@ from asmg_pl.testing import check_generator
 SHAPES = ParameterShapes({"item": 3, "bias": 1}, {"a": 2}, window=3)
 
 
-def drawn(**options: bool) -> RowGenerator:
+def drawn(**options: Any) -> RowGenerator:
     torch.manual_seed(0)
     generator = RowGenerator(SHAPES, **options)
     for parameter in generator.parameters():
@@ -25,7 +26,7 @@ def drawn(**options: bool) -> RowGenerator:
 @pytest.mark.parametrize(
     "options", [{}, {"layers": [4, 5]}, {"carries_values": False}, {"counts_updates": False}], ids=str
 )
-def test_it_keeps_the_rules_of_a_generator(options: dict[str, bool]) -> None:
+def test_it_keeps_the_rules_of_a_generator(options: dict[str, Any]) -> None:
     check_generator(partial(RowGenerator, **options))
 
 

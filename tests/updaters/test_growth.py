@@ -71,6 +71,8 @@ def somewhere(updater: Updater) -> dict[str, Any]:
     for tensor in updater.state_dict().values():
         if isinstance(tensor, Tensor) and tensor.is_floating_point():
             tensor.normal_()
+        elif isinstance(tensor, Tensor) and tensor.dtype == torch.int32:
+            tensor.random_(9)  # counts of updates
     optimizers = updater.configure_optimizers()
     for optimizer in optimizers:
         for parameter in (parameter for group in optimizer.param_groups for parameter in group["params"]):
@@ -126,7 +128,7 @@ def test_old_rows_stay_and_new_ones_are_fresh_wherever_they_stand(updater: str, 
             continue
         table = next(part for part in reversed(name.split(".")) if part in new.recommender.tables)
         grown.add(table)
-        zero = name.startswith(("history.hidden.", "importance."))
+        zero = name.startswith(("history.hidden.", "history.counts.", "importance."))
         # A copy of the recommender, at every position of the window too, gets the very rows that the recommender gets.
         check_grown(name, saved, after[name], torch.zeros(()) if zero else fresh[f"tables.{table}.weight"])
     fixed = {"context_0"} | ({"user"} if recommender == "hashed users" else set())

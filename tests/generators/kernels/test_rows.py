@@ -23,7 +23,7 @@ def results(generator: RowGenerator, cotangent: Tensor, *given: Tensor) -> list[
     return [rows.detach(), *(p.grad.clone() for p in generator.parameters() if p.grad is not None)]
 
 
-def drawn(width: int, steps: int, rows: int, layers: Sequence[int], carries: bool, counts: bool) -> list[Tensor]:
+def drawn(width: int, steps: int, rows: int, carries: bool, counts: bool) -> list[Tensor]:
     """Cotangent, window, state and counts; some rows have no state yet, and some have not moved."""
     torch.manual_seed(rows)
     window, hidden = torch.randn(steps, rows, width), torch.randn(rows, width, 2 * carries)
@@ -50,7 +50,7 @@ def test_it_gives_the_numbers_of_the_plain_operations(
     generator = RowGenerator(ParameterShapes({"item": width}, {}, steps), layers, carries, counts)
     for parameter in generator.parameters():
         nn.init.normal_(parameter, std=0.3)
-    given = drawn(width, steps, rows, layers, carries, counts)
+    given = drawn(width, steps, rows, carries, counts)
     plain = results(generator, *given)
     generator.fuse(CPU)
     assert generator.computed_by == "C++"
@@ -64,7 +64,7 @@ def test_any_number_of_threads_agrees() -> None:
     for parameter in generator.parameters():
         nn.init.normal_(parameter)
     generator.fuse(CPU)
-    given, found = drawn(2, 2, rows, [4], True, True), []
+    given, found = drawn(2, 2, rows, True, True), []
     for count in (1, 4):
         torch.set_num_threads(count)
         found.append(results(generator, *given))
