@@ -32,7 +32,7 @@ from asmg_pl.updaters.phase import Phase, nothing
 from asmg_pl.updaters.pretraining import Pretraining
 from asmg_pl.updaters.race import Race
 from asmg_pl.updaters.scoring import Scoring, diverged
-from asmg_pl.updaters.self_tuning import DEFAULT_RATE, FIXED, SelfTuning
+from asmg_pl.updaters.self_tuning import FIXED, SelfTuning
 from asmg_pl.updaters.sharing import share_out
 from asmg_pl.updaters.stepping import Stepping
 from asmg_pl.updaters.walker import Walker
@@ -58,6 +58,7 @@ class Updater(Walker):
         pretraining: the epochs of pre-training, see :mod:`asmg_pl.updaters.pretraining`.
         race: the settings of the base model that race, see :mod:`asmg_pl.updaters.race`.
         stepping: takes the optimisers' steps, see :mod:`asmg_pl.updaters.stepping`.
+        learns: whether the method updates the base model after pre-training.
         needs_whole_tables: why the method does not work with tables of which a rank holds some rows only.
 
     Examples:
@@ -74,6 +75,7 @@ class Updater(Walker):
         ['score', 'update', 'update']
     """
 
+    learns: bool = True
     needs_whole_tables: str | None = None
 
     def __init__(
@@ -105,7 +107,8 @@ class Updater(Walker):
             pretrain_periods: the first periods, which pre-train the base model together.
             pretrain_epochs: epochs of pre-training. The epoch with the best AUC on the next period is kept, or with the
                 best LogLoss, if the next period has rows of one class only.
-            pretrain_learning_rate: of the base model's Adam in pre-training; by default ``learning_rate``, or 1e-3.
+            pretrain_learning_rate: of the base model's Adam in pre-training; by default ``learning_rate``, or the first
+                of the rates that race.
             test_from: the first period whose score counts as a test; earlier ones warm the method up.
             pretrained_model: a checkpoint made just after pre-training on the same periods, by whatever method. Its
                 base model, with its moments, is where this walk begins, so that many walks share one pre-training.
@@ -113,7 +116,7 @@ class Updater(Walker):
                 that does not grow with the tables. By default the others move too, by their moments, as in the paper.
             gradient_clip: the largest norm of a step's gradient, over all parameters that the step moves. A longer
                 gradient is shortened to it. By default there is no limit.
-            batch_size: rows of a mini-batch in the base model's updates; by default ``data.batch_size``, or what
+            batch_size: rows of a mini-batch that trains the base model; by default ``data.batch_size``, or what
                 ``self_tuning`` finds.
             self_tuning: finds learning rate, batch size and passes along the stream, as far as they are not given. By
                 default nothing does.
@@ -127,10 +130,11 @@ class Updater(Walker):
         check_positive(gradient_clip=gradient_clip)
         if gradient_clip is not None and row_wise:
             raise ConfigError("model.gradient_clip does not work with model.row_wise: leave one of them out")
-        self.race = Race((self_tuning or FIXED).settings(learning_rate, batch_size, passes), self_tuning)
+        tuning = self_tuning if self_tuning and self.learns else FIXED
+        self.race = Race(tuning.settings(learning_rate, batch_size, passes), tuning)
         self.learning_rate, self.batch_size, self.passes = self.race.settings[0]
         self.pretrain_periods = pretrain_periods
-        self.pretrain_learning_rate = pretrain_learning_rate or learning_rate or DEFAULT_RATE
+        self.pretrain_learning_rate = pretrain_learning_rate or self.learning_rate
         self.test_from = test_from
         known = known_sizes(sizes, pretrain_periods)
         sizes = sizes._replace(categories=sizes.categories if known.categories else 0, past=None)
@@ -185,7 +189,7 @@ class Updater(Walker):
         if period < self.pretrain_periods or period == 0:
             return []
         select = partial(self._scoring.score, period + 1, {"serving": self.recommender})
-        return self.pretraining.phases(self.pretrain, select, self._end_epoch)
+        return self.pretraining.phases(self.pretrain, select, self._end_epoch, self.batch_size)
 
     def scoring(self, period: int, end: Callable[[], None] = nothing) -> Phase:
         """The first phase of a period: its rows are scored before anything is trained; ``end`` is called after it.

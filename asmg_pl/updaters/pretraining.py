@@ -58,7 +58,11 @@ class Pretraining:
         self._recommender = recommender
 
     def phases(
-        self, train: Callable[[Batch], None], score: Callable[[Batch], None], end_epoch: Callable[[int], None]
+        self,
+        train: Callable[[Batch], None],
+        score: Callable[[Batch], None],
+        end_epoch: Callable[[int], None],
+        batch_size: int | None = None,
     ) -> list[Phase]:
         """Two phases for each epoch; they belong to the last period that they train on.
 
@@ -66,6 +70,7 @@ class Pretraining:
             train: takes a step on a mini-batch.
             score: scores a mini-batch of the next period.
             end_epoch: called with each epoch's number, from 0, once it is scored.
+            batch_size: rows of a mini-batch; by default ``data.batch_size``.
         """
         if self.given:
             return []
@@ -73,7 +78,7 @@ class Pretraining:
         phases = []
         for epoch in range(self.epochs):
             scored = Reading("select", last, (last + 1,), epoch, training=False)
-            phases.append(Phase(Reading("pretrain", last, read, epoch), train))
+            phases.append(Phase(Reading("pretrain", last, read, epoch, batch_size=batch_size), train))
             phases.append(Phase(scored, score, partial(end_epoch, epoch)))
         return phases
 

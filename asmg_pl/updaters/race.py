@@ -45,15 +45,15 @@ class Race:
         waiting: the states of the others that take turns.
     """
 
-    def __init__(self, settings: Sequence[Setting], rules: SelfTuning | None) -> None:
+    def __init__(self, settings: Sequence[Setting], rules: SelfTuning) -> None:
         """Let all settings stand at the start.
 
         Args:
             settings: all that race.
-            rules: of the race; ``None`` for a single setting.
+            rules: of the race.
         """
         self.settings = list(settings)
-        self.rules = rules or SelfTuning()
+        self.rules = rules
         self.turns: dict[int, list[int]] = {}
         self.losses: dict[int, dict[int, float]] = {}
         self.work: dict[int, dict[int, int]] = {}

@@ -58,7 +58,7 @@ class SelfTuning:
 
     def __init__(
         self,
-        learning_rates: Sequence[float] = (1e-3, 3e-3, 1e-2),
+        learning_rates: Sequence[float] = (3e-3, 1e-3, 1e-2),
         batch_sizes: Sequence[int] = (256, 64),
         passes: Sequence[int] = (1,),
         decay: float = 0.9,
@@ -71,9 +71,10 @@ class SelfTuning:
         """Choose the settings and the rules.
 
         Args:
-            learning_rates: the rates that race, of which the first leads at the beginning; none leaves the rate alone.
-            batch_sizes: the same for the rows of a mini-batch in updates; none leaves them alone.
-            passes: the same for the passes over a new period; none leaves them alone.
+            learning_rates: the rates that race; the first of them pre-trains, and leads at the beginning. An empty list
+                leaves the rate alone.
+            batch_sizes: the rows of a mini-batch that race, likewise.
+            passes: the passes over a new period that race, likewise.
             decay: what remains of a period's weight in the comparison after each further period, from 0.8 to 1: at
                 0.8, the last five periods have two thirds of the weight.
             margin: by how many standard errors of the mean difference another setting must be better to lead.
