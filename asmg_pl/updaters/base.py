@@ -26,8 +26,7 @@ from asmg_pl.updaters.finite import stop_if, trained, unsound
 from asmg_pl.updaters.initial import Draw, known_sizes, table_rows
 from asmg_pl.updaters.loading import fit_to_stream
 from asmg_pl.updaters.losses import cross_entropy
-from asmg_pl.updaters.memory import bytes_by_component, require
-from asmg_pl.updaters.optim import Adam, RowAdam
+from asmg_pl.updaters.optim import Adam, RowAdam, set_rate
 from asmg_pl.updaters.phase import Phase, nothing
 from asmg_pl.updaters.pretraining import Pretraining
 from asmg_pl.updaters.race import Race
@@ -283,13 +282,8 @@ class Updater(Walker):
         self._begin_updates()
 
     def _begin_updates(self) -> None:
-        self.set_learning_rate(self.learning_rate)
+        set_rate(self.trainer.optimizers[0], self.learning_rate)
         self.pretrained()
-
-    def set_learning_rate(self, rate: float) -> None:
-        """Set the rate of the base model's optimiser."""
-        for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = rate
 
     def _stop_if_diverged(self, result: PeriodResult) -> None:
         assert self.phase is not None
@@ -333,16 +327,6 @@ class Updater(Walker):
         """
         clips = self.stepping.gradient_clip is not None
         share_out(self, self.recommender, self.trainer.strategy, self.needs_whole_tables, clips)
-
-    def on_fit_start(self) -> None:
-        """Check that there is room for the copies that race.
-
-        Raises:
-            ConfigError: if they do not fit into the device's memory.
-        """
-        super().on_fit_start()
-        if waiting := self.race.most_waiting:
-            require(bytes_by_component(self, waiting), self.device)
 
     def on_validation_epoch_end(self) -> None:
         """Collect the results of the evaluated periods; log their means, over the prequential periods alone."""

@@ -51,6 +51,12 @@ class RowAdam(Adam):
         self.register_step_post_hook(_move_rows)
 
 
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Set the learning rate of all parameters that an optimiser moves."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
 def _set_rows_aside(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
     """Before the step over dense gradients, which leaves out parameters without one."""
     assert isinstance(optimizer, RowAdam)

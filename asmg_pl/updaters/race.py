@@ -21,6 +21,7 @@ from asmg_pl.checkpoints.values import Flaw
 from asmg_pl.errors import DivergedError
 from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.updaters.evidence import leader, losers
+from asmg_pl.updaters.optim import set_rate
 from asmg_pl.updaters.phase import Phase, nothing
 from asmg_pl.updaters.saved_state import SavedState, put_back, taken
 from asmg_pl.updaters.self_tuning import SelfTuning, Setting, neighbours
@@ -153,7 +154,7 @@ class Race:
             put_back(updater, self.waiting.pop(number))
             self.live = number
         self._apply(updater, number)
-        updater.set_learning_rate(updater.learning_rate)
+        set_rate(updater.trainer.optimizers[0], updater.learning_rate)
 
     def _apply(self, updater: Updater, number: int) -> None:
         updater.learning_rate, updater.batch_size, updater.passes = self.settings[number]

@@ -177,3 +177,10 @@ def test_neighbours_differ_by_one_step_of_one_value() -> None:
 def test_rules_that_cannot_work_are_refused(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         SelfTuning(**given)
+
+
+def test_copies_that_do_not_fit_into_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asmg_pl.updaters.memory.memory_of", lambda device: 60_000)
+    short_walk(partial(IncrementalUpdate, **SHORT, test_from=4), 4)
+    with pytest.raises(ConfigError, match=r"copies that race .* or fewer settings that race"):
+        short_walk(racing(IncrementalUpdate), 4)
