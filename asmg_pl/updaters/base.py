@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -34,15 +33,15 @@ from asmg_pl.updaters.scoring import Scoring, diverged
 from asmg_pl.updaters.self_tuning import FIXED, SelfTuning
 from asmg_pl.updaters.sharing import share_out
 from asmg_pl.updaters.stepping import Stepping
-from asmg_pl.updaters.walker import Walker
+from asmg_pl.updaters.tunable import Tunable
 
 log = logging.getLogger(__name__)
 
 
-class Updater(Walker):
+class Updater(Tunable):
     """Pre-trains a recommender on the first periods, then says what happens when a period arrives.
 
-    A subclass defines :meth:`phases`, the passes that follow the arrival of period ``t``, the first of them
+    A subclass defines ``phases``, the passes that follow the arrival of period ``t``, the first of them
     ``self.scoring(t)``. Each further :class:`~asmg_pl.updaters.phase.Phase` names the rows that it reads and the method
     that it calls with each mini-batch. If the model that serves is not ``self.recommender`` itself, the subclass
     overrides :meth:`scored_models` too. Parameters and buffers are saved and resumed; other state goes into
@@ -142,7 +141,7 @@ class Updater(Walker):
         self.recommender.row_wise = row_wise
         self.pretraining = Pretraining(self.recommender, pretrain_periods, pretrain_epochs, pretrained_model)
         self.stepping = Stepping(self.recommender, gradient_clip)
-        self.results: dict[int, PeriodResult] = {}
+        self.results = {}
         self.evaluation: dict[int, PeriodResult] = {}
         self.learned: dict[int, Learned] = {}
         self._appeared = Appeared(self.recommender, recommender, sizes)
@@ -151,17 +150,9 @@ class Updater(Walker):
 
     # ---- what a subclass defines
 
-    @abstractmethod
-    def phases(self, period: int) -> list[Phase]:
-        """The passes that follow the arrival of a period after pre-training, in order."""
-
     def scored_models(self) -> Mapping[str, Recommender]:
         """The models scored on each new period; ``"serving"`` is the one that answers requests."""
         return {"serving": self.recommender}
-
-    def settled_from(self) -> int:
-        """The first period that is scored with all that will serve, from which on settings can be compared."""
-        return self.pretrain_periods + 2
 
     def pretrained(self) -> None:
         """Called once, when Θ_0 is ready."""

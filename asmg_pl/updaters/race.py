@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from asmg_pl.checkpoints.values import Flaw
 from asmg_pl.errors import DivergedError
@@ -25,9 +25,7 @@ from asmg_pl.updaters.optim import set_rate
 from asmg_pl.updaters.phase import Phase, nothing
 from asmg_pl.updaters.saved_state import SavedState, put_back, taken
 from asmg_pl.updaters.self_tuning import SelfTuning, Setting, neighbours
-
-if TYPE_CHECKING:
-    from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.tunable import Tunable
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +78,7 @@ class Race:
         """Whether several settings take turns in a period after pre-training."""
         return len(self.turns.get(period, ())) > 1
 
-    def plan(self, updater: Updater, period: int) -> list[Phase]:
+    def plan(self, updater: Tunable, period: int) -> list[Phase]:
         """All phases of a period, turn by turn."""
         order = self.order(period)
         if len(order) == 1:
@@ -88,28 +86,28 @@ class Race:
         phases = [phase for turn, number in enumerate(order) for phase in self._turn(updater, period, turn, number)]
         return [replace(phases[0], begin=partial(self._begin, updater, order, phases[0].begin)), *phases[1:]]
 
-    def phases_with(self, updater: Updater, number: int, period: int) -> list[Phase]:
+    def phases_with(self, updater: Tunable, number: int, period: int) -> list[Phase]:
         """The phases of a period under a setting."""
         self._apply(updater, number)
         phases = updater.phases(period)
         self._apply(updater, self.live)
         return phases
 
-    def _turn(self, updater: Updater, period: int, turn: int, number: int) -> list[Phase]:
+    def _turn(self, updater: Tunable, period: int, turn: int, number: int) -> list[Phase]:
         """The phases of a setting's turn. One that has diverged reads its rows, and does nothing."""
         phases = self.phases_with(updater, number, period)
         if number in self.fallen:
             phases = [replace(phase, on_batch=_skip, begin=nothing, end=nothing) for phase in phases]
         return [replace(phase, reading=replace(phase.reading, turn=turn)) for phase in phases]
 
-    def _begin(self, updater: Updater, order: Sequence[int], begin: Callable[[], None]) -> None:
+    def _begin(self, updater: Tunable, order: Sequence[int], begin: Callable[[], None]) -> None:
         """At the start of a race, all begin with the state that the leader has."""
         if not self.waiting:
             start = taken(updater)
             self.waiting = {number: start for number in order if number != self.live}
         begin()
 
-    def note(self, updater: Updater, result: PeriodResult) -> None:
+    def note(self, updater: Tunable, result: PeriodResult) -> None:
         """Note what the setting at hand would have served; of the leader, it is the official result."""
         order = self.order(result.period)
         if order[0] == self.live:
@@ -122,7 +120,7 @@ class Race:
         return now == period and len(self.order(period)) > 1
 
     @contextmanager
-    def turn(self, updater: Updater, phase: Phase) -> Iterator[None]:
+    def turn(self, updater: Tunable, phase: Phase) -> Iterator[None]:
         """A context in which a phase ends; afterwards the next setting has its turn, if this one's is over.
 
         A setting that diverges leaves the race, as long as there is another one.
@@ -146,7 +144,7 @@ class Race:
         elif following[0].reading.turn != phase.reading.turn:
             self._go_to(updater, order[phase.reading.turn + 1])
 
-    def _go_to(self, updater: Updater, number: int, keep: bool = True) -> None:
+    def _go_to(self, updater: Tunable, number: int, keep: bool = True) -> None:
         """Give another setting its turn; the state at hand is put aside, if it is to be kept."""
         if number != self.live:
             if keep and self.live not in self.fallen:
@@ -156,12 +154,12 @@ class Race:
         self._apply(updater, number)
         set_rate(updater.trainer.optimizers[0], updater.learning_rate)
 
-    def _apply(self, updater: Updater, number: int) -> None:
+    def _apply(self, updater: Tunable, number: int) -> None:
         updater.learning_rate, updater.batch_size, updater.passes = self.settings[number]
 
     # ---- who takes turns next
 
-    def _close(self, updater: Updater, period: int) -> None:
+    def _close(self, updater: Tunable, period: int) -> None:
         """Decide who takes turns in the next period, from what has been scored by now."""
         order = self.order(period)
         self.turns.setdefault(period, order)
@@ -173,7 +171,7 @@ class Race:
         self.turns[period + 1] = following
         self.waiting = {number: state for number, state in self.waiting.items() if goes_on and number in following}
 
-    def _still_racing(self, updater: Updater, period: int) -> list[int]:
+    def _still_racing(self, updater: Tunable, period: int) -> list[int]:
         """The settings that go on after a period of a race, the leader first; the leader alone if the race ends."""
         rules, order = self.rules, self.order(period)
         running = [number for number in order if number not in self.fallen]
@@ -191,7 +189,7 @@ class Race:
         """Whether all periods up to this one have had a race."""
         return all(len(order) > 1 for t, order in self.turns.items() if t <= period)
 
-    def _challenge(self, updater: Updater, period: int) -> list[int]:
+    def _challenge(self, updater: Tunable, period: int) -> list[int]:
         """The leader, and the neighbour that it races from the next period on, if the budget has room for a race."""
         rules, beside = self.rules, [k for k in neighbours(self.settings, self.live) if k not in self.fallen]
         if not beside:
@@ -206,7 +204,7 @@ class Race:
         affordable = extra + race[challenger] <= rules.budget * (own + race[self.live])
         return [self.live, challenger] if affordable else [self.live]
 
-    def _expected(self, updater: Updater, number: int, period: int) -> int:
+    def _expected(self, updater: Tunable, number: int, period: int) -> int:
         """The mini-batches of a setting's turn in a period like this one."""
         return sum(updater.data.mini_batches(phase.reading) for phase in self.phases_with(updater, number, period))
 
@@ -220,7 +218,7 @@ class Race:
         found = {name: getattr(self, name) for name in names} | {"fallen": sorted(self.fallen)}
         return found | {"settings": [list(setting) for setting in self.settings]}
 
-    def load_state_dict(self, updater: Updater, state: Mapping[str, Any] | None) -> None:
+    def load_state_dict(self, updater: Tunable, state: Mapping[str, Any] | None) -> None:
         """Take them back, if there are any.
 
         Raises:
