@@ -63,8 +63,8 @@ class SelfTuning:
         passes: Sequence[int] = (1,),
         decay: float = 0.9,
         margin: float = 1.0,
-        dropped_at: float = 1.5,
-        dropped_after: int = 2,
+        dropped_at: float = 2.0,
+        dropped_after: int = 3,
         budget: float = 0.4,
         race_periods: int = 4,
     ) -> None:
