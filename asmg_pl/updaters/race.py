@@ -177,13 +177,14 @@ class Race:
         running = [number for number in order if number not in self.fallen]
         counted = {t: scored for t, scored in self.losses.items() if t >= updater.settled_from()}
         ahead = leader(counted, running, order[0], rules.decay, rules.margin)
-        if self._first_race(period):
-            if period >= updater.test_from - 1:
-                return [leader(counted, running, ahead, rules.decay, margin=0.0)]
-        elif all(self.in_turns(t) for t in range(period - rules.race_periods + 1, period + 1)):
-            return [ahead]
+        others = [number for number in running if number != ahead]
+        if not self._first_race(period):
+            ends = all(self.in_turns(t) for t in range(period - rules.race_periods + 1, period + 1))
+            return [ahead] if ends else [ahead, *others]
+        if period >= updater.test_from - 1:
+            return [leader(counted, running, ahead, rules.decay, margin=0.0)]
         lost = losers(counted, running, ahead, rules.decay, rules.dropped_at, rules.dropped_after)
-        return [ahead, *(number for number in running if number != ahead and number not in lost)]
+        return [ahead, *(number for number in others if number not in lost)]
 
     def _first_race(self, period: int) -> bool:
         """Whether all periods up to this one have had a race."""

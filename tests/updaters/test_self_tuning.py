@@ -106,7 +106,9 @@ def test_labels_change_later_choices_only() -> None:
 def test_later_races_stay_within_the_budget() -> None:
     raced = short_walk(racing(IncrementalUpdate, test_from=5, budget=0.5), 20).race
     alone = [period for period in raced.work if period >= 5]
-    assert any(len(raced.turns[period]) == 2 for period in alone)
+    later = [period for period in alone if len(raced.turns[period]) == 2]
+    assert [period for period in later if period - 1 not in later] == later[::2]  # each lasts two periods
+    assert len({frozenset(raced.turns[period]) for period in later}) == 2  # both neighbours
     own = extra = 0
     for period in alone:
         leader, *others = raced.turns[period]
