@@ -11,6 +11,7 @@ There is one updater with one set of modules and optimisers. A copy that waits i
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,7 +21,7 @@ from typing import Any
 from asmg_pl.checkpoints.values import Flaw
 from asmg_pl.errors import DivergedError
 from asmg_pl.metrics.results import PeriodResult
-from asmg_pl.updaters.evidence import leader, losers
+from asmg_pl.updaters.evidence import difference, leader, losers
 from asmg_pl.updaters.optim import set_rate
 from asmg_pl.updaters.phase import Phase, nothing
 from asmg_pl.updaters.saved_state import SavedState, put_back, taken
@@ -175,7 +176,7 @@ class Race:
         """The settings that go on after a period of a race, the leader first; the leader alone if the race ends."""
         rules, order = self.rules, self.order(period)
         running = [number for number in order if number not in self.fallen]
-        counted = {t: scored for t, scored in self.losses.items() if t >= updater.settled_from()}
+        counted = self._counted(updater)
         ahead = leader(counted, running, order[0], rules.decay, rules.margin)
         others = [number for number in running if number != ahead]
         if not self._first_race(period):
@@ -191,19 +192,29 @@ class Race:
         return all(len(order) > 1 for t, order in self.turns.items() if t <= period)
 
     def _challenge(self, updater: Tunable, period: int) -> list[int]:
-        """The leader, and the neighbour that it races from the next period on, if the budget has room for a race."""
+        """The leader, and the neighbour that it races from the next period on, if the budget has room for a race.
+
+        The one that has waited longest for a later race is next; of several, the one that was least behind. A race that
+        ends before the tests begin does not touch the budget.
+        """
         rules, beside = self.rules, [k for k in neighbours(self.settings, self.live) if k not in self.fallen]
-        if not beside:
+        if not beside or not rules.budget:
             return [self.live]
-        raced = {k: max(t for t, order in self.turns.items() if k in order) for k in beside}
-        challenger = min(beside, key=lambda k: (raced[k], k))
-        alone = [t for t, order in self.turns.items() if len(order) == 1]
-        since = [t for t in self.work if t >= min(alone)]
+        alone = min(t for t, order in self.turns.items() if len(order) == 1)
+        raced = {k: max((t for t, order in self.turns.items() if t > alone and k in order), default=0) for k in beside}
+        behind = {k: difference(self._counted(updater), k, self.live, rules.decay).mean for k in beside}
+        challenger = min(beside, key=lambda k: (raced[k], math.inf if math.isnan(behind[k]) else behind[k], k))
+        since = [t for t in self.work if t >= max(alone, updater.test_from)]
         own = sum(self.work[t][self.order(t)[0]] for t in since)
         extra = sum(sum(self.work[t].values()) for t in since) - own
         race = {k: rules.race_periods * self._expected(updater, k, period) for k in (self.live, challenger)}
         affordable = extra + race[challenger] <= rules.budget * (own + race[self.live])
-        return [self.live, challenger] if affordable else [self.live]
+        before_tests = period + rules.race_periods < updater.test_from
+        return [self.live, challenger] if affordable or before_tests else [self.live]
+
+    def _counted(self, updater: Tunable) -> dict[int, dict[int, float]]:
+        """The LogLoss of the periods in which all that will serve was there."""
+        return {period: scored for period, scored in self.losses.items() if period >= updater.settled_from()}
 
     def _expected(self, updater: Tunable, number: int, period: int) -> int:
         """The mini-batches of a setting's turn in a period like this one."""

@@ -108,7 +108,7 @@ def test_later_races_stay_within_the_budget() -> None:
     alone = [period for period in raced.work if period >= 5]
     later = [period for period in alone if len(raced.turns[period]) == 2]
     assert [period for period in later if period - 1 not in later] == later[::2]  # each lasts two periods
-    assert len({frozenset(raced.turns[period]) for period in later}) == 2  # both neighbours
+    assert len({frozenset(raced.turns[period]) for period in later}) >= 2  # not always the same neighbour
     own = extra = 0
     for period in alone:
         leader, *others = raced.turns[period]
@@ -183,6 +183,6 @@ def test_rules_that_cannot_work_are_refused(given: dict[str, Any], message: str)
 
 def test_copies_that_do_not_fit_into_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("asmg_pl.updaters.memory.memory_of", lambda device: 60_000)
-    short_walk(partial(IncrementalUpdate, **SHORT, test_from=4), 4)
+    short_walk(partial(IncrementalUpdate, pretrain_periods=2, pretrain_epochs=2, test_from=4), 4)
     with pytest.raises(ConfigError, match=r"copies that race .* or fewer settings that race"):
         short_walk(racing(IncrementalUpdate), 4)
