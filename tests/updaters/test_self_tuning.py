@@ -31,7 +31,7 @@ NOBODY_LEAVES = 1e9
 
 def racing(method: Callable[..., Updater], test_from: int = 99, **rules: Any) -> Callable[..., Updater]:
     """A method of which two rates and two batch sizes race, all with the same pre-training."""
-    given = {"learning_rates": [1e-3, 3e-2], "batch_sizes": [16, 8], "race_periods": 2} | rules
+    given: dict[str, Any] = {"learning_rates": [1e-3, 3e-2], "batch_sizes": [16, 8], "race_periods": 2} | rules
     return partial(method, **SHORT, test_from=test_from, self_tuning=SelfTuning(**given))
 
 
