@@ -19,6 +19,7 @@ from asmg_pl.distributed import ShardedTables
 from asmg_pl.errors import ConfigError, WalkInterruptedError
 from asmg_pl.system.signals import catch_again, is_stopping
 from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.memory import bytes_by_component, require
 from asmg_pl.updaters.phase import Phase
 
 log = logging.getLogger(__name__)
@@ -123,8 +124,14 @@ class PeriodLoop(Callback):
         _updater(pl_module).data.evaluate_after = self.place.trained_until
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Find the first phase, after a checkpoint has been restored or a pre-trained model taken over."""
+        """Find the first phase, after a checkpoint has been restored or a pre-trained model taken over.
+
+        Raises:
+            ConfigError: if the copies of the models that race do not fit into memory.
+        """
         updater = _updater(pl_module)
+        if waiting := updater.race.most_waiting:
+            require(bytes_by_component(updater, waiting), updater.device)
         if updater.pretraining.given and self.place.period == 0:
             updater.take_over_pretraining(Path(updater.pretraining.given))
             self.place.end_pretraining(updater.pretrain_periods)

@@ -65,7 +65,7 @@ def outcome(updater: Updater, timings: Sequence[Mapping[str, Any]]) -> list[str]
     since = last + 1
     while since > periods[0] and race.order(since)[0] == ahead:
         since -= 1
-    lines = [f"self-tuning: {race.settings[ahead]} leads since period {since + 1}, of {len(race.settings)} settings"]
+    lines = [f"self-tuning: {race.settings[ahead]} leads from period {since + 1} on, of {len(race.settings)} settings"]
     alone = next((t for t in periods if len(race.order(t)) == 1), last + 1)
     for title, span in {"the first race": range(periods[0], alone), "afterwards": range(alone, last + 1)}.items():
         if own := sum(race.work[t].get(race.order(t)[0], 0) for t in span):

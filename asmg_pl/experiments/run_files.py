@@ -220,6 +220,16 @@ def learned_of(path: Path) -> pl.DataFrame:
     return table_of(path, {"period": int, "parameters": str, "quantity": str, "value": float}).fill_nan(None)
 
 
+def schedule_of(path: Path) -> pl.DataFrame:
+    """The settings that self-tuning has let race in a run.
+
+    Raises:
+        DataError: if the file cannot be read, or has other columns.
+    """
+    numbers = ("learning_rate", "passes", "behind", "mini_batches")
+    return table_of(path, {"period": int, "turn": int, **dict.fromkeys(numbers, float)}).fill_nan(None)
+
+
 def provenance_of(path: Path) -> dict[str, Any]:
     """The origin of a run, as :func:`asmg_pl.callbacks.provenance.provenance` describes it.
 

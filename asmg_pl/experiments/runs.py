@@ -20,6 +20,7 @@ from asmg_pl.experiments.run_files import (
     metrics_of,
     peak_of,
     provenance_of,
+    schedule_of,
     section,
     settings_of,
     text_of,
@@ -128,6 +129,11 @@ def read_run(folder: Path, method: str | None = None, seed: int | None = None) -
 def learned(run: Run) -> pl.DataFrame | None:
     """What the run's generator has learned, if that was kept and can be read."""
     return _optional(Path(run.place, "learned.csv"), learned_of)
+
+
+def scheduled(run: Run) -> pl.DataFrame | None:
+    """The settings that self-tuning has let race, if that was kept and can be read."""
+    return _optional(Path(run.place, "schedule.csv"), schedule_of)
 
 
 def _optional(path: Path, read: Callable[[Path], Read]) -> Read | None:

@@ -12,6 +12,9 @@ import polars as pl
 from asmg_pl.experiments.run_files import section
 from asmg_pl.experiments.runs import Run
 
+#: What an updater takes where its configuration has ``null``, and nothing races.
+DEFAULTS = {"learning_rate": 1e-3, "passes": 1}
+
 
 def scores(runs: Iterable[Run], split: str = "test", model: str = "serving") -> pl.DataFrame:
     """The scores of some runs on the periods of a split.
@@ -61,13 +64,17 @@ def cost(run: Run, periods: pl.Series) -> dict[str, float | None]:
 
 
 def setting(run: Run) -> str:
-    """Batch size, passes and learning rates of a run's updates, in words."""
+    """Batch size, passes and learning rates of a run's updates, in words, and whether others race."""
     data, model = section(run.config, "data"), section(run.config, "model", "init_args")
     found = {"batch": data["batch_size"]} if "batch_size" in data else {}
     found |= {name: model[name] for name in map(str, model) if name.endswith(("passes", "learning_rate"))}
-    found.pop("pretrain_learning_rate", None)
+    found |= {"update batch": model.get("batch_size"), "pretrain_learning_rate": None}
+    if not model.get("self_tuning"):
+        found = {name: DEFAULTS.get(name) if value is None else value for name, value in found.items()}
+    found = {name: value for name, value in found.items() if value is not None}
     shown = {name: f"{v:g}" if isinstance(v, (int, float)) else str(v) for name, v in found.items()}
-    return ", ".join(f"{name.replace('learning_rate', 'lr').replace('_', ' ')} {shown[name]}" for name in shown)
+    words = [f"{name.replace('learning_rate', 'lr').replace('_', ' ')} {shown[name]}" for name in shown]
+    return ", ".join([*words, *(["self-tuned"] if model.get("self_tuning") else [])])
 
 
 def summary(runs: Sequence[Run], split: str = "test") -> dict[str, Any]:

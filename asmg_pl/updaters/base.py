@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -27,26 +26,25 @@ from asmg_pl.updaters.finite import stop_if, trained, unsound
 from asmg_pl.updaters.initial import Draw, known_sizes, table_rows
 from asmg_pl.updaters.loading import fit_to_stream
 from asmg_pl.updaters.losses import cross_entropy
-from asmg_pl.updaters.memory import bytes_by_component, require
 from asmg_pl.updaters.new_rows import NewRows
 from asmg_pl.updaters.phase import Phase, nothing
 from asmg_pl.updaters.pretraining import Pretraining
 from asmg_pl.updaters.race import Race
 from asmg_pl.updaters.rates import Rates
 from asmg_pl.updaters.scoring import Scoring, diverged
-from asmg_pl.updaters.self_tuning import DEFAULT_RATE, FIXED, SelfTuning
+from asmg_pl.updaters.self_tuning import FIXED, SelfTuning
 from asmg_pl.updaters.sharing import share_out
 from asmg_pl.updaters.stepping import Stepping
 from asmg_pl.updaters.table_optimizers import TableOptimizer, optimizer_of
-from asmg_pl.updaters.walker import Walker
+from asmg_pl.updaters.tunable import Tunable
 
 log = logging.getLogger(__name__)
 
 
-class Updater(Walker):
+class Updater(Tunable):
     """Pre-trains a recommender on the first periods, then says what happens when a period arrives.
 
-    A subclass defines :meth:`phases`, the passes that follow the arrival of period ``t``, the first of them
+    A subclass defines ``phases``, the passes that follow the arrival of period ``t``, the first of them
     ``self.scoring(t)``. Each further :class:`~asmg_pl.updaters.phase.Phase` names the rows that it reads and the method
     that it calls with each mini-batch. If the model that serves is not ``self.recommender`` itself, the subclass
     overrides :meth:`scored_models` too. Parameters and buffers are saved and resumed; other state goes into
@@ -61,6 +59,7 @@ class Updater(Walker):
         pretraining: the epochs of pre-training, see :mod:`asmg_pl.updaters.pretraining`.
         race: the settings of the base model that race, see :mod:`asmg_pl.updaters.race`.
         stepping: takes the optimisers' steps, see :mod:`asmg_pl.updaters.stepping`.
+        learns: whether the method updates the base model after pre-training.
         needs_whole_tables: why the method does not work with tables of which a rank holds some rows only.
 
     Examples:
@@ -77,6 +76,7 @@ class Updater(Walker):
         ['score', 'update', 'update']
     """
 
+    learns: bool = True
     needs_whole_tables: str | None = None
 
     def __init__(
@@ -111,7 +111,8 @@ class Updater(Walker):
             pretrain_periods: the first periods, which pre-train the base model together.
             pretrain_epochs: epochs of pre-training. The epoch with the best AUC on the next period is kept, or with the
                 best LogLoss, if the next period has rows of one class only.
-            pretrain_learning_rate: of the base model's Adam in pre-training; by default ``learning_rate``, or 1e-3.
+            pretrain_learning_rate: of the base model's Adam in pre-training; by default ``learning_rate``, or the first
+                of the rates that race.
             test_from: the first period whose score counts as a test; earlier ones warm the method up.
             pretrained_model: a checkpoint made just after pre-training on the same periods, by whatever method. Its
                 base model, with its moments, is where this walk begins, so that many walks share one pre-training.
@@ -122,7 +123,7 @@ class Updater(Walker):
             table_learning_rate: of tables, in pre-training too; by default the rate of dense parameters.
             table_optimizer: the rule by which tables take their steps, as ``Adagrad``; Adam by default.
             new_rows: where a table's row starts when it appears, as ``MeanOfTable``; at random numbers by default.
-            batch_size: rows of a mini-batch in the base model's updates; by default ``data.batch_size``, or what
+            batch_size: rows of a mini-batch that trains the base model; by default ``data.batch_size``, or what
                 ``self_tuning`` finds.
             self_tuning: finds learning rate, batch size and passes along the stream, as far as they are not given. By
                 default nothing does.
@@ -137,10 +138,11 @@ class Updater(Walker):
         if gradient_clip is not None and row_wise:
             raise ConfigError("model.gradient_clip does not work with model.row_wise: leave one of them out")
         self.table_learning_rate, self.table_optimizer, self.new_rows = table_learning_rate, table_optimizer, new_rows
-        self.race = Race((self_tuning or FIXED).settings(learning_rate, batch_size, passes), self_tuning)
+        tuning = self_tuning if self_tuning and self.learns else FIXED
+        self.race = Race(tuning.settings(learning_rate, batch_size, passes), tuning)
         self.learning_rate, self.batch_size, self.passes = self.race.settings[0]
         self.pretrain_periods = pretrain_periods
-        self.pretrain_learning_rate = pretrain_learning_rate or learning_rate or DEFAULT_RATE
+        self.pretrain_learning_rate = pretrain_learning_rate or self.learning_rate
         self.test_from = test_from
         known = known_sizes(sizes, pretrain_periods)
         sizes = sizes._replace(categories=sizes.categories if known.categories else 0, past=None)
@@ -149,7 +151,7 @@ class Updater(Walker):
         self.recommender.row_wise = row_wise
         self.pretraining = Pretraining(self.recommender, pretrain_periods, pretrain_epochs, pretrained_model)
         self.stepping = Stepping(self.recommender, gradient_clip)
-        self.results: dict[int, PeriodResult] = {}
+        self.results = {}
         self.evaluation: dict[int, PeriodResult] = {}
         self.learned: dict[int, Learned] = {}
         self._appeared = Appeared(self.recommender, recommender, sizes)
@@ -157,10 +159,6 @@ class Updater(Walker):
         self._scoring = Scoring(self._known_before, pretrain_periods, test_from)
 
     # ---- what a subclass defines
-
-    @abstractmethod
-    def phases(self, period: int) -> list[Phase]:
-        """The passes that follow the arrival of a period after pre-training, in order."""
 
     @property
     def own_results(self) -> Mapping[int, PeriodResult]:
@@ -170,10 +168,6 @@ class Updater(Walker):
     def scored_models(self) -> Mapping[str, Recommender]:
         """The models scored on each new period; ``"serving"`` is the one that answers requests."""
         return {"serving": self.recommender}
-
-    def settled_from(self) -> int:
-        """The first period that is scored with all that will serve, from which on settings can be compared."""
-        return self.pretrain_periods + 2
 
     def pretrained(self) -> None:
         """Called once, when Θ_0 is ready."""
@@ -200,7 +194,7 @@ class Updater(Walker):
         if period < self.pretrain_periods or period == 0:
             return []
         select = partial(self._scoring.score, period + 1, lambda batch: {"serving": self.recommender(batch)})
-        return self.pretraining.phases(self.pretrain, select, self._end_epoch)
+        return self.pretraining.phases(self.pretrain, select, self._end_epoch, self.batch_size)
 
     def scoring(self, period: int, end: Callable[[], None] = nothing) -> Phase:
         """The first phase of a period: its rows are scored before anything is trained; ``end`` is called after it.
@@ -354,16 +348,6 @@ class Updater(Walker):
         """
         clips = self.stepping.gradient_clip is not None
         share_out(self, self.recommender, self.trainer.strategy, self.needs_whole_tables, clips)
-
-    def on_fit_start(self) -> None:
-        """Check that there is room for the copies that race.
-
-        Raises:
-            ConfigError: if they do not fit into the device's memory.
-        """
-        super().on_fit_start()
-        if waiting := self.race.most_waiting:
-            require(bytes_by_component(self, waiting), self.device)
 
     def on_validation_epoch_end(self) -> None:
         """Collect the results of the evaluated periods; log their means, over the prequential periods alone."""

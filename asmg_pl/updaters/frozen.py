@@ -16,6 +16,8 @@ class Frozen(Updater):
         ['score']
     """
 
+    learns = False
+
     def phases(self, period: int) -> list[Phase]:
         """Score."""
         return [self.scoring(period)]

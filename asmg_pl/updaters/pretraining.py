@@ -59,7 +59,11 @@ class Pretraining:
         self._recommender = recommender
 
     def phases(
-        self, train: Callable[[Batch], None], score: Callable[[Batch], None], end_epoch: Callable[[int], None]
+        self,
+        train: Callable[[Batch], None],
+        score: Callable[[Batch], None],
+        end_epoch: Callable[[int], None],
+        batch_size: int | None = None,
     ) -> list[Phase]:
         """Two phases for each epoch; they belong to the last period that they train on.
 
@@ -67,6 +71,7 @@ class Pretraining:
             train: takes a step on a mini-batch.
             score: scores a mini-batch of the next period.
             end_epoch: called with each epoch's number, from 0, once it is scored.
+            batch_size: rows of a mini-batch; by default ``data.batch_size``.
         """
         if self.given:
             return []
@@ -74,7 +79,7 @@ class Pretraining:
         phases = []
         for epoch in range(self.epochs):
             scored = Reading("select", last, (last + 1,), epoch, training=False)
-            phases.append(Phase(Reading("pretrain", last, read, epoch), train))
+            phases.append(Phase(Reading("pretrain", last, read, epoch, batch_size=batch_size), train))
             phases.append(Phase(scored, score, partial(end_epoch, epoch)))
         return phases
 

@@ -11,22 +11,21 @@ There is one updater with one set of modules and optimisers. A copy that waits i
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from asmg_pl.checkpoints.values import Flaw
 from asmg_pl.errors import DivergedError
 from asmg_pl.metrics.results import PeriodResult
-from asmg_pl.updaters.evidence import leader, losers
+from asmg_pl.updaters.evidence import difference, leader, losers
 from asmg_pl.updaters.phase import Phase, nothing
 from asmg_pl.updaters.saved_state import SavedState, put_back, taken
 from asmg_pl.updaters.self_tuning import SelfTuning, Setting, neighbours
-
-if TYPE_CHECKING:
-    from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.tunable import Tunable
 
 log = logging.getLogger(__name__)
 
@@ -46,15 +45,15 @@ class Race:
         waiting: the states of the others that take turns.
     """
 
-    def __init__(self, settings: Sequence[Setting], rules: SelfTuning | None) -> None:
+    def __init__(self, settings: Sequence[Setting], rules: SelfTuning) -> None:
         """Let all settings stand at the start.
 
         Args:
             settings: all that race.
-            rules: of the race; ``None`` for a single setting.
+            rules: of the race.
         """
         self.settings = list(settings)
-        self.rules = rules or SelfTuning()
+        self.rules = rules
         self.turns: dict[int, list[int]] = {}
         self.losses: dict[int, dict[int, float]] = {}
         self.work: dict[int, dict[int, int]] = {}
@@ -81,7 +80,7 @@ class Race:
         """Whether several settings take turns in a period after pre-training."""
         return len(self.turns.get(period, ())) > 1
 
-    def plan(self, updater: Updater, period: int) -> list[Phase]:
+    def plan(self, updater: Tunable, period: int) -> list[Phase]:
         """All phases of a period, turn by turn."""
         order = self.order(period)
         if len(order) == 1:
@@ -89,21 +88,21 @@ class Race:
         phases = [phase for turn, number in enumerate(order) for phase in self._turn(updater, period, turn, number)]
         return [replace(phases[0], begin=partial(self._begin, updater, order, phases[0].begin)), *phases[1:]]
 
-    def phases_with(self, updater: Updater, number: int, period: int) -> list[Phase]:
+    def phases_with(self, updater: Tunable, number: int, period: int) -> list[Phase]:
         """The phases of a period under a setting."""
         self._apply(updater, number)
         phases = updater.phases(period)
         self._apply(updater, self.live)
         return phases
 
-    def _turn(self, updater: Updater, period: int, turn: int, number: int) -> list[Phase]:
+    def _turn(self, updater: Tunable, period: int, turn: int, number: int) -> list[Phase]:
         """The phases of a setting's turn. One that has diverged reads its rows, and does nothing."""
         phases = self.phases_with(updater, number, period)
         if number in self.fallen:
             phases = [replace(phase, on_batch=_skip, begin=nothing, end=nothing) for phase in phases]
         return [replace(phase, reading=replace(phase.reading, turn=turn)) for phase in phases]
 
-    def _begin(self, updater: Updater, order: Sequence[int], begin: Callable[[], None]) -> None:
+    def _begin(self, updater: Tunable, order: Sequence[int], begin: Callable[[], None]) -> None:
         """At the start of a race, all begin with the state that the leader has."""
         if not self.waiting:
             start, before = taken(updater), self.own_results(updater.results)
@@ -115,7 +114,7 @@ class Race:
         """The results of the models at hand, which are the official ones if nothing has raced yet."""
         return self.results.get(self.live, official)
 
-    def note(self, updater: Updater, result: PeriodResult) -> None:
+    def note(self, updater: Tunable, result: PeriodResult) -> None:
         """Note what the setting at hand would have served; of the leader, it is the official result."""
         order = self.order(result.period)
         if self.live in self.results:
@@ -130,7 +129,7 @@ class Race:
         return now == period and len(self.order(period)) > 1
 
     @contextmanager
-    def turn(self, updater: Updater, phase: Phase) -> Iterator[None]:
+    def turn(self, updater: Tunable, phase: Phase) -> Iterator[None]:
         """A context in which a phase ends; afterwards the next setting has its turn, if this one's is over.
 
         A setting that diverges leaves the race, as long as there is another one.
@@ -154,7 +153,7 @@ class Race:
         elif following[0].reading.turn != phase.reading.turn:
             self._go_to(updater, order[phase.reading.turn + 1])
 
-    def _go_to(self, updater: Updater, number: int, keep: bool = True) -> None:
+    def _go_to(self, updater: Tunable, number: int, keep: bool = True) -> None:
         """Give another setting its turn; the state at hand is put aside, if it is to be kept."""
         if number != self.live:
             if keep and self.live not in self.fallen:
@@ -164,12 +163,12 @@ class Race:
         self._apply(updater, number)
         updater.set_learning_rate(updater.learning_rate)
 
-    def _apply(self, updater: Updater, number: int) -> None:
+    def _apply(self, updater: Tunable, number: int) -> None:
         updater.learning_rate, updater.batch_size, updater.passes = self.settings[number]
 
     # ---- who takes turns next
 
-    def _close(self, updater: Updater, period: int) -> None:
+    def _close(self, updater: Tunable, period: int) -> None:
         """Decide who takes turns in the next period, from what has been scored by now."""
         order = self.order(period)
         self.turns.setdefault(period, order)
@@ -182,40 +181,51 @@ class Race:
         self.waiting = {number: state for number, state in self.waiting.items() if goes_on and number in following}
         self.results = {number: found for number, found in self.results.items() if number in following}
 
-    def _still_racing(self, updater: Updater, period: int) -> list[int]:
+    def _still_racing(self, updater: Tunable, period: int) -> list[int]:
         """The settings that go on after a period of a race, the leader first; the leader alone if the race ends."""
         rules, order = self.rules, self.order(period)
         running = [number for number in order if number not in self.fallen]
-        counted = {t: scored for t, scored in self.losses.items() if t >= updater.settled_from()}
+        counted = self._counted(updater)
         ahead = leader(counted, running, order[0], rules.decay, rules.margin)
-        if self._first_race(period):
-            if period >= updater.test_from - 1:
-                return [leader(counted, running, ahead, rules.decay, margin=0.0)]
-        elif all(self.in_turns(t) for t in range(period - rules.race_periods + 1, period + 1)):
-            return [ahead]
+        others = [number for number in running if number != ahead]
+        if not self._first_race(period):
+            ends = all(self.in_turns(t) for t in range(period - rules.race_periods + 1, period + 1))
+            return [ahead] if ends else [ahead, *others]
+        if period >= updater.test_from - 1:
+            return [leader(counted, running, ahead, rules.decay, margin=0.0)]
         lost = losers(counted, running, ahead, rules.decay, rules.dropped_at, rules.dropped_after)
-        return [ahead, *(number for number in running if number != ahead and number not in lost)]
+        return [ahead, *(number for number in others if number not in lost)]
 
     def _first_race(self, period: int) -> bool:
         """Whether all periods up to this one have had a race."""
         return all(len(order) > 1 for t, order in self.turns.items() if t <= period)
 
-    def _challenge(self, updater: Updater, period: int) -> list[int]:
-        """The leader, and the neighbour that it races from the next period on, if the budget has room for a race."""
+    def _challenge(self, updater: Tunable, period: int) -> list[int]:
+        """The leader, and the neighbour that it races from the next period on, if the budget has room for a race.
+
+        The one that has waited longest for a later race is next; of several, the one that was least behind. A race that
+        ends before the tests begin does not touch the budget.
+        """
         rules, beside = self.rules, [k for k in neighbours(self.settings, self.live) if k not in self.fallen]
-        if not beside:
+        if not beside or not rules.budget:
             return [self.live]
-        raced = {k: max(t for t, order in self.turns.items() if k in order) for k in beside}
-        challenger = min(beside, key=lambda k: (raced[k], k))
-        alone = [t for t, order in self.turns.items() if len(order) == 1]
-        since = [t for t in self.work if t >= min(alone)]
+        alone = min(t for t, order in self.turns.items() if len(order) == 1)
+        raced = {k: max((t for t, order in self.turns.items() if t > alone and k in order), default=0) for k in beside}
+        behind = {k: difference(self._counted(updater), k, self.live, rules.decay).mean for k in beside}
+        challenger = min(beside, key=lambda k: (raced[k], math.inf if math.isnan(behind[k]) else behind[k], k))
+        since = [t for t in self.work if t >= max(alone, updater.test_from)]
         own = sum(self.work[t][self.order(t)[0]] for t in since)
         extra = sum(sum(self.work[t].values()) for t in since) - own
         race = {k: rules.race_periods * self._expected(updater, k, period) for k in (self.live, challenger)}
         affordable = extra + race[challenger] <= rules.budget * (own + race[self.live])
-        return [self.live, challenger] if affordable else [self.live]
+        before_tests = period + rules.race_periods < updater.test_from
+        return [self.live, challenger] if affordable or before_tests else [self.live]
 
-    def _expected(self, updater: Updater, number: int, period: int) -> int:
+    def _counted(self, updater: Tunable) -> dict[int, dict[int, float]]:
+        """The LogLoss of the periods in which all that will serve was there."""
+        return {period: scored for period, scored in self.losses.items() if period >= updater.settled_from()}
+
+    def _expected(self, updater: Tunable, number: int, period: int) -> int:
         """The mini-batches of a setting's turn in a period like this one."""
         return sum(updater.data.mini_batches(phase.reading) for phase in self.phases_with(updater, number, period))
 
@@ -230,7 +240,7 @@ class Race:
         results = {k: {t: vars(result) for t, result in found.items()} for k, found in self.results.items()}
         return found | {"results": results, "settings": [list(setting) for setting in self.settings]}
 
-    def load_state_dict(self, updater: Updater, state: Mapping[str, Any] | None) -> None:
+    def load_state_dict(self, updater: Tunable, state: Mapping[str, Any] | None) -> None:
         """Take them back, if there are any.
 
         Raises:

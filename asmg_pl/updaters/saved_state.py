@@ -7,10 +7,9 @@ exemplars, reservoir, learned, …  whatever else the method writes into its che
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from asmg_pl.updaters.base import Updater
+from lightning import LightningModule
 
 #: Entries of an updater's checkpoint that belong to the walk, and not to the models.
 OF_THE_WALK = ("results", "best_pretraining_epoch", "initial", "method", "self_tuning")
@@ -18,7 +17,7 @@ OF_THE_WALK = ("results", "best_pretraining_epoch", "initial", "method", "self_t
 SavedState = dict[str, Any]
 
 
-def taken(updater: Updater) -> SavedState:
+def taken(updater: LightningModule) -> SavedState:
     """Copy an updater's state, on the device where it is."""
     entries: dict[str, Any] = {}
     updater.on_save_checkpoint(entries)
@@ -27,7 +26,7 @@ def taken(updater: Updater) -> SavedState:
     return copy.deepcopy({"state_dict": updater.state_dict(), "optimizer_states": moments, **own})
 
 
-def put_back(updater: Updater, state: SavedState) -> None:
+def put_back(updater: LightningModule, state: SavedState) -> None:
     """Give an updater a state, of which the updater keeps no part."""
     entries: dict[str, Any] = {}
     updater.on_save_checkpoint(entries)

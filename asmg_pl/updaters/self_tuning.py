@@ -1,8 +1,8 @@
 """Self-tuning: which settings of a base model race along the stream, and how the race is judged.
 
 periods     11 … 24                      25 …
-            race of all settings         one copy trains; now and then the leader races its neighbours
-            clear losers leave early     extra steps stay below a share of its own
+            race of all settings         one copy trains; now and then the leader races a neighbour
+            clear losers leave early     extra mini-batches stay below a share of its own
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class SelfTuning:
     All combinations race from the first update until the first test period, each as a copy of the models with its own
     moments. The copies are judged by the LogLoss of what each of them would serve, on rows that are trained on only
     afterwards. The copy that leads before a period is the one that serves it, and gives its official scores. Clear
-    losers leave early. The winner's weights and moments go on. Later, the leader races a neighbour now and then, from
-    its own weights and moments, as often as ``budget`` allows.
+    losers leave early. The winner's weights and moments go on. Then the leader races a neighbour now and then, both
+    from the leader's weights and moments: one after the other before the tests, later as often as ``budget`` allows.
 
     A setting that the updater itself is given (``model.learning_rate``, ``model.batch_size``, ``model.passes``) is
     fixed, and does not race.
@@ -58,7 +58,7 @@ class SelfTuning:
 
     def __init__(
         self,
-        learning_rates: Sequence[float] = (1e-3, 3e-3, 1e-2),
+        learning_rates: Sequence[float] = (3e-3, 1e-3, 1e-2),
         batch_sizes: Sequence[int] = (256, 64),
         passes: Sequence[int] = (1,),
         decay: float = 0.9,
@@ -71,15 +71,17 @@ class SelfTuning:
         """Choose the settings and the rules.
 
         Args:
-            learning_rates: the rates that race, of which the first leads at the beginning; none leaves the rate alone.
-            batch_sizes: the same for the rows of a mini-batch in updates; none leaves them alone.
-            passes: the same for the passes over a new period; none leaves them alone.
+            learning_rates: the rates that race; the first of them pre-trains, and leads at the beginning. An empty list
+                leaves the rate alone.
+            batch_sizes: the rows of a mini-batch that race, likewise.
+            passes: the passes over a new period that race, likewise.
             decay: what remains of a period's weight in the comparison after each further period, from 0.8 to 1: at
                 0.8, the last five periods have two thirds of the weight.
             margin: by how many standard errors of the mean difference another setting must be better to lead.
             dropped_at: by how many standard errors a setting must be worse than the leader to leave the race.
             dropped_after: how many periods must have scored a setting before it can leave.
-            budget: how many mini-batches later races may take, as a share of what the leader takes; 0 for no such race.
+            budget: how many mini-batches later races may take in the test periods, as a share of what the leader takes;
+                0 for no later race at all.
             race_periods: how many periods a later race lasts.
         """
         for name, values in {"learning_rates": learning_rates, "batch_sizes": batch_sizes, "passes": passes}.items():

@@ -185,9 +185,10 @@ def test_the_screen_shows_pretraining_a_header_and_a_row_per_period(
     lines = capsys.readouterr().out.splitlines()
     start = next(i for i, line in enumerate(lines) if line.split() == ["serving"])
     _, header, *rows, mean_row, means = lines[start:]
-    cut, memory, pretrained, files = [said.message for said in caplog.records if said.name.startswith("asmg_pl.")]
+    cut, memory, few, pretrained, files = [said.message for said in caplog.records if said.name.startswith("asmg_pl.")]
     assert cut == "5 periods of 40 rows"
     assert memory.startswith("memory: recommender ")
+    assert "optimiser steps a period" in few
     assert re.fullmatch(r"pre-trained on periods 1 to 2 in \d+\.\d s", pretrained)
     assert header.split() == ["period", "split", "rows", "auc", "logloss", "seconds"]
     timings = pl.read_csv(tmp_path / "timings.csv")

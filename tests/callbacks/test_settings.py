@@ -22,7 +22,7 @@ ELSEWHERE = {"gradient_clip_algorithm", "use_distributed_sampler", *(flag for fl
 SHARED_DATA = {"source", "periods", "batch_size", "history_size", "negatives"}
 SHARED_MODEL = {
     *("sizes", "recommender", "learning_rate", "passes", "pretrain_periods", "pretrain_epochs", "test_from"),
-    *("pretrain_learning_rate", "row_wise", "gradient_clip"),
+    *("pretrain_learning_rate", "row_wise", "gradient_clip", "batch_size", "self_tuning"),
     *("generator", "window", "weights", "generator_learning_rate", "generator_passes", "zero_state", "stop_at_test"),
     *("bfloat16_state", "strength", "decay", "distillation", "exemplar_share", "reservoir_share", "replay"),
     *("transfer", "transfer_learning_rate", "transfer_passes"),

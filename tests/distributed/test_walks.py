@@ -196,3 +196,30 @@ def test_whole_tables_cannot_go_on_from_sharded_ones(tmp_path: Path) -> None:
     assert "is a folder, written with sharded tables" in errors
     errors = walk(tmp_path, 1, "IncrementalUpdate", "--ckpt_path=last", "--trainer.strategy.shards=4")
     assert "--trainer.strategy.shards 8" in errors
+
+
+RACE = "--model.self_tuning=SelfTuning --model.self_tuning.learning_rates=[1e-3,3e-2]"
+RACE += " --model.self_tuning.batch_sizes=[16,8] --model.self_tuning.race_periods=2 --model.self_tuning.budget=1"
+
+
+def compare_races(folder: Path, alone: Path) -> None:
+    """The same settings have had their turns, with the same scores."""
+    found, expected = (pl.read_csv(each / "schedule.csv") for each in (folder, alone))
+    exact = ["period", "turn", "learning_rate", "batch_size", "passes"]
+    assert found.select(exact).rows() == expected.select(exact).rows()
+    for name in ("logloss", "behind"):
+        assert found[name].to_list() == pytest.approx(expected[name].to_list(), abs=1e-5)
+
+
+@pytest.mark.slow
+def test_settings_race_with_sharded_tables_and_on_copies_as_in_a_single_process(tmp_path: Path) -> None:
+    options = RACE.split()
+    assert walk(tmp_path / "alone", 1, "ASMG", *options, sharded=False) == ""
+    assert walk(tmp_path / "sharded", 2, "ASMG", *options, "--loop.until=4") == ""  # within the race
+    assert walk(tmp_path / "sharded", 1, "ASMG", *options, "--ckpt_path=last") == ""
+    copies = ["--trainer.strategy=ddp", "--trainer.devices=2"]
+    assert walk(tmp_path / "copies", 2, "ASMG", *options, *copies, sharded=False) == ""
+    for folder in ("sharded", "copies"):
+        compare_metrics(tmp_path / folder, tmp_path / "alone")
+        compare_races(tmp_path / folder, tmp_path / "alone")
+    assert_same(tmp_path / "sharded", tmp_path / "alone")

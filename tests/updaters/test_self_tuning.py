@@ -25,38 +25,40 @@ METHODS: dict[str, Callable[..., Updater]] = {
     **{kind.__name__: kind for kind in (IncrementalUpdate, ADER, EWC, SPMF)},
     "ASMG": partial(ASMG, window=2),
 }
+SLOW = ["ADER", "ASMG"]
 NOBODY_LEAVES = 1e9
 
 
 def racing(method: Callable[..., Updater], test_from: int = 99, **rules: Any) -> Callable[..., Updater]:
     """A method of which two rates and two batch sizes race, all with the same pre-training."""
-    given = {"learning_rates": [1e-3, 3e-2], "batch_sizes": [16, 8], "race_periods": 2} | rules
+    given: dict[str, Any] = {"learning_rates": [1e-3, 3e-2], "batch_sizes": [16, 8], "race_periods": 2} | rules
     return partial(method, **SHORT, test_from=test_from, self_tuning=SelfTuning(**given))
 
 
-def alone(method: Callable[..., Updater], setting: Setting, periods: int, test_from: int = 99) -> Updater:
-    rate, rows, passes = setting
-    fixed = {"learning_rate": rate, "batch_size": rows, "passes": passes, "pretrain_learning_rate": 1e-3}
+def alone(method: Callable[..., Updater], setting: Setting, periods: int, folder: Path, test_from: int = 99) -> Updater:
+    """The walk with one setting, from the same pre-trained model."""
+    start = next(p for p in newest_first(folder / "checkpoints") if p.name.startswith("period-000002"))
+    fixed = setting._asdict() | {"pretrained_model": str(start)}
     return short_walk(partial(method, **SHORT, test_from=test_from, **fixed), periods)
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_each_setting_walks_as_it_would_alone(name: str) -> None:
-    raced = short_walk(racing(METHODS[name], dropped_at=NOBODY_LEAVES), 6)
+def test_each_setting_walks_as_it_would_alone(tmp_path: Path, name: str) -> None:
+    raced = short_walk(racing(METHODS[name], dropped_at=NOBODY_LEAVES), 6, tmp_path)
     assert [len(raced.race.turns[period]) for period in (3, 4, 5, 6)] == [4] * 4
     for number in (0, 3):
-        fixed = alone(METHODS[name], raced.race.settings[number], 6)
+        fixed = alone(METHODS[name], raced.race.settings[number], 6, tmp_path)
         for period, losses in raced.race.losses.items():
             assert losses[number] == fixed.results[period].scores["serving"]["logloss"]
         led = {period for period in range(3, 7) if raced.race.turns[period][0] == number}
         assert not led & set(differing_results(raced, fixed))
 
 
-def test_the_winner_goes_on_with_its_weights_and_moments() -> None:
-    raced = short_walk(racing(IncrementalUpdate, test_from=6, budget=0.0), 8)
+def test_the_winner_goes_on_with_its_weights_and_moments(tmp_path: Path) -> None:
+    raced = short_walk(racing(IncrementalUpdate, test_from=6, budget=0.0), 8, tmp_path)
     (winner,) = raced.race.turns[6]
     assert [raced.race.turns[period] for period in (7, 8)] == [[winner]] * 2
-    fixed = alone(IncrementalUpdate, raced.race.settings[winner], 8, test_from=6)
+    fixed = alone(IncrementalUpdate, raced.race.settings[winner], 8, tmp_path, test_from=6)
     assert not {6, 7, 8} & set(differing_results(raced, fixed))
     assert all(torch.equal(ours, theirs) for ours, theirs in zip(raced.parameters(), fixed.parameters(), strict=True))
     assert raced.race.waiting == {}
@@ -68,7 +70,7 @@ def same_race(first: Updater, second: Updater) -> bool:
     return all(getattr(first.race, name) == getattr(second.race, name) for name in names)
 
 
-@pytest.mark.parametrize("name", ["IncrementalUpdate", "ADER", "ASMG"])
+@pytest.mark.parametrize("name", ["IncrementalUpdate", *(pytest.param(n, marks=pytest.mark.slow) for n in SLOW)])
 def test_a_walk_that_is_killed_within_a_race_goes_on_as_if_it_had_not_been(tmp_path: Path, name: str) -> None:
     method = racing(METHODS[name], test_from=6, budget=1.0)
     whole = short_walk(method, 8, tmp_path)
@@ -82,7 +84,7 @@ def test_a_walk_that_is_killed_within_a_race_goes_on_as_if_it_had_not_been(tmp_p
         assert same_race(whole, resumed)
 
 
-@pytest.mark.parametrize("name", ["IncrementalUpdate", "ASMG"])
+@pytest.mark.parametrize("name", ["IncrementalUpdate", pytest.param("ASMG", marks=pytest.mark.slow)])
 def test_states_that_wait_grow_with_the_stream(tmp_path: Path, name: str) -> None:
     method = racing(METHODS[name], dropped_at=NOBODY_LEAVES)
     whole, _ = short_walk(method, 7), short_walk(method, 5, tmp_path)
@@ -104,7 +106,9 @@ def test_labels_change_later_choices_only() -> None:
 def test_later_races_stay_within_the_budget() -> None:
     raced = short_walk(racing(IncrementalUpdate, test_from=5, budget=0.5), 20).race
     alone = [period for period in raced.work if period >= 5]
-    assert any(len(raced.turns[period]) == 2 for period in alone)
+    later = [period for period in alone if len(raced.turns[period]) == 2]
+    assert [period for period in later if period - 1 not in later] == later[::2]  # each lasts two periods
+    assert len({frozenset(raced.turns[period]) for period in later}) >= 2  # not always the same neighbour
     own = extra = 0
     for period in alone:
         leader, *others = raced.turns[period]
@@ -175,3 +179,10 @@ def test_neighbours_differ_by_one_step_of_one_value() -> None:
 def test_rules_that_cannot_work_are_refused(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         SelfTuning(**given)
+
+
+def test_copies_that_do_not_fit_into_memory_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("asmg_pl.updaters.memory.memory_of", lambda device: 60_000)
+    short_walk(partial(IncrementalUpdate, pretrain_periods=2, pretrain_epochs=2, test_from=4), 4)
+    with pytest.raises(ConfigError, match=r"copies that race .* or fewer settings that race"):
+        short_walk(racing(IncrementalUpdate), 4)

@@ -10,7 +10,7 @@ import polars as pl
 
 from asmg_pl.experiments.baseline import Methods
 from asmg_pl.experiments.report.origin import context_names
-from asmg_pl.experiments.runs import Run, learned
+from asmg_pl.experiments.runs import Run, learned, scheduled
 
 Chart = dict[str, Any]
 
@@ -21,6 +21,7 @@ def charts(methods: Methods, baseline: str | None) -> list[dict[str, Any]]:
         ("Scores", "Each period scored before anything was trained on it; test periods are shaded.", _scores),
         ("Drift of the data", "The rows of each period, which are the same for all methods.", _drift),
         ("Costs", "Seconds are those of the fastest seed, memory that of the largest.", _costs),
+        ("Self-tuning", "The setting that led in each period, and what the race took.", _self_tuning),
         ("What the generators have learned", "Noted when each serving model has been made.", _learned),
     ]
     made = [
@@ -115,6 +116,24 @@ def _costs(methods: Methods, baseline: str | None) -> list[Chart]:
 COEFFICIENTS = {"move": "last move", "earlier_move": "move before", "value": "value"}
 
 SIGN = "of the last move: above 0 the base model's steps are too short, below 0 they are too long"
+
+
+def _self_tuning(methods: Methods, baseline: str | None) -> list[Chart]:
+    rates, shares = [], []
+    for name, runs in methods.items():
+        tables = [table for run in runs if run.config and (table := scheduled(run)) is not None]
+        if not tables:
+            continue
+        led = pl.concat(table.filter(turn=0).select("period", value=pl.col("learning_rate")) for table in tables)
+        rates.append(_line(name, _spread(led), method=name))
+        taken = pl.col("mini_batches")
+        own = taken.filter(pl.col("turn") == 0).sum()
+        share = [table.group_by("period").agg(value=taken.sum() / own) for table in tables]
+        shares.append(_line(name, _spread(pl.concat(share)), method=name))
+    return [
+        _chart("Learning rate", rates, note="of the base model", digits=4, least=0),
+        _chart("Cost of the race", shares, note="mini-batches of all settings, of the leader's", digits=2, least=0),
+    ]
 
 
 def _learned(methods: Methods, baseline: str | None) -> list[Chart]:
