@@ -6,6 +6,8 @@ from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.batch import BatchUpdate
 from asmg_pl.updaters.ewc import EWC
 from asmg_pl.updaters.frozen import Frozen
+from asmg_pl.updaters.guard import Guard
+from asmg_pl.updaters.head import PrequentialHead
 from asmg_pl.updaters.inc_ctr import IncCTR
 from asmg_pl.updaters.incremental import IncrementalUpdate
 from asmg_pl.updaters.phase import Phase
@@ -22,9 +24,11 @@ __all__ = [
     "SPMF",
     "BatchUpdate",
     "Frozen",
+    "Guard",
     "IncCTR",
     "IncrementalUpdate",
     "Phase",
+    "PrequentialHead",
     "Retrain",
     "Transfer",
     "Updater",

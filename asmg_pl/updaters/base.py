@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -10,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from asmg_pl.checkpoints.values import Flaw
 from asmg_pl.data.batch import Batch
@@ -18,14 +17,15 @@ from asmg_pl.data.reading import Reading
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import CheckpointError, ConfigError
 from asmg_pl.generators.learned import Learned
-from asmg_pl.generators.table_entries import models_in
 from asmg_pl.metrics.results import NOT_COUNTED, PeriodResult, mean_over
 from asmg_pl.recommenders import EmbeddingMLP, Recommender
 from asmg_pl.updaters.appeared import Appeared
 from asmg_pl.updaters.checks import check_at_least, check_positive
-from asmg_pl.updaters.finite import stop_if, trained, unsound
+from asmg_pl.updaters.finite import made, stop_if, trained, unsound
+from asmg_pl.updaters.head import Head, PrequentialHead, read_by_head
+from asmg_pl.updaters.headed import Headed
 from asmg_pl.updaters.initial import Draw, known_sizes, table_rows
-from asmg_pl.updaters.loading import fit_to_stream
+from asmg_pl.updaters.loading import check_method, fit_to_stream
 from asmg_pl.updaters.losses import cross_entropy
 from asmg_pl.updaters.optim import Adam, RowAdam
 from asmg_pl.updaters.phase import Phase, nothing
@@ -34,8 +34,6 @@ from asmg_pl.updaters.scoring import Scoring, diverged
 from asmg_pl.updaters.sharing import share_out
 from asmg_pl.updaters.stepping import Stepping
 from asmg_pl.updaters.walker import Walker
-
-log = logging.getLogger(__name__)
 
 
 class Updater(Walker):
@@ -86,6 +84,7 @@ class Updater(Walker):
         pretrained_model: str | None = None,
         row_wise: bool = False,
         gradient_clip: float | None = None,
+        head: PrequentialHead | None = None,
     ) -> None:
         """Build the base model.
 
@@ -107,6 +106,7 @@ class Updater(Walker):
                 that does not grow with the tables. By default the others move too, by their moments, as in the paper.
             gradient_clip: the largest norm of a step's gradient, over all parameters that the step moves. A longer
                 gradient is shortened to it. By default there is no limit.
+            head: learns from the scores of earlier periods how to correct those of the next one; none by default.
         """
         super().__init__()
         check_at_least(1, passes=passes, test_from=test_from)
@@ -128,6 +128,7 @@ class Updater(Walker):
         self.recommender.row_wise = row_wise
         self.pretraining = Pretraining(self.recommender, pretrain_periods, pretrain_epochs, pretrained_model)
         self.stepping = Stepping(self.recommender, gradient_clip)
+        self.head = None if head is None else Head(head)
         self.results: dict[int, PeriodResult] = {}
         self.evaluation: dict[int, PeriodResult] = {}
         self.learned: dict[int, Learned] = {}
@@ -179,7 +180,7 @@ class Updater(Walker):
         """
 
         def record() -> None:
-            self.results[period] = self.annotated(self._scoring.result(period))
+            self.results[period] = self.annotated(self._scoring.result(period, self.head))
             self._stop_if_diverged(self.results[period])
             end()
 
@@ -224,8 +225,14 @@ class Updater(Walker):
         self._scoring.score(period, self.logits, batch)
 
     def logits(self, batch: Batch) -> Mapping[str, Tensor]:
-        """The logits [B] that each scored model gives a mini-batch."""
-        return {name: model(batch) for name, model in self.scored_models().items()}
+        """The logits [B] that each scored model gives a mini-batch; with a head, ``"serving"`` are the head's."""
+        found = {name: model(batch) for name, model in self.scored_models().items()}
+        return found if self.head is None else self.head.beside(found, batch)
+
+    def served_model(self) -> nn.Module:
+        """The model that answers requests, with its head if it has one; its logits are those of ``"serving"``."""
+        models = self.scored_models()
+        return models["serving"] if self.head is None else Headed(read_by_head(models), self.head)
 
     def annotated(self, result: PeriodResult) -> PeriodResult:
         """Add to a period's scores what a method has to say about them; nothing, unless a method says otherwise."""
@@ -245,9 +252,7 @@ class Updater(Walker):
             stop_if(self.stepping.watch.take() + (unsound(parameters) or unsound(moments)), phase, self.device)
         phase.end()
         if phase.trains:
-            models = {name: model for name, model in models_in(self) if model is not self.recommender}
-            made = {f"{name[:-1]} {path}": v for name, model in models.items() for path, v in model.named_parameters()}
-            stop_if(unsound(made), phase, self.device)
+            stop_if(unsound(made(self, self.recommender)), phase, self.device)
 
     def split_of(self, period: int) -> str:
         """``"selection"``, ``"warm-up"`` or ``"test"``, see :class:`~asmg_pl.metrics.results.PeriodResult`."""
@@ -296,13 +301,7 @@ class Updater(Walker):
     def setup(self, stage: str) -> None:
         """Go without categories if pre-training has seen none; later ones must not change what came before."""
         super().setup(stage)
-        if self.data.sizes.categories and not self._appeared.has_categories:
-            self.data.categories = False
-            log.warning(
-                "the first categories appear after the %d periods that pre-train: the walk goes without any. To use "
-                "them, raise model.pretrain_periods",
-                self.pretrain_periods,
-            )
+        self._appeared.leave_out_categories(self.data, self.pretrain_periods)
 
     def configure_model(self) -> None:
         """Share the tables out among ranks, if that is the strategy.
@@ -355,8 +354,4 @@ class Updater(Walker):
             fit_to_stream(checkpoint, self, self.recommender, self.pretraining, self.begin_as)
         except Flaw as flaw:
             raise CheckpointError(f"{self.trainer.ckpt_path} cannot be used: {flaw}: give an earlier one") from flaw
-        if (method := checkpoint["method"]) != type(self).__qualname__:
-            raise CheckpointError(
-                f"the checkpoint is one of {method}, not of {type(self).__qualname__}: resume with the updater and "
-                "recommender that wrote the checkpoint"
-            )
+        check_method(checkpoint["method"], type(self).__qualname__)
