@@ -96,7 +96,7 @@ class Walk:
         """
         from asmg_pl.errors import ConfigError
 
-        model = self.updater.scored_models()["serving"]
+        model = self.updater.served_model()
         if model.owners:
             raise ConfigError(
                 "each process of this walk has some rows of the tables only: read the model from a checkpoint in one "

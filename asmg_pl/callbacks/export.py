@@ -70,7 +70,7 @@ class ServingExport(Callback):
         assert phase is not None
         if self.keep and updater.place.period > phase.period:
             folder = Path(trainer.default_root_dir) / FOLDER
-            self._write(updater.scored_models()["serving"].state_dict(), folder / f"after-period-{phase.period:06d}")
+            self._write(updater.served_model().state_dict(), folder / f"after-period-{phase.period:06d}")
 
     @rank_zero_only
     def _write(self, parameters: dict[str, Tensor], target: Path) -> None:

@@ -22,9 +22,10 @@ from asmg_pl.data import PeriodDataModule, Periods
 from asmg_pl.data.negatives import Fresh
 from asmg_pl.data.sources import Source
 from asmg_pl.updaters.guard import Guard
+from asmg_pl.updaters.head import PrequentialHead
 
 #: Objects that are arguments themselves, and so are described by their own arguments.
-PIECES = (Source, Periods, Fresh, Guard)
+PIECES = (Source, Periods, Fresh, Guard, PrequentialHead)
 
 
 class GivenConfig(RunConfig):

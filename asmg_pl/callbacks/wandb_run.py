@@ -207,7 +207,7 @@ class WandbRun(Callback):
 
         serving = wandb.Artifact(f"serving-{self._id}", type="model")
         with serving.new_file("serving.pt", mode="wb") as file:
-            torch.save(updater.scored_models()["serving"].state_dict(), file)
+            torch.save(updater.served_model().state_dict(), file)
         self._run.log_artifact(serving)
         if self.artifacts == "all" and (checkpoints := newest_first(folder / FOLDER)):
             checkpoint = wandb.Artifact(f"checkpoint-{self._id}", type="checkpoint")

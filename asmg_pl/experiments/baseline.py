@@ -54,6 +54,6 @@ def _is_plain(run: Run) -> bool:
 
 
 def _incremental(run: Run) -> Run:
-    metrics = run.metrics.drop("^serving_.*$")
+    metrics = run.metrics.drop("^serving_.*$").drop("served", "why", "regret", strict=False)
     metrics = metrics.rename({name: name.replace("incremental_", "serving_", 1) for name in metrics.columns})
     return replace(run, method=INCREMENTAL, metrics=metrics, timings=run.timings.clear(), peak_mib=None, config={})

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.metrics.results import PeriodResult
-from asmg_pl.metrics.scored_rows import ScoredRows
+from asmg_pl.metrics.scored_rows import Gathered, ScoredRows
 
 
 class Scoreboard:
@@ -16,6 +16,9 @@ class Scoreboard:
 
     Each of several processes adds its own rows, to each period at least once, if need be a batch without rows. Each
     process takes the result of all rows.
+
+    Attributes:
+        gathered: the rows of the period whose result was taken last.
 
     Examples:
         >>> import torch
@@ -36,6 +39,7 @@ class Scoreboard:
             known_before: gives the numbers of users and items that have a row before a period.
         """
         self._known_before = known_before
+        self.gathered: Gathered | None = None
         self._rows: dict[int, ScoredRows] = {}
 
     def update(self, period: int, logits: Mapping[str, Tensor], batch: Batch) -> None:
@@ -49,10 +53,12 @@ class Scoreboard:
         return list(self._rows)
 
     def take(self, period: int, split: str) -> PeriodResult:
-        """Give the result of a period, and forget its rows.
+        """Give the result of a period, and forget its rows, but for those in ``gathered``.
 
         Raises:
             KeyError: if nothing has been added to the period.
         """
-        counts, scores, diverged, constant = self._rows.pop(period).compute()
+        rows = self._rows.pop(period)
+        counts, scores, diverged, constant = rows.compute()
+        self.gathered = rows.gathered
         return PeriodResult(period, split, **counts, scores=scores, diverged=diverged, constant=constant)

@@ -32,6 +32,24 @@ class Summary(NamedTuple):
     constant: list[str]
 
 
+class Gathered(NamedTuple):
+    """The rows of a period, of all processes.
+
+    Attributes:
+        label: 1 for a positive row and 0 for a negative one [N].
+        user: user ids, int64 [N].
+        item: item ids, int64 [N].
+        logits: of each model, float [N].
+        known: how many users and how many items appeared before the period.
+    """
+
+    label: Tensor
+    user: Tensor
+    item: Tensor
+    logits: dict[str, Tensor]
+    known: tuple[int, int]
+
+
 class ScoredRows(Metric):
     """Collects the rows of a period, over mini-batches and processes, and computes all metrics from all rows.
 
@@ -44,6 +62,7 @@ class ScoredRows(Metric):
     Attributes:
         models: the models' names.
         known: users and items from these ids on are new in the period.
+        gathered: the rows of all processes, once scores have been computed of them.
 
     Examples:
         >>> from asmg_pl.data.sources import DriftingStream
@@ -76,6 +95,7 @@ class ScoredRows(Metric):
         super().__init__(**kwargs)
         self.models = list(models)
         self.known = known
+        self.gathered: Gathered | None = None
         for column in ("label", "user", "item", "logits"):
             self.add_state(column, [], dist_reduce_fx="cat")
 
@@ -112,6 +132,7 @@ class ScoredRows(Metric):
         broken = dict(zip(self.models, (~logits.isfinite()).sum(0).tolist(), strict=True))
         scores: dict[str, dict[str, float]] = {}
         columns = dict(zip(self.models, logits.T.contiguous(), strict=True))
+        self.gathered = Gathered(label, user, item, columns, self.known)
         for model, column in columns.items():
             same = next((other for other in scores if torch.equal(columns[other], column)), None)
             if same is not None:

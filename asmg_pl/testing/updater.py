@@ -9,10 +9,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
+from torch import nn
 
 from asmg_pl.checkpoints.io import newest_first
 from asmg_pl.data import Sizes
-from asmg_pl.recommenders import Recommender
 from asmg_pl.testing.rules import Rules
 from asmg_pl.testing.walks import ROWS, Listener, WithGap, differing, differing_results, short_walk
 from asmg_pl.updaters import Updater
@@ -88,7 +88,7 @@ class _Check:
         """Each period is scored, by the model that serves, before anything is trained on it."""
         models = self.whole.scored_models()
         self.rules.require(
-            isinstance(models.get("serving"), Recommender),
+            isinstance(models.get("serving"), nn.Module),
             f"scored_models gives {', '.join(models) or 'nothing'}: 'serving' must be the recommender that answers "
             "requests",
         )

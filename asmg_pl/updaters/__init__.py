@@ -8,6 +8,8 @@ from asmg_pl.updaters.dense_ema import DenseEMA
 from asmg_pl.updaters.ewc import EWC
 from asmg_pl.updaters.fesail import FeSAIL
 from asmg_pl.updaters.frozen import Frozen
+from asmg_pl.updaters.guard import Guard
+from asmg_pl.updaters.head import PrequentialHead
 from asmg_pl.updaters.inc_ctr import IncCTR
 from asmg_pl.updaters.incremental import IncrementalUpdate
 from asmg_pl.updaters.new_rows import MeanOfCategories, MeanOfTable, NewRows
@@ -35,12 +37,14 @@ __all__ = [
     "DenseEMA",
     "FeSAIL",
     "Frozen",
+    "Guard",
     "IncCTR",
     "IncrementalUpdate",
     "MeanOfCategories",
     "MeanOfTable",
     "NewRows",
     "Phase",
+    "PrequentialHead",
     "ReLoop",
     "Retrain",
     "SelfTuning",

@@ -6,12 +6,17 @@ rows that appear later.
 
 from __future__ import annotations
 
+import logging
+
 from torch import nn
 
+from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.generators.table_entries import models_in
 from asmg_pl.recommenders import Recommender
 from asmg_pl.updaters.initial import Build, table_rows
+
+log = logging.getLogger(__name__)
 
 
 class Appeared:
@@ -31,6 +36,21 @@ class Appeared:
         """
         self._recommender, self._build = recommender, build
         self.has_categories = bool(sizes.categories)
+
+    def leave_out_categories(self, data: PeriodDataModule, pretrain_periods: int) -> None:
+        """Go without categories if the base model has no table of them; later ones must not change what came before.
+
+        Args:
+            data: the stream.
+            pretrain_periods: the periods that pre-train, for the message.
+        """
+        if data.sizes.categories and not self.has_categories:
+            data.categories = False
+            log.warning(
+                "the first categories appear after the %d periods that pre-train: the walk goes without any. To use "
+                "them, raise model.pretrain_periods",
+                pretrain_periods,
+            )
 
     def rows(self, sizes: Sizes) -> dict[str, int]:
         """How many rows of each table at hand have appeared when the stream has these sizes."""

@@ -20,7 +20,7 @@ from functools import partial
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call
 
 from asmg_pl.data.batch import Batch
@@ -32,7 +32,6 @@ from asmg_pl.generators.history import ParameterHistory
 from asmg_pl.generators.learned import learned_quantities
 from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.randomness.keyed import seeded
-from asmg_pl.recommenders import Recommender
 from asmg_pl.recommenders.touched import chunks, touched_rows
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.candidates import Candidates
@@ -200,7 +199,7 @@ class ASMG(Updater):
         ]
         return [self.scoring(period), *generating, *self.updating(period, end=self.push)]
 
-    def scored_models(self) -> Mapping[str, Recommender]:
+    def scored_models(self) -> Mapping[str, Any]:
         """The base model, which is plain incremental update, beside the one that serves."""
         return {"incremental": self.recommender, "serving": self.serving}
 
@@ -209,13 +208,21 @@ class ASMG(Updater):
         return self.pretrain_periods + (self.window or 1) + 2
 
     @property
-    def serving(self) -> Recommender:
+    def serving(self) -> nn.Module:
         """The model that serves: the generated one, or what the guard has chosen."""
-        return self.generated if self.candidates is None else self.candidates.serving(self.own_results)
+        return self.generated if self.candidates is None else self.served_model()
 
     def logits(self, batch: Batch) -> Mapping[str, Tensor]:
         """With a guard, all candidates are scored."""
-        return super().logits(batch) if self.candidates is None else self.candidates.logits(batch, self.own_results)
+        if self.candidates is None:
+            return super().logits(batch)
+        return self.candidates.logits(batch, self.own_results, self.head)
+
+    def served_model(self) -> nn.Module:
+        """With a guard, the chosen candidate."""
+        if self.candidates is None:
+            return super().served_model()
+        return self.candidates.serving(self.own_results, self.head)
 
     def annotated(self, result: PeriodResult) -> PeriodResult:
         """Add what the guard has chosen."""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from asmg_pl.checkpoints.values import Flaw
 from asmg_pl.data.batch import Batch
@@ -17,14 +16,15 @@ from asmg_pl.data.reading import Reading
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import CheckpointError, ConfigError
 from asmg_pl.generators.learned import Learned
-from asmg_pl.generators.table_entries import models_in
 from asmg_pl.metrics.results import NOT_COUNTED, PeriodResult, mean_over
 from asmg_pl.recommenders import EmbeddingMLP, Recommender
 from asmg_pl.updaters.appeared import Appeared
 from asmg_pl.updaters.checks import check_at_least, check_positive
-from asmg_pl.updaters.finite import stop_if, trained, unsound
+from asmg_pl.updaters.finite import made, stop_if, trained, unsound
+from asmg_pl.updaters.head import Head, PrequentialHead, read_by_head
+from asmg_pl.updaters.headed import Headed
 from asmg_pl.updaters.initial import Draw, known_sizes, table_rows
-from asmg_pl.updaters.loading import fit_to_stream
+from asmg_pl.updaters.loading import check_method, fit_to_stream
 from asmg_pl.updaters.losses import cross_entropy
 from asmg_pl.updaters.new_rows import NewRows
 from asmg_pl.updaters.phase import Phase, nothing
@@ -37,8 +37,6 @@ from asmg_pl.updaters.sharing import share_out
 from asmg_pl.updaters.stepping import Stepping
 from asmg_pl.updaters.table_optimizers import TableOptimizer, optimizer_of
 from asmg_pl.updaters.tunable import Tunable
-
-log = logging.getLogger(__name__)
 
 
 class Updater(Tunable):
@@ -97,6 +95,7 @@ class Updater(Tunable):
         new_rows: NewRows | None = None,
         batch_size: int | None = None,
         self_tuning: SelfTuning | None = None,
+        head: PrequentialHead | None = None,
     ) -> None:
         """Build the base model.
 
@@ -127,6 +126,7 @@ class Updater(Tunable):
                 ``self_tuning`` finds.
             self_tuning: finds learning rate, batch size and passes along the stream, as far as they are not given. By
                 default nothing does.
+            head: learns from the scores of earlier periods how to correct those of the next one; none by default.
         """
         super().__init__()
         given = {"passes": passes, "batch_size": batch_size}
@@ -151,6 +151,7 @@ class Updater(Tunable):
         self.recommender.row_wise = row_wise
         self.pretraining = Pretraining(self.recommender, pretrain_periods, pretrain_epochs, pretrained_model)
         self.stepping = Stepping(self.recommender, gradient_clip)
+        self.head = None if head is None else Head(head)
         self.results = {}
         self.evaluation: dict[int, PeriodResult] = {}
         self.learned: dict[int, Learned] = {}
@@ -203,7 +204,7 @@ class Updater(Tunable):
         """
 
         def record() -> None:
-            result = self.annotated(self._scoring.result(period))
+            result = self.annotated(self._scoring.result(period, self.head))
             self.race.note(self, result)
             self._stop_if_diverged(result)
             end()
@@ -253,8 +254,14 @@ class Updater(Tunable):
         self._scoring.score(period, self.logits, batch)
 
     def logits(self, batch: Batch) -> Mapping[str, Tensor]:
-        """The logits [B] that each scored model gives a mini-batch."""
-        return {name: model(batch) for name, model in self.scored_models().items()}
+        """The logits [B] that each scored model gives a mini-batch; with a head, ``"serving"`` are the head's."""
+        found = {name: model(batch) for name, model in self.scored_models().items()}
+        return found if self.head is None else self.head.beside(found, batch)
+
+    def served_model(self) -> nn.Module:
+        """The model that answers requests, with its head if it has one; its logits are those of ``"serving"``."""
+        models = self.scored_models()
+        return models["serving"] if self.head is None else Headed(read_by_head(models), self.head)
 
     def annotated(self, result: PeriodResult) -> PeriodResult:
         """Add to a period's scores what a method has to say about them; nothing, unless a method says otherwise."""
@@ -275,9 +282,7 @@ class Updater(Tunable):
                 stop_if(self.stepping.watch.take() + (unsound(parameters) or unsound(moments)), phase, self.device)
             phase.end()
             if phase.trains:
-                models = {name[:-1]: model for name, model in models_in(self) if model is not self.recommender}
-                made = {f"{name} {path}": v for name, model in models.items() for path, v in model.named_parameters()}
-                stop_if(unsound(made), phase, self.device)
+                stop_if(unsound(made(self, self.recommender)), phase, self.device)
 
     def split_of(self, period: int) -> str:
         """``"selection"``, ``"warm-up"`` or ``"test"``, see :class:`~asmg_pl.metrics.results.PeriodResult`."""
@@ -332,13 +337,7 @@ class Updater(Tunable):
     def setup(self, stage: str) -> None:
         """Go without categories if pre-training has seen none; later ones must not change what came before."""
         super().setup(stage)
-        if self.data.sizes.categories and not self._appeared.has_categories:
-            self.data.categories = False
-            log.warning(
-                "the first categories appear after the %d periods that pre-train: the walk goes without any. To use "
-                "them, raise model.pretrain_periods",
-                self.pretrain_periods,
-            )
+        self._appeared.leave_out_categories(self.data, self.pretrain_periods)
 
     def configure_model(self) -> None:
         """Share the tables out among ranks, if that is the strategy.
@@ -393,8 +392,4 @@ class Updater(Tunable):
             fit_to_stream(checkpoint, self, self.recommender, self.pretraining, self.begin_as)
         except Flaw as flaw:
             raise CheckpointError(f"{self.trainer.ckpt_path} cannot be used: {flaw}: give an earlier one") from flaw
-        if (method := checkpoint["method"]) != type(self).__qualname__:
-            raise CheckpointError(
-                f"the checkpoint is one of {method}, not of {type(self).__qualname__}: resume with the updater and "
-                "recommender that wrote the checkpoint"
-            )
+        check_method(checkpoint["method"], type(self).__qualname__)

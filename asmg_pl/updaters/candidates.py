@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.recommenders import Recommender
 from asmg_pl.updaters.blend import blend_name, blended, blended_logits
 from asmg_pl.updaters.guard import DEFAULT, Choice, Guard
+from asmg_pl.updaters.head import READ, Head
+from asmg_pl.updaters.headed import Headed
 
 GENERATED = "generated"
+
+#: The head on the incremental and the generated model.
+HEADED = "headed"
 
 
 class Candidates:
@@ -39,7 +44,7 @@ class Candidates:
         self._base, self._generated = base, generated
         self._blends = {blend_name(alpha): alpha for alpha in guard.blends}
 
-    def logits(self, batch: Batch, results: Mapping[int, PeriodResult]) -> dict[str, Tensor]:
+    def logits(self, batch: Batch, results: Mapping[int, PeriodResult], head: Head | None = None) -> dict[str, Tensor]:
         """Logits [B] of all candidates, and as ``"serving"`` those of the chosen one.
 
         Where a logit of the chosen one is not finite, the incremental model answers.
@@ -47,22 +52,29 @@ class Candidates:
         Args:
             batch: the mini-batch.
             results: of the periods before its rows.
+            head: whose logits are a candidate too.
         """
         plain = self._base(batch)
         found = dict.fromkeys([DEFAULT, GENERATED, *self._blends], plain)
         if self.begun:
             found[GENERATED] = self._generated(batch)
             found |= blended_logits(self._base, self._generated, self._blends.values(), batch)
-        chosen = found[self._choose(results).served]
+        if head is not None:
+            found[HEADED] = head({name: found[name] for name in READ}, batch)
+        chosen = found[self._choose(results, found).served]
         return found | {"serving": torch.where(chosen.isfinite(), chosen, plain)}
 
-    def serving(self, results: Mapping[int, PeriodResult]) -> Recommender:
+    def serving(self, results: Mapping[int, PeriodResult], head: Head | None = None) -> nn.Module:
         """The chosen candidate as a model; a blend is made anew each time.
 
         Args:
             results: of the periods scored so far.
+            head: may be chosen too.
         """
-        served = self._choose(results).served
+        names = (DEFAULT, GENERATED, *self._blends, *([] if head is None else [HEADED]))
+        served = self._choose(results, names).served
+        if head is not None and served == HEADED:
+            return Headed(dict(zip(READ, (self._base, self._generated), strict=True)), head)
         if served in self._blends:
             return blended(self._base, self._generated, self._blends[served])
         return self._generated if served == GENERATED else self._base
@@ -74,11 +86,11 @@ class Candidates:
             result: its scores.
             results: of the periods before it.
         """
-        served, why = self._choose(results)
+        served, why = self._choose(results, result.scores)
         return replace(result, served=served, why=why, regret=self.guard.regret({**results, result.period: result}))
 
-    def _choose(self, results: Mapping[int, PeriodResult]) -> Choice:
+    def _choose(self, results: Mapping[int, PeriodResult], names: Iterable[str]) -> Choice:
         choice = self.guard.choose(results)
-        if choice.served in (DEFAULT, GENERATED, *self._blends):
+        if choice.served in names:
             return choice
         return Choice(DEFAULT, f"default: {choice.served} is a candidate no longer")

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from asmg_pl.distributed.processes import several
 from asmg_pl.errors import DivergedError
+from asmg_pl.generators.table_entries import models_in
 from asmg_pl.updaters.phase import Phase
 
 #: How many findings a message names; further ones are counted.
@@ -78,6 +79,12 @@ def unsound(tensors: Mapping[str, Tensor]) -> list[str]:
         for (name, tensor), fine in zip(filled.items(), finite, strict=True)
         if not fine
     ]
+
+
+def made(module: nn.Module, base: nn.Module) -> dict[str, Tensor]:
+    """The parameters of the recommenders within a module, but for the base model, as ``MODEL PATH``."""
+    models = {name.removesuffix("."): model for name, model in models_in(module) if model is not base}
+    return {f"{name} {path}": value for name, model in models.items() for path, value in model.named_parameters()}
 
 
 def trained(module: nn.Module, optimizers: Sequence[torch.optim.Optimizer]) -> tuple[dict[str, Tensor], ...]:

@@ -9,9 +9,23 @@ from torch import nn
 
 from asmg_pl.checkpoints.growth import grow_moments, grow_state, table_growth
 from asmg_pl.checkpoints.values import check_infinite
+from asmg_pl.errors import CheckpointError
 from asmg_pl.generators.table_entries import histories_in
 from asmg_pl.recommenders import Recommender
 from asmg_pl.updaters.pretraining import PREFIX, Growth, Pretraining
+
+
+def check_method(saved: str, method: str) -> None:
+    """Check that a checkpoint is one of the method that is to go on from it.
+
+    Raises:
+        CheckpointError: if it is one of another method.
+    """
+    if saved != method:
+        raise CheckpointError(
+            f"the checkpoint is one of {saved}, not of {method}: resume with the updater and recommender that wrote "
+            "the checkpoint"
+        )
 
 
 def fit_to_stream(

@@ -11,6 +11,7 @@ from asmg_pl.data.batch import Batch
 from asmg_pl.metrics import Scoreboard
 from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.updaters.guard import DEFAULT
+from asmg_pl.updaters.head import Head
 
 
 class Scoring:
@@ -44,9 +45,18 @@ class Scoring:
         with torch.autocast(batch.label.device.type, enabled=False):
             self._scoreboard.update(period, logits(batch), batch)
 
-    def result(self, period: int) -> PeriodResult:
-        """The result of a period, all of whose rows have been scored."""
-        return self._scoreboard.take(period, self.split_of(period))
+    def result(self, period: int, head: Head | None = None) -> PeriodResult:
+        """The result of a period, all of whose rows have been scored.
+
+        Args:
+            period: the period.
+            head: learns from the rows.
+        """
+        result = self._scoreboard.take(period, self.split_of(period))
+        if head is not None and self._scoreboard.gathered is not None:
+            head.learn(period, self._scoreboard.gathered)
+        self._scoreboard.gathered = None
+        return result
 
     def evaluation(self, trained_until: int) -> dict[int, PeriodResult]:
         """The results of all periods that have been scored, in this order.

@@ -19,6 +19,7 @@ model:
   init_args:
     window: 2
     generator_learning_rate: 1.0e-3
+    guard: null
     pretrain_periods: 4
     pretrain_epochs: 2
     test_from: 10

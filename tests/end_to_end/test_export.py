@@ -24,7 +24,7 @@ def test_the_newest_files_hold_the_model_that_serves_next(fit: Asmg, tmp_path: P
     assert finished.code == 0, finished.err
     assert names(tmp_path) == ["after-period-000007", "after-period-000008"]
     state = read_checkpoint(last_checkpoint(tmp_path))["state_dict"]
-    serving = {k.removeprefix("serving."): v for k, v in state.items() if k.startswith("serving.")}
+    serving = {k.removeprefix("generated."): v for k, v in state.items() if k.startswith("generated.")}
     written = {f.stem: np.load(f, mmap_mode="r") for f in (tmp_path / "serving" / "after-period-000008").iterdir()}
     assert written.keys() == serving.keys()
     for name, values in serving.items():

@@ -70,7 +70,7 @@ def test_a_period_cannot_change_the_model_that_is_scored_on_it(
     before, after = state(tmp_path / "first"), state(tmp_path / "second")
     assert before.keys() == after.keys()
     tensors = [name for name, value in before.items() if isinstance(value, torch.Tensor)]
-    assert {name.split(".")[0] for name in tensors} == {"recommender", "serving", "generator", "history", "trained"}
+    assert {name.split(".")[0] for name in tensors} == {"recommender", "generated", "generator", "history", "trained"}
     assert [name for name in tensors if not torch.equal(before[name], after[name])] == []
 
 
@@ -89,7 +89,7 @@ def test_a_period_does_change_the_models_that_come_after_it(
     before, after = state(tmp_path / "first"), state(tmp_path / "second")
     tensors = {name for name, value in before.items() if isinstance(value, torch.Tensor)}
     changed = {name for name in tensors if not torch.equal(before[name], after[name])}
-    assert {name.split(".")[0] for name in changed} == {"recommender", "serving", "generator", "history"}
+    assert {name.split(".")[0] for name in changed} == {"recommender", "generated", "generator", "history"}
 
 
 @pytest.fixture

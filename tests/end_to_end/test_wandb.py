@@ -163,7 +163,7 @@ def test_the_newest_checkpoint_and_the_serving_model_are_artifacts(whole: Walk) 
     weights = torch.load(io.BytesIO(files[f"serving-{run.run_id}"]["serving.pt"]), weights_only=True)
     saved = read_checkpoint(newest)["state_dict"]
     assert weights
-    assert all(torch.equal(value, saved[f"serving.{name}"]) for name, value in weights.items())
+    assert all(torch.equal(value, saved[f"generated.{name}"]) for name, value in weights.items())
 
 
 @pytest.mark.slow

@@ -36,8 +36,9 @@ class Turns(Guard):
     """One that lets the candidates serve in turns, whatever they score."""
 
     def choose(self, results: Mapping[int, PeriodResult]) -> Choice:
-        names = ("incremental", "generated", "blend_0.5")
-        return Choice(names[len(results) % 3], "in turns")
+        headed = any("headed" in result.scores for result in results.values())
+        names = ["incremental", "generated", "blend_0.5", *["headed"] * headed]
+        return Choice(names[len(results) % len(names)], "in turns")
 
 
 def stream(rows: int = 420) -> PeriodDataModule:

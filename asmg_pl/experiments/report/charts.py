@@ -19,6 +19,7 @@ def charts(methods: Methods, baseline: str | None) -> list[dict[str, Any]]:
     """The sections of the report in their order, each with a title, a sentence and its charts."""
     sections = [
         ("Scores", "Each period scored before anything was trained on it; test periods are shaded.", _scores),
+        ("What served", "Where a guard chose what serves, by the periods scored before.", _served),
         ("Drift of the data", "The rows of each period, which are the same for all methods.", _drift),
         ("Costs", "Seconds are those of the fastest seed, memory that of the largest.", _costs),
         ("Self-tuning", "The setting that led in each period, and what the race took.", _self_tuning),
@@ -46,6 +47,26 @@ def _scores(methods: Methods, baseline: str | None) -> list[Chart]:
         note = "AUC difference by period, the same seeds paired"
         found.append(_chart(f"Lift over {baseline}", lines, note=note, digits=4, zero=True))
     return found
+
+
+def _served(methods: Methods, baseline: str | None) -> list[Chart]:
+    """Which candidates served, and the regret of the choices, of the methods with a guard."""
+    guarded = {name: runs for name, runs in methods.items() if all("served" in run.metrics.columns for run in runs)}
+    shares = []
+    for name, runs in guarded.items():
+        for candidate in pl.concat(run.metrics["served"] for run in runs).unique(maintain_order=True).drop_nulls():
+            tables = [
+                run.metrics.select("period", mean=(pl.col("served") == candidate).cast(pl.Float64)) for run in runs
+            ]
+            share = pl.concat(tables).group_by("period").agg(pl.col("mean").mean()).sort("period")
+            shares.append(_line(f"{name}: {candidate}", share))
+    regrets = [_line(name, _by_period(runs, "regret"), method=name) for name, runs in guarded.items()]
+    return [
+        _chart("Candidates", shares, note="share of the runs in which a candidate served", digits=2, least=0),
+        _chart(
+            "Regret", regrets, note="mean LogLoss so far, less that of the best fixed candidate", digits=5, zero=True
+        ),
+    ]
 
 
 def _by_period(runs: Sequence[Run], column: str) -> pl.DataFrame:

@@ -1,0 +1,247 @@
+"""The prequential head: what a period's scores, taken before training, teach about the scores of the next one.
+
+    logits of the models ─┐
+    counts of user, item ─┴─▶ features ─▶ ridge logistic regression ─▶ logit that serves
+
+    D_t arrives ─▶ scored with the head as it is
+                ─▶ its rows join those of the periods before, weight .8^age; the head is fitted anew; ids are counted
+
+The rows are prequential: no model had been trained on a row when it scored the row. So the head learns how far the
+scores of *new* rows can be trusted. It contains Platt scaling (one model's logit and a bias) and stacking (several).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from asmg_pl.data.batch import Batch
+from asmg_pl.errors import CheckpointError, ConfigError
+from asmg_pl.metrics.scored_rows import Gathered
+from asmg_pl.updaters.id_counts import WIDTH, IdCounts, describe
+from asmg_pl.updaters.logistic import ridge_logistic
+
+#: The larger size of a logit that the head reads.
+CAP = 10.0
+
+#: The names of the models that a head reads, in the order of their logits.
+READ = ("incremental", "generated")
+
+#: Where the first model's logit stands among the features; it follows the bias.
+LOGIT = 1
+
+Scored = TypeVar("Scored")
+
+
+@dataclass(frozen=True)
+class PrequentialHead:
+    """The settings of a head.
+
+    Attributes:
+        decay: what a period's rows count, relative to those of the period after it.
+        periods: the newest periods whose rows are learned from.
+        rows: the most rows that are kept of a period, evenly spaced.
+        ridge: how strongly the head is drawn to the incremental model's own logit, in rows.
+
+    Examples:
+        >>> PrequentialHead(periods=4)
+        PrequentialHead(decay=0.8, periods=4, rows=8192, ridge=10.0)
+    """
+
+    decay: float = 0.8
+    periods: int = 8
+    rows: int = 8192
+    ridge: float = 10.0
+
+    def __post_init__(self) -> None:
+        """Check the settings.
+
+        Raises:
+            ConfigError: naming the option.
+        """
+        if not 0 < self.decay <= 1:
+            raise ConfigError(f"model.head.decay must be above 0 and at most 1, got {self.decay}")
+        for name in ("periods", "rows"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"model.head.{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 < self.ridge < float("inf"):
+            raise ConfigError(f"model.head.ridge must be positive, got {self.ridge}")
+
+
+class Head(nn.Module):
+    """A head on its walk. Its state is saved with the module; it grows with the ids of the stream alone.
+
+    Attributes:
+        settings: how it learns.
+        period: the newest period that it has learned from; 0 for none.
+        coefficients: of the features as they are, float64 [F]; empty before the first fit.
+    """
+
+    def __init__(self, settings: PrequentialHead) -> None:
+        """Begin with nothing learned.
+
+        Args:
+            settings: how it learns.
+        """
+        super().__init__()
+        self.settings = settings
+        self.period = 0
+        self.users, self.items = IdCounts(), IdCounts()
+        self.coefficients = torch.zeros(0, dtype=torch.float64)
+        self._seen = torch.zeros(2)  # rows and clicks, decayed
+        self._kept: list[tuple[Tensor, Tensor, float]] = []  # features, labels and weight of the rows of each period
+
+    @property
+    def share(self) -> float:
+        """The mean click rate, away from 0 and 1."""
+        rows, clicks = self._seen.tolist()
+        return min(max((clicks + 1) / (rows + 2), 1e-3), 1 - 1e-3)
+
+    def beside(self, logits: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
+        """The logits [B] of the models under the names that the head reads, and its own as ``"serving"``.
+
+        Args:
+            logits: of the models that are scored without a head.
+            batch: the mini-batch.
+        """
+        read = read_by_head(logits)
+        return read | {"serving": self(read, batch)}
+
+    def forward(self, logits: Mapping[str, Tensor], batch: Batch) -> Tensor:
+        """Logits [B] of a mini-batch.
+
+        Args:
+            logits: of the models that it reads. Before the first fit, those of the first model are the head's.
+            batch: the mini-batch.
+        """
+        if not len(self.coefficients):
+            return next(iter(logits.values()))
+        features = self._features([*logits.values()], batch.user, batch.item)
+        return features @ self.coefficients.to(features.device, features.dtype)
+
+    def _features(self, logits: Sequence[Tensor], user: Tensor, item: Tensor) -> Tensor:
+        tables = [counts.table.to(user.device) for counts in (self.users, self.items)]
+        return features_of(logits, user, item, *tables, self.period + 1, self.share)
+
+    @torch.no_grad()
+    def learn(self, period: int, rows: Gathered) -> None:
+        """Learn from the scored rows of a period, of all processes; then count its ids.
+
+        Args:
+            period: its number.
+            rows: with the logits that its models gave them.
+        """
+        if not self.period:
+            self.period = period - 1
+            for counts, known in zip((self.users, self.items), rows.known, strict=True):
+                counts.add(period - 1, rows.user[:0], rows.label[:0], known)
+        count = len(rows.label)
+        if count:
+            chosen = torch.arange(min(count, self.settings.rows), device=rows.label.device)
+            chosen = chosen * count // len(chosen)
+            logits = [rows.logits[name][chosen] for name in READ if name in rows.logits]
+            features = self._features(logits, rows.user[chosen], rows.item[chosen])
+            self._kept.append((features, rows.label[chosen], count / len(chosen)))
+            self._kept = self._kept[-self.settings.periods :]
+        self.users.add(period, rows.user, rows.label, rows.known[0])
+        self.items.add(period, rows.item, rows.label, rows.known[1])
+        self._seen = self.settings.decay * self._seen + torch.tensor([count, float((rows.label > 0).sum())])
+        self.period = period
+        if count:
+            self._fit()
+
+    def _fit(self) -> None:
+        ages = range(len(self._kept) - 1, -1, -1)
+        features = torch.cat([each for each, _, _ in self._kept]).double()
+        label = torch.cat([each for _, each, _ in self._kept])
+        weight = torch.cat(
+            [
+                x.new_full((len(x),), w * self.settings.decay**age)
+                for age, (_, x, w) in zip(ages, self._kept, strict=True)
+            ]
+        ).double()
+        mean = (weight @ features) / weight.sum()
+        scale = ((weight @ (features - mean).square()) / weight.sum()).sqrt()
+        scale = torch.where(scale > 1e-6, scale, 1.0)  # a feature that never varies gets no weight
+        mean[: LOGIT + 1], scale[: LOGIT + 1] = 0.0, 1.0
+        centre = torch.zeros_like(mean)
+        centre[LOGIT] = 1.0
+        start = None
+        if len(self.coefficients):  # the last fit, in the features' new scale
+            last = self.coefficients.to(mean.device)
+            start = last * scale
+            start[0] = last[0] + mean @ last
+        found = ridge_logistic((features - mean) / scale, label, weight, centre, self.settings.ridge, start) / scale
+        found[0] -= mean @ found
+        self.coefficients = found
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """What has been learned, for ``state_dict``."""
+        return {
+            **{"period": self.period, "users": self.users.table, "items": self.items.table},
+            **{"coefficients": self.coefficients, "seen": self._seen, "kept": self._kept},
+        }
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Take it back.
+
+        Raises:
+            CheckpointError: if it is not what a head of these models has learned.
+        """
+        try:
+            tables = [state[name].to(torch.float32).view(-1, WIDTH) for name in ("users", "items")]
+            kept = [(features.float(), label, float(weight)) for features, label, weight in state["kept"]]
+            widths = {features.shape[1] for features, _, _ in kept} | {len(state["coefficients"])} - {0}
+            if not widths <= {2 + 2 * WIDTH} and not widths <= {3 + 2 * WIDTH}:
+                raise ValueError(f"it reads {sorted(widths)} numbers of a row")
+            self.period, self._kept, self._seen = int(state["period"]), kept, state["seen"].float().view(2)
+            self.coefficients = state["coefficients"].double()
+        except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+            raise CheckpointError(f"the head in the checkpoint cannot be used: {error}: give an earlier one") from error
+        self.users.table, self.items.table = tables
+
+
+def read_by_head(scored: Mapping[str, Scored]) -> dict[str, Scored]:
+    """The models that a head reads, or their logits, under the names that they have beside it.
+
+    What would serve without the head is the incremental model, unless that is scored beside it.
+
+    Args:
+        scored: models, or their logits, by the names that they have without a head.
+    """
+    if "incremental" not in scored:
+        return {"incremental": scored["serving"]}
+    return {"incremental": scored["incremental"], "generated": scored["serving"]}
+
+
+def features_of(
+    logits: Sequence[Tensor],
+    user: Tensor,
+    item: Tensor,
+    users: Tensor,
+    items: Tensor,
+    period: int | Tensor,
+    share: float | Tensor,
+) -> Tensor:
+    """The features of rows: 1, the first logit, how far each other one is from it, and what is known of both ids.
+
+    Args:
+        logits: of each model, float [B]. One that is not finite counts as the first model's.
+        user: int64 [B].
+        item: int64 [B].
+        users: counts of users, see :class:`~asmg_pl.updaters.id_counts.IdCounts`.
+        items: counts of items.
+        period: the period whose rows they are.
+        share: the mean click rate.
+
+    Returns:
+        float [B, 1 + models + 12].
+    """
+    first = logits[0].float().clamp(-CAP, CAP)
+    others = [torch.where(each.isfinite(), each.float().clamp(-CAP, CAP) - first, 0.0) for each in logits[1:]]
+    columns = torch.stack([torch.ones_like(first), first, *others], dim=1)
+    return torch.cat([columns, describe(users, user, period, share), describe(items, item, period, share)], dim=1)
