@@ -31,7 +31,7 @@ from asmg_pl.updaters.phase import Phase, nothing
 from asmg_pl.updaters.pretraining import Pretraining
 from asmg_pl.updaters.race import Race
 from asmg_pl.updaters.rates import Rates
-from asmg_pl.updaters.scoring import Scoring, diverged
+from asmg_pl.updaters.scoring import Scoring, diverged, warn_if_constant
 from asmg_pl.updaters.self_tuning import FIXED, SelfTuning
 from asmg_pl.updaters.sharing import share_out
 from asmg_pl.updaters.stepping import Stepping
@@ -205,6 +205,7 @@ class Updater(Tunable):
 
         def record() -> None:
             result = self.annotated(self._scoring.result(period, self.head))
+            warn_if_constant(result, self.own_results.get(period - 1))
             self.race.note(self, result)
             self._stop_if_diverged(result)
             end()
@@ -291,7 +292,8 @@ class Updater(Tunable):
     def _end_epoch(self, epoch: int) -> None:
         result = self._scoring.result(self.pretrain_periods + 1)
         self._stop_if_diverged(result)
-        if self.pretraining.end_epoch(epoch, result.scores["serving"], self.trainer.optimizers[0]):
+        scores, constant = result.scores["serving"], "serving" in result.constant
+        if self.pretraining.end_epoch(epoch, scores, self.trainer.optimizers[0], constant):
             self._begin_updates()
 
     def take_over_pretraining(self, path: Path) -> None:

@@ -57,6 +57,7 @@ class Pretraining:
         self.given = given
         self.best: dict[str, Any] = {}
         self._recommender = recommender
+        self._initial = {name: value.detach().cpu().clone() for name, value in recommender.dense_parameters().items()}
 
     def phases(
         self,
@@ -83,13 +84,19 @@ class Pretraining:
             phases.append(Phase(scored, score, partial(end_epoch, epoch)))
         return phases
 
-    def end_epoch(self, epoch: int, scores: Mapping[str, float], optimizer: torch.optim.Optimizer) -> bool:
+    def end_epoch(
+        self, epoch: int, scores: Mapping[str, float], optimizer: torch.optim.Optimizer, constant: bool = False
+    ) -> bool:
         """Keep an epoch if it is the best so far. After the last one, go back to the best one.
+
+        A model that gives all rows one score has lost its units: no gradient reaches them any more. Its dense
+        parameters begin anew, at half the learning rate.
 
         Args:
             epoch: its number, from 0.
             scores: what the base model scores on the next period, with ``auc`` and ``logloss``.
             optimizer: of ``recommender.parameters()``.
+            constant: whether the base model gives all rows of the next period one score.
 
         Returns:
             Whether pre-training is over.
@@ -100,12 +107,33 @@ class Pretraining:
             weights = self._recommender.state_dict()
             self.best = copy.deepcopy({"score": score, "weights": weights, "optimizer": optimizer.state_dict()})
         if epoch < self.epochs - 1:
+            if constant:
+                self._begin_anew(epoch, optimizer)
             return False
+        if constant and score == self.best["score"]:
+            log.warning(
+                "pre-training has not made a model that tells rows of period %d apart: lower "
+                "model.init_args.pretrain_learning_rate",
+                self.periods + 1,
+            )
         log.debug("pre-training ends with its best epoch, of score %.4f", self.best["score"])
         self._recommender.load_state_dict(self.best["weights"])
         optimizer.load_state_dict(self.best["optimizer"])
         self.best = {}
         return True
+
+    @torch.no_grad()
+    def _begin_anew(self, epoch: int, optimizer: torch.optim.Optimizer) -> None:
+        for name, value in self._recommender.dense_parameters().items():
+            value.copy_(self._initial[name])
+            optimizer.state.pop(value, None)
+        for group in optimizer.param_groups:
+            group["lr"] /= 2
+        log.warning(
+            "after epoch %d of pre-training, the model gives all rows of period %d one score: its dense parameters "
+            "begin anew, at half the learning rate",
+            *(epoch + 1, self.periods + 1),
+        )
 
     def grow_best(self, growth: Growth) -> None:
         """Extend the tables of the best epoch and their moments, as the base model's are extended.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 
 import torch
@@ -12,6 +13,8 @@ from asmg_pl.metrics import Scoreboard
 from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.updaters.guard import DEFAULT
 from asmg_pl.updaters.head import Head
+
+log = logging.getLogger(__name__)
 
 
 class Scoring:
@@ -85,3 +88,19 @@ def diverged(result: PeriodResult) -> list[str]:
     found = {model: rows for model, rows in result.diverged.items() if not guarded or model == DEFAULT}
     scores = "the scores of {!r} for {:,} of {:,} rows of period {}"
     return [scores.format(model, rows, result.rows, result.period) for model, rows in found.items()]
+
+
+def warn_if_constant(result: PeriodResult, before: PeriodResult | None) -> None:
+    """Say so when the base model begins to give all rows one score, since nothing but a new pre-training mends that.
+
+    Args:
+        result: of a period.
+        before: of the period before it, if that was scored.
+    """
+    base = DEFAULT if DEFAULT in result.scores else "serving"
+    if base in result.constant and (before is None or base not in before.constant):
+        log.warning(
+            "the base model gives all rows of period %d one score, and tells none apart: lower "
+            "model.init_args.learning_rate and model.init_args.pretrain_learning_rate, and walk again",
+            result.period,
+        )

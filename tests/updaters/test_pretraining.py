@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from asmg_pl.data.sizes import Sizes
-from asmg_pl.recommenders import MatrixFactorization
+from asmg_pl.recommenders import EmbeddingMLP, MatrixFactorization
 from asmg_pl.updaters.optim import Adam
 from asmg_pl.updaters.pretraining import Pretraining
 
@@ -45,6 +45,29 @@ def test_after_the_last_epoch_the_best_one_is_back_with_its_moments(
     for parameter, weight, moment in zip(model.parameters(), weights[best], moments[best], strict=True):
         assert torch.equal(parameter, weight)
         assert torch.equal(optimizer.state[parameter]["exp_avg"], moment)
+
+
+def test_a_model_that_tells_no_rows_apart_begins_anew_at_half_the_rate(caplog: pytest.LogCaptureFixture) -> None:
+    model = EmbeddingMLP(Sizes(3, 4))
+    initial = {name: value.detach().clone() for name, value in model.dense_parameters().items()}
+    optimizer = Adam(model.parameters(), lr=0.1)
+    pretraining = Pretraining(model, periods=2, epochs=2)
+    for parameter in model.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    tables = [table.detach().clone() for table in model.table_parameters().values()]
+    assert not pretraining.end_epoch(0, {"auc": 0.5, "logloss": 0.7}, optimizer, constant=True)
+    assert "begin anew" in caplog.text
+    for name, value in model.dense_parameters().items():
+        assert torch.equal(value, initial[name])
+        assert value not in optimizer.state
+    for table, before in zip(model.table_parameters().values(), tables, strict=True):
+        assert torch.equal(table, before)
+        assert table in optimizer.state
+    assert [group["lr"] for group in optimizer.param_groups] == [0.05]
+    optimizer.step()
+    assert pretraining.end_epoch(1, {"auc": 0.5, "logloss": 0.7}, optimizer, constant=True)
+    assert "lower model.init_args.pretrain_learning_rate" in caplog.text
 
 
 def test_each_epoch_trains_on_all_periods_and_is_scored_on_the_next_one() -> None:
