@@ -119,7 +119,7 @@ def draw(streams: Sequence[Stream]) -> Figure:
     axis.set_xlabel("AUC above the tuned plain update, mean of the test periods, 95 % interval")
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(axis="x", alpha=0.3)
-    axis.legend(loc="best", frameon=False)
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
     return canvas
 
 
