@@ -159,6 +159,16 @@ def test_what_a_walk_has_come_to(walked: asmg_pl.Walk) -> None:
     assert "<table" in walked._repr_html_()
 
 
+def test_its_lift_over_the_plain_update_and_the_verdict(walked: asmg_pl.Walk) -> None:
+    lift, mean = walked.lift(), walked.mean()
+    assert lift is not None
+    assert lift.mean == pytest.approx(mean["serving_auc"] - mean["incremental_auc"], abs=1e-12)
+    assert lift.low <= lift.mean <= lift.high
+    assert (walked.verdict() or "").startswith(
+        f"lift over the plain update, periods 6 to 7: {lift.mean:+.4f} AUC (95 % "
+    )
+
+
 def test_the_serving_model_scores(walked: asmg_pl.Walk) -> None:
     model = walked.serving
     assert not model.training
@@ -178,6 +188,7 @@ def test_a_walk_that_has_scored_nothing_says_so() -> None:
     found = walk(UPDATER, stream(), until=2)
     assert found.frame().is_empty()
     assert repr(found) == "<Walk of ASMG: no period scored>"
+    assert (found.lift(), found.verdict()) == (None, None)
     with pytest.raises(ConfigError, match="scored no period"):
         found.plot()
 

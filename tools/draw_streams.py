@@ -1,6 +1,7 @@
-"""Print the table and the chart of the first page, and draw the chart: plain update, published methods and ours.
+r"""Make the table and the chart of the first pages: the tuned plain update, the best published method, and ours.
 
-    python tools/draw_streams.py docs/results/streams --ours residual_multi --picture docs/streams.svg
+    python tools/draw_streams.py docs/results/streams --ours residual_multi --picture docs/streams.svg \
+        --pages README.md docs/index.md
 
 The folder has the ``comparison.csv`` that ``asmg compare`` wrote for each stream, called by the stream's name. The
 chart shows lifts over the plain update with their 95 % intervals: that of the published method with the best AUC, and
@@ -10,6 +11,8 @@ ours.
 from __future__ import annotations
 
 import math
+import re
+from argparse import ArgumentParser
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -17,7 +20,6 @@ from typing import Any, NamedTuple
 
 import matplotlib
 import polars as pl
-from jsonargparse import auto_cli
 from matplotlib.figure import Figure
 
 PUBLISHED, OURS = "best published", "ours"
@@ -94,8 +96,8 @@ def chart(streams: Sequence[Stream]) -> str:
     for name, label, row in rows:
         low, high = (place(end) for end in _ends(row))
         cells = [" "] * WIDTH
-        cells[place(0.0)] = "│"
         cells[low : high + 1] = ["─"] * (high + 1 - low)
+        cells[place(0.0)] = "┼" if low <= place(0.0) <= high else "│"
         cells[place(row["lift"])] = "●" if -LIMIT <= row["lift"] <= LIMIT else "◀" if row["lift"] < 0 else "▶"
         lines.append(f"{name if label == PUBLISHED else '':16} {label:15} {''.join(cells)} {row['lift']:+.4f}")
     return "\n".join(line.rstrip() for line in lines)
@@ -117,21 +119,32 @@ def draw(streams: Sequence[Stream]) -> Figure:
     axis.set_xlabel("AUC above the tuned plain update, mean of the test periods, 95 % interval")
     axis.spines[["top", "right"]].set_visible(False)
     axis.grid(axis="x", alpha=0.3)
-    axis.legend(loc="best", frameon=False)
+    axis.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
     return canvas
 
 
-def main(folder: Path, ours: str, plain: str = "iu", picture: Path | None = None) -> None:
-    """Print the table and the chart, and draw the chart if a file is given.
+def renewed(page: str, streams: Sequence[Stream]) -> str:
+    """A page with a new table of streams, and with a new chart if it has one, a fenced block of ``text``."""
+    page = re.sub(
+        r"^\| stream \| plain update, tuned .*?\n(?!\|)", lambda _: table(streams) + "\n", page, flags=re.M | re.S
+    )
+    return re.sub(r"(?<=^```text\n).*?\n(?=```)", lambda _: chart(streams) + "\n", page, flags=re.M | re.S)
+
+
+def main(folder: Path, ours: str, plain: str = "iu", picture: Path | None = None, pages: Sequence[Path] = ()) -> None:
+    """Print the table and the chart, draw the chart if a file is given, and renew pages.
 
     Args:
         folder: the comparisons, a CSV file for each stream.
         ours: the name of our method in them.
         plain: the name of the plain update in them.
         picture: the file to draw, SVG.
+        pages: the Markdown files whose table and chart are replaced.
     """
     streams = [read(file, plain, ours) for file in sorted(folder.glob("*.csv"))]
     print(f"{table(streams)}\n\n{chart(streams)}")
+    for page in pages:
+        page.write_text(renewed(page.read_text(), streams))
     if picture is not None:
         # Neither a date nor random names, so that the same figures give the same file.
         with matplotlib.rc_context({"svg.hashsalt": "streams", "svg.fonttype": "none"}):
@@ -157,4 +170,10 @@ def _unknown(row: Row) -> bool:
 
 
 if __name__ == "__main__":
-    auto_cli(main, as_positional=True)
+    parser = ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("folder", type=Path, help="the comparisons, a CSV file for each stream")
+    parser.add_argument("--ours", required=True, help="the name of our method in them")
+    parser.add_argument("--plain", default="iu", help="the name of the plain update in them (default: iu)")
+    parser.add_argument("--picture", type=Path, help="the file to draw, SVG")
+    parser.add_argument("--pages", nargs="+", type=Path, default=(), help="the pages to renew")
+    main(**vars(parser.parse_args()))

@@ -16,7 +16,7 @@ from lightning.pytorch.loggers import CSVLogger, Logger, MLFlowLogger, TensorBoa
 
 from asmg_pl.callbacks import PeriodLoop, PeriodReport, PhaseCheckpoint
 from asmg_pl.callbacks.configuration import described
-from asmg_pl.callbacks.report import opening
+from asmg_pl.callbacks.report import COMPARE, opening
 from asmg_pl.checkpoints.io import AtomicCheckpointIO
 from asmg_pl.data import EqualCounts, InteractionLog, PeriodDataModule
 from asmg_pl.data.calendar import Boundaries, Calendar
@@ -184,7 +184,7 @@ def test_the_screen_shows_pretraining_a_header_and_a_row_per_period(
     model = walk(tmp_path)
     lines = capsys.readouterr().out.splitlines()
     start = next(i for i, line in enumerate(lines) if line.split() == ["serving"])
-    _, header, *rows, mean_row, means = lines[start:]
+    _, header, *rows, mean_row, means, how = lines[start:]
     cut, memory, few, pretrained, files = [said.message for said in caplog.records if said.name.startswith("asmg_pl.")]
     assert cut == "5 periods of 40 rows"
     assert memory.startswith("memory: recommender ")
@@ -199,6 +199,7 @@ def test_the_screen_shows_pretraining_a_header_and_a_row_per_period(
     score = model.results[5].scores["serving"]
     assert mean_row.split() == ["mean", "test", f"{score['auc']:.4f}", f"{score['logloss']:.4f}"]
     assert means.endswith(f"5 to 5: serving auc {score['auc']:.4f}, serving logloss {score['logloss']:.4f}")
+    assert how == COMPARE
     assert files.endswith(str(tmp_path))
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from draw_streams import chart, read, table
 from end_to_end.program import Asmg
 
 ROOT = Path(__file__).parents[2]
@@ -62,15 +63,24 @@ def test_the_readme_names_every_page_of_the_documentation() -> None:
     assert DOCUMENTS.keys() - {"README.md"} - named <= {"api.md", "run-folder.md", "stream-format.md"}
 
 
-def test_the_last_line_of_the_demo_is_the_same_on_all_pages() -> None:
-    lines = {line for text in DOCUMENTS.values() for line in re.findall(r"^mean over the test periods.*$", text, re.M)}
-    assert len(lines) == 1
-    scores = dict(re.findall(r"((?:incremental|serving) \w+) (0\.\d+)", lines.pop()))
-    (row,) = re.findall(r"^\| demo: .*$", README, re.M)
-    shown = [f"0{score}" for score in re.findall(r"\.\d{4}", row)]
-    assert shown == [
-        scores[name] for name in ("incremental auc", "serving auc", "incremental logloss", "serving logloss")
-    ]
+def test_the_last_lines_of_the_demo_are_the_same_on_all_pages() -> None:
+    means, lifts = (
+        {line for text in DOCUMENTS.values() for line in re.findall(rf"^{begin}.*$", text, re.M)}
+        for begin in ("mean over the test periods", "lift over the plain update")
+    )
+    assert (len(means), len(lifts)) == (1, 1)
+    scores = dict(re.findall(r"((?:incremental|serving) \w+) (0\.\d+)", means.pop()))
+    (lift,) = re.findall(r"([+-]0\.\d{4}) AUC", lifts.pop())
+    assert float(lift) == pytest.approx(float(scores["serving auc"]) - float(scores["incremental auc"]), abs=1.01e-4)
+
+
+@pytest.mark.parametrize("name", ["README.md", "index.md"])
+def test_the_table_of_the_streams_is_that_of_the_comparisons(name: str) -> None:
+    (ours,) = set(re.findall(r"draw_streams\.py docs/results/streams --ours (\w+)", README))
+    streams = [read(file, "iu", ours) for file in sorted((ROOT / "docs" / "results" / "streams").glob("*.csv"))]
+    assert table(streams) in DOCUMENTS[name]
+    assert chart(streams) in README
+    assert all(stream.name in (ROOT / "docs" / "streams.svg").read_text() for stream in streams)
 
 
 def messages() -> list[str]:

@@ -169,6 +169,13 @@ def test_the_papers_data_sets_come_before_the_small_streams(data: Path) -> None:
     assert [one.name for one in present(data)] == ["movietweetings"]
 
 
+def test_only_the_papers_table_draws_negatives_from_the_whole_stream() -> None:
+    configs = Path(__file__).parents[2] / "configs"
+    drawing = [path for path in configs.rglob("*.yaml") if "candidates: whole_stream" in path.read_text()]
+    assert drawing == [configs / "paper" / "negatives.yaml"]
+    assert all("paper/negatives.yaml" in BY_NAME[name].configs for name in ("tmall", "sobazaar"))
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*cannot be compared with published ones")
 @pytest.mark.usefixtures("within")

@@ -79,8 +79,8 @@ def test_without_a_plain_update_or_a_test_period_there_is_no_lift() -> None:
 def test_the_lift_is_that_of_the_report_of_the_same_run() -> None:
     random = np.random.default_rng(1)
     plain, serving = random.normal(0.7, 0.02, size=(2, 7)).tolist()
-    tables = [pl.DataFrame({"seed": 1, "period": range(25, 32), "auc": aucs}) for aucs in (serving, plain)]
-    assert lift_over_plain_update(walked(plain, serving)) == lift(*tables)
+    ours, base = (pl.DataFrame({"seed": 1, "period": range(25, 32), "auc": aucs}) for aucs in (serving, plain))
+    assert lift_over_plain_update(walked(plain, serving)) == lift(ours, base)
 
 
 def test_many_periods_are_drawn_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:

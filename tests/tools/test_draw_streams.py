@@ -49,10 +49,23 @@ def test_a_missing_row_is_named(folder: Path) -> None:
 def test_the_chart_has_a_mark_at_each_lift_and_a_line_along_its_interval(folder: Path) -> None:
     stream = read(folder / "online_retail.csv", "iu", "row_scales")
     published, ours = chart([stream]).splitlines()
-    assert published.startswith("online retail    best published  │─")
+    assert published.startswith("online retail    best published  │──")
     assert published.endswith("+0.0050")
     assert ours.strip().startswith("ours            │ ")
     line = ours.partition("│")[2]
     assert line.index("─") > published.partition("│")[2].index("●"), "the interval of ours begins beyond the other lift"
     far = {"method": "x", "auc": 0.5, "lift": -0.3, "low": -0.31, "high": -0.29, "seconds": 1.0}
     assert "◀" in chart([stream._replace(published=far)]).splitlines()[0]
+
+
+def test_a_page_gets_the_new_table_and_chart_and_keeps_the_rest(folder: Path) -> None:
+    page = folder / "page.md"
+    old = "| stream | plain update, tuned | ours |\n|---|---|---|\n| old | .1 | .2 |\n"
+    page.write_text(f"# Title\n\n```text\nold chart\n```\n\n{old}\nText.\n\n| other | table |\n\n```sh\nls\n```\n")
+    main(folder, "row_scales", pages=[page])
+    streams = [read(folder / "online_retail.csv", "iu", "row_scales")]
+    new = f"# Title\n\n```text\n{chart(streams)}\n```\n\n{table(streams)}\n"
+    new += "\nText.\n\n| other | table |\n\n```sh\nls\n```\n"
+    assert page.read_text() == new
+    main(folder, "row_scales", pages=[page])
+    assert page.read_text() == new
