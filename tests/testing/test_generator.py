@@ -83,19 +83,19 @@ class DenseLooksAhead(Scaled):
 
 
 class OtherShortcut(Scaled):
-    def generate(self, name: str, window: Tensor, hidden: Tensor) -> Tensor:
+    def generate(self, name: str, window: Tensor, hidden: Tensor, *updates: Tensor) -> Tensor:
         return window
 
 
 class OtherState(Scaled):
     hidden_size = 2
 
-    def advance(self, name: str, window: Tensor, hidden: Tensor) -> Tensor:
+    def advance(self, name: str, window: Tensor, hidden: Tensor, *updates: Tensor) -> Tensor:
         return hidden + 1
 
 
 class LearnsTensors(Scaled):
-    def learned(self, name: str | None, window: Tensor, hidden: Tensor) -> dict[str, float]:
+    def learned(self, name: str | None, window: Tensor, hidden: Tensor, *updates: Tensor) -> dict[str, float]:
         return {"mean": window.mean()}  # type: ignore[dict-item]
 
 
