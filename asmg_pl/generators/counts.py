@@ -53,7 +53,7 @@ class UpdateCounts(nn.Module):
             none = torch.zeros(slots, len(table), NUMBERS, dtype=torch.int32, device=table.device)
             self.snapshots.register_buffer(name, none)
         self._pending: dict[str, Tensor] = {}
-        self.register_load_state_dict_post_hook(_forget_pending)
+        self.register_load_state_dict_post_hook(_forget_pending)  # type: ignore[no-untyped-call]
 
     @property
     def nbytes(self) -> int:
