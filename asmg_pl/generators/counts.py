@@ -55,11 +55,6 @@ class UpdateCounts(nn.Module):
         self._pending: dict[str, Tensor] = {}
         self.register_load_state_dict_post_hook(_forget_pending)  # type: ignore[no-untyped-call]
 
-    @property
-    def nbytes(self) -> int:
-        """The memory of all counts, in bytes."""
-        return sum(buffer.nbytes for buffer in self.buffers())
-
     def see(self, name: str, rows: Tensor, times: Tensor) -> None:
         """Count requests of a mini-batch.
 
