@@ -53,11 +53,7 @@ class UpdateCounts(nn.Module):
             none = torch.zeros(slots, len(table), NUMBERS, dtype=torch.int32, device=table.device)
             self.snapshots.register_buffer(name, none)
         self._pending: dict[str, Tensor] = {}
-
-    @property
-    def nbytes(self) -> int:
-        """The memory of all counts, in bytes."""
-        return sum(buffer.nbytes for buffer in self.buffers())
+        self.register_load_state_dict_post_hook(_forget_pending)  # type: ignore[no-untyped-call]
 
     def see(self, name: str, rows: Tensor, times: Tensor) -> None:
         """Count requests of a mini-batch.
@@ -105,3 +101,8 @@ class UpdateCounts(nn.Module):
         """Keep the snapshots of some slots, int64 [k], in this order."""
         for name, snapshots in self.snapshots.named_buffers():
             self.snapshots.register_buffer(name, snapshots.index_select(0, kept))
+
+
+def _forget_pending(counts: UpdateCounts, incompatible: object) -> None:
+    """After loading, forget what a pass has counted that was interrupted: it begins again."""
+    counts._pending = {}

@@ -25,7 +25,7 @@ SHARED_MODEL = {
     *("pretrain_learning_rate", "row_wise", "gradient_clip", "batch_size", "self_tuning"),
     *("generator", "window", "weights", "generator_learning_rate", "generator_passes", "zero_state", "stop_at_test"),
     *("bfloat16_state", "strength", "decay", "distillation", "exemplar_share", "reservoir_share", "replay"),
-    *("transfer", "transfer_learning_rate", "transfer_passes"),
+    *("transfer", "transfer_learning_rate", "transfer_passes", "generator_rate_decay", "generator_weight_decay"),
 }
 
 

@@ -58,6 +58,15 @@ def test_a_pass_that_is_not_over_leaves_no_count_in_the_state() -> None:
     assert counts.state_dict()["asked.item"].tolist() == [0, 2, 0]
 
 
+def test_a_pass_that_was_interrupted_is_forgotten_when_the_state_is_loaded() -> None:
+    counts = UpdateCounts({"item": torch.zeros(3, 8)}, slots=1)
+    saved = {name: buffer.clone() for name, buffer in counts.state_dict().items()}
+    counts.see("item", torch.tensor([1]), torch.ones(1, dtype=torch.int32))
+    counts.load_state_dict(saved)
+    counts.settle(alone)
+    assert not counts.state_dict()["asked.item"].any()
+
+
 def test_generators_that_do_not_ask_for_counts_pay_nothing() -> None:
     model = MatrixFactorization(Sizes(users=2, items=3), embedding_dim=1)
     history = ParameterHistory(model, window=2, hidden_size=0)

@@ -77,25 +77,39 @@ class LooksAhead(Scaled):
         return super().table(name, window.mean(0, keepdim=True).expand_as(window), hidden)
 
 
+class CountsLater(Scaled):
+    """Its rows know how often they are asked for after the snapshot."""
+
+    counts_updates = True
+
+    def table(self, name: str, window: Tensor, hidden: Tensor, updates: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        assert updates is not None
+        return super().table(name, window * (1 + updates[..., :1].sum(0, keepdim=True)), hidden)
+
+
+class TakesNoCounts(Scaled):
+    counts_updates = True
+
+
 class DenseLooksAhead(Scaled):
     def dense(self, window: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
         return super().dense(window.mean(0, keepdim=True).expand_as(window), hidden)
 
 
 class OtherShortcut(Scaled):
-    def generate(self, name: str, window: Tensor, hidden: Tensor) -> Tensor:
+    def generate(self, name: str, window: Tensor, hidden: Tensor, *updates: Tensor) -> Tensor:
         return window
 
 
 class OtherState(Scaled):
     hidden_size = 2
 
-    def advance(self, name: str, window: Tensor, hidden: Tensor) -> Tensor:
+    def advance(self, name: str, window: Tensor, hidden: Tensor, *updates: Tensor) -> Tensor:
         return hidden + 1
 
 
 class LearnsTensors(Scaled):
-    def learned(self, name: str | None, window: Tensor, hidden: Tensor) -> dict[str, float]:
+    def learned(self, name: str | None, window: Tensor, hidden: Tensor, *updates: Tensor) -> dict[str, float]:
         return {"mean": window.mean()}  # type: ignore[dict-item]
 
 
@@ -139,6 +153,8 @@ WRONG: dict[Callable[..., Any], str] = {
     NeedsRows: "table fails without rows",
     Centred: "a row is generated otherwise alone than among others: .* compute each by itself",
     LooksAhead: "table lets later snapshots into what it generates after earlier ones",
+    CountsLater: "table lets later snapshots into what it generates after earlier ones",
+    TakesNoCounts: "updates, the further argument, is .k, n, 3., since counts_updates is true",
     DenseLooksAhead: "dense lets later snapshots into what it generates after earlier ones",
     OtherShortcut: "generate differs from the first result of table: give the same, or leave it out",
     OtherState: "advance differs from the last state of table",

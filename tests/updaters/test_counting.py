@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 import torch.distributed as dist
 from distributed.ranks import on_ranks
 
+import asmg_pl
+from asmg_pl.data import EqualCounts, PeriodDataModule
+from asmg_pl.data.sources import DriftingStream
 from asmg_pl.distributed import Layout, Owners, Traffic
 from asmg_pl.generators import RowGenerator
 from asmg_pl.updaters import ASMG, Updater
@@ -35,6 +40,20 @@ def test_pretraining_and_scoring_are_not_counted(short_walk: Callable[..., Updat
     updater = short_walk(ROW, until=2)
     assert isinstance(updater, ASMG)
     assert not any(buffer.any() for buffer in updater.history.counts.buffers())  # type: ignore[union-attr]
+
+
+def test_a_walk_that_goes_on_is_the_one_in_one_go(tmp_path: Path) -> None:
+    source = DriftingStream(users=15, items=20, rows=420, categories=3)
+    data = PeriodDataModule(source, periods=EqualCounts(7), batch_size=16, history_size=5)
+    method = partial(ROW, passes=2, pretrain_periods=2, pretrain_epochs=1, test_from=6, generator_rate_decay=0.9)
+    quiet: dict[str, Any] = {"accelerator": "cpu", "enable_progress_bar": False}
+    whole = asmg_pl.walk(method, data, **quiet)
+    asmg_pl.walk(method, data, tmp_path, until=5, **quiet)
+    resumed = asmg_pl.walk(method, data, tmp_path, resume=True, **quiet)
+    assert resumed.frame().equals(whole.frame())
+    for name, value in whole.updater.state_dict().items():
+        if isinstance(value, torch.Tensor):
+            assert torch.equal(value, resumed.updater.state_dict()[name]), name
 
 
 def times_of(ids_by_rank: list[list[int]], rows: int) -> list[int]:

@@ -73,7 +73,7 @@ class Spy(GRUGenerator):
     def _note(self, window: Tensor, hidden: Tensor) -> None:
         self.seen.setdefault(self.phase(), set()).add((len(window), bool(hidden.any())))
 
-    def generate(self, name: str, window: Tensor, hidden: Tensor) -> Tensor:
+    def generate(self, name: str, window: Tensor, hidden: Tensor, *updates: Tensor) -> Tensor:
         self._note(window, hidden)
         return super().generate(name, window, hidden)
 

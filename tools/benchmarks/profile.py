@@ -44,7 +44,7 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
 
     touched = touch()
 
-    def gather() -> dict[str, tuple[Tensor, Tensor]]:
+    def gather() -> dict[str, tuple[Tensor, ...]]:
         return {name: history.rows(name, ids) for name, (ids, _) in touched.items()}
 
     windows = gather()

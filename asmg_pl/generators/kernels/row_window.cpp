@@ -167,8 +167,8 @@ struct Block {
         }
     }
 
-    // The moves and the coefficients of the rows in snapshot i.
-    void coefficients(int64_t i) {
+    // The moves of the rows in snapshot i, and the units of the first so many layers.
+    void compute(int64_t i, int64_t first_layers) {
         const Row* now = snapshot(i);
         Row* to = units[0].data();
         for (int64_t c = 0; c < of.C; ++c) load(of.given + i * of.n * of.C, of.C, c, *to++);
@@ -197,7 +197,7 @@ struct Block {
             shape[4].of[b] = at.of[b] / std::sqrt(aa.of[b] * tt.of[b] + 1e-20f);
         }
         const float* weight = of.weight;
-        for (int64_t l = 0; l < of.layers; ++l) {
+        for (int64_t l = 0; l < first_layers; ++l) {
             const int64_t inputs = of.sizes[l], outputs = of.sizes[l + 1];
             Row* out = units[l + 1].data();
             multiply(weight + 1, outputs, 1 + inputs, 1, inputs, weight, 1 + inputs, units[l].data(), out);
@@ -227,7 +227,7 @@ void forward(int64_t first, int64_t last, int64_t k, int64_t n, int64_t D, int64
     for (int64_t begin = first; begin < last; begin += BLOCK) {
         block.take(begin, std::min<int64_t>(BLOCK, last - begin));
         for (int64_t i = 0; i < k; ++i) {
-            block.coefficients(i);
+            block.compute(i, layers);
             const Row *now = block.snapshot(i), *by = block.units[layers].data();
             for (int64_t d = 0; d < D; ++d) {
                 const Row &s = by[d], &a = by[D + d], &c = by[2 * D + d], &b = by[3 * D + d];
@@ -255,7 +255,7 @@ void backward(int64_t first, int64_t last, int64_t k, int64_t n, int64_t D, int6
     for (int64_t begin = first; begin < last; begin += BLOCK) {
         block.take(begin, std::min<int64_t>(BLOCK, last - begin));
         for (int64_t i = 0; i < k; ++i) {
-            block.coefficients(i);
+            block.compute(i, layers - 1);  // no gradient depends on the coefficients
             const Row* now = block.snapshot(i);
             Row* slope = block.slopes[layers].data();
             for (int64_t d = 0; d < D; ++d) {
