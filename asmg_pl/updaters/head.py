@@ -52,12 +52,12 @@ class PrequentialHead:
 
     Examples:
         >>> PrequentialHead(periods=4)
-        PrequentialHead(decay=0.8, periods=4, rows=8192, ridge=10.0)
+        PrequentialHead(decay=0.8, periods=4, rows=4096, ridge=10.0)
     """
 
     decay: float = 0.8
     periods: int = 8
-    rows: int = 8192
+    rows: int = 4096
     ridge: float = 10.0
 
     def __post_init__(self) -> None:
