@@ -47,7 +47,7 @@ class PrequentialHead:
     Attributes:
         decay: what a period's rows count, relative to those of the period after it.
         periods: the newest periods whose rows are learned from.
-        rows: the most rows that are kept of a period, evenly spaced.
+        rows: the most rows that are kept of a period, drawn at random.
         ridge: how strongly the head is drawn to the incremental model's own logit, in rows.
 
     Examples:
@@ -146,8 +146,9 @@ class Head(nn.Module):
                 counts.add(period - 1, rows.user[:0], rows.label[:0], known)
         count = len(rows.label)
         if count:
-            chosen = torch.arange(min(count, self.settings.rows), device=rows.label.device)
-            chosen = chosen * count // len(chosen)
+            # Even steps would fall in with rows that take turns, as clicks and their negatives do.
+            draw = torch.Generator().manual_seed(period)
+            chosen = torch.randperm(count, generator=draw)[: self.settings.rows].to(rows.label.device)
             logits = [rows.logits[name][chosen] for name in READ if name in rows.logits]
             features = self._features(logits, rows.user[chosen], rows.item[chosen])
             self._kept.append((features, rows.label[chosen], count / len(chosen)))

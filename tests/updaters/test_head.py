@@ -157,6 +157,14 @@ def test_old_rows_are_forgotten_and_rows_are_bounded() -> None:
     assert head.coefficients[1] < 1
 
 
+def test_rows_that_take_turns_are_not_all_of_one_class_in_the_rows_that_are_kept() -> None:
+    head = Head(PrequentialHead(rows=100))
+    rows = rows_of(600, 1.0)
+    head.learn(11, rows._replace(label=(torch.arange(600) % 2).float()))
+    ((_, label, _),) = head.get_extra_state()["kept"]
+    assert 0.3 < label.mean() < 0.7
+
+
 def test_empty_periods_and_periods_of_one_class_are_survived() -> None:
     head = Head(PrequentialHead())
     head.learn(11, rows_of(0, 1.0))
