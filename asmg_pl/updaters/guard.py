@@ -123,7 +123,7 @@ class Guard:
         if not scored:
             return Choice(DEFAULT, "default: no period has been scored")
         names = [name for name in scored[0].scores if name not in (DEFAULT, "serving")]
-        current, left = next(reversed(results.values())).served or DEFAULT, ""
+        current, left = [*results.values()][-1].served or DEFAULT, ""
         current = current if current in names else DEFAULT
         if current != DEFAULT and (left := self._held_back(scored, current)):
             current = DEFAULT
@@ -152,7 +152,7 @@ class Guard:
 
     def _telling(self, results: Mapping[int, PeriodResult]) -> list[PeriodResult]:
         """The results that tell candidates apart, the newest first."""
-        scored = [result for result in reversed(results.values()) if _tells(result)]
+        scored = [result for result in reversed([*results.values()]) if _tells(result)]
         if self.decay == 1:
             return scored
         return scored[: 1 + math.ceil(math.log(_FORGOTTEN) / math.log(self.decay))]

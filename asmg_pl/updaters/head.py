@@ -31,6 +31,9 @@ CAP = 10.0
 #: The names of the models that a head reads, in the order of their logits.
 READ = ("incremental", "generated")
 
+#: Periods with rows that the first fit waits for: what differs between two periods may be chance.
+FEWEST = 3
+
 #: Where the first model's logit stands among the features; it follows the bias.
 LOGIT = 1
 
@@ -44,17 +47,17 @@ class PrequentialHead:
     Attributes:
         decay: what a period's rows count, relative to those of the period after it.
         periods: the newest periods whose rows are learned from.
-        rows: the most rows that are kept of a period, evenly spaced.
+        rows: the most rows that are kept of a period, drawn at random.
         ridge: how strongly the head is drawn to the incremental model's own logit, in rows.
 
     Examples:
         >>> PrequentialHead(periods=4)
-        PrequentialHead(decay=0.8, periods=4, rows=8192, ridge=10.0)
+        PrequentialHead(decay=0.8, periods=4, rows=4096, ridge=10.0)
     """
 
     decay: float = 0.8
     periods: int = 8
-    rows: int = 8192
+    rows: int = 4096
     ridge: float = 10.0
 
     def __post_init__(self) -> None:
@@ -79,6 +82,7 @@ class Head(nn.Module):
         settings: how it learns.
         period: the newest period that it has learned from; 0 for none.
         coefficients: of the features as they are, float64 [F]; empty before the first fit.
+        bounds: the least and the largest value of each feature in the fit, float [2, F]. The head does not go beyond.
     """
 
     def __init__(self, settings: PrequentialHead) -> None:
@@ -92,6 +96,7 @@ class Head(nn.Module):
         self.period = 0
         self.users, self.items = IdCounts(), IdCounts()
         self.coefficients = torch.zeros(0, dtype=torch.float64)
+        self.bounds = torch.zeros(2, 0)
         self._seen = torch.zeros(2)  # rows and clicks, decayed
         self._kept: list[tuple[Tensor, Tensor, float]] = []  # features, labels and weight of the rows of each period
 
@@ -121,7 +126,7 @@ class Head(nn.Module):
         if not len(self.coefficients):
             return next(iter(logits.values()))
         features = self._features([*logits.values()], batch.user, batch.item)
-        return features @ self.coefficients.to(features.device, features.dtype)
+        return within(features, self.bounds.to(features.device)) @ self.coefficients.to(features.device, features.dtype)
 
     def _features(self, logits: Sequence[Tensor], user: Tensor, item: Tensor) -> Tensor:
         tables = [counts.table.to(user.device) for counts in (self.users, self.items)]
@@ -141,8 +146,9 @@ class Head(nn.Module):
                 counts.add(period - 1, rows.user[:0], rows.label[:0], known)
         count = len(rows.label)
         if count:
-            chosen = torch.arange(min(count, self.settings.rows), device=rows.label.device)
-            chosen = chosen * count // len(chosen)
+            # Even steps would fall in with rows that take turns, as clicks and their negatives do.
+            draw = torch.Generator().manual_seed(period)
+            chosen = torch.randperm(count, generator=draw)[: self.settings.rows].to(rows.label.device)
             logits = [rows.logits[name][chosen] for name in READ if name in rows.logits]
             features = self._features(logits, rows.user[chosen], rows.item[chosen])
             self._kept.append((features, rows.label[chosen], count / len(chosen)))
@@ -151,12 +157,14 @@ class Head(nn.Module):
         self.items.add(period, rows.item, rows.label, rows.known[1])
         self._seen = self.settings.decay * self._seen + torch.tensor([count, float((rows.label > 0).sum())])
         self.period = period
-        if count:
+        if count and len(self._kept) >= min(FEWEST, self.settings.periods):
             self._fit()
 
     def _fit(self) -> None:
         ages = range(len(self._kept) - 1, -1, -1)
-        features = torch.cat([each for each, _, _ in self._kept]).double()
+        features = torch.cat([each for each, _, _ in self._kept])
+        self.bounds = torch.stack([features.amin(0), features.amax(0)])
+        features = features.double()
         label = torch.cat([each for _, each, _ in self._kept])
         weight = torch.cat(
             [
@@ -183,7 +191,7 @@ class Head(nn.Module):
         """What has been learned, for ``state_dict``."""
         return {
             **{"period": self.period, "users": self.users.table, "items": self.items.table},
-            **{"coefficients": self.coefficients, "seen": self._seen, "kept": self._kept},
+            **{"coefficients": self.coefficients, "bounds": self.bounds, "seen": self._seen, "kept": self._kept},
         }
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
@@ -200,6 +208,7 @@ class Head(nn.Module):
                 raise ValueError(f"it reads {sorted(widths)} numbers of a row")
             self.period, self._kept, self._seen = int(state["period"]), kept, state["seen"].float().view(2)
             self.coefficients = state["coefficients"].double()
+            self.bounds = state["bounds"].float().view(2, len(self.coefficients))
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise CheckpointError(f"the head in the checkpoint cannot be used: {error}: give an earlier one") from error
         self.users.table, self.items.table = tables
@@ -216,6 +225,13 @@ def read_by_head(scored: Mapping[str, Scored]) -> dict[str, Scored]:
     if "incremental" not in scored:
         return {"incremental": scored["serving"]}
     return {"incremental": scored["incremental"], "generated": scored["serving"]}
+
+
+def within(features: Tensor, bounds: Tensor) -> Tensor:
+    """Features [B, F] no less and no larger than in the fit, bounds [2, F]; the first model's logit stays as it is."""
+    found = features.clamp(*bounds)
+    found[:, LOGIT] = features[:, LOGIT]
+    return found
 
 
 def features_of(

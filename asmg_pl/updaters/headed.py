@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.updaters.head import Head, features_of
+from asmg_pl.updaters.head import Head, features_of, within
 
 
 class Headed(nn.Module):
@@ -22,7 +22,7 @@ class Headed(nn.Module):
         >>> head = Head(PrequentialHead())
         >>> served = Headed({"incremental": MatrixFactorization(Sizes(users=9, items=7))}, head)
         >>> [name for name in served.state_dict() if not name.startswith("models.")]
-        ['users', 'items', 'coefficients', 'share', 'period']
+        ['users', 'items', 'coefficients', 'bounds', 'share', 'period']
     """
 
     def __init__(self, models: Mapping[str, nn.Module], head: Head) -> None:
@@ -34,7 +34,12 @@ class Headed(nn.Module):
         """
         super().__init__()
         self.models = nn.ModuleDict(dict(models))
-        state = {"users": head.users.table, "items": head.items.table, "coefficients": head.coefficients.float()}
+        state = {
+            "users": head.users.table,
+            "items": head.items.table,
+            "coefficients": head.coefficients.float(),
+            "bounds": head.bounds,
+        }
         numbers = {"share": torch.tensor(head.share), "period": torch.tensor(head.period + 1)}
         for name, value in (state | numbers).items():
             self.register_buffer(name, value.clone())
@@ -53,4 +58,5 @@ class Headed(nn.Module):
             return logits[0]
         tables = self.get_buffer("users"), self.get_buffer("items")
         numbers = self.get_buffer("period"), self.get_buffer("share")
-        return features_of(logits, batch.user, batch.item, *tables, *numbers) @ coefficients
+        features = features_of(logits, batch.user, batch.item, *tables, *numbers)
+        return within(features, self.get_buffer("bounds")) @ coefficients

@@ -15,6 +15,10 @@ SLOW, FAST = 0.9, 0.5
 #: Rows with the mean click rate that are added to those of an id before its rate is taken.
 SMOOTHING = 5.0
 
+#: The oldest age that counts, in periods. Of ids that are older, or that nobody has counted from their first row on, it
+#: is their age.
+OLDEST = 8
+
 WIDTH = 6
 
 
@@ -55,7 +59,7 @@ class IdCounts:
         for column, decay in ((0, SLOW), (2, FAST)):
             table[:, column] = decay * table[:, column] + rows
             table[:, column + 1] = decay * table[:, column + 1] + clicks
-        table[:, 4:] = torch.where((earlier & (table[:, 4] == 0))[:, None], float(max(1, period - 1)), table[:, 4:])
+        table[:, 4:] = torch.where((earlier & (table[:, 4] == 0))[:, None], -float(OLDEST), table[:, 4:])
         seen = rows > 0
         table[:, 4] = torch.where(seen & (table[:, 4] == 0), float(period), table[:, 4])
         table[:, 5] = torch.where(seen, float(period), table[:, 5])
@@ -66,7 +70,8 @@ def describe(table: Tensor, ids: Tensor, period: int | Tensor, share: float | Te
     """Numbers that tell of each id what has been seen of it, float [B, 6].
 
     They are the logarithms of the slow and of the fast count of rows, the click rate's log-odds over those of the mean
-    rate, whether the id is new, its age, and how long it has not been seen, both as logarithms of periods.
+    rate, whether the id is new, its age, and how long it has not been seen, both as logarithms of periods, of at most
+    :data:`OLDEST`.
 
     Args:
         table: counts as in :class:`IdCounts`.
@@ -79,5 +84,5 @@ def describe(table: Tensor, ids: Tensor, period: int | Tensor, share: float | Te
     odds = torch.log((clicks + SMOOTHING * share) / (rows - clicks + SMOOTHING * (1 - share)))
     odds = odds - torch.log(torch.as_tensor(share / (1 - share), device=odds.device))
     new = first == 0
-    age, unseen = (torch.where(new, 0.0, (period - since).clamp(min=1).log()) for since in (first, last))
+    age, unseen = (torch.where(new, 0.0, (period - since).clamp(1, OLDEST).log()) for since in (first, last))
     return torch.stack([rows.log1p(), fast.log1p(), odds, new.float(), age, unseen], dim=1)

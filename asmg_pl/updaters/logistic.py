@@ -51,6 +51,6 @@ def ridge_logistic(
         else:
             return found
         gained, found, least = least - lower, tried, lower
-        if gained <= 1e-9 * least.abs():
+        if gained <= 1e-7 * least.abs():
             break
     return found

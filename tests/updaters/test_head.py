@@ -87,7 +87,7 @@ def test_counts_decay_and_ids_that_were_never_seen_are_new() -> None:
     assert rows[0] == pytest.approx(SLOW * 2 + 1)
     assert clicks[0] == pytest.approx(SLOW + 1)
     assert (fast[3], fast_clicks[3]) == (FAST, FAST)
-    assert first.tolist() == [10.0, 10.0, 11.0, 11.0], "ids 0 and 1 were known before; id 2 by period 12 at the latest"
+    assert first.tolist() == [-8.0, -8.0, -8.0, 11.0], "ids 0 and 1 were known before, and id 2 was missed"
     assert last[0] == 12.0
     new = describe(counts.table, torch.tensor([0, 1, 3, 4, 1000]), 13, 0.5)[:, 3]
     assert new.tolist() == [0.0, 0.0, 0.0, 1.0, 1.0]
@@ -155,6 +155,14 @@ def test_old_rows_are_forgotten_and_rows_are_bounded() -> None:
     kept = head.get_extra_state()["kept"]
     assert [len(label) for _, label, _ in kept] == [100, 100]
     assert head.coefficients[1] < 1
+
+
+def test_rows_that_take_turns_are_not_all_of_one_class_in_the_rows_that_are_kept() -> None:
+    head = Head(PrequentialHead(rows=100))
+    rows = rows_of(600, 1.0)
+    head.learn(11, rows._replace(label=(torch.arange(600) % 2).float()))
+    ((_, label, _),) = head.get_extra_state()["kept"]
+    assert 0.3 < label.mean() < 0.7
 
 
 def test_empty_periods_and_periods_of_one_class_are_survived() -> None:
@@ -235,7 +243,9 @@ def test_a_head_changes_what_serves_and_nothing_else(name: str) -> None:
     base = "incremental" if "incremental" in plain.results[7].scores else "serving"
     for period, result in headed.results.items():
         assert repr(result.scores["incremental"]) == repr(plain.results[period].scores[base])
-        assert (result.scores["serving"]["logloss"] == result.scores["incremental"]["logloss"]) == (period == 3)
+        assert (result.scores["serving"]["logloss"] == result.scores["incremental"]["logloss"]) == (period <= 5), (
+            "three periods first"
+        )
     beside = {"guarded": ["generated", "blend_0.5", "headed"], "not guarded": ["generated"]}
     assert list(headed.results[7].scores) == ["incremental", *beside.get(name, []), "serving"]
 
