@@ -17,27 +17,21 @@ Whether a checkpoint fits the walk that is to go on from it is another question:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from asmg_pl.checkpoints.races import race
+from asmg_pl.checkpoints.scores import check_learned, check_results
+from asmg_pl.checkpoints.states import best_epoch, optimizer_states, state_dict
 from asmg_pl.checkpoints.values import Flaw, integer, mapping, number, sequence, shown, tensor, text
-from asmg_pl.metrics.results import PeriodResult
 
 #: What the entry of a data module has at least.
 STREAM = ("seed", "boundaries", "rows", "fingerprint")
 
 PLACE = ("period", "phase", "trained_until")
-
-RACE = ("settings", "turns", "losses", "work", "results", "fallen", "live", "waiting")
-
-#: Entries of a result that may be missing where no guard has chosen.
-GUARDED = {"constant", "served", "why", "regret"}
-
-SPLITS = ("selection", "warm-up", "test", "seen")
 
 
 def check(checkpoint: Mapping[str, Any]) -> None:
@@ -59,10 +53,10 @@ def check(checkpoint: Mapping[str, Any]) -> None:
     _check_stream(name, stream)
     place, last = checkpoint["place"], len(stream["boundaries"]) - 1
     _check_place("place", place, last)
-    _check_results("results", checkpoint["results"], min(place["period"], last))
+    check_results("results", checkpoint["results"], min(place["period"], last))
     for setting, found in checkpoint.get("self_tuning", {}).get("results", {}).items():
-        _check_results(f"self_tuning.results.{setting}", found, min(place["period"], last))
-    _check_learned("learned", checkpoint["learned"], place["period"])
+        check_results(f"self_tuning.results.{setting}", found, min(place["period"], last))
+    check_learned("learned", checkpoint["learned"], place["period"])
     for name in ("exemplars", "training_rows", "reservoir", "replayed"):
         _check_positions(name, checkpoint.get(name), stream["boundaries"][-1])
 
@@ -85,101 +79,6 @@ def _whole_number(entry: str, value: Any) -> None:
 
 def _version(entry: str, value: Any) -> None:
     text(entry, value, r"2\.\d+.*")
-
-
-def _state_dict(entry: str, value: Any) -> None:
-    if not mapping(entry, value):
-        raise Flaw(entry, "is empty")
-    for name, inner in value.items():
-        if isinstance(inner, Tensor):
-            tensor(f"{entry}.{name}", inner, finite=False)  # a mask may be infinite
-        elif name.endswith("_extra_state"):
-            if isinstance(inner, dict) and "pushes" in inner:
-                integer(f"{entry}.{name}.pushes", inner["pushes"])
-        elif inner is not None:  # a folder keeps the rows of sharded tables in files of their own
-            raise Flaw(f"{entry}.{name}", f"must be a tensor, not {shown(inner)}")
-
-
-def _optimizer_states(entry: str, value: Any) -> None:
-    for position, state in enumerate(sequence(entry, value)):
-        optimizer_state(f"{entry}[{position}]", state)
-
-
-def optimizer_state(entry: str, value: Any) -> None:
-    """Check the ``state_dict`` of an optimiser."""
-    if mapping(entry, value).keys() != {"state", "param_groups"}:
-        raise Flaw(entry, "must have the keys state and param_groups")
-    numbers = [
-        parameter
-        for position, group in enumerate(sequence(f"{entry}.param_groups", value["param_groups"]))
-        for parameter in _param_group(f"{entry}.param_groups[{position}]", group)
-    ]
-    for parameter, state in mapping(f"{entry}.state", value["state"], int).items():
-        here = f"{entry}.state.{parameter}"
-        if parameter not in numbers:
-            raise Flaw(here, "belongs to no parameter")
-        for name, inner in mapping(here, state).items():
-            if name in ("step", "exp_avg_sq", "max_exp_avg_sq", "sum") and inner is not None:
-                tensor(f"{here}.{name}", torch.as_tensor(inner), least=0)
-            elif isinstance(inner, Tensor):
-                tensor(f"{here}.{name}", inner)
-
-
-def _param_group(entry: str, value: Any) -> Sequence[int]:
-    group = mapping(entry, value)
-    number(f"{entry}.lr", group.get("lr"))
-    if group["lr"] <= 0:
-        raise Flaw(f"{entry}.lr", f"must be above 0, not {group['lr']}")
-    if "steps" in group:
-        integer(f"{entry}.steps", group["steps"])
-    if "eps" in group:
-        number(f"{entry}.eps", group["eps"], least=0)
-    parameters = sequence(f"{entry}.params", group.get("params"))
-    for parameter in parameters:
-        integer(f"{entry}.params", parameter)
-    return parameters
-
-
-def _best_epoch(entry: str, value: Any) -> None:
-    if not mapping(entry, value):
-        return
-    if value.keys() != {"score", "weights", "optimizer"}:
-        raise Flaw(entry, "must have the keys score, weights and optimizer")
-    number(f"{entry}.score", value["score"])
-    _state_dict(f"{entry}.weights", value["weights"])
-    optimizer_state(f"{entry}.optimizer", value["optimizer"])
-
-
-def _race(entry: str, value: Any) -> None:
-    if not mapping(entry, value):
-        return
-    if value.keys() != set(RACE):
-        raise Flaw(entry, f"must have the keys {', '.join(RACE)}")
-    numbers = range(len(sequence(f"{entry}.settings", value["settings"])))
-    _setting(f"{entry}.live", value["live"], numbers)
-    for setting in sequence(f"{entry}.fallen", value["fallen"]):
-        _setting(f"{entry}.fallen", setting, numbers)
-    for period, order in mapping(f"{entry}.turns", value["turns"], int).items():
-        for setting in sequence(f"{entry}.turns.{period}", order):
-            _setting(f"{entry}.turns.{period}", setting, numbers)
-    for name in ("losses", "work"):
-        for period, found in mapping(f"{entry}.{name}", value[name], int).items():
-            for setting, amount in mapping(f"{entry}.{name}.{period}", found, int).items():
-                _setting(f"{entry}.{name}.{period}", setting, numbers)
-                number(f"{entry}.{name}.{period}.{setting}", amount, least=0, defined=name == "work")
-    for setting in mapping(f"{entry}.results", value["results"], int):
-        _setting(f"{entry}.results", setting, numbers)
-    for setting, state in mapping(f"{entry}.waiting", value["waiting"], int).items():
-        here = f"{entry}.waiting.{setting}"
-        _setting(here, setting, numbers)
-        if not mapping(here, state).keys() >= {"state_dict", "optimizer_states"}:
-            raise Flaw(here, "must have the keys state_dict and optimizer_states")
-        _state_dict(f"{here}.state_dict", state["state_dict"])
-        _optimizer_states(f"{here}.optimizer_states", state["optimizer_states"])
-
-
-def _setting(entry: str, value: Any, numbers: range) -> None:
-    integer(entry, value, most=len(numbers) - 1)
 
 
 def _callbacks(entry: str, value: Any) -> None:
@@ -276,47 +175,6 @@ def _check_stream(entry: str, stream: Mapping[str, Any]) -> None:
     text(f"{entry}.fingerprint", stream["fingerprint"], r"[0-9a-f]{64}")
 
 
-def _check_results(entry: str, results: Any, newest: int) -> None:
-    names = {field.name for field in fields(PeriodResult)}
-    for period, result in mapping(entry, results, int).items():
-        here = f"{entry}.{period}"
-        if mapping(here, result).keys() | GUARDED != names:
-            raise Flaw(here, f"must have the keys {', '.join(sorted(names))}")
-        integer(f"{here}.period", result["period"], period, period)
-        integer(here, period, 1, newest)
-        if result["split"] not in SPLITS:
-            raise Flaw(f"{here}.split", f"must be one of {', '.join(SPLITS)}, not {shown(result['split'])}")
-        integer(f"{here}.rows", result["rows"])
-        for model, rows in mapping(f"{here}.diverged", result["diverged"]).items():
-            integer(f"{here}.diverged.{model}", rows, 1, result["rows"])
-        for model in sequence(f"{here}.constant", result.get("constant", [])):
-            text(f"{here}.constant", model)
-        for name in ("served", "why"):
-            if result.get(name) is not None:
-                text(f"{here}.{name}", result[name])
-        if result.get("served") is not None and result["served"] not in result["scores"]:
-            raise Flaw(f"{here}.served", f"must be a scored model, not {shown(result['served'])}")
-        if result.get("regret") is not None:
-            number(f"{here}.regret", result["regret"], defined=False)
-        for name in ("positives", "new_user_rows", "new_item_rows"):
-            integer(f"{here}.{name}", result[name], most=result["rows"])
-        if not mapping(f"{here}.scores", result["scores"]):
-            raise Flaw(f"{here}.scores", "is empty")
-        for model, scores in result["scores"].items():
-            for metric, score in mapping(f"{here}.scores.{model}", scores).items():
-                number(f"{here}.scores.{model}.{metric}", score, defined=False)
-    if list(results) != sorted(results):
-        raise Flaw(entry, "has periods in another order than the walk")
-
-
-def _check_learned(entry: str, learned: Any, newest: int) -> None:
-    for period, found in mapping(entry, learned, int).items():
-        integer(f"{entry}.{period}", period, 1, newest)
-        for parameters, quantities in mapping(f"{entry}.{period}", found).items():
-            for quantity, value in mapping(f"{entry}.{period}.{parameters}", quantities).items():
-                number(f"{entry}.{period}.{parameters}.{quantity}", value, defined=False)
-
-
 def _check_positions(entry: str, found: Any, rows: int) -> None:
     """Check positions of rows, int64 [n], by name if there are several."""
     if isinstance(found, dict):
@@ -337,13 +195,13 @@ ENTRIES: dict[str, Callable[[str, Any], None]] = {
     "global_step": _whole_number,
     "loops": _mapping,
     "callbacks": _callbacks,
-    "state_dict": _state_dict,
-    "optimizer_states": _optimizer_states,
+    "state_dict": state_dict,
+    "optimizer_states": optimizer_states,
     "place": _mapping,
     "lr_schedulers": _list,
     "results": _by_period,
     "learned": _by_period,
-    "best_pretraining_epoch": _best_epoch,
+    "best_pretraining_epoch": best_epoch,
     "method": _name,
     "initial": _initial,
 }
@@ -357,6 +215,6 @@ OPTIONAL: dict[str, Callable[[str, Any], None]] = {
     "machine": _mapping,
     "last_seen": _tensors,
     "user_statistics": _tensors,
-    "self_tuning": _race,
+    "self_tuning": race,
     "exemplar_weight": lambda entry, value: number(entry, value, least=0),
 }
