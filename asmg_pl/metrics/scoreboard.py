@@ -61,4 +61,4 @@ class Scoreboard:
         rows = self._rows.pop(period)
         counts, scores, diverged, constant = rows.compute()
         self.gathered = rows.gathered
-        return PeriodResult(period, split, **counts, scores=scores, diverged=diverged, constant=constant)
+        return PeriodResult(period, split, *counts.values(), scores, diverged, constant)
