@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     import polars as pl
     from lightning import Callback, Trainer
     from matplotlib.figure import Figure
+    from torch import nn
 
     from asmg_pl.data import PeriodDataModule, Sizes
     from asmg_pl.metrics.paired import Lift
-    from asmg_pl.recommenders import Recommender
     from asmg_pl.updaters import Updater
 
 
@@ -86,7 +86,7 @@ class Walk:
         return draw(list(self.updater.results.values()))
 
     @property
-    def serving(self) -> Recommender:
+    def serving(self) -> nn.Module:
         """The model that answers requests after the last period walked, in evaluation mode and on the CPU.
 
         Call it with a :class:`~asmg_pl.data.Batch` for logits [B], of which the sigmoid is the probability.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.metrics.results import PeriodResult
+from asmg_pl.metrics.results import COUNTS, PeriodResult
 from asmg_pl.metrics.scored_rows import Gathered, ScoredRows
 
 
@@ -61,4 +61,7 @@ class Scoreboard:
         rows = self._rows.pop(period)
         counts, scores, diverged, constant = rows.compute()
         self.gathered = rows.gathered
-        return PeriodResult(period, split, **counts, scores=scores, diverged=diverged, constant=constant)
+        total, positives, new_users, new_items = (counts[name] for name in COUNTS)
+        return PeriodResult(
+            period, split, total, positives, new_users, new_items, scores=scores, diverged=diverged, constant=constant
+        )

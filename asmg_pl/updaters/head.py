@@ -129,8 +129,8 @@ class Head(nn.Module):
         return within(features, self.bounds.to(features.device)) @ self.coefficients.to(features.device, features.dtype)
 
     def _features(self, logits: Sequence[Tensor], user: Tensor, item: Tensor) -> Tensor:
-        tables = [counts.table.to(user.device) for counts in (self.users, self.items)]
-        return features_of(logits, user, item, *tables, self.period + 1, self.share)
+        users, items = self.users.table.to(user.device), self.items.table.to(user.device)
+        return features_of(logits, user, item, users, items, self.period + 1, self.share)
 
     @torch.no_grad()
     def learn(self, period: int, rows: Gathered) -> None:

@@ -111,7 +111,7 @@ def test_a_walk_is_that_of_a_single_process(tmp_path: Path, alone: dict[str, Pat
 
 def in_turns(*arguments: object) -> tuple[int, str]:
     """The program with a guard that lets its candidates serve in turns."""
-    Guard.choose = Turns.choose  # type: ignore[method-assign]
+    Guard.choose = Turns.choose  # type: ignore[method-assign, assignment]
     return asmg(*arguments)
 
 

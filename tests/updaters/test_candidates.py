@@ -254,7 +254,7 @@ def test_where_the_chosen_score_is_not_finite_the_incremental_model_answers() ->
     data = stream()
     updater, batch = ASMG(data.sizes, recommender=Odd, guard=Turns()), batch_of(data)
     randomized(updater.generated)
-    updater.generated.odd = True
+    updater.generated.odd = True  # type: ignore[assignment]
     updater.results[3] = PeriodResult(3, "warm-up", 1, 1, 0, 0, {"incremental": {}})  # so that the generated one serves
     found, ours = updater.logits(batch), batch.user == 0
     assert 0 < ours.sum() < len(ours)

@@ -86,7 +86,7 @@ def test_counts_decay_and_ids_that_were_never_seen_are_new() -> None:
     rows, clicks, fast, fast_clicks, first, last = counts.table.unbind(1)
     assert rows[0] == pytest.approx(SLOW * 2 + 1)
     assert clicks[0] == pytest.approx(SLOW + 1)
-    assert (fast[3], fast_clicks[3]) == (FAST, FAST)
+    assert [float(fast[3]), float(fast_clicks[3])] == [FAST, FAST]
     assert first.tolist() == [-8.0, -8.0, -8.0, 11.0], "ids 0 and 1 were known before, and id 2 was missed"
     assert last[0] == 12.0
     new = describe(counts.table, torch.tensor([0, 1, 3, 4, 1000]), 13, 0.5)[:, 3]
