@@ -96,7 +96,7 @@ class Listener(Callback):
         """Note whether the period's first phase has trained."""
         phase = _updater(pl_module).phase
         assert phase is not None
-        first = self._first.get(phase.period) == (phase.name, phase.repeat)
+        first = self._first.get(phase.period) == (phase.name, phase.repeat, phase.reading.turn)
         if first and trainer.global_step != self._steps:
             self.trained_first.append(phase.period)
 

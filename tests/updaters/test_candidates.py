@@ -183,8 +183,8 @@ class Breaking(ResidualGRU):
     value: float = math.nan
     left = 1
 
-    def generate(self, name: str, window: Tensor, hidden: Tensor) -> Tensor:
-        found = super().generate(name, window, hidden)
+    def generate(self, name: str, window: Tensor, hidden: Tensor, *updates: Tensor) -> Tensor:
+        found = super().generate(name, window, hidden, *updates)
         if torch.is_grad_enabled() or self.left == 0:
             return found
         return found * self.value

@@ -62,7 +62,7 @@ class Watched(ASMG):
                 continue
             rows: list[Tensor] = [self.recommender.table(name)[begin:end]]
             rows += list(self.history.tables.get_buffer(name)[:, begin:end])
-            rows += [self.serving.table(name)[begin:end]]
+            rows += [self.generated.table(name)[begin:end]]
             mean = self.recommender.table(name)[:begin].mean(0).expand(end - begin, -1)
             for each in rows:
                 torch.testing.assert_close(each.detach(), mean.detach())
