@@ -111,7 +111,7 @@ def test_an_earlier_walk_is_replaced_only_if_that_is_asked_for(tmp_path: Path) -
 def test_a_resumed_walk_has_the_settings_that_it_began_with(tmp_path: Path) -> None:
     walk(UPDATER, stream(), tmp_path, until=3)
     changed: list[tuple[Callable[..., Any], str]] = [
-        (partial(UPDATER, learning_rate=0.01), "model.init_args.learning_rate was 0.001 and is now 0.01"),
+        (partial(UPDATER, learning_rate=0.01), "model.init_args.learning_rate was None and is now 0.01"),
         (partial(UPDATER, weights="uniform"), "model.init_args.weights was linear and is now uniform"),
         (
             lambda sizes: IncrementalUpdate(sizes, pretrain_periods=2),

@@ -150,8 +150,9 @@ def metrics_of(path: Path) -> pl.DataFrame:
     text = text_of(path, LARGEST_TABLE)
     if text == "\n":
         return pl.DataFrame()
-    whole = [name for name in COUNTS if name in text.partition("\n")[0].rstrip("\r").replace('"', "").split(",")]
-    words = [name for name in ("diverged", "served", "why") if f",{name}," in text.partition("\n")[0]]
+    header = text.partition("\n")[0].rstrip("\r").replace('"', "").split(",")
+    whole = [name for name in COUNTS if name in header]
+    words = [name for name in ("diverged", "served", "why") if name in header]
     kinds = {"period": int, "split": str, **dict.fromkeys(whole, int), **dict.fromkeys(words, str)}
     return scored(table_of(path, kinds, other=float), str(path))
 

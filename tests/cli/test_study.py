@@ -53,8 +53,8 @@ def test_methods_are_found_by_their_name_or_a_pattern_where_there_is_no_clone(
     assert [find(name, "--methods", "methods") for name in names] == [shipped / "iu.yaml"] * 4
     assert methods_named(["configs/methods/bu?.yaml"]) == [shipped / f"bu{n}.yaml" for n in (3, 5, 7)]
     assert set(methods_named(["configs/methods/*.yaml"])) == set(shipped.glob("*.yaml"))
-    expected = [shipped / f"{name}.yaml" for name in ("iu", "inc_ctr", "iu_self_tuned")]
-    assert methods_named(["iu", "i*"]) == expected
+    expected = [shipped / f"{name}.yaml" for name in ("iu", "iu_head", "iu_self_tuned")]
+    assert methods_named(["iu", "iu_[hs]*"]) == expected
     assert find("asmg", "--grid", "sweeps") == INSTALLED / "sweeps" / "asmg.yaml"
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "iu.yaml").touch()

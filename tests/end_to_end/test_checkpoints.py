@@ -146,9 +146,9 @@ def test_a_damaged_checkpoint_is_not_tested_either(started: Path, asmg: Asmg, st
         ),
         (["--model.init_args.window", 3], ["has shape", "config.yaml"]),
         (["--model.init_args.generator", "GRUGenerator"], ["no generator.", "wrote the checkpoint"]),
-        (["--model", "IncrementalUpdate", "--model.pretrain_periods", 4], ["no generator.", "wrote the checkpoint"]),
+        (["--model", "IncrementalUpdate", "--model.pretrain_periods", 4], ["no generated.", "wrote the checkpoint"]),
         (["--data.source.init_args.positive_from", 2.0], ["other rows"]),
-        (["--model.init_args.learning_rate", 0.5], ["model.init_args.learning_rate was 0.001 and is now 0.5"]),
+        (["--model.init_args.learning_rate", 0.5], ["model.init_args.learning_rate was None and is now 0.5"]),
         (
             ["--data.batch_size", 8, "--data.periods.init_args.count", 20],
             ["data.batch_size was 64 and is now 8", "data.periods.init_args.count was 13 and is now 20", "config.yaml"],

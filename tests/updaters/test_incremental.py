@@ -72,12 +72,12 @@ def test_the_base_sequence_of_asmg_is_plain_incremental_update_bit_for_bit(
         assert str(found) == str(result.scores["serving"])  # by their repr, nan is nan
 
 
-def test_asmg_serves_the_base_model_until_its_first_training_and_another_one_from_then_on(
+def test_asmg_generates_the_base_model_until_its_first_training_and_another_one_from_then_on(
     walks: tuple[IncrementalUpdate, ASMG],
 ) -> None:
     # Pushes follow periods 3, 4, …; with k = 2 the generator is first trained when 5 arrives, so it first serves 6.
     _, asmg = walks
-    same = {p: str(r.scores["serving"]) == str(r.scores["incremental"]) for p, r in asmg.results.items()}
+    same = {p: str(r.scores["generated"]) == str(r.scores["incremental"]) for p, r in asmg.results.items()}
     assert same == {3: True, 4: True, 5: True, 6: False, 7: False}
 
 

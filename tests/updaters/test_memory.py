@@ -55,7 +55,7 @@ def test_the_bytes_by_component_a_walk_are_what_it_holds(short_walk: Any, half: 
     parts = bytes_by_component(updater)
     model, coordinates = size_of(updater.recommender), sum(p.numel() for p in updater.recommender.parameters())
     dense = sum(p.numel() for p in updater.recommender.dense_parameters().values())
-    assert parts["recommender"] == parts["serving"] == model == 4 * coordinates
+    assert parts["recommender"] == parts["generated"] == model == 4 * coordinates
     assert parts["history"] == 3 * model
     assert parts["hidden state"] == 4 * 4 * dense + 4 * (2 if half else 4) * (coordinates - dense)
     assert parts["moments"] == 2 * (model + size_of(updater.generator))

@@ -88,7 +88,7 @@ def test_only_what_is_trained_is_in_training_mode_and_only_while_it_is(method: s
         assert training == (set() if scores else {"recommender", *learned}), phase
         assert modes.asked[phase] <= {not scores}, phase
     assert modes.asked["update"] == {True}
-    for name in ("teacher", "serving"):
+    for name in ("teacher", "generated" if method == "ASMG" else "serving"):
         if hasattr(updater, name):
             assert getattr(updater, name).modes == {False}, "what teaches or serves is certain"
 
