@@ -153,7 +153,7 @@ def metrics_of(path: Path) -> pl.DataFrame:
     header = text.partition("\n")[0].rstrip("\r").replace('"', "").split(",")
     whole = [name for name in COUNTS if name in header]
     words = [name for name in ("diverged", "served", "why") if name in header]
-    kinds = {"period": int, "split": str, **dict.fromkeys(whole, int), **dict.fromkeys(words, str)}
+    kinds: dict[str, type] = {"period": int, "split": str} | dict.fromkeys(whole, int) | dict.fromkeys(words, str)
     return scored(table_of(path, kinds, other=float), str(path))
 
 
