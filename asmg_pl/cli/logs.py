@@ -41,7 +41,8 @@ class ScreenHandler(logging.Handler):
         origin = f"{record.name}: " if record.levelno < logging.INFO else ""
         process = f"process {rank}: " if rank else ""
         colour = "yellow" if record.levelno >= logging.WARNING else "bold"
-        complain(f"asmg: {process}{styled(f'{level}:', colour, sys.stderr)} {origin}{text}")
+        line = folded(f"asmg: {process}{level}: {origin}{text}", sys.stderr)
+        complain(line.replace(f"{level}:", styled(f"{level}:", colour, sys.stderr), 1))
 
 
 @contextmanager

@@ -60,8 +60,13 @@ def width() -> int:
     return shutil.get_terminal_size((DEFAULT_WIDTH, 24)).columns
 
 
-def folded(text: str) -> str:
-    """A sentence in lines that the terminal does not wrap; in a file or a pipe, one line."""
-    if not sys.stdout.isatty():
+def folded(text: str, stream: TextIO | None = None) -> str:
+    """A sentence in lines that the terminal does not wrap; in a file or a pipe, one line.
+
+    Args:
+        text: the sentence.
+        stream: where it goes; standard output by default.
+    """
+    if not (stream or sys.stdout).isatty():
         return text
     return textwrap.fill(text, max(width() - 1, 20), subsequent_indent="  ", break_on_hyphens=False)

@@ -35,6 +35,7 @@ ELSEWHERE = {
     "asmg fit --config configs/movielens_25m.yaml": "needs a data set that asmg prepare fetches",
     "asmg fit --config configs/complete_journey.yaml": "needs data that pip fetches",
     "asmg fit --config configs/diginetica.yaml": "needs the files of the data set; tests/data/sources has small ones",
+    "python tools/draw_streams.py": "changes the pages of the clone; test_readme.py compares them with what it makes",
     "asmg convert FOLDER/": "needs the files of the data set; tests/data/sources converts small ones",
     "asmg tune": "walks for hours; tests/end_to_end/test_experiments.py has a small one",
     "asmg sweep": "walks for many minutes; tests/end_to_end/test_experiments.py has a small one",
@@ -54,6 +55,7 @@ HOURS = {"results.md"}
 
 #: What stands for the reader's own files and for long lists, and what there is of it here.
 HERE = {
+    "--config movielens_small --data.root FOLDER": "--config movietweetings --data.root movietweetings",
     "--data.root FOLDER": "--data.root movietweetings",
     "$ASMG_DATA/": "",
     "runs/all runs/mine": "runs/all",

@@ -38,4 +38,4 @@ def test_a_walk_along_a_real_stream_learns_something(
         assert table[f"{model}_auc"].is_between(0.5, 1).all()
         assert table[f"{model}_auc"].mean() > least_auc  # type: ignore[operator]
         assert table[f"{model}_logloss"].is_between(0.4, 0.8).all()
-    assert table["incremental_auc"][4] != table["serving_auc"][4]
+    assert table["incremental_auc"][4] != table["generated_auc"][4]
