@@ -1,4 +1,4 @@
-"""What the periods so far say of settings that race: paired differences of their LogLoss, older ones weighing less.
+"""What the periods so far say of models or settings: paired differences of scores, older ones weighing less.
 
 period          12     13     14     15
 setting a      .512   .498   .505   .497
@@ -17,17 +17,41 @@ Losses = Mapping[int, Mapping[int, float]]
 
 
 class Difference(NamedTuple):
-    """How much larger one setting's LogLoss is than another's, in the mean of the periods that scored both.
+    """How much larger one score is than another, in the mean of the periods that have both.
 
     Attributes:
         mean: the weighted mean of the differences; ``nan`` without a period.
         error: its standard error; ``inf`` from fewer than two periods.
-        periods: how many periods scored both.
+        periods: how many periods have both.
     """
 
     mean: float
     error: float
     periods: int
+
+    @classmethod
+    def of(cls, differences: Sequence[float], ages: Sequence[int], decay: float) -> Difference:
+        """The mean of differences, each with the weight decay to the power of its age.
+
+        Args:
+            differences: of each period.
+            ages: how many periods ago each was.
+            decay: what remains of a period's weight after each further period.
+
+        Examples:
+            >>> found = Difference.of([0.2, 0.4], ages=[1, 0], decay=0.5)
+            >>> round(found.mean, 4), round(found.error, 4)
+            (0.3333, 0.1054)
+        """
+        if not differences:
+            return cls(math.nan, math.inf, 0)
+        weights = [decay**age for age in ages]
+        total = math.fsum(weights)
+        mean = math.fsum(weight * found for weight, found in zip(weights, differences, strict=True)) / total
+        spread = math.fsum(w * (found - mean) ** 2 for w, found in zip(weights, differences, strict=True)) / total
+        independent = total**2 / math.fsum(weight**2 for weight in weights)  # as many equal weights would be as good
+        error = math.sqrt(spread / (independent - 1)) if independent > 1 else math.inf
+        return cls(mean, error, len(differences))
 
 
 def difference(losses: Losses, setting: int, other: int, decay: float) -> Difference:
@@ -49,17 +73,8 @@ def difference(losses: Losses, setting: int, other: int, decay: float) -> Differ
         for period, scored in losses.items()
         if math.isfinite(scored.get(setting, math.nan)) and math.isfinite(scored.get(other, math.nan))
     ]
-    if not pairs:
-        return Difference(math.nan, math.inf, 0)
-    newest = max(losses)
-    weights = [decay ** (newest - period) for period, _ in pairs]
-    total = math.fsum(weights)
-    mean = math.fsum(weight * found for weight, (_, found) in zip(weights, pairs, strict=True)) / total
-    if len(pairs) == 1:
-        return Difference(mean, math.inf, 1)
-    spread = math.fsum(w * (found - mean) ** 2 for w, (_, found) in zip(weights, pairs, strict=True)) / total
-    independent = total**2 / math.fsum(weight**2 for weight in weights)  # as many equal weights would be as good
-    return Difference(mean, math.sqrt(spread / (independent - 1)), len(pairs))
+    newest = max(losses, default=0)
+    return Difference.of([found for _, found in pairs], [newest - period for period, _ in pairs], decay)
 
 
 def leader(losses: Losses, running: Sequence[int], before: int, decay: float, margin: float) -> int:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from asmg_pl.errors import ConfigError
 from asmg_pl.metrics.results import PeriodResult
+from asmg_pl.updaters.evidence import Difference
 
 #: The candidate that serves unless another one is better.
 DEFAULT = "incremental"
@@ -195,23 +196,17 @@ class Guard:
             name: the one candidate.
             other: the other one.
         """
-        weights, gains, aucs = [], [], []
+        gains, aucs = [], []
         for age, result in enumerate(scored):
             if any(_interrupted(result, each) for each in (name, other)):
                 break
             ours, theirs = result.scores[name], result.scores[other]
-            weights.append(self.decay**age)
             gains.append(theirs["logloss"] - ours["logloss"])
-            aucs.append(ours["auc"] - theirs["auc"])
-        if not weights:
-            return Evidence(0.0, math.inf, math.nan, 0)
-        total, count = math.fsum(weights), len(weights)
-        gain = math.fsum(w * g for w, g in zip(weights, gains, strict=True)) / total
-        squares = math.fsum((w * (g - gain)) ** 2 for w, g in zip(weights, gains, strict=True))
-        error = math.sqrt(squares * count / (count - 1)) / total if count > 1 else math.inf
-        defined = [(w, a) for w, a in zip(weights, aucs, strict=True) if not math.isnan(a)]
-        auc = math.fsum(w * a for w, a in defined) / math.fsum(w for w, _ in defined) if defined else math.nan
-        return Evidence(gain, error, auc, count)
+            if not math.isnan(higher := ours["auc"] - theirs["auc"]):
+                aucs.append((age, higher))
+        gain = Difference.of(gains, range(len(gains)), self.decay)
+        auc = Difference.of([higher for _, higher in aucs], [age for age, _ in aucs], self.decay)
+        return Evidence(gain.mean if gains else 0.0, gain.error, auc.mean, len(gains))
 
 
 def _tells(result: PeriodResult) -> bool:

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
-from asmg_pl.errors import ConfigError
-from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.checks import check_share
 from asmg_pl.updaters.losses import cross_entropy, soft_cross_entropy
-from asmg_pl.updaters.phase import Phase
+from asmg_pl.updaters.taught import Taught
 
 
-class IncCTR(Updater):
+class IncCTR(Taught):
     """Trains Θ_t on (1-λ)·CE(label) + λ·CE(soft label), with soft labels from Θ_{t-1}.
 
     Source: Wang et al., "A Practical Incremental Method to Train Deep CTR Models" (2020), as run by Peng et al. (2021).
-
-    Attributes:
-        teacher: Θ_{t-1}.
 
     Examples:
         >>> method = IncCTR(Sizes(users=9, items=9), distillation=0.2)
@@ -40,18 +35,8 @@ class IncCTR(Updater):
             base: arguments of :class:`~asmg_pl.updaters.base.Updater`.
         """
         super().__init__(sizes, **base)
-        if not 0 <= distillation <= 1:
-            raise ConfigError(f"model.distillation must be from 0 to 1, got {distillation}")
+        check_share(distillation=distillation)
         self.distillation = distillation
-        self.teacher = copy.deepcopy(self.recommender).requires_grad_(False)
-
-    def phases(self, period: int) -> list[Phase]:
-        """Score, take the model as teacher, update."""
-        return [self.scoring(period, end=self.take_teacher), *self.updating(period)]
-
-    def take_teacher(self) -> None:
-        """Θ_{t-1} teaches Θ_t."""
-        self.teacher.load_state_dict(self.recommender.state_dict())
 
     def loss(self, batch: Batch) -> Tensor:
         """The mixed loss."""

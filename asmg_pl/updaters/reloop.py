@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import torch
@@ -10,20 +9,16 @@ from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
-from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.checks import check_share
 from asmg_pl.updaters.losses import cross_entropy, row_mean, signs
-from asmg_pl.updaters.phase import Phase
+from asmg_pl.updaters.taught import Taught
 
 
-class ReLoop(Updater):
+class ReLoop(Taught):
     """Trains Θ_t on (1-β) · CE(label) + β · mean of max(0, |y - ŷ_t| - |y - ŷ_{t-1}|).
 
     The second term, the self-correction loss, is above 0 where Θ_t errs more than Θ_{t-1} does. Source: Cai et al.,
     "ReLoop: A Self-Correction Continual Learning Loop for Recommender Systems", SIGIR 2022.
-
-    Attributes:
-        teacher: Θ_{t-1}.
 
     Examples:
         >>> method = ReLoop(Sizes(users=9, items=9), correction=0.2)
@@ -42,15 +37,6 @@ class ReLoop(Updater):
         super().__init__(sizes, **base)
         check_share(correction=correction)
         self.correction = correction
-        self.teacher = copy.deepcopy(self.recommender).requires_grad_(False)
-
-    def phases(self, period: int) -> list[Phase]:
-        """Score, keep the model of the last period, update."""
-        return [self.scoring(period, end=self.take_teacher), *self.updating(period)]
-
-    def take_teacher(self) -> None:
-        """Θ_{t-1} says how well each row can be predicted at least."""
-        self.teacher.load_state_dict(self.recommender.state_dict())
 
     def loss(self, batch: Batch) -> Tensor:
         """The mixed loss."""

@@ -50,7 +50,8 @@ def library(name: str, **sizes: int) -> ctypes.CDLL:
         raise OSError("there is no C++ compiler: install g++, or name one in the environment variable CXX")
     constants = [f"-D{constant}={value}" for constant, value in sizes.items()]
     command = [compiler, "-std=c++17", *FLAGS, *constants, "-shared", "-fPIC"]
-    key = hashlib.sha256(source.read_bytes() + "\n".join([*command, _processor()]).encode()).hexdigest()[:16]
+    texts = b"".join(file.read_bytes() for file in (source, *sorted(source.parent.glob("*.h"))))
+    key = hashlib.sha256(texts + "\n".join([*command, _processor()]).encode()).hexdigest()[:16]
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asmg_pl"
     path = folder / f"{name}-{key}.so"
     if not path.exists():
