@@ -1,7 +1,8 @@
-"""Adam as the method's authors ran it, and one whose step does not know how large the tables are."""
+"""Adam as the method's authors ran it, and Adams that move some parameters by another rule."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
@@ -41,36 +42,65 @@ class Adam(torch.optim.Adam):
             group["steps"] = 0
 
 
-class RowAdam(Adam):
+class AdamAside(Adam, ABC):
+    """Adam that leaves some parameters out of its step, and moves them by another rule afterwards."""
+
+    def __init__(self, params: Iterable[Tensor] | Iterable[dict[str, Any]], lr: float, epsilon: float = 1e-8) -> None:
+        """Create the optimiser, see :class:`Adam`."""
+        super().__init__(params, lr, epsilon)
+        self._aside: list[tuple[dict[str, Any], Tensor, Tensor]] = []
+        self.register_step_pre_hook(_set_aside)
+        self.register_step_post_hook(_move)
+
+    @abstractmethod
+    def leaves_out(self, parameter: Tensor) -> bool:
+        """Whether a parameter, which has a gradient, is moved by the other rule in this step."""
+
+    @abstractmethod
+    def move(self, group: dict[str, Any], parameter: Tensor, gradient: Tensor) -> None:
+        """Change a parameter that was left out, in place; a sparse gradient has each row once.
+
+        Args:
+            group: the parameter's group, with its learning rate.
+            parameter: of any shape.
+            gradient: of the same shape.
+        """
+
+
+def _set_aside(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+    """Before Adam's step, which leaves out parameters without a gradient."""
+    assert isinstance(optimizer, AdamAside)
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            if parameter.grad is not None and optimizer.leaves_out(parameter):
+                gradient = parameter.grad.coalesce() if parameter.grad.is_sparse else parameter.grad
+                optimizer._aside.append((group, parameter, gradient))
+                parameter.grad = None
+
+
+@torch.no_grad()
+def _move(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+    """After Adam's step."""
+    assert isinstance(optimizer, AdamAside)
+    for group, parameter, gradient in optimizer._aside:
+        optimizer.move(group, parameter, gradient)
+    optimizer._aside.clear()
+
+
+class RowAdam(AdamAside):
     """Adam that changes only the rows which a sparse gradient has, and their moments; dense gradients as ever.
 
     A row that no mini-batch touches keeps its moments and stays where it is, and a step takes time in proportion to
     the rows touched. The bias correction counts all steps (as that of :class:`torch.optim.SparseAdam`).
     """
 
-    def __init__(self, params: Iterable[Tensor] | Iterable[dict[str, Any]], lr: float, epsilon: float = 1e-8) -> None:
-        """Create the optimiser, see :class:`Adam`."""
-        super().__init__(params, lr, epsilon)
-        self._sparse: list[tuple[dict[str, Any], Tensor, Tensor]] = []
-        self.register_step_pre_hook(_set_rows_aside)
-        self.register_step_post_hook(_move_rows)
+    def leaves_out(self, parameter: Tensor) -> bool:
+        """See :meth:`AdamAside.leaves_out`: parameters with a sparse gradient."""
+        return parameter.grad is not None and parameter.grad.is_sparse
 
-
-def _set_rows_aside(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-    """Before the step over dense gradients, which leaves out parameters without one."""
-    assert isinstance(optimizer, RowAdam)
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            if parameter.grad is not None and parameter.grad.is_sparse:
-                optimizer._sparse.append((group, parameter, parameter.grad.coalesce()))
-                parameter.grad = None
-
-
-@torch.no_grad()
-def _move_rows(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-    assert isinstance(optimizer, RowAdam)
-    for group, parameter, gradient in optimizer._sparse:
-        state = optimizer.state[parameter]
+    def move(self, group: dict[str, Any], parameter: Tensor, gradient: Tensor) -> None:
+        """See :meth:`AdamAside.move`."""
+        state = self.state[parameter]
         if not state:
             state["step"] = torch.zeros((), device=parameter.device)
             state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
@@ -83,7 +113,6 @@ def _move_rows(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None
         state["exp_avg_sq"].index_copy_(0, rows, square)
         spread = square.sqrt_().div_((1 - beta_square**steps) ** 0.5).add_(group["eps"])
         parameter.index_add_(0, rows, mean.div_(spread), alpha=-group["lr"] / (1 - beta**steps))
-    optimizer._sparse.clear()
 
 
 def _next_epsilon(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:

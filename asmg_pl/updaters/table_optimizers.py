@@ -12,7 +12,7 @@ from torch import Tensor
 from asmg_pl.errors import ConfigError
 from asmg_pl.recommenders import Recommender
 from asmg_pl.updaters.checks import check_positive
-from asmg_pl.updaters.optim import Adam, RowAdam
+from asmg_pl.updaters.optim import Adam, AdamAside, RowAdam
 from asmg_pl.updaters.rates import Group, Rates
 
 State = dict[str, Tensor]
@@ -92,7 +92,7 @@ class Adagrad(TableOptimizer):
         return (squares + self.initial_accumulator).sqrt_().add_(self.epsilon)
 
 
-class AdamBesideTables(Adam):
+class AdamBesideTables(AdamAside):
     """Adam on dense parameters, and another rule on tables."""
 
     def __init__(self, params: Iterable[Group], lr: float, tables: Iterable[Tensor], rule: TableOptimizer) -> None:
@@ -107,30 +107,16 @@ class AdamBesideTables(Adam):
         super().__init__(params, lr)
         self.apart = frozenset(id(table) for table in tables)
         self.rule = rule
-        self._aside: list[tuple[float, Tensor, Tensor]] = []
-        self.register_step_pre_hook(_set_tables_aside)
-        self.register_step_post_hook(_move_tables)
 
+    def leaves_out(self, parameter: Tensor) -> bool:
+        """See :meth:`~asmg_pl.updaters.optim.AdamAside.leaves_out`: the tables."""
+        return id(parameter) in self.apart
 
-def _set_tables_aside(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-    """Before the step of Adam, which leaves out parameters without a gradient."""
-    assert isinstance(optimizer, AdamBesideTables)
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            if id(parameter) in optimizer.apart and parameter.grad is not None:
-                gradient = parameter.grad.coalesce() if parameter.grad.is_sparse else parameter.grad
-                optimizer._aside.append((group["lr"], parameter, gradient))
-                parameter.grad = None
-
-
-@torch.no_grad()
-def _move_tables(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-    assert isinstance(optimizer, AdamBesideTables)
-    for rate, table, gradient in optimizer._aside:
-        state = optimizer.state[table]
-        state["step"] = state.get("step", torch.zeros((), device=table.device)) + 1  # as Adam has it
-        optimizer.rule.move(table, gradient, state, rate)
-    optimizer._aside.clear()
+    def move(self, group: dict[str, Any], parameter: Tensor, gradient: Tensor) -> None:
+        """See :meth:`~asmg_pl.updaters.optim.AdamAside.move`."""
+        state = self.state[parameter]
+        state["step"] = state.get("step", torch.zeros((), device=parameter.device)) + 1  # as Adam has it
+        self.rule.move(parameter, gradient, state, group["lr"])
 
 
 def optimizer_of(recommender: Recommender, rates: Rates, rule: TableOptimizer | None = None) -> Adam:
