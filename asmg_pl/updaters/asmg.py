@@ -13,14 +13,13 @@ the others influence neither the loss nor ω's gradient.
 
 from __future__ import annotations
 
-import copy
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.func import functional_call
 
 from asmg_pl.data.batch import Batch
@@ -30,40 +29,24 @@ from asmg_pl.errors import ConfigError
 from asmg_pl.generators import Generator, ParameterShapes, ResidualGRU
 from asmg_pl.generators.history import ParameterHistory
 from asmg_pl.generators.learned import learned_quantities
-from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.randomness.keyed import seeded
 from asmg_pl.recommenders.touched import chunks, touched_rows
-from asmg_pl.updaters.base import Updater
-from asmg_pl.updaters.candidates import Candidates
 from asmg_pl.updaters.checks import check_at_least
 from asmg_pl.updaters.counting import count, settle
 from asmg_pl.updaters.finite import trained
 from asmg_pl.updaters.generator_adam import GeneratorAdam, check_generator_adam
-from asmg_pl.updaters.guard import Guard
+from asmg_pl.updaters.guarded import Guarded
 from asmg_pl.updaters.losses import cross_entropy
 from asmg_pl.updaters.memory import require, size_of
 from asmg_pl.updaters.optim import Adam
 from asmg_pl.updaters.phase import Phase, nothing
+from asmg_pl.updaters.positions import PositionWeights, position_weights
 from asmg_pl.updaters.restart import Restart
 
 log = logging.getLogger(__name__)
 
-PositionWeights = Literal["linear", "uniform", "exp", "last"]
 
-
-def position_weights(kind: PositionWeights, window: int) -> Tensor:
-    """λ of the multi-step loss, oldest position first, float [window], summing to 1."""
-    position = torch.arange(1.0, window + 1)
-    raw = {
-        "linear": position,
-        "uniform": torch.ones(window),
-        "exp": (position - window).exp(),  # relative to the newest, so that no length overflows
-        "last": (position == window).float(),
-    }[kind]
-    return raw / raw.sum()
-
-
-class ASMG(Updater):
+class ASMG(Guarded):
     """Serves Θ*_t = M_ω(Θ_{t-k+1}, …, Θ_t); the base sequence Θ_t is that of the plain incremental update.
 
     The base model serves until there are k snapshots and the generator has been trained once. Without a fixed window
@@ -75,9 +58,6 @@ class ASMG(Updater):
 
     Attributes:
         history: the snapshots and the generator's carried state.
-        generated: Θ*, the newest generated model.
-        guard: decides what serves.
-        candidates: what the guard chooses among; ``None`` without a guard.
         trained: whether the generator has taken a step, bool []. It has not after its first period, if that had no
             rows.
 
@@ -106,7 +86,6 @@ class ASMG(Updater):
         chunk_rows: int = 65536,
         compile_generator: bool | None = None,
         bfloat16_state: bool = False,
-        guard: Guard | None = Guard(),  # noqa: B008 - its settings never change
         **base: Any,
     ) -> None:
         """Build base model, history and generator.
@@ -133,10 +112,7 @@ class ASMG(Updater):
                 the CPU, by ``torch.compile`` on a GPU. By default, wherever there is a compiler. It is compiled when
                 first used on a machine, in seconds on the CPU and a minute or two on a GPU.
             bfloat16_state: whether the state of tables' rows is kept in bfloat16, which halves its memory.
-            guard: decides what serves, the generated model, the incremental one or a blend of both, by what was best on
-                the periods already scored. Without one (``null``) the generated model serves, and a generator that
-                diverges stops the walk.
-            base: arguments of :class:`~asmg_pl.updaters.base.Updater`.
+            base: arguments of :class:`~asmg_pl.updaters.guarded.Guarded` and :class:`~asmg_pl.updaters.base.Updater`.
         """
         super().__init__(sizes, **base)
         check_at_least(1, generator_passes=generator_passes, chunk_rows=chunk_rows)
@@ -164,9 +140,6 @@ class ASMG(Updater):
         states = size * self.generator.hidden_size // (2 if bfloat16_state else 1)
         snapshots = size * (window or 1)
         require({"recommender": size, "generated": size, "history": snapshots, "hidden": states, "moments": 2 * size})
-        self.generated = copy.deepcopy(self.recommender).requires_grad_(False)
-        self.guard = guard
-        self.candidates = Candidates(guard, self.recommender, self.generated) if guard is not None else None
         self.history = ParameterHistory(
             self.recommender, window, self.generator.hidden_size, state_dtype, self.generator.counts_updates
         )
@@ -199,34 +172,9 @@ class ASMG(Updater):
         ]
         return [self.scoring(period), *generating, *self.updating(period, end=self.push)]
 
-    def scored_models(self) -> Mapping[str, Any]:
-        """The base model, which is plain incremental update, beside the one that serves."""
-        return {"incremental": self.recommender, "serving": self.serving}
-
     def settled_from(self) -> int:
         """The first period that a trained generator serves."""
         return self.pretrain_periods + (self.window or 1) + 2
-
-    @property
-    def serving(self) -> nn.Module:
-        """The model that serves: the generated one, or what the guard has chosen."""
-        return self.generated if self.candidates is None else self.served_model()
-
-    def logits(self, batch: Batch) -> Mapping[str, Tensor]:
-        """With a guard, all candidates are scored."""
-        if self.candidates is None:
-            return super().logits(batch)
-        return self.candidates.logits(batch, self.own_results, self.head)
-
-    def served_model(self) -> nn.Module:
-        """With a guard, the chosen candidate."""
-        if self.candidates is None:
-            return super().served_model()
-        return self.candidates.serving(self.own_results, self.head)
-
-    def annotated(self, result: PeriodResult) -> PeriodResult:
-        """Add what the guard has chosen."""
-        return result if self.candidates is None else self.candidates.annotated(result, self.own_results)
 
     # ---- the generator's training
 

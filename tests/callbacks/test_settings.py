@@ -32,8 +32,10 @@ SHARED_MODEL = {
 
 
 def options(kind: Any) -> set[str]:
-    """The names of what a class is made with."""
-    return {name for name in inspect.signature(kind).parameters if name not in ("self", "base")}
+    """The names of what a class is made with, those of its bases among them where it passes them on."""
+    names = set(inspect.signature(kind).parameters)
+    beneath = options(kind.__mro__[1]) if "base" in names else set()
+    return beneath | names - {"self", "base"}
 
 
 def test_each_option_of_the_trainer_is_in_one_class() -> None:

@@ -17,7 +17,7 @@ from asmg_pl.errors import ConfigError
 from asmg_pl.generators import GRUGenerator, ResidualGRU
 from asmg_pl.recommenders.touched import touched_rows
 from asmg_pl.updaters import ASMG, Updater
-from asmg_pl.updaters.asmg import position_weights
+from asmg_pl.updaters.positions import position_weights
 
 BIG = Sizes(users=60, items=80, categories=30)
 SMALL = Sizes(users=1, items=8, categories=4)

@@ -16,7 +16,7 @@ from asmg_pl.errors import CheckpointError
 from asmg_pl.generators import Cells, GRUCells, GRUGenerator, ResidualGRU, VanillaCells
 from asmg_pl.recommenders import EmbeddingMLP
 from asmg_pl.updaters import ASMG, Updater
-from asmg_pl.updaters.asmg import PositionWeights, position_weights
+from asmg_pl.updaters.positions import PositionWeights, position_weights
 
 
 def take_a_step(updater: ASMG, count: int) -> None:
