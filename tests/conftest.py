@@ -25,6 +25,18 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
 
 
+@pytest.fixture(autouse=True)
+def same_environment() -> Iterator[None]:
+    """Set the environment back after each test: Lightning leaves the ranks of processes there that it launches.
+
+    A walk that is launched later, with such a rank, would wait for others that nobody starts.
+    """
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
 @pytest.fixture
 def real_data() -> Callable[[str], Path]:
     """The folder of a public data set by its name; skips the test where the data sets are not at hand."""

@@ -162,7 +162,7 @@ def role(column: str, value: str) -> dict[str, list[str]]:
 
 @pytest.mark.parametrize("column", ["user", "item", "device"])
 @pytest.mark.parametrize(("one", "other"), [*SPELLINGS, ("True", "1"), ("x", "x ")])
-@pytest.mark.parametrize("turn", [1, -1])
+@pytest.mark.parametrize("turn", [1, pytest.param(-1, marks=pytest.mark.slow)])
 def test_two_spellings_are_refused_between_files_and_with_a_stream(
     write: Write, tmp_path: Path, column: str, one: str, other: str, turn: int
 ) -> None:

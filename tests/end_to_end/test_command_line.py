@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from end_to_end.program import Asmg, movies, ratings
+from slowness import slow_but
 
 from asmg_pl.errors import UserError
 
@@ -238,7 +239,11 @@ def test_predict_is_no_command(asmg: Asmg) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["sharded", "ShardedTables", "asmg_pl.distributed.ShardedTables", "ddp", "DDPStrategy", "auto"]
+    "name",
+    slow_but(
+        ["sharded", "DDPStrategy"],
+        ["sharded", "ShardedTables", "asmg_pl.distributed.ShardedTables", "ddp", "DDPStrategy", "auto"],
+    ),
 )
 def test_a_strategy_is_given_by_its_name_or_its_class(fit: Asmg, tmp_path: Path, name: str) -> None:
     options = ("--model.init_args.pretrain_epochs", 1, "--loop.until", 5, "--trainer.accelerator", "cpu")

@@ -147,6 +147,7 @@ def test_the_best_setting_on_the_warm_up_periods_is_written(
     assert configuration("--config", "iu.yaml", "--config", "runs/tuned/iu.yaml")["data"]["batch_size"] == best
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", METHODS, ids=lambda path: path.stem)
 def test_every_shipped_method_has_the_options_of_the_shipped_grid(
     method: Path, folder: Path, configuration: Configuration

@@ -153,7 +153,7 @@ def test_what_is_exported_and_handed_out_is_what_the_next_period_is_scored_with(
     torch.testing.assert_close(model(batch), expected, atol=1e-6, rtol=1e-6)
 
 
-@pytest.mark.parametrize("guard", [Turns(), Guard(margin=0.0, periods=2)])
+@pytest.mark.parametrize("guard", [Turns(), pytest.param(Guard(margin=0.0, periods=2), marks=pytest.mark.slow)])
 def test_a_walk_that_is_resumed_after_any_phase_chooses_as_the_whole_one(tmp_path: Path, guard: Guard) -> None:
     whole = walk(tmp_path / "whole", guard=guard, callbacks=[PhaseCheckpoint(keep=-1)])
     for checkpoint in newest_first(tmp_path / "whole" / "checkpoints"):
@@ -230,6 +230,7 @@ def test_a_generator_that_breaks_down_again_and_again_is_told_once_and_the_incre
     assert all(value.isfinite().all() for value in tensors)
 
 
+@pytest.mark.slow
 def test_a_walk_whose_generator_has_broken_down_resumes_as_if_nothing_had_happened(tmp_path: Path) -> None:
     options: dict[str, Any] = {"generator_learning_rate": 1e38}
     whole = walk(tmp_path / "whole", **options, callbacks=[PhaseCheckpoint(keep=-1)])

@@ -14,6 +14,7 @@ import polars as pl
 import pytest
 import torch
 from data.passes import Clicks
+from slowness import slow_but
 from torch import Tensor
 
 import asmg_pl
@@ -264,7 +265,7 @@ def test_what_is_handed_out_and_exported_answers_as_the_walk_scores(name: str, t
     torch.testing.assert_close(again(batch), expected, atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["plain", "guarded"])
+@pytest.mark.parametrize("name", slow_but(["guarded"], ["plain", "guarded"]))
 def test_a_walk_that_is_resumed_after_any_phase_scores_as_the_whole_one(name: str, tmp_path: Path) -> None:
     whole = walk(METHODS[name], tmp_path / "whole", callbacks=[PhaseCheckpoint(keep=-1)])
     for checkpoint in newest_first(tmp_path / "whole" / "checkpoints"):
@@ -291,7 +292,7 @@ def test_labels_change_what_the_head_serves_in_later_periods_only() -> None:
         assert torch.equal(values, heard[1].logits[period, model]) == (period <= 6), (period, model)
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", slow_but(["guarded"], METHODS))
 def test_the_rules_of_an_updater_hold_with_a_head(name: str) -> None:
     from asmg_pl.testing import check_updater
 
