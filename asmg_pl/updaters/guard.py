@@ -63,10 +63,12 @@ class Guard:
     """Chooses among candidates what serves the next period, from their scores on the periods before it.
 
     The incremental model serves at first. A candidate replaces what serves if its LogLoss is lower by ``margin``
-    standard errors of the mean difference, over at least ``periods`` periods. In the same way the incremental model
-    comes back. Two things hold a candidate back at once, without a margin: a mean AUC below that of the incremental
-    model, since a LogLoss may be lower by better calibration alone; and scores in the newest period that are not finite
-    or are all equal.
+    standard errors of the mean difference, over at least ``periods`` periods. The margin is wide, since several
+    candidates are compared after each period, and one of them will seem better by chance some day.
+
+    Three things hold a candidate back at once, without a margin: a mean LogLoss that is not below that of the
+    incremental model; a mean AUC that is, since a LogLoss may be lower by better calibration alone; and scores in the
+    newest period that are not finite or are all equal.
 
     A candidate whose scores equal those of the incremental model has begun anew. What it scored before that does not
     count.
@@ -92,7 +94,7 @@ class Guard:
     """
 
     decay: float = 0.8
-    margin: float = 2.0
+    margin: float = 3.0
     periods: int = 3
     blends: tuple[float, ...] = (0.5,)
 
@@ -168,6 +170,8 @@ class Guard:
         evidence = self._evidence(scored, name, DEFAULT)
         if not evidence.periods:
             return f"{name} is held back: it has begun anew"
+        if evidence.gain <= 0:
+            return f"{name} is held back: {_shown(evidence)}"
         if evidence.auc < 0:
             return f"{name} is held back: AUC lower by {-evidence.auc:.4f} over {evidence.periods} periods"
         return ""
