@@ -1,6 +1,6 @@
 r"""Make the table and the chart of the first pages: the tuned plain update, the best published method, and ours.
 
-    python tools/draw_streams.py docs/results/streams --ours residual_multi --picture docs/streams.svg \
+    python tools/draw_streams.py docs/results/streams --ours row_head --picture docs/streams.svg \
         --pages README.md docs/index.md
 
 The folder has the ``comparison.csv`` that ``asmg compare`` wrote for each stream, called by the stream's name. The
@@ -52,7 +52,7 @@ def read(file: Path, plain: str, ours: str, own: Sequence[str] = OWN) -> Stream:
 
     Args:
         file: the ``comparison.csv`` of a stream.
-        plain: the name of the plain update, over which lifts are.
+        plain: the name of the plain update, over which lifts are. ``NAME_tuned`` stands for it where that was walked.
         ours: the name of our method.
         own: patterns of the methods that are not published by others.
 
@@ -60,6 +60,7 @@ def read(file: Path, plain: str, ours: str, own: Sequence[str] = OWN) -> Stream:
         ValueError: if the file lacks one of the three rows.
     """
     rows = {row["method"]: row for row in pl.read_csv(file).iter_rows(named=True) if row["auc"] is not None}
+    plain = f"{plain}_tuned" if f"{plain}_tuned" in rows else plain
     published = [row for name, row in rows.items() if not any(fnmatchcase(name, pattern) for pattern in (*own, ours))]
     if missing := [name for name in (plain, ours) if name not in rows]:
         raise ValueError(f"{file} has no method {missing[0]} with a score: choose from {', '.join(rows)}")

@@ -32,6 +32,12 @@ def test_the_best_published_method_stands_beside_the_plain_update_and_ours(folde
     )
 
 
+def test_a_plain_update_that_was_tuned_stands_for_it(folder: Path) -> None:
+    file = folder / "tuned.csv"
+    file.write_text(ROWS + "iu_tuned,0.81,0.0,0.0,0.0,1.0\n")
+    assert read(file, "iu", "row_scales").plain["auc"] == 0.81
+
+
 def test_the_same_comparisons_give_the_same_picture(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pictures = [folder / f"{number}.svg" for number in (1, 2)]
     for picture in pictures:
