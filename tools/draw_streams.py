@@ -57,13 +57,15 @@ def read(file: Path, plain: str, ours: str, own: Sequence[str] = OWN) -> Stream:
         own: patterns of the methods that are not published by others.
 
     Raises:
-        ValueError: if the file lacks one of the three rows.
+        ValueError: if the file lacks one of the three rows, or has lifts over another method than the plain update.
     """
     rows = {row["method"]: row for row in pl.read_csv(file).iter_rows(named=True) if row["auc"] is not None}
     plain = f"{plain}_tuned" if f"{plain}_tuned" in rows else plain
     published = [row for name, row in rows.items() if not any(fnmatchcase(name, pattern) for pattern in (*own, ours))]
     if missing := [name for name in (plain, ours) if name not in rows]:
         raise ValueError(f"{file} has no method {missing[0]} with a score: choose from {', '.join(rows)}")
+    if rows[plain]["lift"]:
+        raise ValueError(f"{file} has lifts over another method than {plain}: write it with --baseline {plain}")
     if not published:
         raise ValueError(f"{file} has no published method with a score")
     best = max(published, key=lambda row: row["auc"])
@@ -138,7 +140,7 @@ def main(folder: Path, ours: str, plain: str = "iu", picture: Path | None = None
     Args:
         folder: the comparisons, a CSV file for each stream.
         ours: the name of our method in them.
-        plain: the name of the plain update in them.
+        plain: the name of the plain update in them; see :func:`read`.
         picture: the file to draw, SVG.
         pages: the Markdown files whose table and chart are replaced.
     """
@@ -174,7 +176,7 @@ if __name__ == "__main__":
     parser = ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path, help="the comparisons, a CSV file for each stream")
     parser.add_argument("--ours", required=True, help="the name of our method in them")
-    parser.add_argument("--plain", default="iu", help="the name of the plain update in them (default: iu)")
+    parser.add_argument("--plain", default="iu", help="the name of the plain update (default: iu)")
     parser.add_argument("--picture", type=Path, help="the file to draw, SVG")
     parser.add_argument("--pages", nargs="+", type=Path, default=(), help="the pages to renew")
     main(**vars(parser.parse_args()))

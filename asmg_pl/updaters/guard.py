@@ -131,7 +131,7 @@ class Guard:
         if current != DEFAULT and (left := self._held_back(scored, current)):
             current = DEFAULT
         fit = [name for name in names if name != current and not self._held_back(scored, name)]
-        found = {name: self._evidence(scored, name, current) for name in [*fit, *[DEFAULT] * (current != DEFAULT)]}
+        found = {name: self._evidence(scored, name, current) for name in fit}
         better = {name: each for name, each in found.items() if self._better(each)}
         if better:
             best = max(better, key=lambda name: better[name].gain)

@@ -16,8 +16,10 @@ from slowness import slow_but
 from asmg_pl.checkpoints.io import read_checkpoint
 
 FOLDER = METHODS[0].parent
-#: Methods with phases of their own, from the command line; ``tests/updaters/test_matrix.py`` has all classes.
-OWN_PHASES = ["frozen", "spmf", "sml", "gru_full", "residual_multi"]
+OWN_PHASES = [
+    *("iu", "bu3", "inc_ctr", "spmf", "ader", "sml", "sml_mf", "ewc", "frozen", "retrain"),
+    *("asmg_linear", "gru_full", "gru_single", "residual_multi"),
+]
 DAYS = 12
 EMPTY, ONE_ROW, ONE_CLASS = (6, 9), (7, 10), (8, 11)
 BY_DAY = ["--data.periods", "asmg_pl.data.Calendar", "--data.periods.every", "1d", "--data.periods.include_last", True]

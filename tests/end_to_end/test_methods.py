@@ -20,22 +20,9 @@ PRETRAINING = [
 
 
 QUICK = [path for path in METHODS if path.stem in ("iu",)]
-#: Methods that another one differs from in one value alone: in the length of a window, or in a weight.
-ALIKE = (
-    "bu5",
-    "bu7",
-    "gru_single",
-    "gru_unif",
-    "gru_zero",
-    "residual_single",
-    "row_guard",
-    "iu_mean_of_table",
-    "sml_mf",
-)
-WALKED = [path for path in METHODS if path.stem not in ALIKE]
 
 
-@pytest.mark.parametrize("method", slow_but(QUICK, WALKED), ids=lambda path: path.stem)
+@pytest.mark.parametrize("method", slow_but(QUICK, METHODS), ids=lambda path: path.stem)
 def test_a_method_walks_and_resumes(fit: Asmg, tmp_path: Path, method: Path) -> None:
     given = ("--config", method, *PRETRAINING, "--seed_everything", 1)
     whole, parted = tmp_path / "whole", tmp_path / "parted"

@@ -107,8 +107,7 @@ def assert_same(folder: Path, alone: Path) -> None:
     assert compared > 10
 
 
-#: Each method with two processes or with four; the base model's own training with both.
-WALKED = slow_but([("IU", 2)], [("IU", 4), *((m, 4 if m in ("SML", "by rows") else 2) for m in METHODS)])
+WALKED = slow_but([("IU", 2)], [*((m, 2) for m in METHODS), *((m, 4) for m in [*ASKED, "by rows"])])
 
 
 @pytest.mark.parametrize(("method", "ranks"), WALKED)

@@ -36,6 +36,9 @@ def test_a_plain_update_that_was_tuned_stands_for_it(folder: Path) -> None:
     file = folder / "tuned.csv"
     file.write_text(ROWS + "iu_tuned,0.81,0.0,0.0,0.0,1.0\n")
     assert read(file, "iu", "row_scales").plain["auc"] == 0.81
+    file.write_text(ROWS + "iu_tuned,0.81,0.01,0.005,0.015,1.0\n")
+    with pytest.raises(ValueError, match="lifts over another method than iu_tuned: write it with --baseline iu_tuned"):
+        read(file, "iu", "row_scales")
 
 
 def test_the_same_comparisons_give_the_same_picture(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -59,10 +59,15 @@ def test_what_serves_stays_while_it_is_better_by_less_than_the_margin() -> None:
     up = [0.010, 0.012, 0.011]
     noise = [0.014, -0.013, 0.012, -0.011, 0.013, -0.012]
     assert set(served(gains(*up, *noise))[3:]) == {"g"}
-    assert set(served(gains(*noise, *noise))) == {"i"}, "it would not have begun to serve"
+    worse = [-0.014, 0.002, -0.013, 0.004, -0.012]
+    for never in (noise, worse):
+        assert set(served(gains(*never, *never))) == {"i"}, "it would not have begun to serve"
 
 
 def test_the_incremental_model_comes_back_without_a_margin() -> None:
+    found = served(gains(0.010, 0.012, 0.011, *[-0.03] * 12))
+    assert found[3] == "g"
+    assert found[-1] == "i"
     results = gains(0.010, 0.012, 0.011, -0.03, 0.0)
     assert served(results)[3:] == ["g", "i", "i"]
     assert Guard().choose(gains(0.010, 0.012, 0.011, -0.03)).why.startswith("generated is held back: LogLoss higher by")

@@ -195,7 +195,7 @@ def walk_together(strategy: str, setting: str) -> dict[str, dict[int, float] | s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("setting", ["negatives, calendar, accumulate"])
+@pytest.mark.parametrize("setting", ["plain", "negatives, calendar, accumulate"])
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_two_processes_walk_as_one_or_say_what_to_choose_instead(strategy: str, setting: str) -> None:
     ours, theirs = on_ranks(2, walk_together, strategy, setting)
