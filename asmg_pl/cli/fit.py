@@ -21,6 +21,7 @@ from asmg_pl.cli.next_steps import NextSteps
 from asmg_pl.cli.options import explained
 from asmg_pl.cli.trainer_options import check_trainer, classes_given_as_words
 from asmg_pl.data import PeriodDataModule
+from asmg_pl.distributed.launched import check_launched
 from asmg_pl.distributed.reader import tensors_in
 from asmg_pl.errors import CheckpointError, ConfigError
 from asmg_pl.updaters import Updater
@@ -162,12 +163,14 @@ class AsmgCLI(LightningCLI):
         """Make the trainer.
 
         Raises:
-            ConfigError: if it refuses its settings.
+            ConfigError: if it refuses its settings, or would wait for processes that nobody starts.
         """
         try:
-            return super().instantiate_trainer(**settings)
+            trainer = super().instantiate_trainer(**settings)
         except (TypeError, ValueError, RuntimeError) as error:
             raise ConfigError(f"the trainer cannot be made: {error}") from error
+        check_launched(trainer)
+        return trainer
 
 
 def checkpoint_to_go_on_from(given: str | None, run_folder: str | None, command: str) -> str | None:

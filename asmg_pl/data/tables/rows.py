@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
@@ -17,6 +16,7 @@ from asmg_pl.data.tables.late import Late
 from asmg_pl.data.tables.quarantine import Quarantine
 from asmg_pl.data.tables.times import ANY_TIME, UNITS, Plausible, TimeUnit, implausible
 from asmg_pl.errors import DataError
+from asmg_pl.system.screen import bar_options
 
 _SAMPLE = 1000  # rows by which a column's meaning is judged
 _SAMPLE_BYTES = 1 << 18
@@ -136,10 +136,8 @@ def progress(what: str, total: int, unit: str) -> tqdm[Any]:
         desc=what,
         unit=unit,
         unit_scale=True,
-        dynamic_ncols=True,
-        mininterval=0.2 if sys.stderr.isatty() else 5.0,  # a log file gets few lines
         delay=0.5,
-        leave=False,
+        **bar_options(),
     )
 
 
