@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from lightning import Trainer
-from lightning.pytorch.plugins.environments import LightningEnvironment
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 
 from asmg_pl.errors import ConfigError
 
