@@ -15,8 +15,10 @@ from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.randomness.keyed import mix
-from asmg_pl.recommenders.base import Lookup, Recommender
+from asmg_pl.recommenders.base import Recommender
 from asmg_pl.recommenders.embedding_mlp import EmbeddingMLP
+from asmg_pl.recommenders.lookup import Lookup
+from asmg_pl.recommenders.sides import TwoSided
 
 
 class Hashed(Recommender):
@@ -60,6 +62,7 @@ class Hashed(Recommender):
         super().__init__()
         wanted = {"user": users, "item": items}
         self._buckets = {kind: buckets for kind, buckets in wanted.items() if buckets is not None}
+        self._ids = {"user": sizes.users, "item": sizes.items}
         self._seed = seed
         if not self._buckets:
             raise ConfigError(
@@ -82,17 +85,24 @@ class Hashed(Recommender):
         self.model = model
 
     def lookups(self, batch: Batch) -> dict[str, Tensor]:
-        """The ids that the model asks for, with buckets in place of users and items."""
+        """The ids that the model asks for, with buckets in place of users and items.
+
+        An id that ``sizes`` did not count is asked for past the last bucket, as a table of ids has no row for it.
+        """
         asked = self.model.lookups(batch)
         for name, ids in asked.items():
             for kind, buckets in self._buckets.items():
                 if name.startswith(kind):
-                    asked[name] = bucket_of(ids, buckets, self._seed)
+                    asked[name] = bucket_of(ids, buckets, self._seed).masked_fill(ids >= self._ids[kind], buckets)
         return asked
 
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """Logits [B] of the model."""
         return self.model.score(batch, lookups)
+
+    def sides(self) -> TwoSided | None:
+        """The sides of the model."""
+        return self.model.sides()
 
     def initial_rows(self, name: str, rows: Tensor, width: int, known: int, seed: int) -> Tensor:
         """The initial rows of the model, whose users and items are buckets."""
