@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.log import Sizes
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.recommenders.base import Recommender, glorot_uniform_, relu_mlp
 from asmg_pl.recommenders.lookup import Lookup
 from asmg_pl.recommenders.pooling import (

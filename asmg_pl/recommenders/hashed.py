@@ -8,11 +8,12 @@ user 31 ─┘
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.log import Sizes
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.randomness.keyed import mix
 from asmg_pl.recommenders.base import Recommender
@@ -62,7 +63,6 @@ class Hashed(Recommender):
         super().__init__()
         wanted = {"user": users, "item": items}
         self._buckets = {kind: buckets for kind, buckets in wanted.items() if buckets is not None}
-        self._ids = {"user": sizes.users, "item": sizes.items}
         self._seed = seed
         if not self._buckets:
             raise ConfigError(
@@ -84,16 +84,17 @@ class Hashed(Recommender):
         del model.tables  # the model scores from the vectors that it is given, and needs no tables
         self.model = model
 
-    def lookups(self, batch: Batch) -> dict[str, Tensor]:
-        """The ids that the model asks for, with buckets in place of users and items.
+    def init_args(self) -> dict[str, Any]:
+        """The arguments, with the model in place of its class."""
+        return super().init_args() | {"recommender": self.model}
 
-        An id that ``sizes`` did not count is asked for past the last bucket, as a table of ids has no row for it.
-        """
+    def lookups(self, batch: Batch) -> dict[str, Tensor]:
+        """The ids that the model asks for, with buckets in place of users and items."""
         asked = self.model.lookups(batch)
         for name, ids in asked.items():
             for kind, buckets in self._buckets.items():
                 if name.startswith(kind):
-                    asked[name] = bucket_of(ids, buckets, self._seed).masked_fill(ids >= self._ids[kind], buckets)
+                    asked[name] = bucket_of(ids, buckets, self._seed)
         return asked
 
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:

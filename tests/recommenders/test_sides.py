@@ -111,14 +111,3 @@ def test_sides_that_score_otherwise_break_a_rule() -> None:
         check_recommender(Wrong)
     with pytest.raises((BrokenRule, AssertionError)):
         check_recommender(OfOneUser)
-
-
-def test_a_hashed_id_that_the_sizes_do_not_count_is_asked_for_past_the_last_bucket() -> None:
-    model = Hashed(SIZES, users=7, items=13)
-    ours, _ = one_user(1)
-    of_none = torch.full((SIZES.items + 1, 2), -1)  # an item without categories stands after the known ones
-    unknown = {"user": torch.tensor([SIZES.users]), "item": torch.tensor([SIZES.items])}
-    asked = model.lookups(ours._replace(**unknown, categories=of_none))
-    assert asked["user"].tolist() == [7]
-    assert asked["item"][0, 0] == 13
-    assert int(asked["item"][0, 1:].max()) < 13
