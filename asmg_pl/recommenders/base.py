@@ -63,11 +63,13 @@ class Lookup:
         No tensor [B, …, D] is kept for the backward pass.
         """
         ids, weights = self.index.flatten(1), weights.flatten(1)
+        if torch.compiler.is_exporting():  # in operations that every runtime has
+            return (weights[:, None] @ F.embedding(ids, self.weight)).squeeze(1)
         if not ids.shape[1]:
-            return self.weight.new_zeros(len(ids), self.weight.shape[1])
+            return self.weight.new_zeros(ids.shape[0], self.weight.shape[1])
         table = self.weight if self.known is None or self.known >= len(self.weight) else self.weight[: self.known]
         if len(table) <= SMALL:  # one matrix product: [B, U], each row's share of each sum, times [U, D]
-            return weights.new_zeros(len(ids), len(table)).scatter_add_(1, ids, weights) @ table
+            return weights.new_zeros(ids.shape[0], len(table)).scatter_add_(1, ids, weights) @ table
         return _WeightedSum.apply(self.weight, ids, weights)  # type: ignore[no-untyped-call]
 
 
@@ -193,7 +195,7 @@ class Recommender(nn.Module, ABC):
 
     def requests(self, batch: Batch) -> dict[str, Request]:
         """What the batch asks each table for; see :attr:`owners`."""
-        here = partial(Request, rows_on_other_ranks=batch.total - len(batch.label))
+        here = partial(Request, rows_on_other_ranks=batch.total - batch.label.shape[0])
         asked = self.lookups(batch)
         return {n: self.owners.get(n, partial(here, known=self.rows_known(n)))(ids) for n, ids in asked.items()}
 
