@@ -2,9 +2,10 @@
 
 from asmg_pl.recommenders.base import Lookup, Recommender, Request
 from asmg_pl.recommenders.deep_fm import DeepFM
+from asmg_pl.recommenders.dot_product import DotProduct
 from asmg_pl.recommenders.embedding_mlp import EmbeddingMLP
 from asmg_pl.recommenders.hashed import Hashed
 from asmg_pl.recommenders.matrix_factorization import MatrixFactorization
 from asmg_pl.recommenders.two_tower import TwoTower
 
-__all__ = ["DeepFM", "EmbeddingMLP", "Hashed", "Lookup", "MatrixFactorization", "Recommender", "Request", "TwoTower"]
+__all__ = ["DeepFM", "DotProduct", "EmbeddingMLP", "Hashed", "Lookup", "MatrixFactorization", "Recommender", "Request", "TwoTower"]
