@@ -15,7 +15,7 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.recommenders.base import Lookup
+from asmg_pl.recommenders.lookup import Lookup
 
 
 @runtime_checkable

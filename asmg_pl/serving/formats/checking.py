@@ -73,12 +73,18 @@ class Sample:
             del rows["context"]
         return cls({name: np.asarray(values, np.int64) for name, values in rows.items()}, np.concatenate(found))
 
-    def check(self, path: Path, probability: Callable[[Rows], np.ndarray]) -> float:
+    def of_known_items(self) -> Sample:
+        """The rows whose item is known."""
+        known = self.rows["item"] >= 0
+        return Sample({name: values[known] for name, values in self.rows.items()}, self.probability[known])
+
+    def check(self, path: Path, probability: Callable[[Rows], np.ndarray], tolerance: float = TOLERANCE) -> float:
         """Compare a program with the scorer.
 
         Args:
             path: of the program, for the message.
             probability: runs it on rows and gives probabilities, float [B].
+            tolerance: how far a probability may be from the scorer's.
 
         Returns:
             The largest difference.
@@ -97,11 +103,11 @@ class Sample:
         )
         differences = np.nan_to_num(np.abs(given - self.probability), nan=np.inf)
         worst = int(differences.argmax())
-        if differences[worst] > TOLERANCE:
+        if not differences[worst] <= tolerance:
             raise FormatError(
                 f"{path.name} is not written: its probabilities differ from the scorer's by up to "
                 f"{differences[worst]:.1e}, for the user in row {self.rows['user'][worst]} and the item in row "
-                f"{self.rows['item'][worst]}, and {TOLERANCE:g} is allowed: leave the format out, or use the versions "
+                f"{self.rows['item'][worst]}, and {tolerance:g} is allowed: leave the format out, or use the versions "
                 "of torch and onnxruntime in constraints.txt"
             )
         return float(differences[worst])
