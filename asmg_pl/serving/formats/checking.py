@@ -1,15 +1,16 @@
 """A written program is compared with the scorer: on known ids and on unknown ones, one row at a time and many at once.
 
-    users drawn, and an unknown one ─┐
-                                     ├─▶ the scorer ─────────────▶ probabilities ─┐
-    items drawn, and an unknown one ─┘                                            ├─ largest difference ≤ 1e-5
-                     the same rows ──▶ the program, 1, 7 and all ─▶ probabilities ┘
+users drawn, and an unknown one ─┐
+├─▶ the scorer ─────────────▶ probabilities ─┐
+items drawn, and an unknown one ─┘                                            ├─ largest difference ≤ 1e-5
+the same rows ──▶ the program, 1, 7 and all ─▶ probabilities ┘
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -97,7 +98,7 @@ class Sample:
         given = np.concatenate(
             [
                 probability({name: values[begin:end] for name, values in self.rows.items()})
-                for begin, end in zip(ends, ends[1:], strict=False)
+                for begin, end in pairwise(ends)
                 if begin < end
             ]
         )

@@ -6,8 +6,8 @@
     history_length [B] ───┤
     context [B, F] ───────┘
 
-Ids are row numbers, in the order of ``ids/*.parquet``. Any other number, such as -1, stands for an id that is not known:
-it has the row after the known ones.
+Ids are row numbers, in the order of ``ids/*.parquet``. Any other number, such as -1, stands for an id that is not
+known, and gets the row after the known ones.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Programs: a module of plain tensors as a file that another program runs, for any number of rows.
 
-    module ─▶ torch.export ─┬─▶ NAME.pt2                      torch.export.load
-                            └─▶ NAME.onnx[, NAME.onnx.data]   onnxruntime, Triton, …
+module ─▶ torch.export ─┬─▶ NAME.pt2                      torch.export.load
+└─▶ NAME.onnx[, NAME.onnx.data]   onnxruntime, Triton, …
 """
 
 from __future__ import annotations
@@ -32,12 +32,13 @@ ONE_FILE = 2**30
 _NOISY = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
 
-def exported(module: nn.Module, rows: Rows) -> ExportedProgram:
+def exported(module: nn.Module, rows: Rows, name: str = "the recommender") -> ExportedProgram:
     """Follow a module's operations, for any number of rows.
 
     Args:
         module: of plain tensors.
         rows: an example, in the order of the arguments, two rows at least.
+        name: what the module is, for the message.
 
     Raises:
         FormatError: if its operations depend on numbers, or on the number of rows.
@@ -59,7 +60,7 @@ def exported(module: nn.Module, rows: Rows) -> ExportedProgram:
                 node.meta.pop("stack_trace", None)
             return program
     raise FormatError(
-        f"torch.export cannot follow the recommender ({reason}): write x.shape[0] rather than len(x) for a number of "
+        f"torch.export cannot follow {name} ({reason}): write x.shape[0] rather than len(x) for a number of "
         "rows, and let no branch depend on what tensors hold"
     )
 

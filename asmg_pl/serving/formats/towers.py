@@ -146,8 +146,8 @@ def product_of(model: nn.Module) -> DotProduct:
     inner = model.sides() if isinstance(model, Recommender) else None
     if not isinstance(inner, DotProduct):
         raise ConfigError(
-            f"{type(inner or model).__name__} does not score by a dot product of a user's and an item's vector, as TwoTower and "
-            "MatrixFactorization do: leave out the format vectors"
+            f"{type(inner or model).__name__} does not score by a dot product of a user's and an item's vector, as "
+            "TwoTower and MatrixFactorization do: leave out the format vectors"
         )
     return inner
 

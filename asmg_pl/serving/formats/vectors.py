@@ -1,7 +1,7 @@
 """Item vectors for a search, such as one for the largest dot products in an index of faiss.
 
-    items.parquet    name, vector           with the items' names
-    items.npy        float32 [items, D]     the same vectors, by row number
+items.parquet    name, vector           with the items' names
+items.npy        float32 [items, D]     the same vectors, by row number
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def write_item_vectors(package: Package, towers: Towers, folder: Path) -> np.nda
 
     items, catalogue = package.sizes.items, package.catalogue
     width = next(item_vectors(towers, 1, catalogue)).shape[1]
-    write_array(Rows((items, width), torch.float32, lambda: item_vectors(towers, items, catalogue)), folder / "items.npy")
+    write_array(
+        Rows((items, width), torch.float32, lambda: item_vectors(towers, items, catalogue)), folder / "items.npy"
+    )
     vectors: np.ndarray = np.load(folder / "items.npy", mmap_mode="r")
     names = pl.read_parquet(package.folder / "ids" / "item.parquet")["name"]
     column = pl.Series("vector", vectors, dtype=pl.Array(pl.Float32, width))

@@ -1,13 +1,13 @@
 """Writes a serving package's model in other programs' formats, each checked against the scorer before it appears.
 
-    FOLDER/formats.json              what inputs, outputs and files are
-           model.pt2                 for torch.export.load
-           model.onnx                for onnxruntime and others; with more than 1 GiB of numbers, model.onnx.data too
-           vectors/items.parquet     the items' vectors, and items.npy without names
-           vectors/user.pt2, .onnx   the user's vector
-           ids/user.parquet, …       the names of the row numbers
-           history/                  each user's latest items, as in the package
-           example.py                from names to probabilities, with model.onnx
+FOLDER/formats.json              what inputs, outputs and files are
+model.pt2                 for torch.export.load
+model.onnx                for onnxruntime and others; with more than 1 GiB of numbers, model.onnx.data too
+vectors/items.parquet     the items' vectors, and items.npy without names
+vectors/user.pt2, .onnx   the user's vector
+ids/user.parquet, …       the names of the row numbers
+history/                  each user's latest items, as in the package
+example.py                from names to probabilities, with model.onnx
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,13 +74,16 @@ def write_formats(package: Package, folder: str | Path, formats: Sequence[str]) 
     sample = Sample.of(package)
     with written_whole(Path(folder)) as partial:
         partial.mkdir()
-        writing = _Writing(partial, [each for each in formats if each in _WRITERS])
+        kind = package.manifest.class_path.rpartition(".")[2]
+        writing = _Writing(partial, [each for each in formats if each in _WRITERS], kind)
         writing.program("model", PlainModel(served, rows), ("logit", "probability"), sample, lambda _, out: out[1])
         if towers is not None:
             (partial / "vectors").mkdir()
             _write_vectors(writing, package, towers, sample)
         _copy(package, partial)
-        (partial / FILE).write_text(json.dumps(_described(package, partial, writing), indent=1) + "\n", encoding="utf-8")
+        (partial / FILE).write_text(
+            json.dumps(_described(package, partial, writing), indent=1) + "\n", encoding="utf-8"
+        )
         for path in partial.rglob("*"):
             sync(path)
     return writing.differences
@@ -105,6 +108,7 @@ class _Writing:
 
     folder: Path
     formats: Sequence[str]
+    recommender: str
     differences: dict[str, float] = field(default_factory=dict)
 
     def program(
@@ -129,7 +133,7 @@ class _Writing:
         if not self.formats:
             return
         inputs = [each for each in sample.rows if each != "item" or isinstance(module, PlainModel)]
-        given = exported(module, {each: sample.rows[each][:2] for each in inputs})
+        given = exported(module, {each: sample.rows[each][:2] for each in inputs}, self.recommender)
         for each in self.formats:
             path = self.folder / f"{name}.{each}"
             run = _WRITERS[each](given, path, outputs)
@@ -149,7 +153,7 @@ def _write_vectors(writing: _Writing, package: Package, towers: Towers, sample: 
 
     rows = PlainRows(package.sizes, package.manifest.history_size)  # the user's vector needs no catalogue
     tolerance = TOLERANCE if towers.exact else 1.0
-    user = _Writing(writing.folder, writing.formats or ["pt2"], writing.differences)
+    user = replace(writing, formats=writing.formats or ["pt2"])
     user.program(
         "vectors/user", PlainUser(towers, rows), ("vector", "offset"), sample.of_known_items(), probability, tolerance
     )
