@@ -27,6 +27,10 @@ class FormatError(UserError, RuntimeError):
     """A model cannot be written in another program's format, or would give other scores there."""
 
 
+class RequestError(UserError, ValueError):
+    """A request to a model asks for something that it cannot answer."""
+
+
 class WalkInterruptedError(UserError, RuntimeError):
     """Something stopped the walk within a phase; it can go on from the last checkpoint."""
 

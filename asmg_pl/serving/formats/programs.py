@@ -10,7 +10,6 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ import torch
 from torch import nn
 from torch.export import Dim, ExportedProgram
 
-from asmg_pl.errors import ConfigError, FormatError
+from asmg_pl.errors import FormatError
 
 #: Rows by name: int64 [B] or [B, …].
 Rows = Mapping[str, np.ndarray]
@@ -109,19 +108,6 @@ def write_onnx(program: ExportedProgram, path: Path, outputs: Sequence[str]) -> 
         model.save(path, external_data=numbers >= ONE_FILE)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     return lambda rows: [np.asarray(found) for found in session.run(list(outputs), dict(rows))]
-
-
-def check_installed(formats: Sequence[str]) -> None:
-    """Refuse formats whose packages are missing.
-
-    Raises:
-        ConfigError: that says what to install.
-    """
-    needed = ("onnx", "onnxscript", "onnxruntime")
-    if "onnx" in formats and not all(find_spec(name) for name in needed):
-        raise ConfigError(
-            "the format onnx needs the packages onnx, onnxscript and onnxruntime: pip install 'asmg_pl[onnx]'"
-        )
 
 
 @contextmanager

@@ -24,24 +24,17 @@ import numpy as np
 import torch
 from torch import nn
 
-from asmg_pl.errors import ConfigError
 from asmg_pl.serving.contents import kinds
 from asmg_pl.serving.formats.checking import TOLERANCE, Sample
+from asmg_pl.serving.formats.names import check_formats
 from asmg_pl.serving.formats.plain import PlainModel, PlainRows
-from asmg_pl.serving.formats.programs import Rows, Run, check_installed, exported, write_onnx, write_pt2
+from asmg_pl.serving.formats.programs import Rows, Run, exported, write_onnx, write_pt2
 from asmg_pl.serving.formats.towers import PlainUser, Towers
 from asmg_pl.serving.formats.vectors import write_item_vectors
 from asmg_pl.serving.package import Package
 from asmg_pl.system.files import sync, written_whole
 
 FILE, FORMAT, VERSION = "formats.json", "asmg serving formats", 1
-
-#: The formats, each with what it is.
-FORMATS = {
-    "pt2": "a program of torch.export",
-    "onnx": "an ONNX model",
-    "vectors": "the items' vectors for a search, and a program for the user's",
-}
 
 _WRITERS: dict[str, Callable[..., Run]] = {"pt2": write_pt2, "onnx": write_onnx}
 
@@ -56,7 +49,7 @@ def write_formats(package: Package, folder: str | Path, formats: Sequence[str]) 
     Args:
         package: whose model it is.
         folder: where the files go; an older folder is replaced.
-        formats: one or more of :data:`FORMATS`. With ``"vectors"``, the program of the user's vector has each of the
+        formats: one or more of :data:`~asmg_pl.serving.formats.names.FORMATS`. With ``"vectors"``, the program of the user's vector has each of the
             other formats, and ``"pt2"`` if there is none.
 
     Returns:
@@ -87,19 +80,6 @@ def write_formats(package: Package, folder: str | Path, formats: Sequence[str]) 
         for path in partial.rglob("*"):
             sync(path)
     return writing.differences
-
-
-def check_formats(formats: Sequence[str]) -> None:
-    """Refuse formats that cannot be written, before anything is.
-
-    Raises:
-        ConfigError: if a format is not known, or its packages are missing.
-    """
-    if strange := [each for each in formats if each not in FORMATS]:
-        raise ConfigError(f"there is no format {strange[0]!r:.40}: there are {', '.join(FORMATS)}")
-    if not formats:
-        raise ConfigError(f"no format is named: name one or more of {', '.join(FORMATS)}")
-    check_installed(formats)
 
 
 @dataclass

@@ -20,7 +20,7 @@ from asmg_pl.data import Batch, Sizes
 from asmg_pl.errors import ConfigError, FormatError
 from asmg_pl.recommenders import DeepFM, EmbeddingMLP, Hashed, MatrixFactorization, Recommender, TwoTower
 from asmg_pl.serving import Package
-from asmg_pl.serving.formats import checking, programs, write_formats
+from asmg_pl.serving.formats import checking, names, programs, write_formats
 from asmg_pl.serving.formats.checking import TOLERANCE, Sample
 from asmg_pl.serving.scorer import Scorer
 
@@ -261,7 +261,7 @@ def test_an_unknown_format_is_refused(formats: list[str], message: str, tmp_path
 
 
 def test_a_missing_package_is_said_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(programs, "find_spec", lambda name: None)
+    monkeypatch.setattr(names, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"needs the packages onnx, onnxscript and onnxruntime: pip install"):
         write_formats(package_of(MatrixFactorization, tmp_path), tmp_path / "out", ["pt2", "onnx"])
     assert not (tmp_path / "out").exists()
