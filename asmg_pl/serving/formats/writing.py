@@ -49,8 +49,8 @@ def write_formats(package: Package, folder: str | Path, formats: Sequence[str]) 
     Args:
         package: whose model it is.
         folder: where the files go; an older folder is replaced.
-        formats: one or more of :data:`~asmg_pl.serving.formats.names.FORMATS`. With ``"vectors"``, the program of the user's vector has each of the
-            other formats, and ``"pt2"`` if there is none.
+        formats: one or more of :data:`~asmg_pl.serving.formats.names.FORMATS`. With ``"vectors"``, the program of the
+            user's vector has each of the other formats, and ``"pt2"`` if there is none.
 
     Returns:
         For each program, by its path in the folder, the largest difference of a probability from the scorer's.
