@@ -8,12 +8,14 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from serving.formats.packages import BARE, FULL, Branching, Counting, package_of
+from slowness import slow_but
 from torch import Tensor
 
 from asmg_pl.data import Batch, Sizes
@@ -34,6 +36,9 @@ SHIPPED: dict[str, Build] = {
     "Hashed": partial(Hashed, users=7, items=11),
     "Hashed, TwoTower": partial(Hashed, recommender=TwoTower, items=11),
 }
+
+#: What is tested among the quick tests.
+QUICK = [("EmbeddingMLP", FULL), ("Hashed", FULL), ("TwoTower", BARE)]
 
 needs_onnx = pytest.mark.skipif(
     not all(find_spec(name) for name in ("onnx", "onnxscript", "onnxruntime")),
@@ -104,13 +109,7 @@ def agree(package: Package, run: programs.Run) -> None:
         np.testing.assert_allclose(probability, walked(package, rows), rtol=0, atol=TOLERANCE)
 
 
-@pytest.mark.parametrize(
-    ("name", "sizes"),
-    [
-        *(pytest.param(name, FULL, id=f"{name}, full") for name in SHIPPED),
-        *(pytest.param(name, BARE, marks=pytest.mark.slow, id=f"{name}, bare") for name in SHIPPED),
-    ],
-)
+@pytest.mark.parametrize(("name", "sizes"), slow_but(QUICK, product(SHIPPED, [FULL, BARE])))
 def test_an_exported_program_gives_what_the_walk_gives(name: str, sizes: Sizes, tmp_path: Path) -> None:
     package = package_of(SHIPPED[name], tmp_path, sizes)
     differences = write_formats(package, tmp_path / "out", ["pt2"])

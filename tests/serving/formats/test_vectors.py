@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import torch
 from serving.formats.packages import BARE, FULL, package_of
 from serving.formats.test_formats import Build, loaded
+from slowness import slow_but
 
 from asmg_pl.data import Sizes
 from asmg_pl.errors import ConfigError
@@ -45,8 +47,10 @@ def first_values(package: Package) -> dict[str, str]:
     return {name: package.ids(f"context-{n}").name(0) for n, name in enumerate(package.manifest.context)}
 
 
-@pytest.mark.parametrize("sizes", [FULL, BARE], ids=["full", "bare"])
-@pytest.mark.parametrize("name", TOWERS)
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    slow_but([("TwoTower", FULL), ("MatrixFactorization", BARE)], product(TOWERS, [FULL, BARE])),
+)
 def test_an_index_of_the_vectors_finds_what_the_scorer_recommends(name: str, sizes: Sizes, tmp_path: Path) -> None:
     faiss = pytest.importorskip("faiss", reason="needs faiss-cpu")
     package = package_of(TOWERS[name], tmp_path, sizes)
@@ -79,7 +83,7 @@ def test_the_array_has_the_vectors_of_the_table(tmp_path: Path) -> None:
     assert table["name"].equals(names["name"])
 
 
-@pytest.mark.parametrize("head", [1, 2])
+@pytest.mark.parametrize("head", [pytest.param(1, marks=pytest.mark.slow), 2])
 def test_with_a_head_the_vectors_order_items_as_far_as_the_head_sets_no_limit(head: int, tmp_path: Path) -> None:
     package = package_of(MatrixFactorization, tmp_path, BARE, head=head)
     write_formats(package, tmp_path / "out", ["vectors"])

@@ -26,7 +26,7 @@ def test_programs_give_what_the_walk_scores(method: str, recommender: str, tmp_p
     runs = {"pt2": loaded} | ({"onnx": in_onnxruntime} if find_spec("onnxruntime") else {})
     write_formats(package, tmp_path / "out", list(runs))
     rows = known_rows(done.data, 6)
-    expected = done.updater.logits(done.data.log.batch(rows, HISTORY))["serving"].sigmoid()
+    expected = done.updater.logits(done.data.log.batch(rows, HISTORY))["serving"].detach().sigmoid()
     batch = rebuilt(package, done.data.log, rows)
     given = {name: getattr(batch, name) for name in ("user", "item", "history", "history_length", "context")}
     plain = {name: values.numpy() for name, values in given.items() if isinstance(values, torch.Tensor)}
