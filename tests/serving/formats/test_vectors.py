@@ -49,7 +49,7 @@ def first_values(package: Package) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("name", "sizes"),
-    slow_but([("TwoTower", FULL), ("MatrixFactorization", BARE)], product(TOWERS, [FULL, BARE])),
+    slow_but([("TwoTower", FULL)], product(TOWERS, [FULL, BARE])),
 )
 def test_an_index_of_the_vectors_finds_what_the_scorer_recommends(name: str, sizes: Sizes, tmp_path: Path) -> None:
     faiss = pytest.importorskip("faiss", reason="needs faiss-cpu")
