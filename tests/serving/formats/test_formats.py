@@ -176,7 +176,7 @@ def test_the_inputs_have_names_and_a_free_first_axis(written: tuple[Package, Pat
 def test_the_example_in_the_folder_maps_names(written: tuple[Package, Path]) -> None:
     package, folder = written
     user, item = package.ids("user").name(3), package.ids("item").name(8)
-    arguments = [sys.executable, folder / "example.py", str(user), str(item), "nobody's"]
+    arguments = [sys.executable, str(folder / "example.py"), str(user), str(item), "nobody's"]
     found = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout.split()
     expected = Scorer(package).score(user, [item, "nobody's"], history=[]).scores
     assert [float(number) for number in found] == pytest.approx(expected.tolist(), abs=TOLERANCE)

@@ -19,6 +19,7 @@ from asmg_pl.errors import ConfigError
 from asmg_pl.recommenders import DotProduct, EmbeddingMLP, Hashed, MatrixFactorization, TwoTower
 from asmg_pl.serving import Package
 from asmg_pl.serving.formats import write_formats
+from asmg_pl.serving.ids import Name
 from asmg_pl.serving.scorer import Scorer
 
 TOWERS: dict[str, Build] = {
@@ -42,7 +43,7 @@ def asked(package: Package, users: list[int]) -> dict[str, np.ndarray]:
     return rows
 
 
-def first_values(package: Package) -> dict[str, str]:
+def first_values(package: Package) -> dict[str, Name]:
     """The context of :func:`asked`, by names."""
     return {name: package.ids(f"context-{n}").name(0) for n, name in enumerate(package.manifest.context)}
 
