@@ -123,7 +123,7 @@ class Manifest:
         (folder / FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
     def same_model(self, other: Manifest) -> bool:
-        """Whether another package has the same content; when and by which program it was written makes no difference."""
+        """Whether another package has the same content, by whichever program and whenever it was written."""
         ours, theirs = ({**asdict(each), "provenance": _undated(each.provenance)} for each in (self, other))
         return bool(ours == theirs)
 
@@ -149,8 +149,8 @@ def _manifest(content: dict[str, Any]) -> Manifest:
     if not models or len(set(models)) < len(models) or not all(map(_is_name, models)):
         raise _Wrong("its models are not named as a package's are")
     head, choice = (_optional(content, name) for name in ("head", "choice"))
-    if head is not None and (type(head.get("share")) is not float or type(head.get("period")) is not int):
-        raise _Wrong("its head has no share or no period")
+    if head is not None and not (0 < _typed(head, "share", float) < 1 and _count(head, "period") < 2**31):
+        raise _Wrong("its head has a share or a period that no head has")
     if choice is not None and not all(isinstance(choice.get(name), str) for name in ("served", "why")):
         raise _Wrong("its choice does not say what serves, or why")
     features = tuple(_each(content, "features", dict))
