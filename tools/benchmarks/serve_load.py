@@ -1,0 +1,192 @@
+"""Requests at half of what a server can do, while versions are published and gone back to."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import torch
+
+from asmg_pl.data import Sizes
+from asmg_pl.recommenders import EmbeddingMLP
+from asmg_pl.serving import Store, load, write
+from asmg_pl.serving.classes import described
+from asmg_pl.serving.contents import Contents, Lists
+from benchmarks.http_load import Sent, get, request, send
+
+#: Changes of the version that serves: ten take over, and two are gone back from.
+PUBLISHED, BACK = 10, 2
+
+#: The largest difference between two computations of one score.
+CLOSE = 1e-6
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What the load is."""
+    parser.add_argument("--users", type=int, default=10_000)
+    parser.add_argument("--items", type=int, default=50_000)
+    parser.add_argument("--history", type=int, default=30, help="items of a history")
+    parser.add_argument("--candidates", type=int, default=500, help="items of a request to /score")
+    parser.add_argument("--k", type=int, default=10, help="items of an answer of /recommend")
+    parser.add_argument("--recommend-every", type=int, default=5, help="one of so many requests is to /recommend")
+    parser.add_argument("--connections", type=int, default=8, help="connections that are open")
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long requests are sent")
+
+
+def measure(given: argparse.Namespace) -> dict[str, float]:
+    """All figures by name.
+
+    Raises:
+        SystemExit: if a request failed, an answer is no version's, or not every version has answered.
+    """
+    with TemporaryDirectory() as folder:
+        store = Store(Path(folder) / "serving")
+        versions = [store.add(number, partial(write_version, given, number)) for number in range(1 + PUBLISHED)]
+        store.publish(versions[0])
+        asked = requests(given)
+        with served(store.folder) as (url, _):
+            port = int(url.rpartition(":")[2])
+            return under_load(given, store, versions, asked, port)
+
+
+def under_load(
+    given: argparse.Namespace, store: Store, versions: Sequence[str], asked: Sequence[tuple[str, Any]], port: int
+) -> dict[str, float]:
+    """Send requests to a server that follows a store, change versions meanwhile, and check each answer."""
+    expected = {version: answers(store.folder / version, asked) for version in versions}
+    raw = [request(path, json.dumps(body).encode()) for path, body in asked]
+
+    async def loaded() -> list[Sent]:
+        over = asyncio.Event()
+        change = changing(store, versions, port, given.seconds, over)
+        sending = send(port, raw, given.seconds, 4 * given.connections, capacity / 2, over)
+        sent, _ = await asyncio.gather(sending, change)
+        return sent
+
+    asyncio.run(send(port, raw, min(1.0, given.seconds / 10), given.connections))  # warms up
+    capacity_seconds = min(5.0, given.seconds / 4)
+    most = asyncio.run(send(port, raw, capacity_seconds, given.connections))
+    capacity = len(most) / capacity_seconds
+    sent = asyncio.run(loaded())
+    check([*most, *sent], asked, expected)
+    seconds = {path: np.array([1e3 * each.seconds for each in sent if asked[each.number][0] == path]) for path in ("/score", "/recommend")}
+    figures = {
+        "requests a second at most": capacity,
+        "requests a second sent": len(sent) / max(each.began for each in sent),
+        "requests": float(len(sent)),
+        "failed": 0.0,
+        "versions that took over": float(PUBLISHED),
+        "versions gone back to": float(BACK),
+        "answers of no version, or of two": 0.0,
+    }
+    for path, found in seconds.items():
+        figures |= {f"{path} p{at}: ms": float(np.percentile(found, at)) for at in (50, 99, 100)}
+    return figures
+
+
+async def changing(store: Store, versions: Sequence[str], port: int, seconds: float, over: asyncio.Event) -> None:
+    """Publish versions, and go back from some, evenly over these seconds; the server takes each over before the next."""
+    steps: list[Callable[[], object]] = [partial(store.publish, version) for version in versions[1:]]
+    steps.insert(len(steps) // 2, store.rollback)
+    steps.append(store.rollback)
+    began = time.perf_counter()
+    for number, step in enumerate(steps, 1):
+        await asyncio.sleep(max(0.0, began + seconds * number / (len(steps) + 1) - time.perf_counter()))
+        await asyncio.to_thread(step)
+        while json.loads(await get(port, "/health"))["version"] != store.current():
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)  # in which the version answers
+    over.set()
+
+
+def check(sent: Sequence[Sent], asked: Sequence[tuple[str, Any]], expected: Mapping[str, Sequence[Any]]) -> None:
+    """Check that each answer is wholly that of the version which it names, and that each version has answered.
+
+    Raises:
+        SystemExit: otherwise.
+    """
+    seen = set()
+    for each in sent:
+        if each.status != 200:
+            sys.exit(f"a request to {asked[each.number][0]} failed: status {each.status}, {each.body[:200]!r}")
+        found = json.loads(each.body)
+        items, scores = expected[found["version"]][each.number]
+        if found["items"] != items or np.abs(np.array(found["scores"]) - scores).max() > CLOSE:
+            sys.exit(f"an answer names {found['version']}, which gives another one to {asked[each.number]}")
+        seen.add(found["version"])
+    if missing := expected.keys() - seen:
+        sys.exit(f"no answer is of {', '.join(sorted(missing))}")
+
+
+def requests(given: argparse.Namespace, count: int = 50) -> list[tuple[str, Any]]:
+    """Paths and bodies: most score candidates for a user, some want the best of all items."""
+    draw = np.random.default_rng(1)
+    asked: list[tuple[str, Any]] = []
+    for number in range(count):
+        user = int(draw.integers(given.users))
+        if number % given.recommend_every == 0:
+            asked.append(("/recommend", {"user": user, "k": given.k}))
+        else:
+            items = draw.choice(given.items, given.candidates, replace=False)
+            asked.append(("/score", {"user": user, "items": items.tolist()}))
+    return asked
+
+
+def answers(version: Path, asked: Sequence[tuple[str, Any]]) -> list[tuple[list[Any], np.ndarray]]:
+    """What a version answers to each request, without a server."""
+    scorer = load(version)
+    calls = {"/score": scorer.score, "/recommend": scorer.recommend}
+    found = [calls[path](**body) for path, body in asked]  # type: ignore[operator]
+    return [(list(each.items), np.asarray(each.scores)) for each in found]
+
+
+def write_version(given: argparse.Namespace, number: int, folder: Path) -> None:
+    """Write a package whose scores are those of no other number."""
+    draw = np.random.default_rng(number)
+    sizes = Sizes(given.users, given.items)
+    torch.manual_seed(number)
+    model = EmbeddingMLP(sizes)
+    history = draw.integers(0, given.items, (given.users, given.history), np.int32)
+    offsets = np.arange(given.users + 1, dtype=np.int64) * given.history
+    distinct = [np.unique(items) for items in history]
+    seen = Lists(np.concatenate(distinct), np.cumsum([0, *map(len, distinct)], dtype=np.int64))
+    contents = Contents(
+        recommender=described(model),
+        sizes=sizes,
+        models={"serving": model.state_dict()},
+        names={"user": np.arange(given.users), "item": np.arange(given.items)},
+        history=Lists(history.ravel(), offsets),
+        seen=seen,
+        popularity=np.ones(given.items, np.float32),
+        history_size=given.history,
+        provenance={"period": number},
+    )
+    write(contents, folder)
+
+
+@contextmanager
+def served(folder: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen]]:
+    """Run ``asmg serve`` in a process of its own; gives its URL, once it answers, and the process."""
+    command = [sys.executable, "-m", "asmg_pl", "serve", str(folder), "--port", "0", "--watch", "0.2", *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        found = re.search(r"http://\S+", process.stdout.readline())
+        if found is None:
+            sys.exit(f"the server did not start: {' '.join(command)}")
+        yield found[0], process
+    finally:
+        process.terminate()
+        process.wait()
