@@ -16,8 +16,10 @@ from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.randomness.keyed import mix
-from asmg_pl.recommenders.base import Lookup, Recommender
+from asmg_pl.recommenders.base import Recommender
 from asmg_pl.recommenders.embedding_mlp import EmbeddingMLP
+from asmg_pl.recommenders.lookup import Lookup
+from asmg_pl.recommenders.sides import TwoSided
 
 
 class Hashed(Recommender):
@@ -98,6 +100,10 @@ class Hashed(Recommender):
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """Logits [B] of the model."""
         return self.model.score(batch, lookups)
+
+    def sides(self) -> TwoSided | None:
+        """The sides of the model."""
+        return self.model.sides()
 
     def initial_rows(self, name: str, rows: Tensor, width: int, known: int, seed: int) -> Tensor:
         """The initial rows of the model, whose users and items are buckets."""
