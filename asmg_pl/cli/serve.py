@@ -22,16 +22,15 @@ def run(arguments: Sequence[str]) -> None:
     """
     given = parser().parse_args(list(arguments))
     try:
-        from asmg_pl.serving.server import Limits, create_app, is_loopback, listen, serve, url_of
+        from asmg_pl.serving.server import Limits, age, create_app, is_loopback, listen, opened, serve, url_of, words
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("asmg_pl"):
             raise
         raise ConfigError(f"asmg serve needs the package {error.name}: pip install 'asmg_pl[serve]'") from None
 
     limits = Limits(given.max_body, given.max_candidates, given.max_k, given.max_users)
-    listening = listen(given.host, given.port)
-    with listening, followed(given.folder, given.allow) as live:
-        app = create_app(live, limits, given.watch, given.threads, given.max_waiting)
+    with opened(given.folder, given.allow) as source, listen(given.host, given.port) as listening:
+        app = create_app(source, limits, given.watch, given.threads, given.max_waiting)
         url = url_of(listening, given.host)
         if not is_loopback(given.host):
             log.warning(
@@ -39,7 +38,7 @@ def run(arguments: Sequence[str]) -> None:
                 "can",
                 url,
             )
-        say(f"{url} serves {described(live.scorer)}; /docs shows what can be asked")
+        say(f"{url} serves {source.scorer.version}, {words(age(source.scorer))}; {url}/docs shows what can be asked")
         serve(app, listening, given.access_log)
 
 

@@ -17,17 +17,18 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import torch
 
 from asmg_pl.data import Sizes
 from asmg_pl.recommenders import EmbeddingMLP
 from asmg_pl.serving import Store, load, write
-from asmg_pl.serving.classes import described
-from asmg_pl.serving.contents import Contents, Lists
+from asmg_pl.serving.drawn import drawn_contents
 from benchmarks.http_load import Sent, get, request, send
 
 #: Changes of the version that serves: ten take over, and two are gone back from.
 PUBLISHED, BACK = 10, 2
+
+#: The name of id 0 in drawn packages.
+FIRST = 1000
 
 #: The largest difference between two computations of one score.
 CLOSE = 1e-6
@@ -81,7 +82,10 @@ def under_load(
     capacity = len(most) / capacity_seconds
     sent = asyncio.run(loaded())
     check([*most, *sent], asked, expected)
-    seconds = {path: np.array([1e3 * each.seconds for each in sent if asked[each.number][0] == path]) for path in ("/score", "/recommend")}
+    seconds = {
+        path: np.array([1e3 * each.seconds for each in sent if asked[each.number][0] == path])
+        for path in ("/score", "/recommend")
+    }
     figures = {
         "requests a second at most": capacity,
         "requests a second sent": len(sent) / max(each.began for each in sent),
@@ -97,7 +101,7 @@ def under_load(
 
 
 async def changing(store: Store, versions: Sequence[str], port: int, seconds: float, over: asyncio.Event) -> None:
-    """Publish versions, and go back from some, evenly over these seconds; the server takes each over before the next."""
+    """Publish versions and go back from some, evenly over these seconds, each when the one before has taken over."""
     steps: list[Callable[[], object]] = [partial(store.publish, version) for version in versions[1:]]
     steps.insert(len(steps) // 2, store.rollback)
     steps.append(store.rollback)
@@ -135,11 +139,11 @@ def requests(given: argparse.Namespace, count: int = 50) -> list[tuple[str, Any]
     draw = np.random.default_rng(1)
     asked: list[tuple[str, Any]] = []
     for number in range(count):
-        user = int(draw.integers(given.users))
+        user = FIRST + int(draw.integers(given.users))
         if number % given.recommend_every == 0:
             asked.append(("/recommend", {"user": user, "k": given.k}))
         else:
-            items = draw.choice(given.items, given.candidates, replace=False)
+            items = FIRST + draw.choice(given.items, given.candidates, replace=False)
             asked.append(("/score", {"user": user, "items": items.tolist()}))
     return asked
 
@@ -154,26 +158,7 @@ def answers(version: Path, asked: Sequence[tuple[str, Any]]) -> list[tuple[list[
 
 def write_version(given: argparse.Namespace, number: int, folder: Path) -> None:
     """Write a package whose scores are those of no other number."""
-    draw = np.random.default_rng(number)
-    sizes = Sizes(given.users, given.items)
-    torch.manual_seed(number)
-    model = EmbeddingMLP(sizes)
-    history = draw.integers(0, given.items, (given.users, given.history), np.int32)
-    offsets = np.arange(given.users + 1, dtype=np.int64) * given.history
-    distinct = [np.unique(items) for items in history]
-    seen = Lists(np.concatenate(distinct), np.cumsum([0, *map(len, distinct)], dtype=np.int64))
-    contents = Contents(
-        recommender=described(model),
-        sizes=sizes,
-        models={"serving": model.state_dict()},
-        names={"user": np.arange(given.users), "item": np.arange(given.items)},
-        history=Lists(history.ravel(), offsets),
-        seen=seen,
-        popularity=np.ones(given.items, np.float32),
-        history_size=given.history,
-        provenance={"period": number},
-    )
-    write(contents, folder)
+    write(drawn_contents(EmbeddingMLP, Sizes(given.users, given.items), given.history, False, seed=number), folder)
 
 
 @contextmanager

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from asmg_pl.serving.answers import Scores
+from asmg_pl.serving.scorer import Scorer
 from asmg_pl.serving.server.bodies import (
     Answer,
     Answers,
@@ -19,7 +21,6 @@ from asmg_pl.serving.server.bodies import (
 )
 from asmg_pl.serving.server.errors import ModelFault
 from asmg_pl.serving.server.limits import Limits
-from asmg_pl.serving.server.source import Scorer, Scores
 
 
 def check(request: ScoreRequest | ScoreUsersRequest | RecommendRequest | RecommendUsersRequest, limits: Limits) -> None:

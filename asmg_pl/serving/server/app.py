@@ -3,13 +3,15 @@
     POST /score, /recommend      for one user, or for several
     GET  /health, /metrics       for load balancers and Prometheus
     GET  /docs, /openapi.json    what can be asked
+
+Scoring runs in threads of its own, so the other paths are answered at once.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -18,13 +20,12 @@ from fastapi.responses import HTMLResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from asmg_pl.serving.server import answering
-from asmg_pl.serving.server.bodies import AnyRecommendRequest, AnyScoreRequest, Answer, Answers, Failure, Health
+from asmg_pl.serving.server.bodies import Answer, Answers, AnyRecommendRequest, AnyScoreRequest, Failure, Health
 from asmg_pl.serving.server.errors import add_handlers
 from asmg_pl.serving.server.limits import BodyLimit, Limits
 from asmg_pl.serving.server.metrics import Measured, Metrics
 from asmg_pl.serving.server.page import page
-from asmg_pl.serving.server.reloading import Reloading
-from asmg_pl.serving.server.source import Live, served
+from asmg_pl.serving.server.source import Source, age
 from asmg_pl.serving.server.workers import Workers
 
 #: The paths, each with its method.
@@ -51,33 +52,29 @@ _FAILURES: dict[int | str, dict[str, Any]] = {
 
 
 def create_app(
-    live: Live,
+    source: Source,
     limits: Limits | None = None,
     watch: float = 0.0,
     threads: int = 1,
     waiting: int = 100,
 ) -> FastAPI:
-    """The application that answers from a live scorer. Any ASGI server can run it.
+    """The application that answers from a source's scorer. Any ASGI server can run it.
 
     Args:
-        live: has the scorer of the version that serves. The application closes it.
+        source: has the scorer of the version that serves.
         limits: the largest request.
-        watch: seconds between two looks at the store's pointer; 0 does not look.
+        watch: seconds between two looks whether another version is to serve; 0 does not look.
         threads: requests that are scored at the same time.
         waiting: requests that may wait for a thread; further ones get status 503.
     """
     limits = limits or Limits()
-    metrics = Metrics(lambda: served(live.scorer))
-    workers, reloading = Workers(threads, waiting), Reloading(live, metrics)
+    metrics, workers = Metrics(source), Workers(threads, waiting)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        watching = asyncio.create_task(reloading.every(watch)) if watch else None
+        if watch:
+            source.watch(watch)
         yield
-        if watching is not None:
-            watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
         await asyncio.to_thread(workers.close)
 
     app = FastAPI(
@@ -93,22 +90,21 @@ def create_app(
     app.add_middleware(BodyLimit, most=limits.body)
     app.add_middleware(Measured, metrics=metrics, paths=PATHS)
     add_handlers(app, PATHS)
-    app.state.reloading, app.state.metrics = reloading, metrics
 
     @app.post("/score", description="The probability of a positive for each item of a user, or of several users.")
     async def score(request: AnyScoreRequest) -> Answer | Answers:
         answering.check(request, limits)
-        return count(await workers.run(lambda: answering.score(live.scorer, request)))
+        return count(await workers.run(lambda: answering.score(source.scorer, request)))
 
     @app.post("/recommend", description="The best items of a user, or of several users, with their probabilities.")
     async def recommend(request: AnyRecommendRequest) -> Answer | Answers:
         answering.check(request, limits)
-        return count(await workers.run(lambda: answering.recommend(live.scorer, request)))
+        return count(await workers.run(lambda: answering.recommend(source.scorer, request)))
 
     @app.get("/health", description="Which version answers, and its age.")
     async def health() -> Health:
-        now = served(live.scorer)
-        return Health(status="ok", version=now.version, age_seconds=now.age, failed_reload=reloading.failure)
+        scorer = source.scorer
+        return Health(status="ok", version=scorer.version, age_seconds=age(scorer), failed_reload=source.refused)
 
     @app.get("/metrics", description="All counters, in the text format of Prometheus.")
     async def shown_metrics() -> Response:

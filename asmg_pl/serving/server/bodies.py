@@ -12,7 +12,7 @@ LONGEST = 1000
 #: The id of a user, of an item or of a context feature's value, as the stream has it.
 Id = StrictInt | Annotated[str, StringConstraints(strict=True, max_length=LONGEST)]
 Ids = Annotated[list[Id], Field(fail_fast=True)]
-Context = dict[str, Id | None]
+Context = dict[str, Id]
 
 _USER = "The user's id."
 _USERS = "The users' ids; there is an answer for each of them, in this order."

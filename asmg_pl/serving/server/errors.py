@@ -1,7 +1,9 @@
 """The one shape of all errors: ``{"error": "what is wrong, and the mend"}``, with a status that tells the kind.
 
-    400 no JSON      404 no such path    405 other method    408 too slow     413 too large     415 no JSON announced
-    422 other fields than expected, or values that cannot be                  500 a fault       503 too many requests
+    400 no JSON           404 no such path      405 another method     408 too slow     413 too large
+    415 not announced as JSON     422 other fields, or values that cannot be     500 a fault     503 too many requests
+
+The words of a message tell the user which key is wrong and what to give.
 """
 
 from __future__ import annotations

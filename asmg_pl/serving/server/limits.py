@@ -142,7 +142,9 @@ class BodyLimit:
                 async with asyncio.timeout_at(until):
                     message = await receive()
             except TimeoutError:
-                raise HTTPException(408, f"the body did not arrive within {self.patience:g} seconds: send it again") from None
+                raise HTTPException(
+                    408, f"the body did not arrive within {self.patience:g} seconds: send it again"
+                ) from None
             if message["type"] == "http.request":
                 arrived += len(message.get("body", b""))
                 complete = not message.get("more_body", False)
@@ -154,9 +156,12 @@ class BodyLimit:
 
     def _words(self, count: int) -> str:
         return (
-            f"the body has {count:,} bytes or more, and {self.most:,} are the most: send several requests, or start the "
-            "server with a higher --max-body"
+            f"the body has at least {count:,} bytes, and {self.most:,} are the most: send several requests, or start "
+            "the server with a higher --max-body"
         )
+
+    def _words_on_time(self) -> str:
+        return f"the body did not arrive within {self.patience:g} seconds: send it again"
 
     def _too_large(self, count: int) -> Any:
         return failure(413, self._words(count), {"Connection": "close"})

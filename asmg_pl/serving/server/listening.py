@@ -1,7 +1,7 @@
 """Listens on a port, and stops well: requests that have arrived are answered, then the program ends.
 
-    SIGTERM, SIGINT, SIGHUP, SIGUSR1   no new connection; what has arrived is answered; exit status 128 + signal
-    the second SIGINT                  ends at once
+The server runs in a thread. The main thread waits, and a signal wakes it with an exception, as in all commands: then no
+new connection is taken, and what has arrived is answered. A second signal ends the process at once.
 """
 
 from __future__ import annotations
@@ -9,21 +9,17 @@ from __future__ import annotations
 import errno
 import ipaddress
 import logging
-import signal
 import socket
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import uvicorn
 from fastapi import FastAPI
 
 from asmg_pl.errors import ConfigError
-from asmg_pl.system.signals import STOPPING
 
-#: Seconds in which requests that have arrived are answered after a signal. It is less than
-#: :data:`asmg_pl.system.signals.PATIENCE`, after which the process ends anyway.
-GRACE = 8
+#: Seconds in which requests that have arrived are answered after a signal.
+GRACE = 30
 
 
 def is_loopback(host: str) -> bool:
@@ -70,7 +66,7 @@ def serve(app: FastAPI, listening: socket.socket, access_log: bool = False) -> N
         access_log: whether each request is a line on standard error.
 
     Raises:
-        Stopped: after the signal, if the command line has set the handler for that; see :mod:`asmg_pl.system.signals`.
+        Stopped: after a signal, when what has arrived is answered; see :mod:`asmg_pl.system.signals`.
     """
     config = uvicorn.Config(
         app,
@@ -85,33 +81,11 @@ def serve(app: FastAPI, listening: socket.socket, access_log: bool = False) -> N
     if access_log:
         _log_access()
     server = uvicorn.Server(config)
-    with _signals_stop(server):
-        server.run(sockets=[listening])
-
-
-@contextmanager
-def _signals_stop(server: uvicorn.Server) -> Iterator[None]:
-    """A context in which signals let a server stop well; then they have the effect that they had before."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    caught: list[int] = []
-
-    def stop(signum: int, frame: object) -> None:
-        server.force_exit = signum == signal.SIGINT and server.should_exit
-        server.should_exit = True
-        caught.append(signum)
-
-    # uvicorn sets handlers for SIGINT and SIGTERM, and raises these signals again when it ends.
-    taken = [each for each in STOPPING if signal.getsignal(each) not in (signal.SIG_IGN, None)]
-    before = {each: signal.signal(each, stop) for each in taken}
-    try:
-        yield
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
-    if caught:
-        signal.raise_signal(caught[0])
+    with ThreadPoolExecutor(1, thread_name_prefix="http") as thread:  # where uvicorn sets no handlers of signals
+        try:
+            thread.submit(server.run, sockets=[listening]).result()
+        finally:
+            server.should_exit = True
 
 
 def _log_access() -> None:
@@ -127,7 +101,9 @@ def _why_not(host: str, port: int, error: OSError) -> str:
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return f"--host {host} is no address of this machine: give one, or 127.0.0.1"
     if error.errno == errno.EADDRINUSE:
-        return f"port {port} of {host} is taken by another program: choose another with --port, or --port 0 for a free one"
+        return (
+            f"port {port} of {host} is taken by another program: choose another with --port; 0 takes a free one"
+        )
     if error.errno == errno.EACCES:
         return f"port {port} may not be opened by this user ({error.strerror}): choose one from 1024 on with --port"
     return f"port {port} of {host} cannot be opened ({error.strerror}): choose another with --port"

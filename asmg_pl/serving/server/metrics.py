@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from collections.abc import Iterable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.process_collector import ProcessCollector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from asmg_pl.serving.server.source import Source, age
 
 #: Upper ends of the latency histogram's buckets, in seconds.
 BUCKETS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
@@ -19,34 +20,22 @@ BUCKETS = (0.0005, 0.001, 0.002, 0.003, 0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.2,
 OTHER = "other"
 
 
-class ServedModel(NamedTuple):
-    """The version that answers.
-
-    Attributes:
-        version: its name.
-        age: the seconds since it was written; ``None`` if it does not say.
-    """
-
-    version: str
-    age: float | None
-
-
 class Metrics:
     """Counters of one server.
 
     Examples:
-        >>> metrics = Metrics(lambda: ServedModel("after-period-000031", 60.0))
-        >>> metrics.failed_reloads.inc()
-        >>> lines = metrics.text().decode().splitlines()
-        >>> [line for line in lines if line.startswith(("asmg_failed_reloads_total", "asmg_model_"))]
-        ['asmg_failed_reloads_total 1.0', 'asmg_model_info{version="after-period-000031"} 1.0', 'asmg_model_age_seconds 60.0']
+        >>> from asmg_pl.serving.server import Fixed
+        >>> metrics = Metrics(Fixed(scorer=None))
+        >>> metrics.users.inc(3)
+        >>> metrics.users.collect()[0].samples[0].value
+        3.0
     """
 
-    def __init__(self, served: Callable[[], ServedModel]) -> None:
+    def __init__(self, source: Source) -> None:
         """Create the counters.
 
         Args:
-            served: tells which version answers now.
+            source: tells which version answers, and how often another one took over.
         """
         self._registry = registry = CollectorRegistry()
         self.requests = Counter("asmg_requests", "Requests answered.", ["path", "status"], registry=registry)
@@ -60,11 +49,7 @@ class Metrics:
         self.in_flight = Gauge("asmg_requests_in_flight", "Requests that are being answered.", registry=registry)
         self.users = Counter("asmg_users", "Users answered.", registry=registry)
         self.unknown_users = Counter("asmg_unknown_users", "Users answered that are unknown.", registry=registry)
-        self.swaps = Counter("asmg_swaps", "Versions that took over since the start.", registry=registry)
-        self.failed_reloads = Counter(
-            "asmg_failed_reloads", "Versions that could not be loaded; the one before went on serving.", registry=registry
-        )
-        registry.register(_Served(served))  # type: ignore[arg-type]
+        registry.register(_Served(source))
         ProcessCollector(registry=registry)
 
     def text(self) -> bytes:
@@ -75,14 +60,18 @@ class Metrics:
 class _Served:
     """Says at each scrape which version answers, so that no earlier version stays in the metrics."""
 
-    def __init__(self, served: Callable[[], ServedModel]) -> None:
-        self._served = served
+    def __init__(self, source: Source) -> None:
+        self._source = source
 
     def collect(self) -> Iterable[Metric]:
-        served = self._served()
-        yield InfoMetricFamily("asmg_model", "The version that answers.", {"version": served.version})
-        if served.age is not None:
-            yield GaugeMetricFamily("asmg_model_age_seconds", "Seconds since this version was written.", served.age)
+        source, scorer = self._source, self._source.scorer
+        yield InfoMetricFamily("asmg_model", "The version that answers.", {"version": scorer.version})
+        if (seconds := age(scorer)) is not None:
+            yield GaugeMetricFamily("asmg_model_age_seconds", "Seconds since this version was written.", seconds)
+        yield CounterMetricFamily("asmg_swaps", "Versions that took over since the start.", source.swaps)
+        yield CounterMetricFamily(
+            "asmg_failed_reloads", "Versions that could not be loaded; the one before went on serving.", source.refusals
+        )
 
 
 class Measured:

@@ -38,7 +38,8 @@ def page(schema: Mapping[str, Any]) -> str:
 def _paths(schema: Mapping[str, Any]) -> Iterator[str]:
     for path, methods in schema["paths"].items():
         for method, what in methods.items():
-            yield f"<h2><code>{escape(method.upper())} {escape(path)}</code></h2>\n<p>{escape(what.get('description', ''))}</p>"
+            yield f"<h2><code>{escape(method.upper())} {escape(path)}</code></h2>"
+            yield f"<p>{escape(what.get('description', ''))}</p>"
             content = what.get("requestBody", {}).get("content", {}).get("application/json", {}).get("schema", {})
             for kind in content.get("oneOf", content.get("anyOf", [])):
                 found = _found(schema, kind)
