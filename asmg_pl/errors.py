@@ -23,6 +23,10 @@ class PackageError(UserError, RuntimeError):
     """A serving package, or a store of packages, is missing, damaged, or of another kind than the program reads."""
 
 
+class RequestError(UserError, ValueError):
+    """A request to a model asks for something that it cannot answer."""
+
+
 class WalkInterruptedError(UserError, RuntimeError):
     """Something stopped the walk within a phase; it can go on from the last checkpoint."""
 

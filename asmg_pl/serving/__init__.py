@@ -9,21 +9,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from asmg_pl.serving.answers import Scores, Unknown
     from asmg_pl.serving.contents import Contents
+    from asmg_pl.serving.live import Live
     from asmg_pl.serving.package import Package, open_package
+    from asmg_pl.serving.scorer import Scorer, load
     from asmg_pl.serving.store import Store
     from asmg_pl.serving.writer import write
 
 #: Where the names stand. They are imported when they are first used.
 _HOMES = {
     "Contents": "contents",
+    "Live": "live",
     "Package": "package",
+    "Scorer": "scorer",
+    "Scores": "answers",
     "Store": "store",
+    "Unknown": "answers",
+    "load": "scorer",
     "open_package": "package",
     "write": "writer",
 }
 
-__all__ = ["Contents", "Package", "Store", "open_package", "write"]
+__all__ = ["Contents", "Live", "Package", "Scorer", "Scores", "Store", "Unknown", "load", "open_package", "write"]
 
 
 def __getattr__(name: str) -> Any:

@@ -56,10 +56,15 @@ def features_of(
     Returns:
         float [B, 1 + models + 12].
     """
+    of_ids = describe(users, user, period, share), describe(items, item, period, share)
+    return torch.cat([of_logits(logits), *of_ids], dim=1)
+
+
+def of_logits(logits: Sequence[Tensor]) -> Tensor:
+    """The first of the features: 1, the first logit, and how far each other one is from it, float [B, 1 + models]."""
     first = logits[0].float().clamp(-CAP, CAP)
     others = [torch.where(each.isfinite(), each.float().clamp(-CAP, CAP) - first, 0.0) for each in logits[1:]]
-    columns = torch.stack([torch.ones_like(first), first, *others], dim=1)
-    return torch.cat([columns, describe(users, user, period, share), describe(items, item, period, share)], dim=1)
+    return torch.stack([torch.ones_like(first), first, *others], dim=1)
 
 
 def within(features: Tensor, bounds: Tensor) -> Tensor:

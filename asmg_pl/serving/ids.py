@@ -71,10 +71,22 @@ class Ids:
             return np.full(len(keys), -1, np.int64)
         found = np.where((self._keys[places] == keys) & possible, self._ids[places], -1).astype(np.int64)
         if self.strings:  # another string may have the same key
-            for place in np.flatnonzero(found >= 0):
-                if self.name(int(found[place])) != str(names[place]):
-                    found[place] = -1
+            there = np.flatnonzero(found >= 0)
+            found[there[~self._are(found[there], [str(names[place]) for place in there.tolist()])]] = -1
         return found
+
+    def _are(self, numbers: np.ndarray, names: list[str]) -> np.ndarray:
+        """Whether these ids have these names, which are strings, bool [n]."""
+        assert self._ends is not None
+        given = [_encoded(name) for name in names]
+        begins = np.where(numbers > 0, self._ends[numbers - 1], 0)
+        lengths = self._ends[numbers] - begins
+        if lengths.tolist() == list(map(len, given)):  # nearly always they are: compared at once
+            starts = lengths.cumsum() - lengths
+            bytes_there = self._names[np.repeat(begins - starts, lengths) + np.arange(int(lengths.sum()))]
+            if bytes_there.tobytes() == b"".join(given):
+                return np.ones(len(names), bool)
+        return np.array([self.name(number) == name for number, name in zip(numbers.tolist(), names, strict=True)], bool)
 
     def name(self, number: int) -> Name:
         """The name of an id."""
@@ -138,8 +150,12 @@ def write_ids(names: Sequence[Name] | np.ndarray, path: Path) -> None:
 
 def key_of_strings(names: Iterable[Any]) -> np.ndarray:
     """The keys of strings, uint64 [n]."""
-    digests = b"".join(blake2b(str(name).encode("utf-8", "surrogatepass"), digest_size=8).digest() for name in names)
+    digests = b"".join(blake2b(_encoded(str(name)), digest_size=8).digest() for name in names)
     return np.frombuffer(digests, "<u8").astype(np.uint64)
+
+
+def _encoded(name: str) -> bytes:
+    return name.encode("utf-8", "surrogatepass")
 
 
 def _integer(name: Any) -> int | None:

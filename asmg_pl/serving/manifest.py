@@ -50,7 +50,8 @@ class Manifest:
 
     Examples:
         >>> from tempfile import TemporaryDirectory
-        >>> plain = Manifest("asmg_pl.recommenders.TwoTower", {}, Sizes(2, 3), ("serving",), None, None, 5, (), (), {}, {})
+        >>> model = "asmg_pl.recommenders.TwoTower", {}, Sizes(users=2, items=3), ("serving",)
+        >>> plain = Manifest(*model, None, None, 5, (), (), {}, {})
         >>> with TemporaryDirectory() as folder:
         ...     plain.write(Path(folder))
         ...     Manifest.read(Path(folder)).sizes.items
@@ -122,7 +123,7 @@ class Manifest:
         (folder / FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
     def same_model(self, other: Manifest) -> bool:
-        """Whether another package has the same content; when both were written makes no difference."""
+        """Whether another package has the same content; when and by which program it was written makes no difference."""
         ours, theirs = ({**asdict(each), "provenance": _undated(each.provenance)} for each in (self, other))
         return bool(ours == theirs)
 
@@ -211,7 +212,7 @@ def _count(content: Mapping[str, Any], key: str) -> int:
 
 
 def _undated(provenance: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in provenance.items() if name != "written"}
+    return {name: value for name, value in provenance.items() if name not in ("written", "program", "commit")}
 
 
 def _refuse(constant: str) -> Any:
