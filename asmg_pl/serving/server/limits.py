@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence, Sized
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -15,6 +15,12 @@ from asmg_pl.serving.server.errors import failure
 
 #: Seconds in which the whole body of a request must have arrived.
 PATIENCE = 30.0
+
+#: Seconds for which the rest of a body that is too large is read and dropped.
+LINGER = 2.0
+
+#: After a body that was not read to its end, the connection is of no use.
+CLOSE = {"Connection": "close"}
 
 
 @dataclass(frozen=True)
@@ -127,41 +133,64 @@ class BodyLimit:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        body = _Body(receive, send, self)
         declared = dict(scope["headers"]).get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > self.most:
-            await self._too_large(int(declared))(scope, receive, send)
-            return
-        until = asyncio.get_running_loop().time() + self.patience
-        arrived, complete = 0, False
+            body.refused = True
+            await failure(413, self.words(int(declared)), CLOSE)(scope, body.receive, body.send)
+        else:
+            await self.app(scope, body.receive, body.send)
 
-        async def bounded() -> Message:
-            nonlocal arrived, complete
-            if complete:
-                return await receive()  # which waits until the client has gone
-            try:
-                async with asyncio.timeout_at(until):
-                    message = await receive()
-            except TimeoutError:
-                raise HTTPException(
-                    408, f"the body did not arrive within {self.patience:g} seconds: send it again"
-                ) from None
-            if message["type"] == "http.request":
-                arrived += len(message.get("body", b""))
-                complete = not message.get("more_body", False)
-                if arrived > self.most:
-                    raise HTTPException(413, self._words(arrived), {"Connection": "close"})
-            return message
-
-        await self.app(scope, bounded, send)
-
-    def _words(self, count: int) -> str:
+    def words(self, count: int) -> str:
+        """The message on a body that has so many bytes, or more."""
         return (
             f"the body has at least {count:,} bytes, and {self.most:,} are the most: send several requests, or start "
             "the server with a higher --max-body"
         )
 
-    def _words_on_time(self) -> str:
-        return f"the body did not arrive within {self.patience:g} seconds: send it again"
 
-    def _too_large(self, count: int) -> Any:
-        return failure(413, self._words(count), {"Connection": "close"})
+class _Body:
+    """The way of a request's body into the application, and of the answer back."""
+
+    def __init__(self, receive: Receive, send: Send, limit: BodyLimit) -> None:
+        self._receive, self._send, self._limit = receive, send, limit
+        self._until = asyncio.get_running_loop().time() + limit.patience
+        self._bytes, self._complete = 0, False
+        self.refused = False
+
+    async def receive(self) -> Message:
+        """The next part of the body.
+
+        Raises:
+            HTTPException: with status 413 or 408, if there is too much of it or it does not arrive.
+        """
+        if self._complete:
+            return await self._receive()  # which waits until the client has gone
+        try:
+            async with asyncio.timeout_at(self._until):
+                message = await self._receive()
+        except TimeoutError:
+            patience = self._limit.patience
+            raise HTTPException(408, f"the body did not arrive within {patience:g} s: send it again", CLOSE) from None
+        if message["type"] == "http.request":
+            self._bytes += len(message.get("body", b""))
+            self._complete = not message.get("more_body", False)
+            if self._bytes > self._limit.most:
+                self.refused = True
+                raise HTTPException(413, self._limit.words(self._bytes), CLOSE)
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Send a part of the answer. After a refusal the end waits until the client has read it.
+
+        A connection that is closed while its client is still sending is reset, and the client would lose the answer.
+        """
+        if self.refused and message["type"] == "http.response.body" and not message.get("more_body", False):
+            await self._send({**message, "more_body": True})
+            with suppress(TimeoutError):
+                async with asyncio.timeout(LINGER):
+                    while not self._complete:
+                        rest = await self._receive()
+                        self._complete = rest["type"] == "http.disconnect" or not rest.get("more_body", False)
+            message = {"type": "http.response.body", "body": b"", "more_body": False}
+        await self._send(message)

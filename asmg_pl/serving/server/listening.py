@@ -101,9 +101,7 @@ def _why_not(host: str, port: int, error: OSError) -> str:
     if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
         return f"--host {host} is no address of this machine: give one, or 127.0.0.1"
     if error.errno == errno.EADDRINUSE:
-        return (
-            f"port {port} of {host} is taken by another program: choose another with --port; 0 takes a free one"
-        )
+        return f"port {port} of {host} is taken by another program: choose another with --port; 0 takes a free one"
     if error.errno == errno.EACCES:
         return f"port {port} may not be opened by this user ({error.strerror}): choose one from 1024 on with --port"
     return f"port {port} of {host} cannot be opened ({error.strerror}): choose another with --port"

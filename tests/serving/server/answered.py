@@ -5,7 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from patience import PATIENCE
 
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.recommenders import EmbeddingMLP
@@ -95,7 +97,7 @@ class Client:
 def answering(app: FastAPI) -> Iterator[Client]:
     """Run an application in a thread; gives what asks it, and waits for its end."""
     listening = listen("127.0.0.1", 0)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, log_level="critical"))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, log_level="warning"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
     thread.start()
     try:
@@ -104,3 +106,11 @@ def answering(app: FastAPI) -> Iterator[Client]:
         server.should_exit = True
         thread.join()
         listening.close()
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait until something holds; only what never happens makes a test fail."""
+    until = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.01)
