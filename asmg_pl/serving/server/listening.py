@@ -42,8 +42,10 @@ def listen(host: str, port: int) -> socket.socket:
         port: 0 takes a free one.
 
     Raises:
-        ConfigError: if the port is taken or not allowed, or the host is not this machine.
+        ConfigError: if the port is taken or not allowed, or the host is no address of this machine.
     """
+    if not host:
+        raise ConfigError("--host is empty: give an address of this machine, 127.0.0.1 or 0.0.0.0 for example")
     try:
         family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
         return socket.create_server((host, port), family=family, backlog=2048)
