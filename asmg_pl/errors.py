@@ -23,6 +23,10 @@ class PackageError(UserError, RuntimeError):
     """A serving package, or a store of packages, is missing, damaged, or of another kind than the program reads."""
 
 
+class FormatError(UserError, RuntimeError):
+    """A model cannot be written in another program's format, or would give other scores there."""
+
+
 class RequestError(UserError, ValueError):
     """A request to a model asks for something that it cannot answer."""
 

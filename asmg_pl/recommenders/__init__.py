@@ -2,6 +2,7 @@
 
 from asmg_pl.recommenders.base import Recommender
 from asmg_pl.recommenders.deep_fm import DeepFM
+from asmg_pl.recommenders.dot_product import DotProduct
 from asmg_pl.recommenders.embedding_mlp import EmbeddingMLP
 from asmg_pl.recommenders.hashed import Hashed
 from asmg_pl.recommenders.lookup import Lookup, Request
@@ -11,6 +12,7 @@ from asmg_pl.recommenders.two_tower import TwoTower
 
 __all__ = [
     "DeepFM",
+    "DotProduct",
     "EmbeddingMLP",
     "Hashed",
     "Lookup",

@@ -113,7 +113,7 @@ class Recommender(nn.Module, ABC):
 
     def requests(self, batch: Batch) -> dict[str, Request]:
         """What the batch asks each table for; see :attr:`owners`."""
-        here = partial(Request, rows_on_other_ranks=batch.total - len(batch.label))
+        here = partial(Request, rows_on_other_ranks=batch.total - batch.label.shape[0])
         asked = self.lookups(batch)
         return {n: self.owners.get(n, partial(here, known=self.rows_known(n)))(ids) for n, ids in asked.items()}
 

@@ -65,3 +65,16 @@ class MatrixFactorization(TwoSided, Recommender):
         """Logits [B]."""
         (ours,), (theirs,) = user, item
         return torch.linalg.vecdot(ours[:, :-1], theirs[:, :-1]) + ours[:, -1] + theirs[:, -1]
+
+    def user_vectors(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
+        """The user's vector and 1, which meets the item's bias, float [B, D + 1]."""
+        vectors = lookups["user"].vectors()[:, :-1]
+        return torch.cat([vectors, torch.ones_like(vectors[:, :1])], dim=1)
+
+    def item_vectors(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
+        """The item's vector and bias, float [B, D + 1]."""
+        return lookups["item"].vectors()
+
+    def offsets(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
+        """The user's bias, float [B]."""
+        return lookups["user"].vectors()[:, -1]

@@ -109,3 +109,7 @@ class TwoTower(TwoSided, Recommender):
             item.append(lookups["category"].weighted_sum(category_share(batch.categories, batch.item)))
         vectors: Tensor = self.item_tower(torch.cat(item, dim=-1))
         return vectors
+
+    def offsets(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
+        """The bias, which is the same for all rows, float [B]."""
+        return self.bias.expand(batch.user.shape[0])

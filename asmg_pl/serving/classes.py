@@ -6,7 +6,7 @@ what the caller has allowed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from functools import partial
 from importlib import import_module
 from typing import Any
@@ -89,6 +89,15 @@ def allowed(path: str, allow: Collection[str] = ()) -> type[Recommender]:
     if not (isinstance(found, type) and issubclass(found, Recommender)):
         raise PackageError(f"the package names {path:.120}, which is no class of a recommender: export it again")
     return found
+
+
+def paths_in(described: Any) -> Iterator[str]:
+    """The paths of all classes that a recommender's description names, see :func:`described`."""
+    if isinstance(described, Mapping):
+        if isinstance(path := described.get("class_path"), str):
+            yield path
+        for value in described.values():
+            yield from paths_in(value)
 
 
 def skeleton(build: Build, sizes: Sizes) -> Recommender:

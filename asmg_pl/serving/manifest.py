@@ -123,7 +123,7 @@ class Manifest:
         (folder / FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
     def same_model(self, other: Manifest) -> bool:
-        """Whether another package has the same content; when and by which program it was written makes no difference."""
+        """Whether another package has the same content, by whichever program and whenever it was written."""
         ours, theirs = ({**asdict(each), "provenance": _undated(each.provenance)} for each in (self, other))
         return bool(ours == theirs)
 

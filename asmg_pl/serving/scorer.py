@@ -214,7 +214,8 @@ class Scorer:
             row[: len(user.history)] = user.history
         ids = torch.from_numpy(np.array([user.id for user in users], np.int64))
         length = torch.from_numpy(np.array([len(user.history) for user in users], np.int64))
-        context = np.array([user.context for user in users], np.int64).reshape(count, -1)
+        features = len(self.package.manifest.context)
+        context = np.array([user.context for user in users], np.int64).reshape(count, features)
         rows = Batch(
             user=ids,
             item=torch.zeros_like(ids),
@@ -222,10 +223,10 @@ class Scorer:
             history_length=length,
             label=torch.zeros(count),
             categories=self._catalogue,
-            context=torch.from_numpy(context) if context.shape[1] else None,
+            context=torch.from_numpy(context) if features else None,
         )
         side = self._model.user_side(rows)
-        return [side] if count == 1 else [part(side, slice(number, number + 1)) for number in range(count)]
+        return [part(side, slice(number, number + 1)) for number in range(count)]
 
     def _item_sides(self, items: Tensor) -> Side:
         """The sides of items, int64 [n]; those that are prepared are not computed again."""

@@ -9,7 +9,7 @@ mean of the others, and the catalogue has one row more, without categories:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch import Tensor
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.serving.arrays import Rows, write_array
-from asmg_pl.serving.classes import build_of, growing, skeleton
+from asmg_pl.serving.classes import build_of, growing, paths_in, skeleton
 from asmg_pl.serving.contents import Contents, Lists, kinds
 from asmg_pl.serving.ids import write_ids
 from asmg_pl.serving.intact import note_intact
@@ -88,15 +88,7 @@ def _arrays(contents: Contents) -> Iterator[tuple[str, Tensor | np.ndarray | Row
 def _class_of(contents: Contents) -> dict[str, Any]:
     """The arguments of :func:`build_of`; what is written may be imported, since it has been already."""
     given = contents.recommender
-    return {"path": given["class_path"], "arguments": given["init_args"], "allow": list(_paths(given))}
-
-
-def _paths(described: Any) -> Iterator[str]:
-    if isinstance(described, Mapping):
-        if isinstance(path := described.get("class_path"), str):
-            yield path
-        for value in described.values():
-            yield from _paths(value)
+    return {"path": given["class_path"], "arguments": given["init_args"], "allow": list(paths_in(given))}
 
 
 def _manifest(contents: Contents, folder: Path) -> Manifest:

@@ -24,7 +24,7 @@ from asmg_pl.data.sources import DriftingStream, Source, Stream
 from asmg_pl.data.stream import StreamWriter
 from asmg_pl.errors import ConfigError, DataError
 from asmg_pl.recommenders import DeepFM, EmbeddingMLP, Hashed, MatrixFactorization, Recommender, TwoTower
-from asmg_pl.serving import Package, Store, open_package
+from asmg_pl.serving import Package, Store, load, open_package
 from asmg_pl.testing.samples import GrowingStream
 from asmg_pl.updaters import ASMG, SML, IncrementalUpdate, PrequentialHead, Updater
 from asmg_pl.walk import Walk
@@ -97,6 +97,21 @@ def known_rows(data: PeriodDataModule, period: int) -> torch.Tensor:
     return rows[known]
 
 
+def scored(store: Path, log: InteractionLog, rows: torch.Tensor) -> torch.Tensor:
+    """The logits that a scorer gives the rows, each asked for by its raw names, with the history of the row's time."""
+    scorer, batch, found = load(store), log.batch(rows, HISTORY), []
+    for place, length in enumerate(batch.history_length.tolist()):
+        (user,), (item,) = names_of(log, "users", batch.user[[place]]), names_of(log, "items", batch.item[[place]])
+        history, context = names_of(log, "items", batch.history[place, :length]), {}
+        for number, name in enumerate(scorer.package.manifest.context):
+            assert batch.context is not None
+            (context[name],) = names_of(log, f"context-{number}", batch.context[place, [number]])
+        answer = scorer.score(user, [item], history=history, context=context)
+        assert not answer.unknown
+        found.append(float(answer.logits[0]))
+    return torch.tensor(found)
+
+
 QUICK = [("guarded and headed", "mlp"), ("plain", "hashed")]
 CASES = [*(("plain", name) for name in RECOMMENDERS), *((name, "mlp") for name in METHODS)]
 
@@ -112,6 +127,7 @@ def test_a_package_answers_as_the_walk_scores(method: str, recommender: str, tmp
     expected = done.updater.logits(data.log.batch(rows, HISTORY))["serving"]
     found = package.served()(rebuilt(package, data.log, rows))
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
+    torch.testing.assert_close(scored(tmp_path / "serving", data.log, rows), expected, atol=1e-5, rtol=0)
     assert package.sizes == data.sizes_by(6)._replace(past=None)
 
 
