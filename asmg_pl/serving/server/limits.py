@@ -36,7 +36,8 @@ class Limits:
     Examples:
         >>> Limits(users=2).check_users([7, 8, 9])
         Traceback (most recent call last):
-        starlette.exceptions.HTTPException: 413: users: 3 are more than the 2 of one request: send several requests, ...
+        starlette.exceptions.HTTPException: 413: users: 3 are more than the 2 of one request: send several requests,
+        or start the server with a higher --max-users
     """
 
     body: int = 2**20
