@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "sweep": ("walk methods at several values of some options", "asmg_pl.cli.sweep:run"),
     "seeds": ("walk one configuration with several seeds, and average", "asmg_pl.cli.seeds:run"),
     "report": ("write one HTML page that shows runs side by side", "asmg_pl.cli.report:run"),
+    "serve": ("answer requests over HTTP from the newest model", "asmg_pl.cli.serve:run"),
     "reproduce": ("walk the paper's data sets, its figures beside ours", "asmg_pl.cli.reproduce:run"),
     "export": ("write a serving package from a run's checkpoint", "asmg_pl.cli.export:run"),
     "rollback": ("let an earlier serving package serve again", "asmg_pl.cli.rollback:run"),
