@@ -16,10 +16,12 @@ from asmg_pl.convert.kept import publish, to_keep
 from asmg_pl.convert.reading import read
 from asmg_pl.convert.repeated import Repeated
 from asmg_pl.convert.settings import Settings
+from asmg_pl.convert.sources import SOURCES, sources_of, written
 from asmg_pl.data.log import InteractionLog, Sizes
 from asmg_pl.data.negatives import add_negatives
 from asmg_pl.data.stream import StreamWriter, open_stream, read_names, stream_lock
 from asmg_pl.data.stream.manifest import Manifest
+from asmg_pl.data.tables.opening import input_files
 from asmg_pl.data.tables.quarantine import Quarantine
 from asmg_pl.data.tables.rows import progress
 from asmg_pl.data.tables.times import UNITS
@@ -137,6 +139,7 @@ def convert(
     with _place(folder, append, wait) as stream:
         if append:
             publish(folder)  # a killed append may have left this undone
+        sources = sources_of(input_files(files))
         rows, categories, left_out, doubled = read(files, items, settings, quarantine, days, stream, late, repeated)
         positives = len(rows)
         if settings.all_positive:
@@ -145,7 +148,9 @@ def convert(
             past = _past(folder) if append else None
             rows = add_negatives(rows, settings.negatives, settings.negative_rule, settings.seed, past)
         known = None if items is None else _catalogue(categories, rows["item"].dtype, settings.separator)
-        kept = to_keep(stream, settings.written(), quarantine.listed())
+        kept = to_keep(stream, settings.written(), quarantine.listed()) | {SOURCES: written(sources)}
+        for source in sources:
+            source.check_unchanged()
         recategorised = 0
         writer = StreamWriter(stream, settings.history, settings.carry)
         # A new stream is written beside its place, part by part, which bounds memory, and moves there when it is whole.
