@@ -28,8 +28,9 @@ from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.metrics.scored_rows import Gathered
 from asmg_pl.updaters import ASMG, SML, IncrementalUpdate, PrequentialHead, Updater
 from asmg_pl.updaters.guard import Choice, Guard
+from asmg_pl.serving.features import describe
 from asmg_pl.updaters.head import Head
-from asmg_pl.updaters.id_counts import FAST, SLOW, IdCounts, describe
+from asmg_pl.updaters.id_counts import FAST, SLOW, IdCounts
 from asmg_pl.updaters.logistic import ridge_logistic
 
 
