@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "seeds": ("walk one configuration with several seeds, and average", "asmg_pl.cli.seeds:run"),
     "report": ("write one HTML page that shows runs side by side", "asmg_pl.cli.report:run"),
     "reproduce": ("walk the paper's data sets, its figures beside ours", "asmg_pl.cli.reproduce:run"),
+    "update": ("append, walk, judge and publish: the daily job", "asmg_pl.cli.update:run"),
     "completion": ("print the script that completes asmg in your shell", "asmg_pl.cli.completion:run"),
 }
 

@@ -93,19 +93,25 @@ def parser() -> CommandParser:
         usage="asmg convert FILE … --out STREAM --user COL --item COL --time COL --label COL [option …]",
         description=text,
     )
-    options = {}
+    found = options()
+    for title, names in GROUPS.items():
+        group = parser.add_argument_group(title)
+        for name in names:
+            flags, kept = found[name]
+            group.add_argument(*flags, **kept)
+    return parser
+
+
+def options() -> dict[str, tuple[list[str], dict[str, Any]]]:
+    """The options by name, each with its flags and how it is read, for :meth:`argparse.ArgumentParser.add_argument`."""
+    found = {}
     for described in (convert, Settings):
         helps = {p.arg_name: " ".join((p.description or "").split()) for p in parse(described.__doc__ or "").params}
         types = typing.get_type_hints(described)
         for name, parameter in inspect.signature(described).parameters.items():
             if name in helps:
-                options[name] = _option(name, parameter, helps[name], types[name], own=described is convert)
-    for title, names in GROUPS.items():
-        group = parser.add_argument_group(title)
-        for name in names:
-            flags, kept = options[name]
-            group.add_argument(*flags, **kept)
-    return parser
+                found[name] = _option(name, parameter, helps[name], types[name], own=described is convert)
+    return found
 
 
 def _option(

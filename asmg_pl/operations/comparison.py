@@ -53,7 +53,7 @@ class Comparison:
             period: replace(result, scores={PUBLISHED: known[period], **_of_walk(result)})
             for period, result in walked.items()
         }
-        if fresh:
+        if found:
             self._write(version, found)
         return found
 
@@ -70,14 +70,14 @@ class Comparison:
         if not self.path.exists():
             return pl.DataFrame()
         try:
-            return table_of(self.path, {"version": str, "period": int, "split": str, "rows": int}, other=float)
+            return table_of(self.path, {"version": str, "period": int, "split": str, "rows": int, "positives": int}, other=float)
         except DataError as error:
             raise DataError(f"{error}. Remove the file: it is made anew") from None
 
     def _write(self, version: str, results: Mapping[int, PeriodResult]) -> None:
         rows = [
-            {"version": version, "period": result.period, "split": result.split, "rows": result.rows}
-            | {"positives": float(result.positives)}
+            {"version": version}
+            | {name: getattr(result, name) for name in ("period", "split", "rows", "positives")}
             | result.columns()
             for result in results.values()
         ]
@@ -85,8 +85,10 @@ class Comparison:
         if not before.is_empty():
             keys = ["version", "period"]
             new = pl.concat([before.join(new, on=keys, how="anti"), new], how="diagonal_relaxed")
-        with written_whole(self.path) as partial:
-            new.sort("period", "version").write_csv(partial)
+        new = new.sort("period", "version")
+        if not new.equals(before):
+            with written_whole(self.path) as partial:
+                new.write_csv(partial)
 
 
 def _of_walk(result: PeriodResult) -> dict[str, dict[str, float]]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from asmg_pl.errors import ConfigError
 from asmg_pl.metrics.results import NOT_COUNTED, PeriodResult
@@ -43,6 +43,10 @@ class Judgement:
     compared: tuple[int, ...]
     difference: float | None
     calibration: float | None
+
+    def with_reason(self, reason: str) -> Judgement:
+        """The same judgement, with one more reason to hold the version back."""
+        return replace(self, held=(*self.held, reason))
 
     def shown(self) -> str:
         """The numbers in words, for a log.

@@ -30,6 +30,7 @@ class Entry:
 
     Attributes:
         at: when it was made (UTC).
+        walk: the beginning of the walk's identity, which ``walk.json`` has.
         outcome: ``"published"`` or ``"held back"``.
         version: the version's name, or that which it would have.
         instead_of: the version that served until then; empty if there was none.
@@ -41,6 +42,7 @@ class Entry:
     """
 
     at: str
+    walk: str
     outcome: str
     version: str
     instead_of: str
@@ -56,12 +58,12 @@ class Journal:
 
     Examples:
         >>> from tempfile import TemporaryDirectory
-        >>> entry = Entry("2024-04-20 05:00:00", "published", "after-period-000031", "", "", None, 1.02, False, "")
+        >>> entry = Entry("2024-04-20 05:00:00", "9f3a", "published", "after-period-000031", "", "", None, 1.0, False, "")
         >>> with TemporaryDirectory() as folder:
         ...     journal = Journal(Path(folder))
         ...     journal.begin(entry)  # a program that is killed here ...
         ...     journal.recover("after-period-000031")  # ... is caught up with by the next one
-        ...     journal.was_published("after-period-000031"), sorted(path.name for path in Path(folder).iterdir())
+        ...     journal.was_published("after-period-000031", "9f3a"), sorted(path.name for path in Path(folder).iterdir())
         (True, ['updates.csv'])
     """
 
@@ -100,9 +102,9 @@ class Journal:
             with written_whole(self.folder / UPDATES) as partial:
                 pl.concat([rows, row]).write_csv(partial)
 
-    def was_published(self, version: str) -> bool:
-        """Whether a version has been published by this run's updates."""
-        return not self._entries().filter(version=version, outcome=PUBLISHED).is_empty()
+    def was_published(self, version: str, walk: str) -> bool:
+        """Whether an update has published a version of a walk."""
+        return not self._entries().filter(version=version, walk=walk, outcome=PUBLISHED).is_empty()
 
     def _entries(self) -> pl.DataFrame:
         path = self.folder / UPDATES

@@ -27,14 +27,11 @@ def score_periods(
     """Score a package on periods.
 
     Args:
-        package: the package.
+        package: the package, which was made of the beginning of the stream, see :func:`check_same_stream`.
         data: the stream, cut into periods.
         periods: the periods to score.
         model: the package's name among the models of the results.
         split: of the results.
-
-    Raises:
-        DataError: if the package is of another stream.
     """
     board = Scoreboard(data.known_before)
     answer = answers(package, data)
@@ -53,12 +50,8 @@ def answers(package: Package, data: PeriodDataModule) -> Callable[[Batch], Tenso
     Args:
         package: the package.
         data: the stream. Its ids are numbered by first appearance, so the ids that the package knows are the lowest.
-
-    Raises:
-        DataError: if the package is of another stream.
     """
     sizes = package.sizes
-    check_same_stream(package, data)
     served = package.served()
     catalogue = None if package.catalogue is None else package.catalogue.long()
     limits = torch.tensor(sizes.context, dtype=torch.int64)

@@ -1,4 +1,0 @@
-import sys
-sys.path.insert(0,'tests')
-from pathlib import Path
-import polars as pl, numpy as np, shutil, os
