@@ -65,6 +65,12 @@ class Headed(nn.Module):
             self.register_buffer(name, value.clone())
 
     @property
+    def numbers(self) -> HeadNumbers:
+        """The head's numbers."""
+        tensors = (self.get_buffer(name) for name in HeadNumbers._fields[:4])
+        return HeadNumbers(*tensors, float(self.get_buffer("share")), int(self.get_buffer("period")))
+
+    @property
     def owners(self) -> Mapping[str, Any]:
         """The ways to rows of tables that other processes hold in part, as a recommender has them."""
         owners: Mapping[str, Any] = next(iter(self.models.values())).owners  # type: ignore[assignment]

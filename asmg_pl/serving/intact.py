@@ -3,7 +3,7 @@
 A digest of all files takes as long as reading them: a second for some hundred megabytes, too long for a process that
 is to answer at once. So each file is read in full once on each machine:
 
-    .checked     for each file: size, times of change, number of the file (inode), as they were when its digest was right
+    .checked     for each file: size, times of change, inode number, as they were when its digest was right
 
 As long as the system gives the same numbers for a file, nobody has written to it, replaced it or cut it off. If they
 differ, in a copy for example, the file is read and compared with its digest, and ``.checked`` is written anew, where

@@ -50,7 +50,8 @@ class Manifest:
 
     Examples:
         >>> from tempfile import TemporaryDirectory
-        >>> plain = Manifest("asmg_pl.recommenders.TwoTower", {}, Sizes(2, 3), ("serving",), None, None, 5, (), (), {}, {})
+        >>> model = "asmg_pl.recommenders.TwoTower", {}, Sizes(users=2, items=3), ("serving",)
+        >>> plain = Manifest(*model, None, None, 5, (), (), {}, {})
         >>> with TemporaryDirectory() as folder:
         ...     plain.write(Path(folder))
         ...     Manifest.read(Path(folder)).sizes.items
