@@ -112,9 +112,8 @@ def _served(updater: Updater) -> tuple[dict[str, Recommender], HeadNumbers | Non
         models = dict(served.models.items())
     found = {name: model for name, model in models.items() if isinstance(model, Recommender)}
     if len(found) < len(models):
-        raise ConfigError(
-            f"{type(updater).__name__} serves a {type(served).__name__}, and a package holds recommenders"
-        )
+        kind = type(served).__name__
+        raise ConfigError(f"{type(updater).__name__} serves a {kind}, and a serving package holds recommenders only")
     return found, served.numbers if isinstance(served, Headed) else None
 
 
@@ -153,6 +152,7 @@ def _contents(
         newest = log.as_of(max(0, boundaries[period] - 1)).categories
         assert newest is not None
         catalogue = newest[: sizes.items].numpy().astype(np.int32)
+        catalogue = catalogue[:, : max(1, int((catalogue >= 0).sum(1).max(initial=0)))]  # later items may have more
     choice = updater.choice()
     return Contents(
         recommender=described(next(iter(models.values()))),
