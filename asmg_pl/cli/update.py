@@ -41,7 +41,7 @@ def run(arguments: Sequence[str]) -> None:
     """
     given = parser().parse_args(list(arguments))
     check(given)
-    done = WalkedRun(given.run, given.root)
+    done = WalkedRun(given.run, given.root, given.complete_until)
     update = job(given, done)
     if given.follow is None:
         updated = update(given.files)
@@ -50,7 +50,7 @@ def run(arguments: Sequence[str]) -> None:
     stream = done.stream()
     with patiently() as stopping:
         arrivals = Arrivals(given.follow, given.order)
-        follow(arrivals, update, partial(taken, stream), _tell, stopping, given.every)
+        follow(arrivals, update, partial(taken, stream), _tell, update.due, stopping, given.every)
 
 
 def job(given: Any, done: WalkedRun) -> Update:
@@ -64,17 +64,24 @@ def job(given: Any, done: WalkedRun) -> Update:
     options = {name: getattr(given, name) for name in OF_CONVERSION}
     stages = Stages(
         append=lambda files: append(files, done.stream(), options, given.wait),
-        walk=partial(walk, done.folder, given.root),
+        walk=partial(walk, done.folder, given.root, given.complete_until),
         export=partial(export, done.folder, store, given.root),
     )
     gate = Gate(given.margin, given.periods, tuple(given.calibration))
     return Update(done, store, stages, gate, given.keep, given.force, given.wait, given.allow)
 
 
-def walk(folder: Path, root: Path | None) -> None:
-    """Walk what is new, as ``asmg fit`` does, without a package of each period: the gate decides what serves."""
+def walk(folder: Path, root: Path | None, complete_until: str | None) -> None:
+    """Walk what is new, as ``asmg fit`` does, without a package of each period: the gate decides what serves.
+
+    Args:
+        folder: the run folder.
+        root: where the stream is now.
+        complete_until: the moment up to which the stream has all rows.
+    """
     arguments = ["--config", str(folder / CONFIG), "--trainer.default_root_dir", str(folder), "--loop.until", "null"]
     arguments += ["--export.keep", "0", *(["--data.root", str(root)] if root else []), "--ckpt_path", "last"]
+    arguments += ["--data.periods.init_args.complete_until", complete_until] if complete_until else []
     with _as_before():
         fit.run("fit", arguments, next_steps=False)
 
@@ -124,9 +131,9 @@ def parser() -> StudyParser:
     options = StudyParser(
         "update",
         "RUN [FILE …] [option …]",
-        "Append the rows of new files to the stream of a run, walk what is new, and let the new model serve if the gate "
-        "lets it. Without files, walk what is new in the stream. However a call has ended, the next one does what is "
-        "left, and nothing twice.\n\n"
+        "Append the rows of new files to the stream of a run, walk what is new, and let the new model serve if the "
+        "gate lets it. Without files, walk what is new in the stream. However a call has ended, the next one does what "
+        "is left, and nothing twice.\n\n"
         "The last line is for a log. Exit status: 0 a version was published, 2 an error that you can mend, 3 the gate "
         "has held the version back, 4 there is nothing new; 128 and more, stopped by a signal.",
         [
@@ -158,6 +165,12 @@ def parser() -> StudyParser:
     )
     of_store.add_argument("--root", metavar="STREAM", type=Path, help="where the stream is now, if it was moved")
     of_store.add_argument(
+        "--complete-until",
+        metavar="TIME",
+        help="the stream has all rows up to this time (2024-04-20, or now), so that a period of the calendar that ends "
+        "by then is walked without waiting for a later row",
+    )
+    of_store.add_argument(
         "--wait",
         metavar="SECONDS",
         type=float,
@@ -180,8 +193,8 @@ def _add_gate(group: Any) -> None:
         metavar="X",
         type=float,
         default=standard.margin,
-        help="by how much LogLoss the walk's serving models may be worse than the published version, in the mean of the "
-        f"latest periods (default: {standard.margin:g})",
+        help="by how much LogLoss the walk's serving models may be worse than the published version, in the mean of "
+        f"the latest periods (default: {standard.margin:g})",
     )
     group.add_argument(
         "--periods",

@@ -68,9 +68,7 @@ def append(files: Sequence[Path], stream: Path, options: Mapping[str, Any], wait
     fresh = [path for path in listed if path not in again]
     if not fresh and listed:
         return Appended(0, 0, 0, len(again))
-    done = convert(
-        fresh or list(files), stream, Settings.of({}, stream), append=True, wait=wait, **options
-    )
+    done = convert(fresh or list(files), stream, Settings.of({}, stream), append=True, wait=wait, **options)
     left_out = done.quarantined + done.late + done.repeated
     return Appended(len(fresh), done.rows, left_out, len(again))
 

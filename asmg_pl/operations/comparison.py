@@ -10,7 +10,8 @@ A version has rows of the periods after its own alone. The columns of the walk a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import math
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,8 +28,14 @@ GATE = "gate.csv"
 #: Models of the walk that stand beside the published version.
 BESIDE = ("serving", "incremental")
 
+#: The column of the LogLoss by which a gate compares, see :class:`~asmg_pl.metrics.results.PeriodResult`.
+KNOWN = "logloss_known"
+
+#: The columns before the scores.
+_PLAIN: dict[str, type] = {"version": str, "period": int, "split": str, "rows": int, "positives": int}
+
 #: The scores of a version on some periods.
-Score = Callable[[Iterable[int]], Mapping[int, PeriodResult]]
+Score = Callable[[Sequence[int]], Mapping[int, PeriodResult]]
 
 
 class Comparison:
@@ -48,11 +55,8 @@ class Comparison:
         """
         known = self._known(version)
         fresh = score([period for period in walked if period not in known])
-        known |= {period: dict(result.scores[PUBLISHED]) for period, result in fresh.items()}
-        found = {
-            period: replace(result, scores={PUBLISHED: known[period], **_of_walk(result)})
-            for period, result in walked.items()
-        }
+        known |= {period: _scores(result, PUBLISHED) for period, result in fresh.items()}
+        found = {period: _joined(result, known[period]) for period, result in walked.items()}
         if found:
             self._write(version, found)
         return found
@@ -70,7 +74,7 @@ class Comparison:
         if not self.path.exists():
             return pl.DataFrame()
         try:
-            return table_of(self.path, {"version": str, "period": int, "split": str, "rows": int, "positives": int}, other=float)
+            return table_of(self.path, _PLAIN, other=float)
         except DataError as error:
             raise DataError(f"{error}. Remove the file: it is made anew") from None
 
@@ -91,5 +95,16 @@ class Comparison:
                 new.write_csv(partial)
 
 
-def _of_walk(result: PeriodResult) -> dict[str, dict[str, float]]:
-    return {name: result.scores[name] for name in BESIDE if name in result.scores}
+def _scores(result: PeriodResult, model: str) -> dict[str, float]:
+    """A model's metrics, and its LogLoss on the rows whose user and item had appeared before."""
+    return result.scores[model] | {KNOWN: result.known_logloss.get(model, math.nan)}
+
+
+def _joined(result: PeriodResult, published: dict[str, float]) -> PeriodResult:
+    """A result of the walk with the published version's scores before its own."""
+    walked = {name: _scores(result, name) for name in BESIDE if name in result.scores}
+    return replace(
+        result,
+        scores={PUBLISHED: published, **walked},
+        known_logloss={PUBLISHED: published[KNOWN], **result.known_logloss},
+    )

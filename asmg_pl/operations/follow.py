@@ -22,6 +22,7 @@ def follow(
     update: Callable[[Sequence[Path]], Updated],
     taken: Callable[[], Mapping[str, str]],
     tell: Callable[[Updated], None],
+    due: Callable[[], bool],
     stopping: Callable[[], bool],
     every: float,
 ) -> None:
@@ -29,9 +30,11 @@ def follow(
 
     Args:
         arrivals: watches the folder.
-        update: the daily job; called with one file, and at the beginning with none, to do what an earlier call has left.
+        update: the daily job; called with one file, and without one at the beginning and when time alone has completed
+            a period.
         taken: the digests of files that the stream has.
         tell: takes what each update has come to.
+        due: whether time alone has completed a period since the last update.
         stopping: whether the program is told to stop. An update that has begun is finished first.
         every: the seconds between two looks at the folder.
 
@@ -46,7 +49,7 @@ def follow(
             log.warning("%s. The next try is in %g s", busy, every)
             _rest(every, stopping)
             continue
-        while not stopping() and not (files := [source.path for source in arrivals.look(taken())[:1]]):
+        while not stopping() and not (files := [source.path for source in arrivals.look(taken())[:1]]) and not due():
             _rest(every, stopping)
 
 

@@ -8,6 +8,9 @@
 Both scores of a period are prequential: neither model had seen the period. The new version itself has no such score. So
 the gate judges it by the models that the walk served on the latest periods, each one update younger than the one
 before, and by a look at its answers to the newest rows, which it was trained on.
+
+Two models are compared on the rows whose user and item had appeared before the period. For others, a version that
+serves has only its row for the unknown, and a walk a fresh one, which no version answers with.
 """
 
 from __future__ import annotations
@@ -78,10 +81,8 @@ class Gate:
         >>> walked = [
         ...     PeriodResult(
         ...         *(period, "test", 100, 40, 0, 0),
-        ...         scores={
-        ...             "published": {"logloss": published, "calibration": 1.0},
-        ...             "serving": {"logloss": serving, "calibration": 1.1},
-        ...         },
+        ...         scores={"serving": {"logloss": serving, "calibration": 1.1}},
+        ...         known_logloss={"published": published, "serving": serving},
         ...     )
         ...     for period, published, serving in [(31, 0.60, 0.63), (32, 0.61, 0.62)]
         ... ]
@@ -167,8 +168,8 @@ def compare(walked: Sequence[PeriodResult]) -> tuple[tuple[int, ...], float | No
     """
     found = {}
     for result in walked:
-        if PUBLISHED in result.scores:
-            difference = result.scores["serving"]["logloss"] - result.scores[PUBLISHED]["logloss"]
+        if PUBLISHED in result.known_logloss:
+            difference = result.known_logloss.get("serving", math.nan) - result.known_logloss[PUBLISHED]
             if math.isfinite(difference) and abs(difference) > ROUNDING:
                 found[result.period] = difference
     mean = math.fsum(found.values()) / len(found) if found else None

@@ -58,12 +58,12 @@ class Journal:
 
     Examples:
         >>> from tempfile import TemporaryDirectory
-        >>> entry = Entry("2024-04-20 05:00:00", "9f3a", "published", "after-period-000031", "", "", None, 1.0, False, "")
+        >>> entry = Entry("2024-04-20 05:00:00", "9f3a", "published", "after-period-031", "", "", None, 1.0, False, "")
         >>> with TemporaryDirectory() as folder:
         ...     journal = Journal(Path(folder))
         ...     journal.begin(entry)  # a program that is killed here ...
-        ...     journal.recover("after-period-000031")  # ... is caught up with by the next one
-        ...     journal.was_published("after-period-000031", "9f3a"), sorted(path.name for path in Path(folder).iterdir())
+        ...     journal.recover("after-period-031")  # ... is caught up with by the next one
+        ...     journal.was_published("after-period-031", "9f3a"), [path.name for path in Path(folder).iterdir()]
         (True, ['updates.csv'])
     """
 
@@ -111,15 +111,16 @@ class Journal:
         if not path.exists():
             return pl.DataFrame(schema=_ENTRY)
         found = table_of(path, {field.name: _read_as(field.name) for field in fields(Entry)})
-        return found.with_columns(forced=pl.col("forced") == "true").cast(_ENTRY).select(list(_ENTRY))
+        return found.with_columns(forced=pl.col("forced") == "true").select(
+            pl.col(name).cast(kind) for name, kind in _ENTRY.items()
+        )
 
 
 def _read_as(name: str) -> type:
     return float if name in ("difference", "calibration") else str
 
 
-_ENTRY = {
+_ENTRY: dict[str, type[pl.DataType]] = {
     field.name: pl.Float64 if _read_as(field.name) is float else pl.Boolean if field.name == "forced" else pl.String
     for field in fields(Entry)
 }
-

@@ -109,6 +109,7 @@ class Update:
         self.run, self.store, self.stages, self.gate = run, store, stages, gate
         self.keep, self.force, self.wait, self.allow = keep, force, wait, allow
         self._journal = Journal(run.folder)
+        self._progress: Progress | None = None  # after the latest call
 
     def lock(self) -> AbstractContextManager[None]:
         """Lock the run, so that no other program updates it.
@@ -118,6 +119,10 @@ class Update:
         """
         mend = "call again when it is done, or wait for it with --wait SECONDS"
         return locked(self.run.folder / LOCK, f"{self.run.folder} is being updated", mend, self.wait)
+
+    def due(self) -> bool:
+        """Whether the clock alone has completed a period since the latest call."""
+        return self._progress is not None and self.run.passed(self._progress)
 
     def __call__(self, files: Sequence[Path] = ()) -> Updated:
         """Do what is left to do.
@@ -135,6 +140,7 @@ class Update:
             if not before.complete:
                 self.stages.walk()
             progress = before if before.complete else self.run.progress()
+            self._progress = progress
             done = self._release(progress)
             if self.keep > 0 and self.store.versions():
                 self.store.prune(self.keep)
@@ -233,7 +239,7 @@ class Update:
         if progress.last > before.last:
             notes.append(f"walked {span(range(before.last + 1, progress.last + 1))}")
         if waiting := len(progress.data.log) - progress.data.boundaries[-1]:
-            notes.append(f"{waiting:,} rows wait, since their period is not complete")
+            notes.append(f"{waiting:,} rows wait for their period to be complete")
         if done is None:
             serving = self.store.current()
             told = "nothing new" + (f", {serving} serves" if serving else ", and no version serves yet")

@@ -30,12 +30,14 @@ class Progress:
         last: the last period that the walk has been through; 0 before the first one.
         complete: whether the walk has been through all complete periods of the stream.
         results: the walk's scores by period.
+        cut: how the walk has cut the stream, see :meth:`PeriodDataModule.state_dict`; ``None`` before it has begun.
     """
 
     data: PeriodDataModule
     last: int
     complete: bool
     results: Mapping[int, PeriodResult]
+    cut: Mapping[str, Any] | None = None
 
 
 class WalkedRun:
@@ -52,12 +54,14 @@ class WalkedRun:
         asmg_pl.errors.ConfigError: /nowhere is no run folder, it has no config.yaml: walk there first (asmg fit ... --trainer.default_root_dir /nowhere)
     """  # noqa: E501
 
-    def __init__(self, folder: Path, root: Path | None = None) -> None:
+    def __init__(self, folder: Path, root: Path | None = None, complete_until: str | None = None) -> None:
         """Read a run's configuration.
 
         Args:
             folder: the run folder.
             root: where the stream is now; by default where the run's configuration has it.
+            complete_until: the moment up to which the stream has all rows, of periods by the calendar; by default that
+                of the run's configuration.
 
         Raises:
             ConfigError: if there is no run, or its stream is not there.
@@ -80,7 +84,11 @@ class WalkedRun:
             )
         if self.root is not None:
             told["root"] = str(self.root)
-        self._told = told
+        if complete_until is not None:
+            periods = section(told, "periods", path=folder / CONFIG)
+            settings = section(periods, "init_args") | {"complete_until": complete_until}
+            told["periods"] = periods | {"init_args": settings}
+        self._told, self._complete_until = told, complete_until
 
     def data(self) -> PeriodDataModule:
         """The run's stream, as it is now.
@@ -94,7 +102,9 @@ class WalkedRun:
         try:
             data: PeriodDataModule = parser.instantiate_classes(parser.parse_object({"data": told})).data
         except (Exception, SystemExit) as error:
-            raise ConfigError(f"{self.folder / CONFIG}: the stream cannot be opened ({error})") from error
+            reason = " ".join(str(error).split())[:300]
+            mend = "" if self._complete_until is None else ". --complete-until is for periods of the calendar"
+            raise ConfigError(f"{self.folder / CONFIG}: the stream cannot be opened ({reason}){mend}") from error
         return data
 
     def stream(self) -> Path:
@@ -125,7 +135,16 @@ class WalkedRun:
         data.load_state_dict(checkpoint["PeriodDataModule"])
         results = {period: PeriodResult(**result) for period, result in checkpoint["results"].items()}
         last = checkpoint["place"]["period"] - 1  # the place is where the walk goes on
-        return Progress(data, last, last >= data.last_period and self._closed(checkpoints[0]), results)
+        complete = last >= data.last_period and self._closed(checkpoints[0])
+        return Progress(data, last, complete, results, checkpoint["PeriodDataModule"])
+
+    def passed(self, progress: Progress) -> bool:
+        """Whether the clock alone has completed a period since, of a run whose periods are complete by the clock."""
+        if progress.cut is None or getattr(progress.data.periods, "complete_until", None) != "now":
+            return False
+        data = self.data()
+        data.load_state_dict(dict(progress.cut))
+        return data.last_period > progress.last
 
     def _closed(self, checkpoint: Path) -> bool:
         """Whether the walk has done what comes after its last checkpoint, which is to draw the scores."""
