@@ -20,6 +20,7 @@ from asmg_pl.data.sizes import Sizes
 from asmg_pl.data.so_far import SoFar
 from asmg_pl.distributed.gather import Gathering
 from asmg_pl.errors import ConfigError, DataError, UserError
+from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.recommenders import Recommender
 from asmg_pl.serving.arrays import Rows
 from asmg_pl.serving.classes import described
@@ -30,6 +31,9 @@ from asmg_pl.updaters.base import Updater
 
 #: How many of the latest periods a package tells the scores of.
 LATEST = 7
+
+#: The metrics that it tells.
+METRICS = ("auc", "logloss", "gauc", "calibration")
 
 #: The names of ids in a package, and as a stream calls them.
 STREAM_NAMES = {"user": "users", "item": "items", "category": "categories"}
@@ -203,15 +207,18 @@ def _provenance(updater: Updater, data: PeriodDataModule, period: int) -> dict[s
         "rows": rows,
         "from": first,
         "until": last,
-        "scores": [_scores(result.flat() | {"split": result.split}) for result in results][::-1],
+        "scores": [_scores(result) for result in results][::-1],
         "program": version("asmg_pl"),
         "commit": commit(),
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
-def _scores(flat: Mapping[str, Any]) -> dict[str, Any]:
-    """A result as JSON can hold it: a number that is not defined is ``null``."""
-    return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in flat.items()
+def _scores(result: PeriodResult) -> dict[str, Any]:
+    """A period's result as JSON can hold it: a number that is not defined is ``null``."""
+    scores = {
+        model: {metric: each[metric] if math.isfinite(each[metric]) else None for metric in METRICS}
+        for model, each in result.scores.items()
     }
+    told = {"period": result.period, "split": result.split, "rows": result.rows, "served": result.served}
+    return told | {"scores": scores}

@@ -123,7 +123,7 @@ class Manifest:
         (folder / FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
     def same_model(self, other: Manifest) -> bool:
-        """Whether another package has the same content; when both were written makes no difference."""
+        """Whether another package has the same content, by whichever program and whenever it was written."""
         ours, theirs = ({**asdict(each), "provenance": _undated(each.provenance)} for each in (self, other))
         return bool(ours == theirs)
 
@@ -212,7 +212,7 @@ def _count(content: Mapping[str, Any], key: str) -> int:
 
 
 def _undated(provenance: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in provenance.items() if name != "written"}
+    return {name: value for name, value in provenance.items() if name not in ("written", "program", "commit")}
 
 
 def _refuse(constant: str) -> Any:
