@@ -4,29 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
-from asmg_pl.callbacks.export import FOLDER as STORE
-from asmg_pl.cli import convert, fit
-from asmg_pl.cli.export import export
+from asmg_pl.cli import convert
 from asmg_pl.cli.study import StudyParser, positive
-from asmg_pl.convert.sources import taken
 from asmg_pl.errors import ConfigError
-from asmg_pl.operations import Gate, Update, Updated, WalkedRun
-from asmg_pl.operations.append import append
-from asmg_pl.operations.arrivals import Arrivals
-from asmg_pl.operations.follow import follow
-from asmg_pl.operations.update import Stages
-from asmg_pl.operations.walked import CONFIG
-from asmg_pl.serving import Store
-from asmg_pl.system.screen import say
-from asmg_pl.system.signals import patiently
+from asmg_pl.operations.gate import Gate
 
 #: Options of a conversion that the files of an update can need.
 OF_CONVERSION = ("items", "late", "repeated", "max_bad_rows")
@@ -37,67 +22,18 @@ def run(arguments: Sequence[str]) -> None:
 
     Raises:
         UserError: if something is wrong that the user can mend.
-        SystemExit: with the number of the outcome, see :class:`~asmg_pl.operations.update.Outcome`.
+        SystemExit: with the number of the outcome if nothing was published, see
+            :class:`~asmg_pl.operations.update.Outcome`.
     """
     given = parser().parse_args(list(arguments))
     check(given)
-    done = WalkedRun(given.run, given.root, given.complete_until)
-    update = job(given, done)
-    if given.follow is None:
-        updated = update(given.files)
-        say(updated.line)
-        sys.exit(int(updated.outcome))
-    stream = done.stream()
-    with patiently() as stopping:
-        arrivals = Arrivals(given.follow, given.order)
-        follow(arrivals, update, partial(taken, stream), _tell, update.due, stopping, given.every)
 
+    from asmg_pl.cli.updating import follow_folder, update_once
 
-def job(given: Any, done: WalkedRun) -> Update:
-    """The daily job that options describe.
-
-    Args:
-        given: the options.
-        done: the run.
-    """
-    store = Store(given.store or done.folder / STORE)
-    options = {name: getattr(given, name) for name in OF_CONVERSION}
-    stages = Stages(
-        append=lambda files: append(files, done.stream(), options, given.wait),
-        walk=partial(walk, done.folder, given.root, given.complete_until),
-        export=partial(export, done.folder, store, given.root),
-    )
-    gate = Gate(given.margin, given.periods, tuple(given.calibration))
-    return Update(done, store, stages, gate, given.keep, given.force, given.wait, given.allow)
-
-
-def walk(folder: Path, root: Path | None, complete_until: str | None) -> None:
-    """Walk what is new, as ``asmg fit`` does, without a package of each period: the gate decides what serves.
-
-    Args:
-        folder: the run folder.
-        root: where the stream is now.
-        complete_until: the moment up to which the stream has all rows.
-    """
-    arguments = ["--config", str(folder / CONFIG), "--trainer.default_root_dir", str(folder), "--loop.until", "null"]
-    arguments += ["--export.keep", "0", *(["--data.root", str(root)] if root else []), "--ckpt_path", "last"]
-    arguments += ["--data.periods.init_args.complete_until", complete_until] if complete_until else []
-    with _as_before():
-        fit.run("fit", arguments, next_steps=False)
-
-
-@contextmanager
-def _as_before() -> Iterator[None]:
-    """A context after which the process is as before: Lightning leaves the ranks of a walk in its environment."""
-    words, environment = list(sys.argv), dict(os.environ)
-    try:
-        yield
-    finally:
-        sys.argv[:] = words
-        os.environ.clear()
-        os.environ.update(environment)
-        if torch.distributed.is_available() and torch.distributed.is_initialized():
-            torch.distributed.destroy_process_group()
+    if given.follow is not None:
+        follow_folder(given)
+    elif outcome := update_once(given):
+        sys.exit(int(outcome))
 
 
 def check(given: Any) -> None:
@@ -120,10 +56,6 @@ def check(given: Any) -> None:
             "asmg update is one process, and starts those of its walk itself: call it without torchrun, on the devices "
             "of the run's config.yaml (trainer.devices)"
         )
-
-
-def _tell(updated: Updated) -> None:
-    say(updated.line)
 
 
 def parser() -> StudyParser:
