@@ -14,6 +14,7 @@ from docstring_parser import parse
 
 from asmg_pl.cli.parser import CommandParser
 from asmg_pl.convert.conversion import Conversion, convert
+from asmg_pl.convert.in_stream import MOST
 from asmg_pl.convert.settings import Settings, option
 from asmg_pl.data.tables.quarantine import FILE as QUARANTINE
 
@@ -42,8 +43,22 @@ def report(done: Conversion, folder: Path) -> str:
     ]
     if done.quarantined:
         lines.append(f"left out: {done.quarantined:,} malformed rows, see {folder / QUARANTINE}")
-    if done.late:
-        lines.append(f"left out: {done.late:,} rows earlier than the stream's end, see {folder / QUARANTINE}")
+    if listed := done.late - done.dropped:
+        lines.append(f"left out: {listed:,} rows earlier than the stream's end, see {folder / QUARANTINE}")
+    if done.dropped:
+        lines.append(f"left out: {done.dropped:,} rows earlier than the stream's end")
+    if done.entered_late:
+        lines.append(
+            f"{done.entered_late:,} rows were earlier than the stream's end, and have its time now: they count in the "
+            "period that is not over"
+        )
+    if done.not_compared:
+        lines.append(
+            f"{done.not_compared:,} of them are older than the stream's newest {MOST:,} rows, with which rows are "
+            "compared: nobody has looked whether the stream has them already"
+        )
+    if done.passed_over:
+        lines.append(f"left out: {done.passed_over:,} files that were appended before")
     if done.repeated:
         lines.append(f"left out: {done.repeated:,} rows that were there already")
     if done.left_out:
