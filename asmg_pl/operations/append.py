@@ -11,6 +11,7 @@ from typing import Any
 from asmg_pl.convert import Settings, convert
 from asmg_pl.convert.sources import sources_of, taken
 from asmg_pl.data.tables.opening import input_files
+from asmg_pl.errors import NothingNewError
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +24,8 @@ class Appended:
         files: the number of files whose rows were added.
         rows: the number of rows.
         left_out: the number of rows that were left out: malformed, late, or repeated.
-        passed_over: the number of files that the stream had already.
+        passed_over: the number of files that brought nothing: the stream had taken them before, or all their rows are
+            late or repeated, and left out.
     """
 
     files: int
@@ -36,12 +38,12 @@ class Appended:
 
         Examples:
             >>> list(Appended(1, 1500, 2, 1).notes())
-            ['1 file, 1,500 rows, 2 left out', '1 file passed over, whose rows the stream has']
+            ['1 file, 1,500 rows, 2 left out', '1 file passed over']
         """
         if self.files:
             yield f"{_files(self.files)}, {self.rows:,} rows" + (f", {self.left_out:,} left out" * bool(self.left_out))
         if self.passed_over:
-            yield f"{_files(self.passed_over)} passed over, whose rows the stream has"
+            yield f"{_files(self.passed_over)} passed over"
 
 
 def nothing() -> Appended:
@@ -68,7 +70,11 @@ def append(files: Sequence[Path], stream: Path, options: Mapping[str, Any], wait
     fresh = [path for path in listed if path not in again]
     if not fresh and listed:
         return Appended(0, 0, 0, len(again))
-    done = convert(fresh or list(files), stream, Settings.of({}, stream), append=True, wait=wait, **options)
+    try:
+        done = convert(fresh or list(files), stream, Settings.of({}, stream), append=True, wait=wait, **options)
+    except NothingNewError as error:  # all rows are late or repeated, and such rows are to be left out
+        log.warning("%s", error)
+        return Appended(0, 0, 0, len(listed))
     left_out = done.quarantined + done.late + done.repeated
     return Appended(len(fresh), done.rows, left_out, len(again))
 

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from asmg_pl.convert.sources import SourceFile
 from asmg_pl.errors import BusyError
 from asmg_pl.operations.arrivals import Arrivals
 from asmg_pl.operations.update import Updated
@@ -41,15 +42,17 @@ def follow(
     Raises:
         UserError: if a file cannot be taken, or something else is wrong that the user can mend.
     """
-    files: list[Path] = []
+    taking: list[SourceFile] = []
+    passed: dict[str, str] = {}  # files that this program has given to an update, also those that brought no row
     while not stopping():
         try:
-            tell(update(files))
+            tell(update([source.path for source in taking]))
         except BusyError as busy:
             log.warning("%s. The next try is in %g s", busy, every)
             _rest(every, stopping)
             continue
-        while not stopping() and not (files := [source.path for source in arrivals.look(taken())[:1]]) and not due():
+        passed |= {source.digest: source.path.name for source in taking}
+        while not stopping() and not (taking := arrivals.look({**taken(), **passed})[:1]) and not due():
             _rest(every, stopping)
 
 

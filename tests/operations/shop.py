@@ -108,7 +108,7 @@ class Shop:
 
     def updates(self) -> pl.DataFrame:
         """The decisions."""
-        return pl.read_csv(self.run / "updates.csv", missing_utf8_is_empty_string=True)
+        return pl.read_csv(self.run / "updates.csv", schema_overrides={"compared": pl.String})
 
 
 @contextmanager
