@@ -180,9 +180,11 @@ class Update:
         told, last = current.manifest.provenance, progress.last
         if (told.get("period"), told.get("rows")) != (last, progress.data.boundaries[last]):
             return False
-        scores = told.get("scores") or [{}]  # another walk along the same stream has other scores
-        mine = progress.results[last].scores["serving"]["logloss"] if last in progress.results else math.nan
-        return scores[-1].get("serving_logloss") == (mine if math.isfinite(mine) else None)
+        result, scores = progress.results.get(last), told.get("scores")
+        if result is None or not scores:
+            return True
+        loss = result.scores["serving"]["logloss"]  # another walk along the same stream has another one
+        return scores[-1]["scores"]["serving"]["logloss"] == (loss if math.isfinite(loss) else None)
 
     def _beside(self, current: Package | None, progress: Progress) -> list[PeriodResult]:
         """The walk's results of the latest periods, with the published version's scores where it had not seen them."""

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
+import torch
 
+from asmg_pl.checkpoints.io import newest_first
 from asmg_pl.cli.main import main
 from asmg_pl.convert import Settings, convert
 
@@ -50,10 +54,12 @@ class Shop:
     folder: Path
 
     @classmethod
-    def opened(cls, folder: Path) -> Shop:
-        """Convert and walk the first days."""
+    def opened(cls, folder: Path, turned: bool = False) -> Shop:
+        """Convert and walk the first days, of another shop if the labels are turned round."""
         folder.mkdir(parents=True)
-        pl.concat([day(number) for number in range(WALKED)]).write_csv(folder / "first.csv")
+        first = pl.concat([day(number) for number in range(WALKED)])
+        first = first.with_columns(label=1 - pl.col("label")) if turned else first
+        first.write_csv(folder / "first.csv")
         convert([folder / "first.csv"], folder / "stream", SETTINGS)
         for number in range(COMING):
             day(WALKED + number).write_csv(folder / f"day-{number}.csv")
@@ -109,6 +115,35 @@ class Shop:
     def updates(self) -> pl.DataFrame:
         """The decisions."""
         return pl.read_csv(self.run / "updates.csv", schema_overrides={"compared": pl.String})
+
+    def left(self) -> dict[str, Any]:
+        """All that updates have left but times, and paths of this folder: of stream, walk, gate and store."""
+        found: dict[str, Any] = {}
+        for path in sorted(self.stream.rglob("*")):
+            if path.is_file() and not path.name.startswith(".lock"):
+                found[str(path.relative_to(self.folder))] = path.read_bytes()
+        for name in ("metrics.csv", "gate.csv"):
+            found[name] = (self.run / name).read_bytes() if (self.run / name).exists() else b""
+        found["updates.csv"] = self.updates().drop("at").rows()
+        newest = newest_first(self.run / "checkpoints")[0]
+        found["checkpoint"] = newest.name
+        for name, value in torch.load(newest, weights_only=True)["state_dict"].items():
+            found[f"checkpoint {name}"] = value.tolist() if isinstance(value, torch.Tensor) else value
+        for path in sorted(self.store.rglob("*")):
+            if path.is_file() and not path.name.startswith((".lock", ".checked")):
+                content = path.read_bytes()
+                found[str(path.relative_to(self.folder))] = _timeless(content) if path.suffix == ".json" else content
+        return found
+
+
+def _timeless(content: bytes) -> Any:
+    """A JSON file without when and where it was written."""
+    found = json.loads(content)
+    if isinstance(found, dict) and "provenance" in found:
+        found.pop("checksum")
+        for name in ("written", "stream"):
+            found["provenance"].pop(name)
+    return found
 
 
 @contextmanager
