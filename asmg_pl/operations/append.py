@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from asmg_pl.convert import Settings, convert
+from asmg_pl.convert.kept import finish
 from asmg_pl.convert.sources import sources_of, taken
 from asmg_pl.data.tables.opening import input_files
 from asmg_pl.errors import NothingNewError
@@ -69,6 +70,7 @@ def append(files: Sequence[Path], stream: Path, options: Mapping[str, Any], wait
         log.info("%s is passed over: the stream has its rows, from %s", path, name)
     fresh = [path for path in listed if path not in again]
     if not fresh and listed:
+        finish(stream, wait)
         return Appended(0, 0, 0, len(again))
     try:
         done = convert(fresh or list(files), stream, Settings.of({}, stream), append=True, wait=wait, **options)
