@@ -11,10 +11,8 @@ from typing import Any
 from asmg_pl.cli import convert
 from asmg_pl.cli.study import StudyParser, positive
 from asmg_pl.errors import ConfigError
+from asmg_pl.operations.append import OF_CONVERSION
 from asmg_pl.operations.gate import Gate
-
-#: Options of a conversion that the files of an update can need.
-OF_CONVERSION = ("items", "late", "repeated", "max_bad_rows")
 
 
 def run(arguments: Sequence[str]) -> None:

@@ -15,10 +15,9 @@ import torch
 from asmg_pl.callbacks.export import FOLDER as STORE
 from asmg_pl.cli import fit
 from asmg_pl.cli.exporting import export
-from asmg_pl.cli.update import OF_CONVERSION
 from asmg_pl.convert.sources import taken
 from asmg_pl.operations import Gate, Outcome, Update, Updated, WalkedRun
-from asmg_pl.operations.append import append
+from asmg_pl.operations.append import OF_CONVERSION, append
 from asmg_pl.operations.arrivals import Arrivals
 from asmg_pl.operations.follow import follow
 from asmg_pl.operations.update import Stages

@@ -16,6 +16,9 @@ from asmg_pl.errors import NothingNewError
 
 log = logging.getLogger(__name__)
 
+#: Arguments of a conversion that the files of an update can need.
+OF_CONVERSION = ("items", "late", "repeated", "max_bad_rows")
+
 
 @dataclass(frozen=True)
 class Appended:

@@ -80,5 +80,6 @@ def check_same_stream(package: Package, data: PeriodDataModule) -> None:
     if not isinstance(rows, int) or rows > len(data.log) or data.log.fingerprint(rows) != fingerprint:
         raise DataError(
             f"the version in {package.folder} was made of other rows than those of {data.root}, so that it cannot be "
-            "compared on them: give this run a store of its own (--store FOLDER), or publish with --force"
+            "compared on them: give this run a store of its own (--store FOLDER), or give --force once, to publish "
+            "without a comparison"
         )

@@ -44,6 +44,7 @@ ELSEWHERE = {
     "wandb sync": "needs an account and the network",
     "asmg compare runs/all --methods configs/methods/*.yaml --tuned": "needs what tuning found; "
     "tests/experiments/test_compare_methods.py has a small one",
+    "asmg update": "needs a run, and the file of a new day; tests/operations has a shop with both",
     "asmg completion": "writes into the reader's home; tests/cli/test_completion.py asks for the script",
     "asmg fit --config configs/demo.yaml --trainer.default_root_dir runs/mlflow": "needs the package "
     "mlflow; tests/callbacks/test_report.py logs to it",
