@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "report": ("write one HTML page that shows runs side by side", "asmg_pl.cli.report:run"),
     "serve": ("answer requests over HTTP from the newest model", "asmg_pl.cli.serve:run"),
     "reproduce": ("walk the paper's data sets, its figures beside ours", "asmg_pl.cli.reproduce:run"),
+    "update": ("append, walk, judge and publish: the daily job", "asmg_pl.cli.update:run"),
     "export": ("write a serving package from a run's checkpoint", "asmg_pl.cli.export:run"),
     "rollback": ("let an earlier serving package serve again", "asmg_pl.cli.rollback:run"),
     "completion": ("print the script that completes asmg in your shell", "asmg_pl.cli.completion:run"),

@@ -14,6 +14,7 @@ from docstring_parser import parse
 
 from asmg_pl.cli.parser import CommandParser
 from asmg_pl.convert.conversion import Conversion, convert
+from asmg_pl.convert.in_stream import MOST
 from asmg_pl.convert.settings import Settings, option
 from asmg_pl.data.tables.quarantine import FILE as QUARANTINE
 
@@ -42,8 +43,22 @@ def report(done: Conversion, folder: Path) -> str:
     ]
     if done.quarantined:
         lines.append(f"left out: {done.quarantined:,} malformed rows, see {folder / QUARANTINE}")
-    if done.late:
-        lines.append(f"left out: {done.late:,} rows earlier than the stream's end, see {folder / QUARANTINE}")
+    if listed := done.late - done.dropped:
+        lines.append(f"left out: {listed:,} rows earlier than the stream's end, see {folder / QUARANTINE}")
+    if done.dropped:
+        lines.append(f"left out: {done.dropped:,} rows earlier than the stream's end")
+    if done.entered_late:
+        lines.append(
+            f"{done.entered_late:,} rows were earlier than the stream's end, and have its time now: they count in the "
+            "period that is not over"
+        )
+    if done.not_compared:
+        lines.append(
+            f"{done.not_compared:,} of them are older than the stream's newest {MOST:,} rows, with which rows are "
+            "compared: nobody has looked whether the stream has them already"
+        )
+    if done.passed_over:
+        lines.append(f"left out: {done.passed_over:,} files that were appended before")
     if done.repeated:
         lines.append(f"left out: {done.repeated:,} rows that were there already")
     if done.left_out:
@@ -93,19 +108,25 @@ def parser() -> CommandParser:
         usage="asmg convert FILE … --out STREAM --user COL --item COL --time COL --label COL [option …]",
         description=text,
     )
-    options = {}
+    found = options()
+    for title, names in GROUPS.items():
+        group = parser.add_argument_group(title)
+        for name in names:
+            flags, kept = found[name]
+            group.add_argument(*flags, **kept)
+    return parser
+
+
+def options() -> dict[str, tuple[list[str], dict[str, Any]]]:
+    """The options by name, each with its flags and how it is read, for :meth:`argparse.ArgumentParser.add_argument`."""
+    found = {}
     for described in (convert, Settings):
         helps = {p.arg_name: " ".join((p.description or "").split()) for p in parse(described.__doc__ or "").params}
         types = typing.get_type_hints(described)
         for name, parameter in inspect.signature(described).parameters.items():
             if name in helps:
-                options[name] = _option(name, parameter, helps[name], types[name], own=described is convert)
-    for title, names in GROUPS.items():
-        group = parser.add_argument_group(title)
-        for name in names:
-            flags, kept = options[name]
-            group.add_argument(*flags, **kept)
-    return parser
+                found[name] = _option(name, parameter, helps[name], types[name], own=described is convert)
+    return found
 
 
 def _option(

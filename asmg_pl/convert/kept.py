@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from asmg_pl.data.stream.appending import stream_lock, sweep
 from asmg_pl.data.stream.attached import attached
 from asmg_pl.data.stream.manifest import FILE as MANIFEST
-from asmg_pl.data.stream.manifest import replace_file
+from asmg_pl.data.stream.manifest import Manifest, replace_file
 from asmg_pl.data.tables.quarantine import FILE as QUARANTINE
 from asmg_pl.errors import DataError
 
@@ -60,6 +61,21 @@ def publish(folder: Path) -> None:
         path = folder / name
         if content and (not path.is_file() or path.read_bytes() != content):
             replace_file(path, content)
+
+
+def finish(folder: Path, wait: float = 0.0) -> None:
+    """Do what an append has left undone that was killed right after its rows had become part of the stream.
+
+    Args:
+        folder: the stream.
+        wait: the seconds to wait for another program that is writing the stream.
+
+    Raises:
+        BusyError: if another program is writing the stream.
+    """
+    with stream_lock(folder, wait):
+        publish(folder)
+        sweep(folder, Manifest.read(folder))
 
 
 def _joined(tables: list[bytes]) -> bytes:

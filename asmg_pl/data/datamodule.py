@@ -113,14 +113,21 @@ class PeriodDataModule(LightningDataModule):
         """Check that all processes have opened the stream in the same state: rows may be appended at any time.
 
         Raises:
-            DataError: if this process has other rows than the first one.
+            DataError: if this process has other rows than the first one, or cuts them otherwise, by its clock.
         """
         assert self.trainer is not None
-        rows: int = self.trainer.strategy.broadcast(len(self.log))
+        rows: int
+        last: int
+        rows, last = self.trainer.strategy.broadcast((len(self.log), self.last_period))
         if rows != len(self.log):
             raise DataError(
                 f"rows were appended to {self.root} while the processes of this walk opened it: the first has {rows:,} "
                 f"rows, this one {len(self.log):,}; start the walk again"
+            )
+        if last != self.last_period:
+            raise DataError(
+                f"a period ended by the clock while the processes of this walk began: the first has {last:,} periods, "
+                f"this one {self.last_period:,}; start the walk again"
             )
 
     @property
@@ -146,6 +153,10 @@ class PeriodDataModule(LightningDataModule):
         """Row positions of a period, or of the periods from ``first`` to ``last``."""
         boundaries = self.boundaries
         return range(boundaries[first - 1], boundaries[last or first])
+
+    def waiting(self) -> str | None:
+        """How many rows come after the newest complete period, and what they wait for; ``None`` if there is none."""
+        return self._cut.waiting()
 
     def classes(self, first: int, last: int) -> int:
         """How many of the two labels some periods have, sampled negatives included: none in an empty period."""

@@ -79,6 +79,15 @@ def open_part(folder: Path, part: Part, manifest: Manifest) -> Columns:
     return Columns(**columns, sequence=sequence, context=features)
 
 
+def check_part(folder: Path, part: Part) -> None:
+    """Compare the columns of a part with their digests.
+
+    Raises:
+        DataError: if one of their files is missing or damaged.
+    """
+    Intact(folder / part.folder, part.digest, _is_column)()
+
+
 def _is_column(file: str) -> bool:
     """Whether a part's file is mapped; other files are read as a whole when the stream is opened."""
     return file.endswith(".npy") and not file.startswith(CATALOGUE)
