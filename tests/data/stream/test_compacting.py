@@ -15,13 +15,15 @@ import polars as pl
 import pytest
 import torch
 from data.stream.test_writer import assert_same_batches, catalogue, random_rows
+from slowness import slow_but
 
 from asmg_pl.data.stream import StreamWriter, compact, open_stream, read_names, reader, stream_lock
 from asmg_pl.data.stream.attached import attached
 from asmg_pl.data.stream.manifest import Manifest
 from asmg_pl.errors import BusyError, DataError
 
-CUTS = [0, 3, 4, 50, 51, 52, 150, 151, 230, 300, 399, 400]
+CUTS = [0, 3, 4, 50, 51, 149, 150, 300, 400]
+MORE = [("positive", 1, 8), ("positive", 100, 5), ("all", 60, 5), ("positive", 10**6, 1)]
 NAMES = ("users", "items", "categories", "context-0", "context-1")
 
 
@@ -44,6 +46,17 @@ def write(folder: Path, cuts: Sequence[int] = CUTS, **options: Any) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def written_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write(tmp_path_factory.mktemp("once") / "s")
+
+
+@pytest.fixture
+def stream(written_once: Path, tmp_path: Path) -> Path:
+    """A stream of eight parts; each brings other categories."""
+    return shutil.copytree(written_once, tmp_path / "s")
+
+
 def append(folder: Path, **options: Any) -> None:
     later = random_rows(1, 60, 5).with_columns(pl.col("time") + 29)  # some at the stream's last moment
     StreamWriter(folder, carry=6, **options).append(later, changing(20))
@@ -63,17 +76,19 @@ def facts(folder: Path) -> list[Any]:
     return found
 
 
-@pytest.mark.parametrize("history", ["positive", "all"])
-@pytest.mark.parametrize("most_rows", [1, 60, 100, 10**6])
+@pytest.mark.parametrize(
+    ("history", "most_rows", "parts"),
+    slow_but([("positive", 60, 5), ("all", 10**6, 1)], [("positive", 60, 5), ("all", 10**6, 1), *MORE]),
+)
 def test_merged_parts_are_the_same_stream_also_for_the_next_append(
-    tmp_path: Path, most_rows: int, history: Any
+    tmp_path: Path, history: Any, most_rows: int, parts: int
 ) -> None:
     stream = write(tmp_path / "s", history=history)
     other = shutil.copytree(stream, tmp_path / "other")
     before = facts(stream)
     done = compact(stream, joined, most_rows=most_rows)
-    assert (done.before, done.rows) == (11, 400)
-    assert done.parts == len(open_stream(stream).parts) == {1: 11, 60: 7, 100: 5, 10**6: 1}[most_rows]
+    assert (done.before, done.parts, done.rows) == (8, parts, 400)
+    assert len(open_stream(stream).parts) == parts
     assert facts(stream) == before
     for folder in (stream, other):
         append(folder, history=history)
@@ -81,23 +96,23 @@ def test_merged_parts_are_the_same_stream_also_for_the_next_append(
     assert_same_batches(open_stream(stream), open_stream(other))
 
 
-def test_it_can_be_merged_and_appended_to_again_and_again(tmp_path: Path) -> None:
-    stream, whole = tmp_path / "s", write(tmp_path / "whole")
+def test_it_can_be_merged_and_appended_to_again_and_again(written_once: Path, tmp_path: Path) -> None:
+    stream = tmp_path / "s"
     rows = random_rows(moments=30)
     for part, (begin, end) in enumerate(itertools.pairwise(CUTS)):
         note = {"note.txt": f"{part},".encode()} if part % 2 else {}
         StreamWriter(stream, carry=6).append(rows[begin:end], changing(part), note)
         if part % 3 == 2:
             compact(stream, joined, most_rows=160)
-    assert facts(stream) == facts(whole)
-    assert Manifest.read(stream).generation == 3
+    assert facts(stream) == facts(written_once)
+    assert Manifest.read(stream).generation == 2
     names = {part.folder for part in Manifest.read(stream).parts}
     files = {path.name for path in stream.iterdir()} - {".lock", "stream.json"}
     assert files == names | {f"index-{len(names) - 1:05}"}, "nothing is left of the old parts"
 
 
-def test_it_takes_no_more_room_than_a_stream_that_was_written_at_once(tmp_path: Path) -> None:
-    stream, once = write(tmp_path / "s"), tmp_path / "once"
+def test_it_takes_no_more_room_than_a_stream_that_was_written_at_once(stream: Path, tmp_path: Path) -> None:
+    once = tmp_path / "once"
     StreamWriter(once, carry=6).append(random_rows(moments=30), changing(0))
     compact(stream, joined)
     (part,) = Manifest.read(stream).parts
@@ -106,16 +121,16 @@ def test_it_takes_no_more_room_than_a_stream_that_was_written_at_once(tmp_path: 
     assert torch.equal(columns.sequence, other.sequence)
 
 
-def test_a_part_that_is_not_merged_keeps_its_files(tmp_path: Path) -> None:
-    stream = write(tmp_path / "s")
-    large = {path.name: path.stat().st_ino for path in (stream / "part-00005").iterdir()}  # 98 rows
+def test_a_part_that_is_not_merged_keeps_its_files(stream: Path) -> None:
+    large = {path.name: path.stat().st_ino for path in (stream / "part-00004").iterdir()}  # 98 rows
     compact(stream, joined, most_rows=98)
     (kept,) = (part.folder for part in Manifest.read(stream).parts if part.rows == 98)
     assert {path.name: path.stat().st_ino for path in (stream / kept).iterdir()} == large
 
 
-def test_where_files_have_no_second_names_they_are_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = write(tmp_path / "s")
+def test_where_files_have_no_second_names_they_are_copied(
+    stream: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = facts(stream)
 
     def link(path: Path, other: Path) -> None:
@@ -126,9 +141,9 @@ def test_where_files_have_no_second_names_they_are_copied(tmp_path: Path, monkey
     assert facts(stream) == before
 
 
-def test_who_has_the_old_parts_open_goes_on_with_them(tmp_path: Path) -> None:
-    stream = write(tmp_path / "s")
-    log, manifest, expected = open_stream(stream), Manifest.read(stream), open_stream(write(tmp_path / "same"))
+def test_who_has_the_old_parts_open_goes_on_with_them(stream: Path, tmp_path: Path) -> None:
+    same = shutil.copytree(stream, tmp_path / "same")
+    log, manifest, expected = open_stream(stream), Manifest.read(stream), open_stream(same)
     names = [read_names(stream, name).to_list() for name in NAMES]
     compact(stream, joined)
     append(stream)
@@ -136,14 +151,13 @@ def test_who_has_the_old_parts_open_goes_on_with_them(tmp_path: Path) -> None:
     assert_same_batches(log, expected)
     assert log.fingerprint(400) == expected.fingerprint(400)
     assert [reader.names_of(stream, manifest, name).to_list() for name in NAMES] == names
-    writer = StreamWriter(tmp_path / "same", carry=6)  # opened before the merge
-    compact(tmp_path / "same", joined)
+    writer = StreamWriter(same, carry=6)  # opened before the merge
+    compact(same, joined)
     writer.append(random_rows(1, 60, 5).with_columns(pl.col("time") + 29), changing(20))
-    assert facts(tmp_path / "same") == facts(stream)
+    assert facts(same) == facts(stream)
 
 
-def test_damage_is_seen_in_mapped_parts_too(tmp_path: Path) -> None:
-    stream = write(tmp_path / "s")
+def test_damage_is_seen_in_mapped_parts_too(stream: Path, tmp_path: Path) -> None:
     log = open_stream(stream)
     with (stream / "part-00002" / "item.npy").open("r+b") as file:
         file.seek(140)
@@ -152,11 +166,12 @@ def test_damage_is_seen_in_mapped_parts_too(tmp_path: Path) -> None:
         log.batch(torch.arange(400), 5)
     with pytest.raises(DataError, match=r"part-00002/item\.npy is damaged"):
         compact(stream, joined)
-    assert len(Manifest.read(stream).parts) == 11
+    assert len(Manifest.read(stream).parts) == 8
 
 
-def test_a_reader_that_finds_parts_gone_reads_the_new_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stream = write(tmp_path / "s")
+def test_a_reader_that_finds_parts_gone_reads_the_new_ones(
+    stream: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     expected = open_stream(shutil.copytree(stream, tmp_path / "same"))
     real, opened = reader.open_part, []
 
@@ -173,9 +188,8 @@ def test_a_reader_that_finds_parts_gone_reads_the_new_ones(tmp_path: Path, monke
 
 
 def test_when_no_more_files_can_be_mapped_the_message_names_the_mend(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    stream: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stream = write(tmp_path / "s")
     before, real, count = facts(stream), torch.from_file, itertools.count()
 
     def limited(*given: Any, **options: Any) -> Any:
@@ -194,18 +208,18 @@ def test_when_no_more_files_can_be_mapped_the_message_names_the_mend(
     assert facts(stream) == before
 
 
-def test_a_stream_that_is_being_written_is_left_alone(tmp_path: Path) -> None:
-    stream = write(tmp_path / "s")
+def test_a_stream_that_is_being_written_is_left_alone(stream: Path, tmp_path: Path) -> None:
     told = pytest.raises(BusyError, match=rf"is being written by another program, process {os.getpid()} on")
     with stream_lock(stream), ThreadPoolExecutor(1) as thread, told:
         thread.submit(compact, stream, joined).result()
 
 
-def test_what_is_no_stream_or_has_no_room_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_stream_or_has_no_room_is_told(
+    stream: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with pytest.raises(DataError, match="is no stream"):
         compact(tmp_path, joined)
-    assert not list(tmp_path.iterdir())
-    stream = write(tmp_path / "s")
+    assert list(tmp_path.iterdir()) == [stream]
     before = {path: path.read_bytes() for path in stream.rglob("*") if path.is_file()}
 
     def full(*given: Any, **options: Any) -> None:
@@ -218,8 +232,7 @@ def test_what_is_no_stream_or_has_no_room_is_told(tmp_path: Path, monkeypatch: p
     assert {path: path.read_bytes() for path in stream.rglob("*") if path.is_file()} == before
 
 
-def test_an_older_program_does_not_read_merged_parts(tmp_path: Path) -> None:
-    stream = write(tmp_path / "s")
+def test_an_older_program_does_not_read_merged_parts(stream: Path, tmp_path: Path) -> None:
     assert '"version": 1' in (stream / "stream.json").read_text()
     compact(stream, joined)
     text = (stream / "stream.json").read_text()
@@ -259,6 +272,7 @@ def killed_at(patch: pytest.MonkeyPatch, step: int) -> list[str]:
     return taken
 
 
+@pytest.mark.slow
 def test_a_merge_that_is_killed_at_any_step_has_happened_or_has_not(tmp_path: Path) -> None:
     stream, merged = write(tmp_path / "s", [*CUTS[:5], 150]), {5, 2}
     before = facts(stream)
