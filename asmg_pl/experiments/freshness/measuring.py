@@ -1,0 +1,114 @@
+"""The measurement from beginning to end: which cells there are, the missing ones scored, the curve written."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+
+from tqdm import tqdm
+
+from asmg_pl.errors import ConfigError
+from asmg_pl.experiments.freshness.cells import Cell, CellFile, plan
+from asmg_pl.experiments.freshness.curve import Curve, curve
+from asmg_pl.experiments.freshness.kept import content_of, kept_models
+from asmg_pl.experiments.freshness.picture import draw
+from asmg_pl.experiments.freshness.scoring import PeriodScorer
+from asmg_pl.experiments.freshness.sentence import sentences, table
+from asmg_pl.experiments.rendering import publish
+from asmg_pl.system.lock import locked
+
+logger = logging.getLogger(__name__)
+
+#: The files of the result, without their endings, and the lock.
+RESULT, LOCK = "freshness", ".freshness.lock"
+
+
+def measure(folder: Path, oldest: int, scorer: PeriodScorer) -> Curve:
+    """Score a run's models by age; print the curve, and write it as ``freshness.csv``, ``.md``, ``.tex`` and ``.png``.
+
+    Cells that an earlier call has scored are not scored again.
+
+    Args:
+        folder: the run folder.
+        oldest: the largest age, in periods.
+        scorer: scores the run's checkpoints.
+
+    Raises:
+        UserError: if the run has too few models, or one cannot be scored.
+    """
+    kept = kept_models(folder, scorer.pretrain_periods)
+    data = scorer.data
+    data.load_state_dict(dict(kept.stream))
+    # The first period after pre-training chose its epoch, so that a score on it is not prequential.
+    first = kept.pretrained + 2 if kept.pretrained else 1
+    interactions = {period: len(data.rows_of(period)) for period in range(first, data.last_period + 1)}
+    cells = plan(kept.paths.keys(), oldest, [period for period, rows in interactions.items() if rows])
+    if not any(not cell.seen for cell in cells):
+        raise ConfigError(_too_few(folder, oldest, [*kept.paths]))
+    with locked(folder / LOCK, f"the freshness of {folder} is measured", "wait for its end, or stop it", again=False):
+        scored = CellFile(folder)
+        _score(cells, kept.paths, interactions, scored, scorer)
+        found = curve(scored.table(cells))
+        draw(found, folder / f"{RESULT}.png", sentences(found, data.periods)[0])
+        publish(found.rows, table(found, data.periods), folder / RESULT)
+    return found
+
+
+def _score(
+    cells: Sequence[Cell],
+    paths: Mapping[int, Path],
+    interactions: Mapping[int, int],
+    scored: CellFile,
+    scorer: PeriodScorer,
+) -> None:
+    """Score the missing cells, model by model; each model's are kept before the next one is read."""
+    contents = {after: content_of(paths[after]) for after in sorted({cell.after for cell in cells})}
+    missing = {
+        after: found
+        for after, own in groupby(cells, key=lambda cell: cell.after)
+        if (found := scored.missing(own, contents[after], interactions))
+    }
+    total = sum(map(len, missing.values()))
+    if total < len(cells):
+        logger.info("%d of %d scores are there already", len(cells) - total, len(cells))
+    with tqdm(
+        total=total, disable=not total, dynamic_ncols=True, leave=False, mininterval=0.2 if sys.stderr.isatty() else 5.0
+    ) as bar:
+        for after, own in missing.items():
+
+            def tell(period: int, after: int = after) -> None:
+                bar.set_description(f"model after period {after} · period {period}", refresh=False)
+                bar.update()
+
+            results = scorer.score(paths[after], [cell.period for cell in own], tell)
+            for cell in own:
+                scored.add(cell, contents[after], interactions[cell.period], results[cell.period])
+            scored.write()
+
+
+def _too_few(folder: Path, oldest: int, kept: Sequence[int]) -> str:
+    """Why no period can be scored by models of all ages, and what to set."""
+    if not kept:
+        there = "of no period that has been walked to its end"
+    else:
+        there = f"of {len(kept)} period{'s' * (len(kept) > 1)}, {_spans(kept)}"
+    able = max((run for run in _runs(kept)), default=0)
+    fewer = f", or give --ages {able}" if able > 1 else ""
+    return (
+        f"{folder} has the models {there}: ages 1 to {oldest} are compared on the same later periods, which need the "
+        f"models of {oldest} periods in a row. Walk with --checkpoint.keep -1, which keeps a model of each period{fewer}"
+    )
+
+
+def _runs(kept: Sequence[int]) -> list[int]:
+    """The lengths of the runs of consecutive periods."""
+    return [len(list(group)) for _, group in groupby(enumerate(kept), key=lambda pair: pair[1] - pair[0])]
+
+
+def _spans(kept: Sequence[int]) -> str:
+    """Periods in words, consecutive ones together."""
+    groups = [[p for _, p in group] for _, group in groupby(enumerate(kept), key=lambda pair: pair[1] - pair[0])]
+    return ", ".join(f"{group[0]} to {group[-1]}" if len(group) > 1 else str(group[0]) for group in groups)
