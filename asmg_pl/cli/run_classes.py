@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import Callback
@@ -32,7 +33,7 @@ class WalkClasses(AsmgCLI):
         parser.add_argument("--ckpt_path", help="has no effect")
         parser.add_argument("--weights_only", help="has no effect")
 
-    def parse_arguments(self, parser: LightningArgumentParser, args: None) -> None:
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
         """Parse; no checkpoint is looked for."""
         LightningCLI.parse_arguments(self, parser, args)
 

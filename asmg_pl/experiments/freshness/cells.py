@@ -12,7 +12,7 @@ Cells are kept in the run folder as soon as a model has been scored, so that an 
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,7 +102,7 @@ class CellFile:
             except DataError as error:
                 raise DataError(f"{error}: remove the file, and its scores are made anew") from None
 
-    def missing(self, cells: Iterable[Cell], content: str, interactions: dict[int, int]) -> list[Cell]:
+    def missing(self, cells: Iterable[Cell], content: str, interactions: Mapping[int, int]) -> list[Cell]:
         """The cells of a model that have not been scored yet, or were scored by another model or on other rows.
 
         Args:

@@ -1,7 +1,7 @@
 """The curve: mean scores by age, and what an age costs, on the same periods for all ages.
 
-What an age costs is the mean of paired differences from age 1 (of ages that were seen: from age 0), with the interval of
-:mod:`asmg_pl.metrics.paired`. Without pairing, the drift of how hard the periods are would be read as ageing.
+What an age costs is the mean of paired differences from age 1 (of ages that were seen: from age 0), with the interval
+of :mod:`asmg_pl.metrics.paired`. Without pairing, the drift of how hard the periods are would be read as ageing.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from typing import Any
 
 import polars as pl
 
-from asmg_pl.experiments.freshness.half_life import HalfLife, half_life
+from asmg_pl.experiments.freshness import half_life
 from asmg_pl.metrics.paired import Lift, lift
 
 #: The metrics that are measured, and the sign that makes a larger number worse.
 METRICS = {"auc": -1.0, "logloss": 1.0}
 
-UNKNOWN = Lift(math.nan, math.nan, math.nan)
+NO_LIFT = Lift(math.nan, math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Curve:
     """
 
     rows: list[dict[str, Any]]
-    half_lives: dict[str, HalfLife]
+    half_lives: dict[str, half_life.HalfLife]
     scored_on: list[int]
     notes: list[str]
 
@@ -66,7 +66,7 @@ def curve(cells: pl.DataFrame) -> Curve:
             fresh = 0 if seen else 1
             whole = not {age, fresh} & {*broken}
             row[metric] = found[metric].mean() if age not in broken else None
-            cost = _lift(found, cells.filter(age=fresh), metric, sign) if whole else UNKNOWN
+            cost = _lift(found, cells.filter(age=fresh), metric, sign) if whole else NO_LIFT
             row |= {f"{metric}_cost": cost.mean, f"{metric}_low": cost.low, f"{metric}_high": cost.high}
             if not seen:
                 upto = cells.filter(pl.col("age").is_between(1, age))
@@ -87,14 +87,14 @@ def curve(cells: pl.DataFrame) -> Curve:
 
 def _lift(found: pl.DataFrame, fresh: pl.DataFrame, metric: str, sign: float) -> Lift:
     one = pl.lit(1).alias("seed")
-    mean, low, high = lift(*(t.select(one, "period", pl.col(metric) * sign) for t in (found, fresh)), metric)
-    return Lift(mean, low, high)
+    worse, base = (table.select(one, "period", pl.col(metric) * sign) for table in (found, fresh))
+    return lift(worse, base, metric)
 
 
-def _half_life(later: pl.DataFrame, metric: str, sign: float, broken: bool) -> HalfLife:
+def _half_life(later: pl.DataFrame, metric: str, sign: float, broken: bool) -> half_life.HalfLife:
     """The half-life of a metric's loss; unknown if a model has diverged."""
     if broken or later.is_empty():
-        return HalfLife(0, math.nan, math.nan, math.nan)
+        return half_life.UNKNOWN
     wide = later.sort("age").pivot(on="age", index="period", values=metric).drop_nulls().sort("period").drop("period")
     values = sign * wide.to_numpy()
-    return half_life(values - values[:, :1])
+    return half_life.half_life(values - values[:, :1])

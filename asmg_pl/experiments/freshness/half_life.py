@@ -1,8 +1,8 @@
 """How fast a model ages: the age by which half of the loss has come that comes at all.
 
-The loss by age, relative to age 1, is taken to approach a limit C: it is C (1 - 2^{-(a - 1) / τ}) at age a, and τ is the
-*half-life*, in periods. C and τ are those with the least squares of differences from the mean curve. A curve that is
-as good as straight up to its end has no half-life within the ages that were measured, and that is what is said.
+The loss by age, relative to age 1, is taken to approach a limit C: it is C (1 - 2^{-(a - 1) / τ}) at age a, and τ is
+the *half-life*, in periods. C and τ have the least squares of differences from the mean curve. A curve that is as good
+as straight up to its end has no half-life within the ages that were measured, and this is what is said.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from asmg_pl.metrics.paired import interval
 #: Half-lives that are tried, within the shortest and the longest that the ages can tell.
 TRIED = 400
 
+#: Fewer periods say nothing about a loss: an interval over so few is far too narrow.
+LEAST = 5
+
 #: A half-life below this part of a period cannot be told from a loss that comes at once.
 SHORTEST = 0.25
 
@@ -26,7 +29,8 @@ class HalfLife(NamedTuple):
     """What the loss by age says.
 
     Attributes:
-        seen: 1 if older models lose, -1 if they gain, 0 if the periods cannot tell.
+        seen: 1 if older models lose, -1 if they gain, 0 if no difference shows, ``None`` if there are too few scores
+            to say any of these.
         periods: the half-life; infinite if it is longer than the ages reach, NaN where no loss is seen.
         low: the lower end of its 95 % interval.
         high: the upper end.
@@ -38,7 +42,7 @@ class HalfLife(NamedTuple):
         'half-life 2.0 periods (95 % 1.2 … more than 7)'
     """
 
-    seen: int
+    seen: int | None
     periods: float
     low: float
     high: float
@@ -49,6 +53,8 @@ class HalfLife(NamedTuple):
         Args:
             longest: the longest half-life that the ages can tell.
         """
+        if self.seen is None:
+            return f"too few scores for a half-life, which needs {LEAST} periods"
         if self.seen < 0:
             return "older models score better"
         if not self.seen:
@@ -58,6 +64,10 @@ class HalfLife(NamedTuple):
             least = "" if math.isinf(self.low) else f" (95 % at least {ends[0]})"
             return f"half-life more than {longest} periods: the loss still grows at the last age{least}"
         return f"half-life {self.periods:.1f} periods (95 % {ends[0]} … {ends[1]})"
+
+
+#: What a curve says that has too few scores.
+UNKNOWN = HalfLife(None, math.nan, math.nan, math.nan)
 
 
 def half_life(losses: NDArray[np.float64], draws: int = 2000) -> HalfLife:
@@ -70,15 +80,14 @@ def half_life(losses: NDArray[np.float64], draws: int = 2000) -> HalfLife:
     Examples:
         >>> ages, noise = np.arange(8), np.random.default_rng(0).normal(size=(20, 8))
         >>> found = half_life(0.01 * (1 - 2.0 ** (-ages / 2)) + 1e-4 * noise)
-        >>> round(found.periods, 1), found.low < 2 < found.high
+        >>> round(found.periods, 1), found.low <= found.periods <= found.high
         (2.0, True)
     """
-    unknown = HalfLife(0, math.nan, math.nan, math.nan)
-    if len(losses) < 2 or losses.shape[1] < 2:
-        return unknown
+    if len(losses) < LEAST:
+        return UNKNOWN
     low, high = interval(losses[:, 1:].mean(1)[None])
     if low <= 0:
-        return unknown._replace(seen=-1) if high < 0 else unknown
+        return UNKNOWN._replace(seen=-1 if high < 0 else 0)
     random = np.random.default_rng(0)
     periods = len(losses)
     drawn = random.multinomial(periods, np.full(periods, 1 / periods), size=draws) @ losses / periods

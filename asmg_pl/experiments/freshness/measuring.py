@@ -45,9 +45,11 @@ def measure(folder: Path, oldest: int, scorer: PeriodScorer) -> Curve:
     # The first period after pre-training chose its epoch, so that a score on it is not prequential.
     first = kept.pretrained + 2 if kept.pretrained else 1
     interactions = {period: len(data.rows_of(period)) for period in range(first, data.last_period + 1)}
-    cells = plan(kept.paths.keys(), oldest, [period for period, rows in interactions.items() if rows])
-    if not any(not cell.seen for cell in cells):
-        raise ConfigError(_too_few(folder, oldest, [*kept.paths]))
+    scorable = [period for period, rows in interactions.items() if rows]
+    cells = plan(kept.paths.keys(), oldest, scorable)
+    if not _later(cells):
+        fewer = [ages for ages in range(2, oldest) if _later(plan(kept.paths.keys(), ages, scorable))]
+        raise ConfigError(_too_few(folder, oldest, [*kept.paths], fewer))
     with locked(folder / LOCK, f"the freshness of {folder} is measured", "wait for its end, or stop it", again=False):
         scored = CellFile(folder)
         _score(cells, kept.paths, interactions, scored, scorer)
@@ -75,7 +77,12 @@ def _score(
     if total < len(cells):
         logger.info("%d of %d scores are there already", len(cells) - total, len(cells))
     with tqdm(
-        total=total, disable=not total, dynamic_ncols=True, leave=False, mininterval=0.2 if sys.stderr.isatty() else 5.0
+        total=total,
+        desc=f"model after period {min(missing, default=0)}",
+        disable=not total,
+        dynamic_ncols=True,
+        mininterval=0.2 if sys.stderr.isatty() else 5.0,  # a log file gets a line now and then
+        leave=False,
     ) as bar:
         for after, own in missing.items():
 
@@ -89,23 +96,22 @@ def _score(
             scored.write()
 
 
-def _too_few(folder: Path, oldest: int, kept: Sequence[int]) -> str:
-    """Why no period can be scored by models of all ages, and what to set."""
+def _later(cells: Sequence[Cell]) -> bool:
+    """Whether there is a period to score after those that the models were trained on."""
+    return any(not cell.seen for cell in cells)
+
+
+def _too_few(folder: Path, oldest: int, kept: Sequence[int], fewer: Sequence[int]) -> str:
+    """Why no period can be scored by models of all ages, and what to set; ``fewer`` ages could be measured."""
     if not kept:
         there = "of no period that has been walked to its end"
     else:
         there = f"of {len(kept)} period{'s' * (len(kept) > 1)}, {_spans(kept)}"
-    able = max((run for run in _runs(kept)), default=0)
-    fewer = f", or give --ages {able}" if able > 1 else ""
+    able = f", or give --ages {fewer[-1]}" if fewer else ""
     return (
         f"{folder} has the models {there}: ages 1 to {oldest} are compared on the same later periods, which need the "
-        f"models of {oldest} periods in a row. Walk with --checkpoint.keep -1, which keeps a model of each period{fewer}"
+        f"models of {oldest} periods in a row. Walk with --checkpoint.keep -1, which keeps a model of each period{able}"
     )
-
-
-def _runs(kept: Sequence[int]) -> list[int]:
-    """The lengths of the runs of consecutive periods."""
-    return [len(list(group)) for _, group in groupby(enumerate(kept), key=lambda pair: pair[1] - pair[0])]
 
 
 def _spans(kept: Sequence[int]) -> str:

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from asmg_pl.experiments.freshness.curve import METRICS, Curve
-from asmg_pl.system.escaping import mathtext
 from asmg_pl.system.files import written_whole
 
 
@@ -22,16 +21,16 @@ def draw(found: Curve, path: Path, title: str) -> None:
     Args:
         found: the curve.
         path: of the PNG file.
-        title: above the panels.
+        title: above the panels, a sentence of this program.
     """
     canvas = Figure(figsize=(9, 4), layout="constrained")
-    canvas.suptitle(mathtext(title), fontsize="medium")
+    canvas.suptitle(title, fontsize="medium")
     for axis, metric in zip(canvas.subplots(1, 2), METRICS, strict=True):
         label = {"auc": "AUC", "logloss": "LogLoss"}[metric]
         _draw_ages(axis, found, metric, seen=False)
         _draw_ages(axis, found, metric, seen=True)
         axis.axhline(0.0, color="0.4", linewidth=0.8, linestyle="--", zorder=0)
-        axis.set(xlabel="age of the model, in periods", ylabel=f"{label}, difference from the newest model")
+        axis.set(xlabel="age of the model, in periods", ylabel=f"{label} less that of age 1 (grey: of age 0)")
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.grid(alpha=0.3)
         axis.spines[["top", "right"]].set_visible(False)
@@ -48,5 +47,7 @@ def _draw_ages(axis: Axes, found: Curve, metric: str, seen: bool) -> None:
     ages = [row["age"] for row in rows]
     cost, low, high = (np.array([row[f"{metric}_{name}"] for row in rows]) * sign for name in ("cost", "low", "high"))
     colour = "0.5" if seen else "tab:blue"
-    axis.plot(ages, cost, marker="o", markersize=3.5, color=colour, label="trained on the period" if seen else "later")
+    axis.plot(
+        ages, cost, marker="o", markersize=3.5, color=colour, label="seen: trained on the period" if seen else "later"
+    )
     axis.fill_between(ages, np.minimum(low, high), np.maximum(low, high), color=colour, alpha=0.2, linewidth=0)

@@ -2,9 +2,9 @@
 
     checkpoint of period 14 ──▶ a fresh copy of the updater ──▶ trainer.test ──▶ results of the periods 7 … 22
 
-It is what ``asmg test`` does with ``--data.evaluate``. Histories are those that users have at the time of each row, also
-where they are newer than the model. A user, item or category that has appeared since has the row that the model itself
-would have started it from.
+It is what ``asmg test`` does with ``--data.evaluate``. Histories are those that users have at the time of each row,
+also where they are newer than the model. A user, item or category that has appeared since has the row that the model
+itself would have started it from.
 """
 
 from __future__ import annotations

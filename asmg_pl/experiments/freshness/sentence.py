@@ -17,7 +17,7 @@ def delay(periods: Periods) -> str:
     """A delay by one period, with the period's length where a calendar says it.
 
     Examples:
-        >>> from asmg_pl import Calendar, EqualCounts
+        >>> from asmg_pl.data import Calendar, EqualCounts
         >>> delay(Calendar("1d")), delay(Calendar("6h")), delay(EqualCounts(31))
         ("a day's delay", 'a delay of 6 hours', "a period's delay")
     """
