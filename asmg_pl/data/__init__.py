@@ -3,6 +3,7 @@
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.calendar import Boundaries, Calendar
 from asmg_pl.data.datamodule import PeriodDataModule
+from asmg_pl.data.lifetimes import Lifetimes
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.periods import EqualCounts, EqualRows, Periods
 from asmg_pl.data.reading import Reading
@@ -15,6 +16,7 @@ __all__ = [
     "EqualCounts",
     "EqualRows",
     "InteractionLog",
+    "Lifetimes",
     "PeriodDataModule",
     "Periods",
     "Reading",

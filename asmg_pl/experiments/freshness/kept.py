@@ -7,9 +7,11 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from asmg_pl.callbacks.run_folder import CHECKPOINTS, last_period
-from asmg_pl.checkpoints.io import WALK, Entries, newest_first, read_checkpoint
+from asmg_pl.checkpoints.io import WALK, newest_first, read_checkpoint
+from asmg_pl.checkpoints.schema import stream_of
 from asmg_pl.errors import CheckpointError, ConfigError
 
 
@@ -24,7 +26,7 @@ class Kept:
     """
 
     paths: Mapping[int, Path]
-    stream: Mapping[str, object]
+    stream: dict[str, Any]
     pretrained: int
 
 
@@ -52,7 +54,7 @@ def kept_models(folder: Path, pretrained: int) -> Kept:
     if newest["place"]["period"] <= last_period(found[0]):
         del paths[last_period(found[0])]
     served = {period: path for period, path in paths.items() if period >= pretrained}
-    return Kept(dict(sorted(served.items())), _stream(newest), pretrained)
+    return Kept(dict(sorted(served.items())), stream_of(newest)[1], pretrained)
 
 
 def content_of(path: Path) -> str:
@@ -69,9 +71,3 @@ def content_of(path: Path) -> str:
             f"{path} is damaged, or no checkpoint of this program: move it away, and its period is left out"
         ) from error
     return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()
-
-
-def _stream(checkpoint: Entries) -> Mapping[str, object]:
-    """How the checkpoint's walk has cut its stream."""
-    cut: Mapping[str, object] = checkpoint["PeriodDataModule"]
-    return cut

@@ -41,7 +41,7 @@ def measure(folder: Path, oldest: int, scorer: PeriodScorer) -> Curve:
     """
     kept = kept_models(folder, scorer.pretrain_periods)
     data = scorer.data
-    data.load_state_dict(dict(kept.stream))
+    data.load_state_dict(kept.stream)
     # The first period after pre-training chose its epoch, so that a score on it is not prequential.
     first = kept.pretrained + 2 if kept.pretrained else 1
     interactions = {period: len(data.rows_of(period)) for period in range(first, data.last_period + 1)}
