@@ -19,6 +19,10 @@ class CheckpointError(UserError, RuntimeError):
     """A checkpoint is missing, broken, or belongs to another stream or model."""
 
 
+class PackageError(UserError, RuntimeError):
+    """A serving package, or a store of packages, is missing, damaged, or of another kind than the program reads."""
+
+
 class WalkInterruptedError(UserError, RuntimeError):
     """Something stopped the walk within a phase; it can go on from the last checkpoint."""
 

@@ -20,6 +20,7 @@ system randomness
 data
 metrics
 recommenders
+serving
 generators
 checkpoints
 distributed

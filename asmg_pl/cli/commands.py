@@ -22,6 +22,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "freshness": ("say what a period's delay costs, by a run's models", "asmg_pl.cli.freshness:run"),
     "report": ("write one HTML page that shows runs side by side", "asmg_pl.cli.report:run"),
     "reproduce": ("walk the paper's data sets, its figures beside ours", "asmg_pl.cli.reproduce:run"),
+    "export": ("write a serving package from a run's checkpoint", "asmg_pl.cli.export:run"),
+    "rollback": ("let an earlier serving package serve again", "asmg_pl.cli.rollback:run"),
     "completion": ("print the script that completes asmg in your shell", "asmg_pl.cli.completion:run"),
 }
 
@@ -29,7 +31,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 QUICK = ("prepare",)
 
 #: What to use instead of a command that there is not, by its name.
-INSTEAD = {"predict": "asmg test scores a checkpoint's model, and --export.keep writes the models"}
+INSTEAD = {"predict": "asmg test scores a checkpoint's model, and --export.keep writes what answers requests"}
 
 _HELP = """\
 usage: asmg COMMAND [option ...]

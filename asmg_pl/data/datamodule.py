@@ -137,8 +137,12 @@ class PeriodDataModule(LightningDataModule):
         return self._in_rows(self.log.sizes, self.last_period)._replace(past=self.sizes_by)
 
     def sizes_by(self, period: int) -> Sizes:
-        """The sizes that the stream had at the end of a period, or of the last one."""
-        return self._in_rows(self.log.sizes_by(self.boundaries[min(period, self.last_period)]), period)
+        """The sizes that the stream had at the end of a period, or of the last one; see :attr:`sizes`."""
+        return self._in_rows(self.ids_by(period), period)
+
+    def ids_by(self, period: int) -> Sizes:
+        """The sizes by the end of a period, or of the last one, in ids, whether or not they come and go."""
+        return self.log.sizes_by(self.boundaries[min(period, self.last_period)])
 
     @property
     def tenants(self) -> dict[str, Tenants]:

@@ -12,6 +12,7 @@ the stream alone decide, period by period, so nothing of it is saved: whoever ha
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -163,7 +164,7 @@ def _sightings(log: InteractionLog, kind: str, boundaries: list[int]) -> list[np
     """The ids of the rows before the first period, and of each period, one array each."""
     earlier = [] if log.before is None else [getattr(log.before, kind).numpy()]
     first = np.concatenate([*earlier, _column(log, kind, 0, boundaries[0])])
-    return [first, *(_column(log, kind, *ends) for ends in zip(boundaries, boundaries[1:], strict=False))]
+    return [first, *(_column(log, kind, *ends) for ends in pairwise(boundaries))]
 
 
 def _column(log: InteractionLog, kind: str, begin: int, end: int) -> np.ndarray:

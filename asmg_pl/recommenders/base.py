@@ -11,9 +11,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from inspect import Parameter, signature
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import torch
 import torch.nn.functional as F
@@ -180,6 +181,27 @@ class Recommender(nn.Module, ABC):
     owners: Mapping[str, Owners] = MappingProxyType({})
     known: Mapping[str, int] = MappingProxyType({})
     row_of: Mapping[str, Tensor] = MappingProxyType({})
+
+    def __new__(cls, *arguments: Any, **named: Any) -> Self:
+        """Make a recommender that knows with which arguments it was built."""
+        made = super().__new__(cls)
+        made.__dict__["_built_with"] = arguments, named
+        return made
+
+    def init_args(self) -> dict[str, Any]:
+        """The arguments that the recommender was built with, by name, without the sizes.
+
+        With them a serving package builds it again. A subclass whose arguments are no plain values (numbers, texts,
+        lists, recommenders) overrides this method.
+        """
+        arguments, named = self.__dict__["_built_with"]
+        bound = signature(type(self).__init__).bind(self, *arguments, **named)
+        bound.apply_defaults()
+        found: dict[str, Any] = {}
+        for name, value in [*bound.arguments.items()][2:]:
+            kind = bound.signature.parameters[name].kind
+            found |= value if kind is Parameter.VAR_KEYWORD else {name: value}
+        return found
 
     @abstractmethod
     def lookups(self, batch: Batch) -> dict[str, Tensor]:

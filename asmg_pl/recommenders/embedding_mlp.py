@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.log import Sizes
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.recommenders.base import Lookup, Recommender, glorot_uniform_, relu_mlp
 from asmg_pl.recommenders.pooling import field_count, field_ids, field_shares, field_tables, fields
 

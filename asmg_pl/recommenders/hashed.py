@@ -8,11 +8,12 @@ user 31 ─┘
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.log import Sizes
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.randomness.keyed import mix
 from asmg_pl.recommenders.base import Lookup, Recommender
@@ -80,6 +81,10 @@ class Hashed(Recommender):
         self.tables = model.tables
         del model.tables  # the model scores from the vectors that it is given, and needs no tables
         self.model = model
+
+    def init_args(self) -> dict[str, Any]:
+        """The arguments, with the model in place of its class."""
+        return super().init_args() | {"recommender": self.model}
 
     def lookups(self, batch: Batch) -> dict[str, Tensor]:
         """The ids that the model asks for, with buckets in place of users and items."""

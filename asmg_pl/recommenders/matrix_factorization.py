@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.log import Sizes
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.recommenders.base import Lookup, Recommender, glorot_uniform_
 
 

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.log import Sizes
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.recommenders.base import Lookup
 
 

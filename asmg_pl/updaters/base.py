@@ -18,11 +18,12 @@ from asmg_pl.errors import CheckpointError
 from asmg_pl.generators.learned import Learned
 from asmg_pl.metrics.results import NOT_COUNTED, PeriodResult, mean_over
 from asmg_pl.recommenders import Recommender
+from asmg_pl.serving.headed import Headed
 from asmg_pl.updaters import tenancy
 from asmg_pl.updaters.checks import check_at_least
 from asmg_pl.updaters.finite import made, stop_if, trained, unsound
+from asmg_pl.updaters.guard import Choice
 from asmg_pl.updaters.head import Head, PrequentialHead, read_by_head
-from asmg_pl.updaters.headed import Headed
 from asmg_pl.updaters.loading import check_method, fit_to_stream
 from asmg_pl.updaters.new_rows import NewRows
 from asmg_pl.updaters.phase import Phase, nothing
@@ -160,7 +161,11 @@ class Updater(BaseTraining):
     def served_model(self) -> nn.Module:
         """The model that answers requests, with its head if it has one; its logits are those of ``"serving"``."""
         models = self.scored_models()
-        return models["serving"] if self.head is None else Headed(read_by_head(models), self.head)
+        return models["serving"] if self.head is None else Headed(read_by_head(models), self.head.numbers)
+
+    def choice(self) -> Choice | None:
+        """What serves next, and why, where a method has a choice; ``None`` where it has none."""
+        return None
 
     def annotated(self, result: PeriodResult) -> PeriodResult:
         """Add to a period's scores what a method has to say about them; nothing, unless a method says otherwise."""

@@ -74,13 +74,19 @@ def stand_at(module: nn.Module, data: PeriodDataModule, period: int, device: tor
     Raises:
         ConfigError: if a table has too few rows.
     """
-    rows = {kind: tenants.rows_at(period).to(device) for kind, tenants in data.tenants.items()}
-    if not rows:
+    if not data.tenants:
         return
+    rows = {kind: tenants.rows_at(period).to(device) for kind, tenants in data.tenants.items()}
     for _, model in models_in(module):
         for kind, tenants in data.tenants.items():
             _check_rows(model, kind, tenants.used(period))
         model.row_of = {name: of for kind, of in rows.items() for name in tables_of(model, kind)}
+
+
+def rows_at(recommender: Recommender, data: PeriodDataModule, period: int) -> dict[str, Tensor]:
+    """By table, the row of each id by the end of a period, int32 [ids + 1]; empty if no ids come and go."""
+    of_kind = {kind: tenants.rows_at(period) for kind, tenants in data.tenants.items()}
+    return {name: of for kind, of in of_kind.items() for name in tables_of(recommender, kind)}
 
 
 @torch.no_grad()
@@ -126,7 +132,7 @@ def begin_rows(
 def saved_by_lifetimes(module: nn.Module, recommender: Recommender, data: PeriodDataModule) -> dict[str, int]:
     """The bytes that rows for all ids of a kind would take more, in models, moments and snapshots, by kind."""
     tensors = dict([*module.named_parameters(), *module.named_buffers()])
-    per_row = {name: 0 for name in recommender.tables}
+    per_row = dict.fromkeys(recommender.tables, 0)
     for entry, (name, axis) in table_entries(module).items():
         per_row[name] += tensors[entry].nbytes // tensors[entry].shape[axis]
     for name, table in recommender.table_parameters().items():

@@ -121,7 +121,7 @@ def test_a_checkpoint_of_other_lifetimes_is_refused() -> None:
     assert "lifetimes" not in data(None).state_dict()
     data(Lifetimes(2)).load_state_dict(data(Lifetimes(2)).state_dict())
     for saved, now in ((None, Lifetimes(2)), (Lifetimes(2), None), (Lifetimes(2), Lifetimes(2, 3))):
-        with pytest.raises(CheckpointError, match="the same data.lifetimes"):
+        with pytest.raises(CheckpointError, match=r"the same data\.lifetimes"):
             data(now).load_state_dict(data(saved).state_dict())
 
 
@@ -129,5 +129,5 @@ def test_a_checkpoint_of_other_lifetimes_is_refused() -> None:
     "rule", [{"admit_after": 0}, {"expire_after": 0}, {"users": False, "items": False}], ids=["admit", "expire", "none"]
 )
 def test_a_rule_that_cannot_be_is_refused(rule: dict[str, int]) -> None:
-    with pytest.raises(ConfigError, match="data.lifetimes"):
+    with pytest.raises(ConfigError, match=r"data\.lifetimes"):
         Lifetimes(**rule)

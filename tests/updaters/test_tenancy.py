@@ -11,15 +11,15 @@ import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
-from updaters.test_prefix import METHODS, PERIODS, ROWS, SHORT, scores, walk
+from updaters.test_prefix import METHODS, PERIODS, ROWS, SHORT, Growing, scores, walk
 
-from asmg_pl.data import EqualCounts, Lifetimes, Sizes
+from asmg_pl.data import EqualRows, Lifetimes, PeriodDataModule, Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import RowGenerator
 from asmg_pl.generators.table_entries import histories_in, models_in
 from asmg_pl.recommenders import Hashed, MatrixFactorization
 from asmg_pl.updaters import ASMG, EWC, IncrementalUpdate, MeanOfTable, PrequentialHead, SelfTuning, Updater
-from asmg_pl.updaters.tenancy import saved_by_lifetimes
+from asmg_pl.updaters.tenancy import saved_by_lifetimes, stand_at
 
 LIFETIMES = Lifetimes(admit_after=2, expire_after=2)
 CASES = {name: method for name, method in METHODS.items() if not {"mean", "apart"} & {*name.split()}} | {
@@ -112,14 +112,13 @@ def test_what_does_not_work_with_it_is_refused(options: dict[str, Any], named: s
     assert "data.lifetimes" in str(refused.value)
 
 
-def test_equal_counts_that_are_cut_anew_are_refused_where_tables_are_too_small(tmp_path: Path) -> None:
-    """A longer stream in equal counts has longer periods, in which fewer rows are freed; or more, which fits."""
-    rule = Lifetimes(admit_after=1, expire_after=1)
-    walk(IncrementalUpdate, ROWS * SHORT + 3, tmp_path / "c", periods=EqualCounts(SHORT), lifetimes=rule)
-    try:
-        walk(IncrementalUpdate, ROWS * PERIODS, tmp_path / "c", True, periods=EqualCounts(SHORT), lifetimes=rule)
-    except ConfigError as refused:
-        assert "cut it by EqualRows" in str(refused)
+def test_tables_that_are_too_small_for_a_stream_that_has_been_cut_anew_are_refused() -> None:
+    updater = walk(IncrementalUpdate, ROWS * SHORT, lifetimes=Lifetimes())
+    longer = PeriodDataModule(Growing(ROWS * PERIODS), periods=EqualRows(ROWS), lifetimes=Lifetimes())
+    stand_at(updater, longer, 3, updater.device)
+    with pytest.raises(ConfigError, match="cut it by EqualRows") as refused:
+        stand_at(updater, longer, PERIODS, updater.device)
+    assert "data.lifetimes" in str(refused.value)
 
 
 def test_the_memory_that_is_saved_is_that_of_the_rows() -> None:

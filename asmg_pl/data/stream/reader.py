@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from io import BytesIO
 from pathlib import Path
 
@@ -58,6 +58,8 @@ def open_stream(folder: Path) -> InteractionLog:
         updates=updates,
         intact=tuple(Intact(folder / part.folder, part.digest, _is_column) for part in manifest.parts),
         context_names=tuple(manifest.context),
+        names={what: partial(names_of, folder, manifest, what) for what in kinds_of_names(manifest)},
+        history=manifest.history,
     )
 
 
@@ -160,6 +162,11 @@ def names_of(folder: Path, manifest: Manifest, file: str) -> pl.Series:
         Intact(folder / part.folder, part.digest, lambda found: found == name)()
         frames.append(read_frame(folder / part.folder / name))
     return pl.concat([frame for frame in frames if len(frame)] or frames[:1])["name"]
+
+
+def kinds_of_names(manifest: Manifest) -> list[str]:
+    """The kinds of ids that have names, as their files are called; see :func:`read_names`."""
+    return ["users", "items", "categories", *(f"context-{number}" for number in range(len(manifest.context)))]
 
 
 def read_frame(path: Path) -> pl.DataFrame:

@@ -1,0 +1,72 @@
+"""``asmg export``: write a serving package from a checkpoint of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from asmg_pl.cli.study import StudyParser
+from asmg_pl.errors import ConfigError
+from asmg_pl.serving.store import Store, order
+
+#: The store in a run folder.
+FOLDER = "serving"
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Export as the command line says.
+
+    Raises:
+        UserError: if there is no such checkpoint, or the package cannot be made or written.
+    """
+    given = parser().parse_args(list(arguments))
+    if given.keep is not None and given.keep < 1:
+        raise ConfigError(f"--keep must be at least 1, got {given.keep}")
+
+    from asmg_pl.cli.exporting import export
+
+    store = Store(given.out or given.run / FOLDER)
+    with store.lock():
+        name = export(given.run, store, given.root, given.period)
+        current = store.current()
+        newest = all(order(name) >= order(other) for other in store.versions())
+        if newest or current is None:
+            store.publish(name)
+        if given.keep is not None:
+            store.prune(given.keep)
+    if newest or current is None:
+        print(f"{store.folder / name} serves now")
+    else:
+        print(
+            f"{store.folder / name} is written. {current} goes on serving, as it is newer than this one or was chosen; "
+            f"to let this one serve: asmg rollback {store.folder} --to {name}"
+        )
+
+
+def parser() -> StudyParser:
+    """The options of ``asmg export``."""
+    options = StudyParser(
+        "export",
+        "RUN [--period N] [--out FOLDER] [--keep N]",
+        "Write a serving package from a checkpoint of a run: all that is needed to answer requests, without the run "
+        "and the stream. It becomes a version in a store, RUN/serving by default, and the newest version serves.\n\n"
+        "To have one written after each period of a walk: asmg fit … --export.keep N.",
+        ["runs/demo", "runs/demo --period 20 --out /srv/models", "runs/demo --keep 3"],
+    )
+    options.add_argument("run", type=Path, metavar="RUN", help="the folder of a run of asmg fit")
+    options.add_argument(
+        "--period",
+        type=int,
+        metavar="N",
+        help="the last period that the model has seen; its checkpoint must be there (default: the newest one)",
+    )
+    options.add_argument(
+        "--out", type=Path, metavar="FOLDER", help="the store that gets the version (default: RUN/serving)"
+    )
+    options.add_argument(
+        "--keep", type=int, metavar="N", help="how many of the newest versions stay in the store (default: all)"
+    )
+    options.add_argument(
+        "--root", type=Path, metavar="FOLDER", help="the stream, if it is not where the run's configuration says"
+    )
+    return options
