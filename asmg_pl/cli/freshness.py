@@ -20,11 +20,10 @@ def run(arguments: Sequence[str]) -> None:
 
     from asmg_pl.cli.run_classes import trainer_of, walk_of
     from asmg_pl.experiments.freshness import measure
-    from asmg_pl.experiments.freshness.scoring import PeriodScorer
 
     with messages():
         walk = walk_of(given.run, "freshness", rest)
-        measure(given.run, given.ages, PeriodScorer(walk.model, walk.datamodule, trainer_of(walk)))
+        measure(given.run, given.ages, walk.model, walk.datamodule, trainer_of(walk))
 
 
 def parser() -> StudyParser:
@@ -35,9 +34,10 @@ def parser() -> StudyParser:
         "Score the models that served after each period of a run on the 1 to N periods after it, and on the N periods "
         "up to it, which they were trained on. Print what a period's delay costs in AUC and LogLoss, with 95 % "
         "intervals of differences on the same periods, and the half-life: how often to update. Nothing is trained.\n\n"
-        "RUN is the folder of a walk that has kept a model of each period (asmg fit … --checkpoint.keep -1). It gets "
-        "freshness.csv, .md, .tex and .png, and each score in freshness-cells.csv; what is there is not scored again. "
-        "Options after -- are laid over those of the walk, as --data.root where the stream has moved.",
+        "RUN is the folder of a walk that has kept a model of each period (asmg fit … --checkpoint.keep -1, or "
+        "--export.keep -1). It gets freshness.csv, .md, .tex and .png, and each score in freshness-cells.csv; what is "
+        "there is not scored again. Options after -- are laid over those of the walk, as --data.root where the stream "
+        "has moved.",
         ["runs/demo", "runs/demo --ages 4", "runs/mt -- --data.root FOLDER"],
     )
     options.add_argument("run", metavar="RUN", type=Path, help="the run folder")

@@ -66,8 +66,8 @@ class Lifetimes:
 
     def __str__(self) -> str:
         """The rule in words."""
-        going = "" if self.expire_after is None else f", unseen for {self.expire_after} periods"
-        return f"{' and '.join(self.kinds)}: seen {self.admit_after} times{going}"
+        expired = "" if self.expire_after is None else f", expired after {self.expire_after} periods"
+        return f"{' and '.join(self.kinds)} admitted after {self.admit_after} sightings{expired}"
 
     @property
     def kinds(self) -> tuple[str, ...]:

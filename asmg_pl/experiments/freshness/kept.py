@@ -1,73 +1,79 @@
-"""The models that a run has kept: of each period the one that served after it."""
+"""The models that a run has kept: of each period the one that served after it.
+
+They are checkpoints (``--checkpoint.keep -1``) or, where these do not reach, serving packages (``--export.keep -1``).
+"""
 
 from __future__ import annotations
 
 import hashlib
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from asmg_pl.callbacks.export import FOLDER
 from asmg_pl.callbacks.run_folder import CHECKPOINTS, last_period
 from asmg_pl.checkpoints.io import WALK, newest_first, read_checkpoint
 from asmg_pl.checkpoints.schema import stream_of
-from asmg_pl.errors import CheckpointError, ConfigError
+from asmg_pl.data import PeriodDataModule
+from asmg_pl.errors import CheckpointError
+from asmg_pl.serving import Store
+from asmg_pl.serving.manifest import FILE, Manifest
+
+#: Models by the period after which they served.
+Kept = dict[int, Path]
 
 
-@dataclass(frozen=True)
-class Kept:
-    """The models that a run has kept.
-
-    Attributes:
-        paths: the checkpoint of each period's end, by period.
-        stream: of the newest checkpoint, how the stream was cut; see :meth:`PeriodDataModule.state_dict`.
-        pretrained: how many periods pre-trained the models.
-    """
-
-    paths: Mapping[int, Path]
-    stream: dict[str, Any]
-    pretrained: int
-
-
-def kept_models(folder: Path, pretrained: int) -> Kept:
-    """Find the checkpoints of a run in which a period has been walked to its end.
+def checkpoints_in(folder: Path, data: PeriodDataModule) -> Kept:
+    """The checkpoints of a run in which a period has been walked to its end; cut the stream as the walk did.
 
     Args:
         folder: the run folder.
-        pretrained: how many periods pre-train; earlier checkpoints have models that never served.
+        data: the stream of the walk.
 
     Raises:
-        ConfigError: if there is no checkpoint.
-        CheckpointError: if the newest one cannot be read.
+        CheckpointError: if the newest checkpoint cannot be read, or is one of another stream.
     """
     found = newest_first(folder / CHECKPOINTS)
     if not found:
-        raise ConfigError(
-            f"{folder} has no checkpoint: give the folder of a walk (asmg fit … --checkpoint.keep -1 keeps a model of "
-            "each period)"
-        )
+        return {}
     newest = read_checkpoint(found[0])
-    paths: dict[int, Path] = {}
-    for path in reversed(found):
-        paths[last_period(path)] = path
+    data.load_state_dict(stream_of(newest)[1])
+    kept = {last_period(path): path for path in reversed(found)}
     if newest["place"]["period"] <= last_period(found[0]):
-        del paths[last_period(found[0])]
-    served = {period: path for period, path in paths.items() if period >= pretrained}
-    return Kept(dict(sorted(served.items())), stream_of(newest)[1], pretrained)
+        del kept[last_period(found[0])]
+    return dict(sorted(kept.items()))
+
+
+def packages_in(folder: Path) -> Kept:
+    """The serving packages in a run's store; of several of one period, the latest.
+
+    Raises:
+        PackageError: if one is damaged.
+    """
+    store = Store(folder / FOLDER)
+    paths = [store.path(name) for name in store.versions()]
+    return {int(Manifest.read(path).provenance["period"]): path for path in paths}
 
 
 def content_of(path: Path) -> str:
-    """A digest of a checkpoint's content, from the checksums that its archive has; nothing else is read.
+    """A digest of a model's content, from the checksums that it was written with; nothing else is read.
+
+    Args:
+        path: of a checkpoint, or of a package.
 
     Raises:
-        CheckpointError: if it is no archive.
+        UserError: if the file is damaged.
     """
+    if (path / FILE).is_file():
+        manifest = Manifest.read(path)
+        return _digest([(name, entry.sha256) for name, entry in sorted(manifest.files.items())])
     try:
         with zipfile.ZipFile(path / WALK if path.is_dir() else path) as archive:
-            parts = [(part.filename.partition("/")[2], part.CRC, part.file_size) for part in archive.infolist()]
+            return _digest([(part.filename.partition("/")[2], part.CRC, part.file_size) for part in archive.infolist()])
     except (OSError, zipfile.BadZipFile) as error:
         raise CheckpointError(
             f"{path} is damaged, or no checkpoint of this program: move it away, and its period is left out"
         ) from error
+
+
+def _digest(parts: object) -> str:
     return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()

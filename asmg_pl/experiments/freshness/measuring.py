@@ -10,15 +10,18 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from asmg_pl.data import PeriodDataModule
 from asmg_pl.errors import ConfigError
 from asmg_pl.experiments.freshness.cells import Cell, CellFile, plan
 from asmg_pl.experiments.freshness.curve import Curve, curve
-from asmg_pl.experiments.freshness.kept import content_of, kept_models
+from asmg_pl.experiments.freshness.kept import Kept, checkpoints_in, content_of, packages_in
+from asmg_pl.experiments.freshness.packaged import PackageScorer
 from asmg_pl.experiments.freshness.picture import draw
-from asmg_pl.experiments.freshness.scoring import PeriodScorer
+from asmg_pl.experiments.freshness.scoring import CheckpointScorer, MakeTrainer, Scorer
 from asmg_pl.experiments.freshness.sentence import sentences, table
 from asmg_pl.experiments.rendering import publish
 from asmg_pl.system.lock import locked
+from asmg_pl.updaters import Updater
 
 logger = logging.getLogger(__name__)
 
@@ -26,7 +29,7 @@ logger = logging.getLogger(__name__)
 RESULT, LOCK = "freshness", ".freshness.lock"
 
 
-def measure(folder: Path, oldest: int, scorer: PeriodScorer) -> Curve:
+def measure(folder: Path, oldest: int, updater: Updater, data: PeriodDataModule, trainer: MakeTrainer) -> Curve:
     """Score a run's models by age; print the curve, and write it as ``freshness.csv``, ``.md``, ``.tex`` and ``.png``.
 
     Cells that an earlier call has scored are not scored again.
@@ -34,29 +37,40 @@ def measure(folder: Path, oldest: int, scorer: PeriodScorer) -> Curve:
     Args:
         folder: the run folder.
         oldest: the largest age, in periods.
-        scorer: scores the run's checkpoints.
+        updater: the run's method, as it was before the walk.
+        data: the run's stream.
+        trainer: makes a trainer with further callbacks; the trainer has a period loop.
 
     Raises:
         UserError: if the run has too few models, or one cannot be scored.
     """
-    kept = kept_models(folder, scorer.pretrain_periods)
-    data = scorer.data
-    data.load_state_dict(kept.stream)
+    checkpoints, packages = checkpoints_in(folder, data), packages_in(folder)
+    kinds: list[tuple[Kept, Scorer]] = [
+        (checkpoints, CheckpointScorer(updater, data, trainer)),
+        (packages, PackageScorer(updater, data)),
+    ]
     # The first period after pre-training chose its epoch, so that a score on it is not prequential.
-    first = kept.pretrained + 2 if kept.pretrained else 1
+    first = updater.pretrain_periods + 2 if updater.pretrain_periods else 1
     interactions = {period: len(data.rows_of(period)) for period in range(first, data.last_period + 1)}
     scorable = [period for period, rows in interactions.items() if rows]
-    cells = plan(kept.paths.keys(), oldest, scorable)
-    if not _later(cells):
-        fewer = [ages for ages in range(2, oldest) if _later(plan(kept.paths.keys(), ages, scorable))]
-        raise ConfigError(_too_few(folder, oldest, [*kept.paths], fewer))
+    able_to = [each for each in kinds if _later(_plan(each[0], updater, oldest, scorable))]
+    if not able_to:
+        able = [n for n in range(2, oldest) if any(_later(_plan(kept, updater, n, scorable)) for kept, _ in kinds)]
+        raise ConfigError(_too_few(folder, oldest, [*checkpoints], [*packages], able))
+    paths, scorer = able_to[0]
+    cells = _plan(paths, updater, oldest, scorable)
     with locked(folder / LOCK, f"the freshness of {folder} is measured", "wait for its end, or stop it", again=False):
         scored = CellFile(folder)
-        _score(cells, kept.paths, interactions, scored, scorer)
+        _score(cells, paths, interactions, scored, scorer)
         found = curve(scored.table(cells))
         draw(found, folder / f"{RESULT}.png", sentences(found, data.periods)[0])
         publish(found.rows, table(found, data.periods), folder / RESULT)
     return found
+
+
+def _plan(kept: Kept, updater: Updater, oldest: int, scorable: Sequence[int]) -> list[Cell]:
+    """The cells of the models that have served; those within pre-training have not."""
+    return plan([period for period in kept if period >= updater.pretrain_periods], oldest, scorable)
 
 
 def _score(
@@ -64,7 +78,7 @@ def _score(
     paths: Mapping[int, Path],
     interactions: Mapping[int, int],
     scored: CellFile,
-    scorer: PeriodScorer,
+    scorer: Scorer,
 ) -> None:
     """Score the missing cells, model by model; each model's are kept before the next one is read."""
     contents = {after: content_of(paths[after]) for after in sorted({cell.after for cell in cells})}
@@ -101,16 +115,20 @@ def _later(cells: Sequence[Cell]) -> bool:
     return any(not cell.seen for cell in cells)
 
 
-def _too_few(folder: Path, oldest: int, kept: Sequence[int], fewer: Sequence[int]) -> str:
+def _too_few(
+    folder: Path, oldest: int, checkpoints: Sequence[int], packages: Sequence[int], fewer: Sequence[int]
+) -> str:
     """Why no period can be scored by models of all ages, and what to set; ``fewer`` ages could be measured."""
-    if not kept:
-        there = "of no period that has been walked to its end"
-    else:
-        there = f"of {len(kept)} period{'s' * (len(kept) > 1)}, {_spans(kept)}"
+    there = [
+        f"{name} of {len(kept)} period{'s' * (len(kept) > 1)} ({_spans(kept)})"
+        for name, kept in (("checkpoints", checkpoints), ("serving packages", packages))
+        if kept
+    ]
     able = f", or give --ages {fewer[-1]}" if fewer else ""
     return (
-        f"{folder} has the models {there}: ages 1 to {oldest} are compared on the same later periods, which need the "
-        f"models of {oldest} periods in a row. Walk with --checkpoint.keep -1, which keeps a model of each period{able}"
+        f"{folder} has {' and '.join(there) or 'no model of a period that was walked to its end'}: ages 1 to {oldest} "
+        f"are compared on the same later periods, which need the models of {oldest} periods in a row. Walk with "
+        f"--checkpoint.keep -1, which keeps a model of each period, or with --export.keep -1{able}"
     )
 
 

@@ -13,7 +13,7 @@ import copy
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
@@ -27,16 +27,25 @@ from asmg_pl.updaters import Updater
 #: Called with each period when its scoring begins.
 Tell = Callable[[int], None]
 
+#: Makes a trainer with further callbacks.
+MakeTrainer = Callable[[list[Callback]], Trainer]
 
-class PeriodScorer:
+
+class Scorer(Protocol):
+    """Scores kept models of one kind on periods of their stream."""
+
+    def score(self, path: Path, periods: Sequence[int], tell: Tell, /) -> dict[int, PeriodResult]:
+        """Score a model on periods that have rows; ``tell`` is called with each when its scoring begins."""
+
+
+class CheckpointScorer:
     """Scores checkpoints of one walk.
 
     Attributes:
         data: the stream.
-        pretrain_periods: how many periods pre-trained the models.
     """
 
-    def __init__(self, updater: Updater, data: PeriodDataModule, trainer: Callable[[list[Callback]], Trainer]) -> None:
+    def __init__(self, updater: Updater, data: PeriodDataModule, trainer: MakeTrainer) -> None:
         """Take the walk's classes.
 
         Args:
@@ -45,7 +54,6 @@ class PeriodScorer:
             trainer: makes a trainer with further callbacks; the trainer has a period loop.
         """
         self.data = data
-        self.pretrain_periods = updater.pretrain_periods
         self._updater, self._trainer = updater, trainer
 
     def score(self, checkpoint: Path, periods: Sequence[int], tell: Tell) -> dict[int, PeriodResult]:

@@ -10,14 +10,14 @@ import pytest
 from experiments.conftest import Command, called
 
 from asmg_pl.experiments.freshness.cells import CELLS
-from asmg_pl.experiments.freshness.scoring import PeriodScorer
+from asmg_pl.experiments.freshness.scoring import CheckpointScorer
 
 WALK = [
     *("--model", "ASMG", "--model.init_args.window", "2", "--model.init_args.pretrain_periods", "2"),
     *("--model.init_args.pretrain_epochs", "1", "--model.init_args.test_from", "6", "--data.source", "DriftingStream"),
     *("--data.source.init_args.users", "15", "--data.source.init_args.items", "20"),
     *("--data.source.init_args.rows", "480", "--data.periods", "EqualCounts", "--data.periods.init_args.count", "8"),
-    *("--data.batch_size", "16", "--data.history_size", "5", "--checkpoint.keep", "-1"),
+    *("--data.batch_size", "16", "--data.history_size", "5", "--checkpoint.keep", "-1", "--export.keep", "-1"),
 ]
 
 
@@ -79,24 +79,24 @@ def test_it_writes_table_plot_and_sentence_no_wider_than_the_terminal(run: Path,
 def test_what_is_scored_is_not_scored_again_and_a_stopped_call_goes_on(
     run: Path, asmg: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    score = PeriodScorer.score
+    score = CheckpointScorer.score
     scored: list[str] = []
 
-    def stopping(self: PeriodScorer, checkpoint: Path, *args: object) -> object:
+    def stopping(self: CheckpointScorer, checkpoint: Path, *args: object) -> object:
         if len(scored) == 3:
             raise KeyboardInterrupt
         scored.append(checkpoint.name[:13])
         return score(self, checkpoint, *args)  # type: ignore[arg-type]
 
-    def noting(self: PeriodScorer, checkpoint: Path, *args: object) -> object:
+    def noting(self: CheckpointScorer, checkpoint: Path, *args: object) -> object:
         scored.append(checkpoint.name[:13])
         return score(self, checkpoint, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(PeriodScorer, "score", stopping)
+    monkeypatch.setattr(CheckpointScorer, "score", stopping)
     stopped = asmg("freshness", run, "--ages", 2)
     assert stopped.code == 130
     assert not (run / "freshness.csv").exists()
-    monkeypatch.setattr(PeriodScorer, "score", noting)
+    monkeypatch.setattr(CheckpointScorer, "score", noting)
     assert asmg("freshness", run, "--ages", 2).code == 0
     assert len(scored) == len(set(scored))
     first = (run / "freshness.csv").read_bytes()
@@ -117,8 +117,29 @@ def test_a_checkpoint_that_has_changed_is_scored_anew(run: Path, asmg: Command) 
     assert cells(run).equals(before)
 
 
+def test_without_checkpoints_serving_packages_are_scored_and_come_to_much_the_same(run: Path, asmg: Command) -> None:
+    assert asmg("freshness", run, "--ages", 2).code == 0
+    of_checkpoints = cells(run)
+    for path in (run / "checkpoints").glob("*.ckpt"):
+        path.unlink()
+    done = asmg("freshness", run, "--ages", 2)
+    assert done.code == 0, done.err
+    both = cells(run).join(of_checkpoints, on=["after_period", "period"], suffix="_of_checkpoints")
+    assert len(both) == len(of_checkpoints)
+    assert (both["split"] == both["split_of_checkpoints"]).all()
+    assert (both["content"] != both["content_of_checkpoints"]).all()
+    known = both.filter(pl.col("age") <= 0)  # without unknown ids, the scores are the same up to rounding
+    assert (known["logloss"] - known["logloss_of_checkpoints"]).abs().max() < 1e-5
+    (run / "serving" / "after-period-000006" / "popularity.npy").write_bytes(b"")
+    (run / CELLS).unlink()
+    done = asmg("freshness", run, "--ages", 2)
+    assert (done.code, done.out) == (2, "")
+    assert "popularity.npy" in done.err
+
+
 @pytest.mark.parametrize("kept", [1, 2, 4])
 def test_too_few_models_are_one_message_with_what_to_set(run: Path, asmg: Command, kept: int) -> None:
+    shutil.rmtree(run / "serving")
     for path in sorted((run / "checkpoints").glob("*.ckpt"))[:-kept]:
         path.unlink()
     done = asmg("freshness", run)
