@@ -25,6 +25,7 @@ from asmg_pl.callbacks.few_steps import few_steps
 from asmg_pl.callbacks.period_table import PeriodTable
 from asmg_pl.callbacks.plot import plot_results
 from asmg_pl.callbacks.schedule import logged, outcome, schedule
+from asmg_pl.callbacks.tenants import rows_of_their_own
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.errors import DivergedError
 from asmg_pl.metrics.results import HEADLINE, NOT_COUNTED, PeriodResult, mean_over
@@ -65,6 +66,8 @@ class PeriodReport(Callback):
             for line in opening(updater.data, updater.test_from, updater.last_period):
                 log.info(line)
             log.info("memory: %s", described(bytes_by_component(pl_module, updater.race.most_waiting)))
+            for line in rows_of_their_own(updater):
+                log.info(line)
             if few := few_steps(updater):
                 log.warning(few)
 
@@ -136,7 +139,7 @@ class PeriodReport(Callback):
         results = list(updater.results.values())
         if not trainer.is_global_zero or not results:
             return
-        for line in outcome(updater, self.timings):
+        for line in (*outcome(updater, self.timings), *rows_of_their_own(updater)):
             say(folded(line))
         tested = [r for r in results if r.split == "test"]
         if tested:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 #: Commands that go on by themselves when they are called again.
-REPEATABLE = ("prepare", "compare", "tune", "sweep", "seeds", "reproduce", "update")
+REPEATABLE = ("prepare", "compare", "tune", "sweep", "seeds", "reproduce", "freshness", "update")
 
 
 def how_to_go_on(called: Sequence[str] | None = None) -> str:

@@ -19,6 +19,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tune": ("choose each method's settings on the warm-up periods", "asmg_pl.cli.tune:run"),
     "sweep": ("walk methods at several values of some options", "asmg_pl.cli.sweep:run"),
     "seeds": ("walk one configuration with several seeds, and average", "asmg_pl.cli.seeds:run"),
+    "freshness": ("say what a period's delay costs, by a run's models", "asmg_pl.cli.freshness:run"),
     "report": ("write one HTML page that shows runs side by side", "asmg_pl.cli.report:run"),
     "serve": ("answer requests over HTTP from the newest model", "asmg_pl.cli.serve:run"),
     "reproduce": ("walk the paper's data sets, its figures beside ours", "asmg_pl.cli.reproduce:run"),

@@ -18,7 +18,7 @@ from slowness import slow_but
 import asmg_pl
 from asmg_pl.callbacks import PhaseCheckpoint, ServingExport
 from asmg_pl.callbacks.export import write_package
-from asmg_pl.data import Batch, EqualCounts, EqualRows, InteractionLog, PeriodDataModule, Sizes
+from asmg_pl.data import Batch, EqualCounts, EqualRows, InteractionLog, Lifetimes, PeriodDataModule, Sizes
 from asmg_pl.data.so_far import SoFar
 from asmg_pl.data.sources import DriftingStream, Source, Stream
 from asmg_pl.data.stream import StreamWriter
@@ -88,7 +88,7 @@ def rebuilt(package: Package, log: InteractionLog, rows: torch.Tensor) -> Batch:
 
 def known_rows(data: PeriodDataModule, period: int) -> torch.Tensor:
     """The rows of the next period whose users, items, histories and contexts were known by the end of a period."""
-    sizes, span = data.sizes_by(period), data.rows_of(period + 1)
+    sizes, span = data.ids_by(period), data.rows_of(period + 1)
     rows = torch.arange(span.start, span.stop)
     batch = data.log.batch(rows, HISTORY)
     known = (batch.user < sizes.users) & (batch.item < sizes.items) & (batch.history < sizes.items).all(1)
@@ -129,6 +129,23 @@ def test_a_package_answers_as_the_walk_scores(method: str, recommender: str, tmp
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=0)
     torch.testing.assert_close(scored(tmp_path / "serving", data.log, rows), expected, atol=1e-5, rtol=0)
     assert package.sizes == data.sizes_by(6)._replace(past=None)
+
+
+def test_a_package_has_a_row_for_each_id_where_ids_come_and_go_and_unknown_ones_have_the_shared_row(
+    tmp_path: Path,
+) -> None:
+    data = data_of()
+    data.lifetimes = Lifetimes(admit_after=2, expire_after=2)
+    done = walk(IncrementalUpdate, tmp_path, data)
+    package = open_package(Store(tmp_path / "serving").path(), verify=True)
+    assert package.sizes == data.ids_by(6)._replace(past=None)
+    rows = known_rows(data, 6)
+    expected = done.updater.logits(data.log.batch(rows, HISTORY))["serving"]
+    batch = rebuilt(package, data.log, rows)
+    torch.testing.assert_close(package.served()(batch), expected, atol=1e-5, rtol=0)
+    stranger = torch.full_like(batch.user, package.sizes.users)
+    unknown = done.updater.logits(data.log.batch(rows, HISTORY)._replace(user=torch.full_like(stranger, 10**6)))
+    torch.testing.assert_close(package.served()(batch._replace(user=stranger)), unknown["serving"], atol=1e-5, rtol=0)
 
 
 def test_nothing_later_than_its_period_is_in_a_package(tmp_path: Path) -> None:

@@ -83,6 +83,7 @@ SHORTER = {
     r".*asmg(_pl)? (fit|test|validate) ": "--model.init_args.pretrain_epochs 1",
     r".*asmg(_pl)? fit (?!.*--loop\.until)": "--loop.until 13",
     r".*asmg(_pl)? fit (?!.*--ckpt_path)": "--checkpoint.overwrite true",
+    r"asmg freshness ": "--ages 2",
     r"asmg (compare|seeds) .* -- ": "--model.init_args.pretrain_epochs 1 --model.init_args.test_from 12 --loop.until "
     "12",
 }
