@@ -71,7 +71,7 @@ class Ids:
             return np.full(len(keys), -1, np.int64)
         found = np.where((self._keys[places] == keys) & possible, self._ids[places], -1).astype(np.int64)
         if self.strings:  # another string may have the same key
-            for place in np.flatnonzero(found >= 0):
+            for place in np.flatnonzero(found >= 0).tolist():
                 if self.name(int(found[place])) != str(names[place]):
                     found[place] = -1
         return found
@@ -115,10 +115,8 @@ def write_ids(names: Sequence[Name] | np.ndarray, path: Path) -> None:
     strings = len(names) > 0 and not isinstance(names[0], int | np.integer)
     if strings:
         encoded = [str(name).encode() for name in names]
-        arrays = {
-            "names": np.frombuffer(b"".join(encoded), np.uint8),
-            "ends": np.cumsum([len(each) for each in encoded], dtype=np.int64),
-        }
+        ends = np.cumsum([len(each) for each in encoded], dtype=np.int64)
+        arrays: dict[str, np.ndarray] = {"names": np.frombuffer(b"".join(encoded), np.uint8), "ends": ends}
         keys = key_of_strings(names)
     else:
         arrays = {"names": np.asarray(names, np.int64)}

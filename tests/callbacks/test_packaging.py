@@ -56,7 +56,7 @@ def data_of(source: Source | None = None, root: Path | None = None) -> PeriodDat
 
 
 def walk(method: Callable[..., Updater], folder: Path, data: PeriodDataModule | None = None, **settings: Any) -> Walk:
-    given = {"until": 6, "callbacks": [ServingExport(keep=-1)]} | settings
+    given: dict[str, Any] = {"until": 6, "callbacks": [ServingExport(keep=-1)]} | settings
     made = partial(method, pretrain_periods=2, pretrain_epochs=1, test_from=4)
     with redirect_stdout(io.StringIO()):
         return asmg_pl.walk(made, data or data_of(), folder, enable_progress_bar=False, accelerator="cpu", **given)
@@ -82,8 +82,13 @@ def rebuilt(package: Package, log: InteractionLog, rows: torch.Tensor) -> Batch:
             for number, column in enumerate(batch.context.unbind(1))
         ]
         context = torch.from_numpy(np.stack(columns, axis=1))
-    parts = [torch.from_numpy(each) for each in (user, item, history)]
-    return Batch(*parts, batch.history_length, batch.label, package.catalogue, context)
+    return batch._replace(
+        user=torch.from_numpy(user),
+        item=torch.from_numpy(item),
+        history=torch.from_numpy(history),
+        categories=package.catalogue,
+        context=context,
+    )
 
 
 def known_rows(data: PeriodDataModule, period: int) -> torch.Tensor:
