@@ -29,9 +29,9 @@ from asmg_pl.data.stream.reader import (
     TYPES,
     joined,
     length_type,
-    new_names,
     open_part,
     read_array,
+    read_frame,
     read_updates,
 )
 from asmg_pl.data.stream.tails import TAIL, advance
@@ -165,7 +165,8 @@ def _merged(
         **{"history_end": found.end, "history_length": length, "sequence": found.sequence},
     )
     kinds = ["users", "items", "categories", *(f"context-{number}" for number in range(len(so_far.context)))]
-    names = {kind: joined(new_names(folder, replace(so_far, parts=tuple(group)), kind)) for kind in kinds}
+    tables = {kind: [read_frame(folder / part.folder / f"{kind}.parquet") for part in group] for kind in kinds}
+    names = {kind: joined([table["name"] for table in each]) for kind, each in tables.items()}
     before = so_far.parts[-1].items if so_far.parts else 0
     arrays = _catalogue(folder, group, before)
     digest = write_part(place, columns, arrays, names, _attached(folder, group, kinds, join))

@@ -23,7 +23,7 @@ from asmg_pl.data.stream.manifest import Manifest
 from asmg_pl.errors import BusyError, DataError
 
 CUTS = [0, 3, 4, 50, 51, 149, 150, 300, 400]
-MORE = [("positive", 1, 8), ("positive", 100, 5), ("all", 60, 5), ("positive", 10**6, 1)]
+MORE = [("positive", 1, 8), ("positive", 100, 4), ("all", 60, 5), ("positive", 10**6, 1)]
 NAMES = ("users", "items", "categories", "context-0", "context-1")
 
 
