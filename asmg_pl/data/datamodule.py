@@ -161,7 +161,8 @@ class PeriodDataModule(LightningDataModule):
         return self._tenants.get(cut, {})
 
     def _in_rows(self, sizes: Sizes, period: int) -> Sizes:
-        return sizes._replace(**{f"{kind}s": tenants.used(period) for kind, tenants in self.tenants.items()})
+        used = {kind: tenants.used(period) for kind, tenants in self.tenants.items()}
+        return sizes._replace(users=used.get("user", sizes.users), items=used.get("item", sizes.items))
 
     @property
     def boundaries(self) -> list[int]:

@@ -66,8 +66,9 @@ class Lifetimes:
 
     def __str__(self) -> str:
         """The rule in words."""
-        expired = "" if self.expire_after is None else f", expired after {self.expire_after} periods"
-        return f"{' and '.join(self.kinds)} admitted after {self.admit_after} sightings{expired}"
+        expired = "" if self.expire_after is None else f", expired after {self.expire_after} periods unseen"
+        times = f"{self.admit_after} sighting{'s' * (self.admit_after > 1)}"
+        return f"{' and '.join(self.kinds)} admitted after {times}{expired}"
 
     @property
     def kinds(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -22,7 +23,7 @@ def log_of(users: list[int]) -> InteractionLog:
     return InteractionLog.from_frame(rows)
 
 
-def follow(users: list[int], rows: int, **rule: int) -> Tenants:
+def follow(users: list[int], rows: int, **rule: Any) -> Tenants:
     """Periods of so many rows each."""
     return Lifetimes(**rule).follow(log_of(users), "user", [*range(0, len(users) + 1, rows)])
 
@@ -128,6 +129,6 @@ def test_a_checkpoint_of_other_lifetimes_is_refused() -> None:
 @pytest.mark.parametrize(
     "rule", [{"admit_after": 0}, {"expire_after": 0}, {"users": False, "items": False}], ids=["admit", "expire", "none"]
 )
-def test_a_rule_that_cannot_be_is_refused(rule: dict[str, int]) -> None:
+def test_a_rule_that_cannot_be_is_refused(rule: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"data\.lifetimes"):
         Lifetimes(**rule)
