@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from docstring_parser import parse
 
+from asmg_pl.cli import compact
 from asmg_pl.cli.parser import CommandParser
 from asmg_pl.convert.conversion import Conversion, convert
 from asmg_pl.convert.in_stream import MOST
@@ -20,11 +21,13 @@ from asmg_pl.data.tables.quarantine import FILE as QUARANTINE
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Convert as the command line says, and print what has been written.
+    """Convert as the command line says, and print what has been written; or merge the parts of a stream.
 
     Raises:
-        UserError: see :func:`asmg_pl.convert.convert`.
+        UserError: see :func:`asmg_pl.convert.convert` and :func:`asmg_pl.convert.compact`.
     """
+    if any(word.partition("=")[0] == compact.OPTION for word in arguments):
+        return compact.run(arguments)
     given = vars(parser().parse_args(list(arguments)))
     own = {name: given.pop(name) for name in inspect.signature(convert).parameters if name in given}
     settings = Settings.of(given, Path(own["out"]) if own["append"] else None)
@@ -78,6 +81,8 @@ def report(done: Conversion, folder: Path) -> str:
         lines.append(
             "no row is positive, so that nothing can be learned: is that what --label or --positive-from means?"
         )
+    if advice := compact.recommended(done.parts, folder):
+        lines.append(advice)
     walk = f"asmg fit --model ASMG --data.source Stream --data.root {shlex.quote(str(folder))}"
     if done.only_positives:
         lines.append(
@@ -114,6 +119,7 @@ def parser() -> CommandParser:
         for name in names:
             flags, kept = found[name]
             group.add_argument(*flags, **kept)
+    parser.add_argument_group("many appends").add_argument(compact.OPTION, metavar="STREAM", help=compact.HELP)
     return parser
 
 

@@ -48,7 +48,7 @@ def to_keep(folder: Path, settings: bytes, malformed: bytes) -> dict[str, bytes]
     """
     earlier = folder / QUARANTINE
     if earlier.is_file() and not attached(folder, SETTINGS):  # the earlier parts do not keep their rows
-        malformed = _joined([earlier.read_bytes(), malformed])
+        malformed = joined_csv([earlier.read_bytes(), malformed])
     return {SETTINGS: settings} | ({QUARANTINE: malformed} if malformed else {})
 
 
@@ -57,7 +57,7 @@ def publish(folder: Path) -> None:
     settings = attached(folder, SETTINGS)
     if not settings:
         return
-    for name, content in ((SETTINGS, settings[-1]), (QUARANTINE, _joined(attached(folder, QUARANTINE)))):
+    for name, content in ((SETTINGS, settings[-1]), (QUARANTINE, joined_csv(attached(folder, QUARANTINE)))):
         path = folder / name
         if content and (not path.is_file() or path.read_bytes() != content):
             replace_file(path, content)
@@ -78,7 +78,7 @@ def finish(folder: Path, wait: float = 0.0) -> None:
         sweep(folder, Manifest.read(folder))
 
 
-def _joined(tables: list[bytes]) -> bytes:
+def joined_csv(tables: list[bytes]) -> bytes:
     """Concatenate CSV files with the same header."""
     rows = [table.partition(b"\n") for table in tables if table]
     return b"".join([rows[0][0] + b"\n", *(row for _, _, row in rows)]) if rows else b""

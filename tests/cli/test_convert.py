@@ -106,9 +106,9 @@ def test_rows_that_are_there_already_are_refused_with_two_ways_out(run: Run) -> 
     code, _, err = run(*again)
     assert code == 2
     assert "has 1 of the 1 rows up to then already, as that of user 2 and item 'y' at 2017-07-14 02:40:00 UTC" in err
-    again = ("rows.csv", "--out", "stream", "--append", "--start", "2017-07-14")
-    assert run(*again, "--repeated", "drop")[0] == 2  # and then there is none
-    assert "the stream has 3 rows" in run(*again, "--repeated", "keep")[1]
+    newest = ("rows.csv", "--out", "stream", "--append", "--start", "2017-07-14")
+    assert run(*newest, "--repeated", "drop")[0] == 2  # and then there is none
+    assert "the stream has 3 rows" in run(*newest, "--repeated", "keep")[1]
 
 
 def test_late_rows_are_refused_with_three_ways_out(run: Run) -> None:

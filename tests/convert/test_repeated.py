@@ -12,7 +12,9 @@ import pytest
 import torch
 
 from asmg_pl.convert import Settings, convert, in_stream
+from asmg_pl.data.columns import Columns
 from asmg_pl.data.stream import StreamWriter, open_stream
+from asmg_pl.data.stream.manifest import Manifest, Part
 from asmg_pl.data.stream.reader import open_part
 from asmg_pl.data.tables.late import Treatment
 from asmg_pl.errors import DataError, NothingNewError
@@ -188,7 +190,12 @@ def test_only_the_newest_rows_are_compared_and_the_others_are_counted(
     )
     assert (done.not_compared, done.repeated, done.rows) == (10, 10, 10)
     read: list[str] = []
-    monkeypatch.setattr(in_stream, "open_part", lambda *given: read.append(given[1].folder) or open_part(*given))
+
+    def opened(folder: Path, part: Part, manifest: Manifest) -> Columns:
+        read.append(part.folder)
+        return open_part(folder, part, manifest)
+
+    monkeypatch.setattr(in_stream, "open_part", opened)
     last = written(rows[89:], tmp_path / "4.csv")
     with pytest.raises(DataError, match="has 1 of the 1 rows"):
         convert([last], stream, LABELLED, append=True)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from asmg_pl.data.stream.digests import Intact
 from asmg_pl.data.stream.manifest import Manifest, Part
+from asmg_pl.data.stream.reader import while_parts_stay
+from asmg_pl.errors import DataError
 
 
 def attached(folder: Path, name: str) -> list[bytes]:
@@ -14,8 +16,14 @@ def attached(folder: Path, name: str) -> list[bytes]:
     Raises:
         DataError: if there is no stream, or a file of this name is damaged.
     """
-    found = (attached_to(folder, part, name) for part in Manifest.read(folder).parts)
-    return [content for content in found if content is not None]
+
+    def read(manifest: Manifest) -> list[bytes]:
+        found = [attached_to(folder, part, name) for part in manifest.parts]
+        if Manifest.read(folder).generation != manifest.generation:
+            raise DataError(f"the parts of the stream in {folder} were merged meanwhile: try again")
+        return [content for content in found if content is not None]
+
+    return while_parts_stay(folder, read)
 
 
 def attached_to(folder: Path, part: Part, name: str) -> bytes | None:
