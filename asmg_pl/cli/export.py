@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +23,8 @@ def run(arguments: Sequence[str]) -> None:
     given = parser().parse_args(list(arguments))
     if given.keep is not None and given.keep < 1:
         raise ConfigError(f"--keep must be at least 1, got {given.keep}")
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        raise ConfigError("asmg export is one process, for sharded checkpoints too: call it without torchrun")
 
     from asmg_pl.cli.exporting import export
 
