@@ -137,11 +137,11 @@ class Shop:
 
 
 def _timeless(content: bytes) -> Any:
-    """A JSON file without when and where it was written."""
+    """A JSON file without when, where and by which version of the program it was written."""
     found = json.loads(content)
     if isinstance(found, dict) and "provenance" in found:
         found.pop("checksum")
-        for name in ("written", "stream"):
+        for name in ("written", "stream", "commit"):
             found["provenance"].pop(name)
     return found
 

@@ -168,7 +168,7 @@ def of_shop(folder: Path) -> Digest:
     for path in folder.glob("run/serving/*/package.json"):
         told = json.loads(path.read_bytes())
         told.pop("checksum")
-        told["provenance"] = {k: v for k, v in told["provenance"].items() if k not in ("written", "stream")}
+        told["provenance"] = {k: v for k, v in told["provenance"].items() if k not in ("written", "stream", "commit")}
         found[str(path.relative_to(folder))] = hashlib.sha256(json.dumps(told).encode()).hexdigest()
     return found
 
