@@ -125,7 +125,7 @@ class Plain:
     @torch.inference_mode()
     def __call__(self, user: Any, items: Sequence[Any]) -> np.ndarray:
         """Probabilities of items, float32 [n]."""
-        rows = Batch(**self.rows(user, items), label=torch.zeros(len(items)), categories=self._catalogue)
+        rows = Batch(*self.rows(user, items).values(), torch.zeros(len(items)), self._catalogue)
         found: np.ndarray = self._model(rows).sigmoid().numpy()
         return found
 
