@@ -11,9 +11,9 @@ from asmg_pl import DriftingStream, EqualCounts, IncrementalUpdate, PeriodDataMo
 from asmg_pl.callbacks import ServingExport
 from asmg_pl.serving import Live
 
-stream = DriftingStream(users=200, items=60, rows=12_000)
+stream = DriftingStream(users=200, items=60, rows=12_000, interest_drift=0.1, season=0.5)
 data = PeriodDataModule(stream, periods=EqualCounts(12), batch_size=64)
-method = partial(IncrementalUpdate, pretrain_periods=3, pretrain_epochs=5, test_from=8)
+method = partial(IncrementalUpdate, learning_rate=0.01, pretrain_periods=3, pretrain_epochs=5, test_from=6)
 keeping = [ServingExport(keep=3)]
 walk(method, data, "runs/serving", until=8, callbacks=keeping)
 
@@ -25,7 +25,7 @@ walk(method, data, "runs/serving", until=8, callbacks=keeping)
 live = Live("runs/serving/serving")
 scorer = live.scorer
 print(scorer.version, f"{scorer.package.sizes.users} users, {scorer.package.sizes.items} items")
-print(scorer.score(7, [3, 14, 15]))
+print(scorer.score(7, [5, 14, 15]))
 print(scorer.recommend(7, 5))
 
 # %% [markdown]
@@ -33,7 +33,7 @@ print(scorer.recommend(7, 5))
 # latest first. It is not recommended again.
 
 # %%
-print(scorer.recommend(7, 5, history=[14, 3]))
+print(scorer.recommend(7, 5, history=[14, 5]))
 
 # %% [markdown]
 # What is unknown has an answer too, and the answer says so. A user who is unknown and has no history gets the most
@@ -42,7 +42,7 @@ print(scorer.recommend(7, 5, history=[14, 3]))
 # %%
 stranger = scorer.recommend("someone new", 5)
 print(stranger.by, stranger.items, "|", stranger.unknown.words())
-print(scorer.recommend("someone new", 5, history=[14, 3, "an item of today"]))
+print(scorer.recommend("someone new", 5, history=[14, 5, "an item of today"]))
 
 # %% [markdown]
 # Many users at once:

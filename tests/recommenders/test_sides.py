@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import pytest
@@ -61,13 +62,16 @@ def whole(ours: Batch, theirs: Batch) -> Batch:
 @pytest.mark.parametrize("make", SHIPPED)
 @pytest.mark.parametrize("sizes", [SIZES, Sizes(60, 90), Sizes(60, 90, context=(3,)), Sizes(60, 900, 4)])
 @torch.no_grad()
-def test_one_side_of_a_user_joined_with_those_of_many_items_scores_as_the_rows_do(make, sizes: Sizes) -> None:
+def test_one_side_of_a_user_joined_with_those_of_many_items_scores_as_the_rows_do(
+    make: Callable[[Sizes], Recommender], sizes: Sizes
+) -> None:
     torch.manual_seed(0)
     model = make(sizes)
     for parameter in model.parameters():
         parameter.normal_(std=0.4)
     ours, theirs = one_user(40, sizes)
     sides = model.sides()
+    assert sides is not None
     logits = sides.join(
         sides.user_side(ours, looked_up(model, ours)), sides.item_side(theirs, looked_up(model, theirs))
     )
@@ -83,13 +87,41 @@ def test_a_recommender_without_sides_says_so_and_so_does_a_hashed_one_around_it(
         def lookups(self, batch: Batch) -> dict[str, Tensor]:
             return {"item": batch.item}
 
-        def score(self, batch: Batch, lookups: dict[str, Lookup]) -> Tensor:  # type: ignore[override]
+        def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
             return lookups["item"].vectors().squeeze(-1)
 
     assert Plain(SIZES).sides() is None
     assert Hashed(SIZES, Plain, items=3).sides() is None
     model = Hashed(SIZES, MatrixFactorization, items=3)
-    assert model.sides() is model.model
+    inner: object = model.model
+    assert model.sides() is inner
+
+
+def test_a_class_of_one_s_own_may_score_by_joining_its_sides() -> None:
+    class Bilinear(TwoSided, Recommender):
+        """The one of docs/recommender.md."""
+
+        def __init__(self, sizes: Sizes) -> None:
+            super().__init__()
+            self.tables = nn.ModuleDict({"user": nn.Embedding(sizes.users, 4), "item": nn.Embedding(sizes.items, 4)})
+            self.between = nn.Linear(4, 4, bias=False)
+
+        def lookups(self, batch: Batch) -> dict[str, Tensor]:
+            return {"user": batch.user, "item": batch.item}
+
+        def user_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> tuple[Tensor, ...]:
+            return (self.between(lookups["user"].vectors()),)
+
+        def item_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> tuple[Tensor, ...]:
+            return (lookups["item"].vectors(),)
+
+        def join(self, user: tuple[Tensor, ...], item: tuple[Tensor, ...]) -> Tensor:
+            return (user[0] * item[0]).sum(-1)
+
+        def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
+            return self.join(self.user_side(batch, lookups), self.item_side(batch, lookups))
+
+    check_recommender(Bilinear)
 
 
 def test_sides_that_score_otherwise_break_a_rule() -> None:
@@ -97,7 +129,7 @@ def test_sides_that_score_otherwise_break_a_rule() -> None:
         def join(self, user: tuple[Tensor, ...], item: tuple[Tensor, ...]) -> Tensor:
             return super().join(user, item)
 
-        def score(self, batch: Batch, lookups: dict[str, Lookup]) -> Tensor:  # type: ignore[override]
+        def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
             return 2 * super().score(batch, lookups)
 
     class OfOneUser(MatrixFactorization):

@@ -125,9 +125,17 @@ class Plain:
     @torch.inference_mode()
     def __call__(self, user: Any, items: Sequence[Any]) -> np.ndarray:
         """Probabilities of items, float32 [n]."""
-        rows = Batch(**self.rows(user, items), label=torch.zeros(len(items)), categories=self._catalogue)
-        found: np.ndarray = self._model(rows).sigmoid().numpy()
-        return found
+        found = self.rows(user, items)
+        rows = Batch(
+            user=found["user"],
+            item=found["item"],
+            history=found["history"],
+            history_length=found["history_length"],
+            label=torch.zeros(len(items)),
+            categories=self._catalogue,
+        )
+        scores: np.ndarray = self._model(rows).sigmoid().numpy()
+        return scores
 
 
 def through_onnx(package: Package, plain: Plain, folder: Path) -> Answer | None:
