@@ -24,6 +24,7 @@ from asmg_pl.recommenders import DeepFM, EmbeddingMLP, Hashed, MatrixFactorizati
 from asmg_pl.serving import Package
 from asmg_pl.serving.formats import checking, names, programs, write_formats
 from asmg_pl.serving.formats.checking import TOLERANCE, Sample
+from asmg_pl.serving.formats.plain import PlainModel, PlainRows
 from asmg_pl.serving.scorer import Scorer
 
 Build = Callable[[Sizes], Recommender]
@@ -159,6 +160,17 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> tuple[Package, Path]:
 def test_an_onnx_model_of_a_small_recommender_gives_what_the_walk_gives(written: tuple[Package, Path]) -> None:
     package, folder = written
     agree(package, in_onnxruntime(folder / "model.onnx"))
+
+
+def test_sums_over_ids_are_written_in_operations_that_every_runtime_has(tmp_path: Path) -> None:
+    package = package_of(EmbeddingMLP, tmp_path)
+    rows = PlainRows(package.sizes, package.manifest.history_size, package.catalogue)
+    given = {name: values[:2] for name, values in Sample.of(package).rows.items()}
+    program = programs.exported(PlainModel(package.served(), rows), given)
+    called = " ".join(str(node.target) for node in program.graph.nodes)
+    assert "embedding" in called
+    assert "embedding_bag" not in called
+    assert "scatter" not in called
 
 
 @needs_onnx
