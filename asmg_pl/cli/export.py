@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,6 +26,8 @@ def run(arguments: Sequence[str]) -> None:
     given = parser().parse_args(list(arguments))
     if given.keep is not None and given.keep < 1:
         raise ConfigError(f"--keep must be at least 1, got {given.keep}")
+    if "TORCHELASTIC_RUN_ID" in os.environ:
+        raise ConfigError("asmg export is one process, for sharded checkpoints too: call it without torchrun")
     if given.formats is not None:
         check_formats(given.formats)
     if (given.run / FILE).is_file():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -46,7 +47,11 @@ class WalkClasses(AsmgCLI):
         given = self.config_init["trainer"]
         shares = isinstance(given["strategy"], ShardedTables) or given["strategy"] == "sharded"
         own = {name: given[name] for name in ("accelerator", "precision", "default_root_dir")}
-        own |= {"devices": 1, "strategy": given["strategy"] if shares else "auto", "plugins": AtomicCheckpointIO()}
+        own |= {
+            "devices": 1,
+            "strategy": copy.deepcopy(given["strategy"]) if shares else "auto",
+            "plugins": AtomicCheckpointIO(),
+        }
         return Trainer(**{**TRAINER_DEFAULTS, **own, "enable_progress_bar": False, **settings})
 
 

@@ -149,8 +149,8 @@ def _manifest(content: dict[str, Any]) -> Manifest:
     if not models or len(set(models)) < len(models) or not all(map(_is_name, models)):
         raise _Wrong("its models are not named as a package's are")
     head, choice = (_optional(content, name) for name in ("head", "choice"))
-    if head is not None and (type(head.get("share")) is not float or type(head.get("period")) is not int):
-        raise _Wrong("its head has no share or no period")
+    if head is not None and not (0 < _typed(head, "share", float) < 1 and _count(head, "period") < 2**31):
+        raise _Wrong("its head has a share or a period that no head has")
     if choice is not None and not all(isinstance(choice.get(name), str) for name in ("served", "why")):
         raise _Wrong("its choice does not say what serves, or why")
     features = tuple(_each(content, "features", dict))

@@ -16,6 +16,7 @@ from asmg_pl.recommenders import Recommender
 from asmg_pl.serving.arrays import map_array
 from asmg_pl.serving.classes import Build, build_of, skeleton, take_over, with_fresh
 from asmg_pl.serving.contents import Lists, kinds
+from asmg_pl.serving.features import WIDTH
 from asmg_pl.serving.headed import Headed, HeadNumbers
 from asmg_pl.serving.ids import Ids
 from asmg_pl.serving.intact import check_intact
@@ -143,8 +144,18 @@ class Package:
         head = self.manifest.head
         if head is None:
             return models[self.manifest.models[0]]
-        arrays = {name: torch.from_numpy(self.array(f"head/{name}")) for name in HeadNumbers._fields[:4]}
-        return Headed(models, HeadNumbers(**arrays, share=head["share"], period=head["period"])).eval()
+        return Headed(models, HeadNumbers(**self._head(), share=head["share"], period=head["period"])).eval()
+
+    def _head(self) -> dict[str, Tensor]:
+        """The arrays of the head, float32."""
+        found = {name: self.array(f"head/{name}") for name in HeadNumbers._fields[:4]}
+        features = len(found["coefficients"]) if found["coefficients"].ndim == 1 else -1
+        shapes = {"coefficients": (features,), "bounds": (2, features)}
+        for name, values in found.items():
+            fits = values.shape == shapes[name] if name in shapes else values.ndim == 2 and values.shape[1] == WIDTH
+            if values.dtype != np.float32 or not fits or features not in (0, 1 + len(self.manifest.models) + 2 * WIDTH):
+                raise self._misfit(f"head/{name}", f"{values.dtype} {list(values.shape)}")
+        return {name: torch.from_numpy(values) for name, values in found.items()}
 
     def _lists(self, name: str) -> Lists:
         found = Lists(self.array(f"{name}/items"), self.array(f"{name}/offsets"))

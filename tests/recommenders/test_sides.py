@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 
 import pytest
@@ -83,7 +84,7 @@ def test_a_recommender_without_sides_says_so_and_so_does_a_hashed_one_around_it(
         def lookups(self, batch: Batch) -> dict[str, Tensor]:
             return {"item": batch.item}
 
-        def score(self, batch: Batch, lookups: dict[str, Lookup]) -> Tensor:  # type: ignore[override]
+        def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
             return lookups["item"].vectors().squeeze(-1)
 
     assert Plain(SIZES).sides() is None
@@ -92,12 +93,39 @@ def test_a_recommender_without_sides_says_so_and_so_does_a_hashed_one_around_it(
     assert model.sides() is model.model
 
 
+def test_a_class_of_one_s_own_may_score_by_joining_its_sides() -> None:
+    class Bilinear(TwoSided, Recommender):
+        """The one of docs/recommender.md."""
+
+        def __init__(self, sizes: Sizes) -> None:
+            super().__init__()
+            self.tables = nn.ModuleDict({"user": nn.Embedding(sizes.users, 4), "item": nn.Embedding(sizes.items, 4)})
+            self.between = nn.Linear(4, 4, bias=False)
+
+        def lookups(self, batch: Batch) -> dict[str, Tensor]:
+            return {"user": batch.user, "item": batch.item}
+
+        def user_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> tuple[Tensor, ...]:
+            return (self.between(lookups["user"].vectors()),)
+
+        def item_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> tuple[Tensor, ...]:
+            return (lookups["item"].vectors(),)
+
+        def join(self, user: tuple[Tensor, ...], item: tuple[Tensor, ...]) -> Tensor:
+            return (user[0] * item[0]).sum(-1)
+
+        def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
+            return self.join(self.user_side(batch, lookups), self.item_side(batch, lookups))
+
+    check_recommender(Bilinear)
+
+
 def test_sides_that_score_otherwise_break_a_rule() -> None:
     class Wrong(MatrixFactorization):
         def join(self, user: tuple[Tensor, ...], item: tuple[Tensor, ...]) -> Tensor:
             return super().join(user, item)
 
-        def score(self, batch: Batch, lookups: dict[str, Lookup]) -> Tensor:  # type: ignore[override]
+        def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
             return 2 * super().score(batch, lookups)
 
     class OfOneUser(MatrixFactorization):
