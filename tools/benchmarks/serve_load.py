@@ -118,7 +118,7 @@ async def changing(store: Store, versions: Sequence[str], port: int, seconds: fl
         await asyncio.sleep(max(0.0, began + seconds * number / (len(steps) + 1) - time.perf_counter()))
         await asyncio.to_thread(step)
         while json.loads(await get(port, "/health"))["version"] != store.current():
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.1)  # seldom, since these requests are answered beside the counted ones
         await asyncio.sleep(0.1)  # in which the version answers
     over.set()
 
@@ -188,7 +188,7 @@ def write_version(given: argparse.Namespace, number: int, folder: Path) -> None:
 @contextmanager
 def served(folder: Path, *options: str) -> Iterator[tuple[str, subprocess.Popen]]:
     """Run ``asmg serve`` in a process of its own; gives its URL, once it answers, and the process."""
-    command = [sys.executable, "-m", "asmg_pl", "serve", str(folder), "--port", "0", "--watch", "0.2", *options]
+    command = [sys.executable, "-m", "asmg_pl", "serve", str(folder), "--port", "0", "--watch", "0.5", *options]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert process.stdout is not None
