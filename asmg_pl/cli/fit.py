@@ -11,6 +11,7 @@ from typing import Any
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
+import asmg_pl.data.calendar  # noqa: F401  # options name its classes without their module
 from asmg_pl.callbacks import RunConfig
 from asmg_pl.callbacks.checkpoint import FOLDER
 from asmg_pl.callbacks.defaults import CALLBACKS, TRAINER_DEFAULTS
