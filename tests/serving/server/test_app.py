@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,11 @@ def client(served: Store) -> Iterator[Client]:
     """Asks a server that follows the store."""
     with Followed(served) as source, answering(create_app(source, watch=0.02)) as asks:
         yield asks
+
+
+def names(client: Client, version: str) -> bool:
+    """Whether a version answers."""
+    return bool(client.get("/health").json["version"] == version)
 
 
 def same(found: dict[str, Any], expected: Any) -> bool:
@@ -61,18 +67,19 @@ def test_recommendations_are_those_of_the_scorer(client: Client, served: Store) 
         {"k": 3, "history": [1001], "context": CONTEXT},
     ):
         found = client.post("/recommend", {"user": 1002} | wish).json
-        assert same(found, scorer.recommend(1002, **wish))  # type: ignore[arg-type]
+        assert same(found, scorer.recommend(1002, **wish))
         assert found["scores"] == sorted(found["scores"], reverse=True)
 
 
 def test_several_users_get_what_each_would_get_alone(client: Client) -> None:
     items: list[list[int]] = [[1003, 1001], [1002], [1005, 7]]
     histories, contexts = [None, [1004], None], [CONTEXT, None, None]
-    body = {"users": [1002, 1003, 5], "items": items, "history": histories, "context": contexts}
+    users = [1002, 1003, 5]
+    body = {"users": users, "items": items, "history": histories, "context": contexts}
     found = client.post("/score", body).json
     assert found["version"] == "after-period-000001"
     for user, asked, history, context, answer in zip(
-        body["users"], items, histories, contexts, found["answers"], strict=True
+        users, items, histories, contexts, found["answers"], strict=True
     ):
         alone = client.post("/score", {"user": user, "items": asked, "history": history, "context": context}).json
         assert answer["scores"] == pytest.approx(alone["scores"], abs=1e-6)
@@ -107,13 +114,14 @@ def test_streams_of_strings_have_strings_as_ids(tmp_path: Path) -> None:
 
 
 def test_a_version_that_is_published_takes_over_and_one_that_is_gone_back_to(client: Client, served: Store) -> None:
-    for change, version in (
-        (lambda: served.publish("after-period-000002"), "after-period-000002"),
-        (lambda: served.publish("after-period-000003"), "after-period-000003"),
+    changes: list[tuple[Callable[[], object], str]] = [
+        (partial(served.publish, "after-period-000002"), "after-period-000002"),
+        (partial(served.publish, "after-period-000003"), "after-period-000003"),
         (served.rollback, "after-period-000002"),
-    ):
+    ]
+    for change, version in changes:
         change()
-        eventually(lambda name=version: client.get("/health").json["version"] == name)
+        eventually(partial(names, client, version))
         found = client.post("/score", {"user": 1002, "items": [1003], "context": CONTEXT}).json
         assert found["version"] == version
         assert same(found, load(served.folder / version).score(1002, [1003], None, CONTEXT))
@@ -205,7 +213,8 @@ def test_a_long_request_keeps_no_other_path_waiting_and_too_many_are_sent_away(s
 
 def test_a_request_is_answered_by_the_version_that_it_began_with(served: Store) -> None:
     held = Held(load(served.path()))
-    source, replies = Fixed(held), []  # type: ignore[arg-type, var-annotated]
+    replies: list[Any] = []
+    source = Fixed(held)  # type: ignore[arg-type]
     body = {"user": 1002, "items": [1003]}
     with answering(create_app(source)) as client:
         thread = threading.Thread(target=lambda: replies.append(client.post("/score", body).json))
