@@ -78,9 +78,7 @@ def test_several_users_get_what_each_would_get_alone(client: Client) -> None:
     body = {"users": users, "items": items, "history": histories, "context": contexts}
     found = client.post("/score", body).json
     assert found["version"] == "after-period-000001"
-    for user, asked, history, context, answer in zip(
-        users, items, histories, contexts, found["answers"], strict=True
-    ):
+    for user, asked, history, context, answer in zip(users, items, histories, contexts, found["answers"], strict=True):
         alone = client.post("/score", {"user": user, "items": asked, "history": history, "context": context}).json
         assert answer["scores"] == pytest.approx(alone["scores"], abs=1e-6)
         assert all(answer[key] == alone[key] for key in ("user", "items", "by", "unknown"))
