@@ -11,6 +11,10 @@ class DataError(UserError, ValueError):
     """The stream's files or their content are not usable."""
 
 
+class NothingNewError(DataError):
+    """The given files have no row that is new to the stream; nothing was written."""
+
+
 class ConfigError(UserError, ValueError):
     """The configuration asks for something that cannot work."""
 

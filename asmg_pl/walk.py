@@ -231,12 +231,13 @@ def _trainer(folder: str | Path | None, callbacks: Sequence[Callback], settings:
     """The trainer of a walk.
 
     Raises:
-        ConfigError: if a setting does not fit a walk.
+        ConfigError: if a setting does not fit a walk, or the walk would wait for processes that nobody starts.
     """
     from lightning import Trainer
     from lightning.fabric.utilities.exceptions import MisconfigurationException
 
     from asmg_pl.callbacks.defaults import TRAINER_DEFAULTS
+    from asmg_pl.distributed.launched import check_launched
     from asmg_pl.errors import ConfigError
 
     if "default_root_dir" in settings:
@@ -245,9 +246,11 @@ def _trainer(folder: str | Path | None, callbacks: Sequence[Callback], settings:
         raise ConfigError("a logger gets its rows from the report, which needs a run folder: give folder")
     own = {"default_root_dir": folder, "enable_checkpointing": folder is not None, "callbacks": list(callbacks)}
     try:
-        return Trainer(**(TRAINER_DEFAULTS | own | settings))
+        trainer = Trainer(**(TRAINER_DEFAULTS | own | settings))
     except (TypeError, ValueError, RuntimeError, MisconfigurationException) as error:
         raise ConfigError(f"the trainer cannot be made: {error}") from error
+    check_launched(trainer)
+    return trainer
 
 
 def _callbacks(

@@ -29,6 +29,7 @@ callbacks
 walk
 convert prepare
 experiments
+operations
 testing
 cli
 __init__ __main__

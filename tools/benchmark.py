@@ -5,6 +5,7 @@
     python tools/benchmark.py profile
     python tools/benchmark.py scaling
     python tools/benchmark.py period
+    python tools/benchmark.py guard
     python tools/benchmark.py generation
     python tools/benchmark.py memory
     python tools/benchmark.py scale
@@ -20,7 +21,7 @@ import argparse
 import json
 from pathlib import Path
 
-from benchmarks import data, generation, memory, period, profile, scale, scaling, serve, serve_load, step
+from benchmarks import data, generation, guard, memory, period, profile, scale, scaling, serve, serve_load, step
 
 from asmg_pl.experiments.rendering import Printed, markdown
 
@@ -30,6 +31,7 @@ PARTS = {
     "profile": profile,
     "scaling": scaling,
     "period": period,
+    "guard": guard,
     "generation": generation,
     "memory": memory,
     "scale": scale,

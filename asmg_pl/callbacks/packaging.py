@@ -22,11 +22,12 @@ from asmg_pl.distributed.gather import Gathering
 from asmg_pl.errors import ConfigError, DataError, UserError
 from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.recommenders import Recommender
-from asmg_pl.serving.arrays import Rows
+from asmg_pl.serving.arrays import CHUNK, Rows
 from asmg_pl.serving.classes import described
 from asmg_pl.serving.contents import Contents, Lists, kinds
 from asmg_pl.serving.headed import Headed, HeadNumbers
 from asmg_pl.serving.writer import write
+from asmg_pl.updaters import tenancy
 from asmg_pl.updaters.base import Updater
 
 #: How many of the latest periods a package tells the scores of.
@@ -69,7 +70,7 @@ def on_first_process(
     strategy, period = updater.trainer.strategy, completed_period(updater)
     gathering, done, failure = Gathering(), None, None
     models, numbers = _served(updater)
-    states = {name: _state(model, updater, data.sizes_by(period), gathering) for name, model in models.items()}
+    states = {name: _state(model, updater, data, period, gathering) for name, model in models.items()}
     if strategy.is_global_zero:
         try:
             done = use(_contents(updater, data, period, models, numbers, states, so_far))
@@ -121,17 +122,31 @@ def _served(updater: Updater) -> tuple[dict[str, Recommender], HeadNumbers | Non
     return found, served.numbers if isinstance(served, Headed) else None
 
 
-def _state(model: Recommender, updater: Updater, sizes: Sizes, gathering: Gathering) -> dict[str, Tensor | Rows]:
-    """Parameters and buffers by name, of tables the rows that have appeared."""
-    known = {f"tables.{name}.weight": (name, rows) for name, rows in updater.appeared.rows_in_all(sizes).items()}
+def _state(
+    model: Recommender, updater: Updater, data: PeriodDataModule, period: int, gathering: Gathering
+) -> dict[str, Tensor | Rows]:
+    """Parameters and buffers by name, of tables the rows that have appeared; a row for each id, if ids come and go."""
+    known = updater.appeared.rows_in_all(data.sizes_by(period))
+    tables = {f"tables.{name}.weight": (name, rows) for name, rows in known.items()}
+    row_of = tenancy.rows_at(model, data, period)
+    ids = updater.appeared.rows_in_all(data.ids_by(period))
     found: dict[str, Tensor | Rows] = {}
     for path, values in model.state_dict().items():
-        name, rows = known.get(path, (None, 0))
-        if name is not None and name in model.owners:
+        name, rows = tables.get(path, (None, 0))
+        if name in row_of:
+            found[path] = _by_id(values, row_of[name][: ids[name]])
+        elif name is not None and name in model.owners:
             found[path] = gathering.rows(values, model.owners[name], rows)  # type: ignore[arg-type]
         else:
             found[path] = values if name is None else values[:rows]
     return found
+
+
+def _by_id(values: Tensor, row_of: Tensor) -> Rows:
+    """The row of each id, of a table whose ids come and go; one that is not known has the shared row."""
+    chunks = [rows.long().to(values.device) for rows in row_of.split(CHUNK)]
+    shape = (len(row_of), *values.shape[1:])
+    return Rows(shape, values.dtype, lambda: (values[rows] for rows in chunks), values[tenancy.SHARED, None])
 
 
 def _contents(
@@ -144,7 +159,7 @@ def _contents(
     so_far: SoFar | None,
 ) -> Contents:
     log, boundaries = data.log, data.boundaries
-    sizes = updater.appeared.seen_by_model(data.sizes_by(period))._replace(past=None)
+    sizes = updater.appeared.seen_by_model(data.ids_by(period))._replace(past=None)
     so_far = so_far or SoFar(log, data.history_size)
     for end in boundaries:
         if so_far.rows < end <= boundaries[period]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any, cast
 
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from tqdm import tqdm
 
+from asmg_pl.system.screen import bar_options
 from asmg_pl.updaters.base import Updater
 
 
@@ -41,9 +41,7 @@ class PeriodProgress(ProgressBar):
             total=_ahead(updater),
             desc=f"period {updater.place.period}/{updater.last_period}",
             disable=not (self._wanted and self._enabled),
-            dynamic_ncols=True,
-            mininterval=0.2 if sys.stderr.isatty() else 5.0,  # a log file gets a line now and then
-            leave=False,
+            **bar_options(),
         )
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -69,10 +67,8 @@ class PeriodProgress(ProgressBar):
             self._bar.close()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Take the bar away; in a file, what is said next begins another line."""
+        """Take the bar away."""
         self.on_train_end(trainer, pl_module)
-        if self._bar is not None and self._enabled and not sys.stderr.isatty():
-            print(file=sys.stderr)
 
 
 def _ahead(updater: Updater) -> int:

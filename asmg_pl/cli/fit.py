@@ -11,6 +11,7 @@ from typing import Any
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
+import asmg_pl.data.calendar  # noqa: F401  # options name its classes without their module
 from asmg_pl.callbacks import RunConfig
 from asmg_pl.callbacks.checkpoint import FOLDER
 from asmg_pl.callbacks.defaults import CALLBACKS, TRAINER_DEFAULTS
@@ -21,6 +22,7 @@ from asmg_pl.cli.next_steps import NextSteps
 from asmg_pl.cli.options import explained
 from asmg_pl.cli.trainer_options import check_trainer, classes_given_as_words
 from asmg_pl.data import PeriodDataModule
+from asmg_pl.distributed.launched import check_launched
 from asmg_pl.distributed.reader import tensors_in
 from asmg_pl.errors import CheckpointError, ConfigError
 from asmg_pl.updaters import Updater
@@ -43,8 +45,13 @@ def test(arguments: Sequence[str]) -> None:
     run("test", arguments)
 
 
-def run(command: str, arguments: Sequence[str]) -> None:
+def run(command: str, arguments: Sequence[str], next_steps: bool = True) -> None:
     """Run one of LightningCLI's commands.
+
+    Args:
+        command: ``fit``, ``validate`` or ``test``.
+        arguments: after the command.
+        next_steps: whether a walk ends with what its user may do next.
 
     Raises:
         UserError: if something is wrong that the user can mend.
@@ -69,7 +76,7 @@ def run(command: str, arguments: Sequence[str]) -> None:
             **TRAINER_DEFAULTS,
             "default_root_dir": "runs/default",
             "plugins": {"class_path": "asmg_pl.checkpoints.io.AtomicCheckpointIO"},
-            "callbacks": [NextSteps()],
+            "callbacks": [NextSteps()] if next_steps else [],
         },
     )
 
@@ -162,12 +169,14 @@ class AsmgCLI(LightningCLI):
         """Make the trainer.
 
         Raises:
-            ConfigError: if it refuses its settings.
+            ConfigError: if it refuses its settings, or would wait for processes that nobody starts.
         """
         try:
-            return super().instantiate_trainer(**settings)
+            trainer = super().instantiate_trainer(**settings)
         except (TypeError, ValueError, RuntimeError) as error:
             raise ConfigError(f"the trainer cannot be made: {error}") from error
+        check_launched(trainer)
+        return trainer
 
 
 def checkpoint_to_go_on_from(given: str | None, run_folder: str | None, command: str) -> str | None:

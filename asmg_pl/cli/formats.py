@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from pathlib import Path
 
-from asmg_pl.serving.classes import paths_in
 from asmg_pl.serving.formats.names import FORMATS, check_formats
 from asmg_pl.serving.manifest import Manifest
 from asmg_pl.serving.store import Store
@@ -49,5 +48,7 @@ def write_beside(version: Path, store: Path, formats: Sequence[str], allow: Coll
 
 def own_classes(version: Path) -> list[str]:
     """The recommenders that a package names. Whoever has just written it has imported them already."""
+    from asmg_pl.serving.classes import paths_in
+
     manifest = Manifest.read(version)
     return [*paths_in({"class_path": manifest.class_path, "init_args": manifest.init_args})]

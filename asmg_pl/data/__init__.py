@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from asmg_pl.data.batch import Batch
     from asmg_pl.data.calendar import Boundaries, Calendar
     from asmg_pl.data.datamodule import PeriodDataModule
+    from asmg_pl.data.lifetimes import Lifetimes
     from asmg_pl.data.log import InteractionLog
     from asmg_pl.data.periods import EqualCounts, EqualRows, Periods
     from asmg_pl.data.reading import Reading
@@ -23,6 +24,7 @@ _HOMES = {
     "EqualCounts": "periods",
     "EqualRows": "periods",
     "InteractionLog": "log",
+    "Lifetimes": "lifetimes",
     "PeriodDataModule": "datamodule",
     "Periods": "periods",
     "Reading": "reading",
@@ -36,6 +38,7 @@ __all__ = [
     "EqualCounts",
     "EqualRows",
     "InteractionLog",
+    "Lifetimes",
     "PeriodDataModule",
     "Periods",
     "Reading",

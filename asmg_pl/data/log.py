@@ -154,8 +154,15 @@ class InteractionLog:
             if start < end and begin < start + part.rows
         ]
         parts = parts or [self.parts[0].between(0, 0)]
-        described = {"context_names": self.context_names, "names": self.names, "history": self.history}
-        return InteractionLog(tuple(parts), self.categories, self.sizes, self.longest_history, **described)
+        return InteractionLog(
+            parts=tuple(parts),
+            categories=self.categories,
+            sizes=self.sizes,
+            longest_history=self.longest_history,
+            context_names=self.context_names,
+            names=self.names,
+            history=self.history,
+        )
 
     def as_of(self, row: int) -> InteractionLog:
         """The log with the categories that count for this row; the log itself if no categories have changed since."""

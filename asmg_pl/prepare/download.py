@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import http.client
 import shutil
-import sys
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -15,6 +14,7 @@ from urllib.request import HTTPRedirectHandler, Request, build_opener
 from tqdm import tqdm
 
 from asmg_pl.errors import DataError
+from asmg_pl.system.screen import bar_options
 
 _PIECE = 1 << 20
 _TIMEOUT = 60.0  # seconds without a byte
@@ -222,7 +222,5 @@ def _bar(name: str, done: int, whole: int | None) -> tqdm[Any]:
         total=whole,
         unit="B",
         unit_scale=True,
-        dynamic_ncols=True,
-        mininterval=0.2 if sys.stderr.isatty() else 5.0,  # a log file gets few lines
-        leave=False,
+        **bar_options(),
     )

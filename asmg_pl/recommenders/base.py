@@ -52,6 +52,9 @@ class Recommender(nn.Module, ABC):
         owners: by name, the ways to rows of tables that other processes hold in part; empty if all rows are at hand.
         known: by name, how many rows of a table at hand have appeared by now. The rows after them wait for their first
             interaction, and nothing may depend on their number. In a table without an entry, all rows have appeared.
+        row_of: by name, the row of each id, int32 [ids + 1], of tables whose ids come and go
+            (:class:`~asmg_pl.data.lifetimes.Lifetimes`); its last entry stands for all further ids. In a table without
+            an entry, an id is the number of its row.
 
     Examples:
         A bias for each item, and one for all:
@@ -75,6 +78,7 @@ class Recommender(nn.Module, ABC):
     row_wise: bool = False
     owners: Mapping[str, Owners] = MappingProxyType({})
     known: Mapping[str, int] = MappingProxyType({})
+    row_of: Mapping[str, Tensor] = MappingProxyType({})
 
     def __new__(cls, *arguments: Any, **named: Any) -> Self:
         """Make a recommender that knows with which arguments it was built."""
@@ -115,6 +119,9 @@ class Recommender(nn.Module, ABC):
         """What the batch asks each table for; see :attr:`owners`."""
         here = partial(Request, rows_on_other_ranks=batch.total - batch.label.shape[0])
         asked = self.lookups(batch)
+        for name in asked.keys() & self.row_of.keys():
+            rows = self.row_of[name]
+            asked[name] = rows[asked[name].clamp(max=len(rows) - 1)].long()
         return {n: self.owners.get(n, partial(here, known=self.rows_known(n)))(ids) for n, ids in asked.items()}
 
     def _look_up(self, name: str, request: Request) -> Lookup:

@@ -55,6 +55,8 @@ class Lookup:
         ids, weights = self.index.flatten(1), weights.flatten(1)
         if not ids.shape[1]:
             return self.weight.new_zeros(ids.shape[0], self.weight.shape[1])
+        if torch.compiler.is_exporting():  # in operations that every runtime has
+            return (weights[..., None] * F.embedding(ids, self.weight)).sum(1)
         table = self.weight if self.known is None or self.known >= len(self.weight) else self.weight[: self.known]
         if len(table) <= SMALL:  # one matrix product: [B, U], each row's share of each sum, times [U, D]
             return weights.new_zeros(ids.shape[0], len(table)).scatter_add_(1, ids, weights) @ table

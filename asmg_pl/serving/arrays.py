@@ -24,6 +24,7 @@ class Rows:
         shape: of the whole array.
         dtype: of its numbers.
         chunks: gives the rows in their order, some at a time. It may be called once.
+        unknown: the row of an id that is not known, [1, D]; ``None`` for the mean of the rows.
 
     Examples:
         >>> Rows.of(torch.zeros(3, 2)).shape
@@ -35,6 +36,7 @@ class Rows:
     shape: tuple[int, ...]
     dtype: torch.dtype
     chunks: Callable[[], Iterable[Tensor]]
+    unknown: Tensor | None = None
 
     @classmethod
     def of(cls, values: Tensor) -> Rows:
@@ -43,7 +45,10 @@ class Rows:
         return cls(shape, values.dtype, lambda: values.detach().reshape(shape or (1,)).split(CHUNK))
 
     def with_mean(self) -> Rows:
-        """These rows of numbers, float [N, D], and one more after them: their mean, or 0 if there are none."""
+        """These rows of numbers, float [N, D], and one more after them: ``unknown``, or their mean.
+
+        The mean of no rows is 0.
+        """
         return Rows((self.shape[0] + 1, *self.shape[1:]), self.dtype, self._chunks_and_mean)
 
     def _chunks_and_mean(self) -> Iterator[Tensor]:
@@ -51,7 +56,7 @@ class Rows:
         for chunk in self.chunks():
             total += chunk.cpu().double().sum(0)
             yield chunk
-        yield (total / max(1, self.shape[0])).to(self.dtype)[None]
+        yield (total / max(1, self.shape[0])).to(self.dtype)[None] if self.unknown is None else self.unknown
 
 
 def write_array(values: Tensor | np.ndarray | Rows, path: Path) -> None:

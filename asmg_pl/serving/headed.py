@@ -67,8 +67,8 @@ class Headed(nn.Module):
     @property
     def numbers(self) -> HeadNumbers:
         """The head's numbers."""
-        tensors = (self.get_buffer(name) for name in HeadNumbers._fields[:4])
-        return HeadNumbers(*tensors, float(self.get_buffer("share")), int(self.get_buffer("period")))
+        arrays = {name: self.get_buffer(name) for name in HeadNumbers._fields[:4]}
+        return HeadNumbers(**arrays, share=float(self.get_buffer("share")), period=int(self.get_buffer("period")))
 
     @property
     def owners(self) -> Mapping[str, Any]:

@@ -127,10 +127,8 @@ def write_ids(names: Sequence[Name] | np.ndarray, path: Path) -> None:
     strings = len(names) > 0 and not isinstance(names[0], int | np.integer)
     if strings:
         encoded = [str(name).encode() for name in names]
-        arrays = {
-            "names": np.frombuffer(b"".join(encoded), np.uint8),
-            "ends": np.cumsum([len(each) for each in encoded], dtype=np.int64),
-        }
+        ends = np.cumsum([len(each) for each in encoded], dtype=np.int64)
+        arrays: dict[str, np.ndarray] = {"names": np.frombuffer(b"".join(encoded), np.uint8), "ends": ends}
         keys = key_of_strings(names)
     else:
         arrays = {"names": np.asarray(names, np.int64)}

@@ -103,13 +103,14 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Write the manifest into a package's folder."""
-        content = {
+        sizes = {name: value for name, value in self.sizes._asdict().items() if name != "past"}
+        content: dict[str, Any] = {
             "format": FORMAT,
             "version": VERSION,
             "recommender": {
                 "class_path": self.class_path,
                 "init_args": dict(self.init_args),
-                "sizes": {**self.sizes._replace(past=None)._asdict()},
+                "sizes": sizes,
             },
             **{name: value for name, value in asdict(self).items() if name not in ("class_path", "init_args", "sizes")},
             "context": [
@@ -117,7 +118,6 @@ class Manifest:
             ],
             "files": {path: entry._asdict() for path, entry in self.files.items()},
         }
-        del content["recommender"]["sizes"]["past"]  # type: ignore[index]
         content = json.loads(json.dumps(content, allow_nan=False))
         content["checksum"] = checksum(content)
         (folder / FILE).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
@@ -161,7 +161,7 @@ def _manifest(content: dict[str, Any]) -> Manifest:
     return Manifest(
         class_path=_typed(recommender, "class_path", str),
         init_args=_typed(recommender, "init_args", dict),
-        sizes=Sizes(*(_count(sizes, name) for name in ("users", "items", "categories")), context=values),
+        sizes=Sizes(_count(sizes, "users"), _count(sizes, "items"), _count(sizes, "categories"), values),
         models=models,
         head=head,
         choice=choice,

@@ -108,8 +108,9 @@ class Requests:
         _check_name(name, "user")
         (number,) = self._users.find([name]).tolist()
         known = number >= 0
+        missing: tuple[Name, ...] = ()
         if history is None:
-            latest, seen, missing = _of(self._history, number), _of(self._seen, number), ()
+            latest, seen = _of(self._history, number), _of(self._seen, number)
         else:
             given = self.items_named(history, "history")
             latest, missing = given.ids[given.ids < len(self.items)], given.unknown

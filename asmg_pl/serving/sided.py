@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -76,7 +77,7 @@ class Split(SidedModel):
 
     def join(self, user: Side, item: Side) -> Tensor:
         """See :meth:`SidedModel.join`."""
-        return self._sides.join(user, item)  # type: ignore[arg-type]
+        return self._sides.join(_tensors(user), _tensors(item))
 
 
 class Expanded(SidedModel):
@@ -102,10 +103,10 @@ class Expanded(SidedModel):
 
     def join(self, user: Side, item: Side) -> Tensor:
         """See :meth:`SidedModel.join`."""
-        (items,) = item
+        (items,) = _tensors(item)
         count = len(items)
-        ours, history, length, *context = (each.repeat(count, *[1] * (each.ndim - 1)) for each in user)
-        rows = Batch(ours, items, history, length, torch.zeros(count), self._catalogue, *context)
+        ours, history, length, *context = (each.repeat(count, *[1] * (each.ndim - 1)) for each in _tensors(user))
+        rows = Batch(ours, items, history, length, torch.zeros(count), self._catalogue, context[0] if context else None)
         asked = self._recommender.lookups(rows)
         found = {name: OneUser(self._recommender.table(name), ids) for name, ids in asked.items()}
         return self._recommender.score(rows, found)
@@ -138,7 +139,8 @@ class UnderHead(SidedModel):
         """See :meth:`SidedModel.join`."""
         *ours, of_user = user
         *theirs, of_item = item
-        logits = [model.join(*sides) for model, *sides in zip(self._models, ours, theirs, strict=True)]
+        pairs = zip(self._models, cast(list[Side], ours), cast(list[Side], theirs), strict=True)
+        logits = [model.join(one, other) for model, one, other in pairs]
         return within(of_logits(logits), self._bounds[0]) @ self._coefficients[0] + of_user + of_item
 
     def _of_ids(self, name: str, ids: Tensor, number: int) -> Tensor:
@@ -200,6 +202,11 @@ def joined(sides: Sequence[Side]) -> Side:
     return tuple(
         joined(parts) if isinstance(parts[0], tuple) else torch.cat(parts) for parts in zip(*sides, strict=True)
     )
+
+
+def _tensors(side: Side) -> tuple[Tensor, ...]:
+    """A side that has no other within it."""
+    return cast(tuple[Tensor, ...], side)
 
 
 def _looked_up(recommender: Recommender, rows: Batch) -> Mapping[str, Lookup]:

@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import textwrap
-from typing import TextIO
+from typing import Any, TextIO
 
 #: Codes of the styles that :func:`styled` knows.
 STYLES = {"bold": "1", "red": "31", "green": "32", "yellow": "33"}
@@ -33,6 +33,28 @@ def complain(line: str) -> None:
         tqdm.write(line, file=sys.stderr)
     else:
         print(line, file=sys.stderr, flush=True)
+
+
+def bar_options() -> dict[str, Any]:
+    """Options of each of tqdm's bars: one line that is drawn anew on a terminal, and in a file a line now and then."""
+    on_terminal = sys.stderr.isatty()
+    return {
+        "file": sys.stderr if on_terminal else _Lines(),
+        "mininterval": 0.2 if on_terminal else 5.0,
+        "dynamic_ncols": True,
+        "leave": False,
+    }
+
+
+class _Lines:
+    """Writes each state of a bar as a line of its own to standard error, so that no message follows it on its line."""
+
+    def write(self, text: str) -> None:
+        if shown := text.strip("\r\n "):
+            print(shown, file=sys.stderr)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
 
 
 def styled(text: str, style: str, stream: TextIO | None = None) -> str:

@@ -161,14 +161,24 @@ def test_a_bar_that_is_disabled_shows_nothing(tmp_path: Path, bars: list[Bar], e
 
 
 def test_the_bar_stands_on_standard_error_and_leaves_no_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("asmg_pl.system.screen.sys.stderr.isatty", lambda: True)
     walk(tmp_path, until=2)
     captured = capsys.readouterr()
     assert "period 2/2" not in captured.out
     assert "period 2/2" in captured.err
     assert "/14" in captured.err
     assert captured.err.endswith("\r")
+
+
+def test_in_a_file_each_state_of_the_bar_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    walk(tmp_path, until=2)
+    captured = capsys.readouterr()
+    assert "period 2/2" in captured.err
+    assert "/14" in captured.err
+    assert "\r" not in captured.err
+    assert captured.err.endswith("\n")
 
 
 def test_a_phase_that_learns_its_rows_on_the_way_is_counted_too(tmp_path: Path, bars: list[Bar]) -> None:

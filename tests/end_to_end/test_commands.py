@@ -46,6 +46,7 @@ ELSEWHERE = {
     "tests/experiments/test_compare_methods.py has a small one",
     "asmg serve": "serves until it is stopped; tests/cli/test_serve.py starts and stops it",
     "curl ": "asks a server; tests/serving/server/test_documentation.py has one that answers",
+    "asmg update": "needs a run, and the file of a new day; tests/operations has a shop with both",
     "asmg completion": "writes into the reader's home; tests/cli/test_completion.py asks for the script",
     "asmg fit --config configs/demo.yaml --trainer.default_root_dir runs/mlflow": "needs the package "
     "mlflow; tests/callbacks/test_report.py logs to it",
@@ -82,6 +83,7 @@ SHORTER = {
     r".*asmg(_pl)? (fit|test|validate) ": "--model.init_args.pretrain_epochs 1",
     r".*asmg(_pl)? fit (?!.*--loop\.until)": "--loop.until 13",
     r".*asmg(_pl)? fit (?!.*--ckpt_path)": "--checkpoint.overwrite true",
+    r"asmg freshness ": "--ages 2",
     r"asmg (compare|seeds) .* -- ": "--model.init_args.pretrain_epochs 1 --model.init_args.test_from 12 --loop.until "
     "12",
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import pytest
@@ -62,13 +62,16 @@ def whole(ours: Batch, theirs: Batch) -> Batch:
 @pytest.mark.parametrize("make", SHIPPED)
 @pytest.mark.parametrize("sizes", [SIZES, Sizes(60, 90), Sizes(60, 90, context=(3,)), Sizes(60, 900, 4)])
 @torch.no_grad()
-def test_one_side_of_a_user_joined_with_those_of_many_items_scores_as_the_rows_do(make, sizes: Sizes) -> None:
+def test_one_side_of_a_user_joined_with_those_of_many_items_scores_as_the_rows_do(
+    make: Callable[[Sizes], Recommender], sizes: Sizes
+) -> None:
     torch.manual_seed(0)
     model = make(sizes)
     for parameter in model.parameters():
         parameter.normal_(std=0.4)
     ours, theirs = one_user(40, sizes)
     sides = model.sides()
+    assert sides is not None
     logits = sides.join(
         sides.user_side(ours, looked_up(model, ours)), sides.item_side(theirs, looked_up(model, theirs))
     )
@@ -90,7 +93,8 @@ def test_a_recommender_without_sides_says_so_and_so_does_a_hashed_one_around_it(
     assert Plain(SIZES).sides() is None
     assert Hashed(SIZES, Plain, items=3).sides() is None
     model = Hashed(SIZES, MatrixFactorization, items=3)
-    assert model.sides() is model.model
+    inner: object = model.model
+    assert model.sides() is inner
 
 
 def test_a_class_of_one_s_own_may_score_by_joining_its_sides() -> None:

@@ -49,9 +49,9 @@ def head(models: int = 1) -> HeadNumbers:
     """A head on so many models."""
     width = 1 + models + 12
     draw = torch.Generator().manual_seed(0)
-    tables = [torch.rand(4, 6, generator=draw), torch.rand(5, 6, generator=draw)]
+    users, items = torch.rand(4, 6, generator=draw), torch.rand(5, 6, generator=draw)
     bounds = torch.stack([torch.full((width,), -3.0), torch.full((width,), 3.0)])
-    return HeadNumbers(*tables, torch.rand(width, generator=draw), bounds, share=0.25, period=4)
+    return HeadNumbers(users, items, torch.rand(width, generator=draw), bounds, share=0.25, period=4)
 
 
 def package(folder: Path, **changed: Any) -> Path:

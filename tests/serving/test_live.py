@@ -81,7 +81,8 @@ def test_a_damaged_version_is_refused_with_a_message_and_the_old_one_goes_on_ser
     ]
     published(store, 3)
     assert live.reload()
-    assert (live.scorer.version, live.refused) == ("after-period-000003", None)
+    assert live.scorer.version == "after-period-000003"
+    assert live.refused is None
 
 
 def test_a_pointer_to_nothing_is_refused_and_forgotten_when_it_points_back(store: Store, live: Live) -> None:
@@ -146,7 +147,7 @@ def test_a_watcher_swaps_by_itself_and_can_be_stopped(store: Store) -> None:
 
 
 def test_requests_during_swaps_and_rollbacks_are_all_answered_by_one_version_each(store: Store, live: Live) -> None:
-    names = [store.current(), published(store, 2), published(store, 3)]
+    names = ["after-period-000001", published(store, 2), published(store, 3)]
     users = [f"user-{user}" for user in range(5)]
     expected = {name: {user: load(store.path(name)).score(user, ITEMS).logits for user in users} for name in names}
     done = []

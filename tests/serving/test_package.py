@@ -7,6 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +162,7 @@ def test_a_damaged_or_missing_file_is_refused_by_name(damage: Callable[[Path], N
 
 
 def test_swapped_files_are_refused_by_name(tmp_path: Path) -> None:
-    folder = package(tmp_path / "package", names=contents().names | {"user": [1, 2, 3, 4]})
+    folder = package(tmp_path / "package", names={**contents().names, "user": [1, 2, 3, 4]})
     one, other = folder / "history" / "offsets.npy", folder / "seen" / "offsets.npy"
     one.rename(folder / "aside")
     other.rename(one)
@@ -293,7 +294,7 @@ def test_no_module_is_imported_that_the_caller_has_not_allowed(tmp_path: Path, m
         "from asmg_pl.recommenders import MatrixFactorization\n\nclass Mine(MatrixFactorization):\n    pass\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    import own_models  # type: ignore[import-not-found]
+    own_models = import_module("own_models")
 
     folder = package(tmp_path / "package", model=own_models.Mine(SIZES))
     del sys.modules["own_models"]
@@ -332,8 +333,8 @@ def test_a_class_within_the_arguments_is_checked_too(tmp_path: Path) -> None:
     ("change", "words"),
     [
         ({"names": {"user": USERS}}, "no names of item"),
-        ({"names": contents().names | {"user": ["ann"]}}, "1 names of user, and 4 ids"),
-        ({"names": contents().names | {"user": ["ann", "bob", "ann", "dee"]}}, "have one key"),
+        ({"names": {**contents().names, "user": ["ann"]}}, "1 names of user, and 4 ids"),
+        ({"names": {**contents().names, "user": ["ann", "bob", "ann", "dee"]}}, "have one key"),
         ({"popularity": np.zeros(3, np.float32)}, "popularity has 3 entries"),
         ({"catalogue": None}, "3 categories"),
         ({"catalogue": np.zeros((2, 1), np.int32)}, "2 rows"),

@@ -63,12 +63,19 @@ def contents(name: str = "mlp", sizes: Sizes = SIZES, strings: bool = True, head
         return made
     draw = torch.Generator().manual_seed(3)
     other = drawn_contents(MODELS[name], sizes, HISTORY, strings, seed=1)
-    counts = [torch.rand(count, 6, generator=draw).cumsum(1).flip(1) * 4 for count in (sizes.users, sizes.items - 9)]
+    users, items = (
+        torch.rand(count, 6, generator=draw).cumsum(1).flip(1) * 4 for count in (sizes.users, sizes.items - 9)
+    )
     features = 1 + 2 + 12
     bounds = torch.stack([torch.full((features,), -0.6), torch.full((features,), 1.5)])
-    numbers = HeadNumbers(*counts, torch.randn(features, generator=draw), bounds, share=0.3, period=9)
+    numbers = HeadNumbers(users, items, torch.randn(features, generator=draw), bounds, share=0.3, period=9)
     models = {"incremental": made.models["serving"], "generated": other.models["serving"]}
     return replace(made, models=models, head=numbers)
+
+
+def state_of(made: Contents) -> dict[str, Any]:
+    """The parameters of the package's model."""
+    return dict(made.models["serving"])
 
 
 def scorer_of(made: Contents, folder: Path) -> Scorer:
@@ -122,7 +129,7 @@ def test_scores_are_those_of_the_model_on_whole_rows(
         name_of_user = (names["user"][user] if user < sizes.users else "nobody") if strings else 1000 + user
         stored = made.history.of(user).tolist() if user < sizes.users else []
         values = tuple(min(user, count) for count in sizes.context)
-        context = {
+        context: dict[str, Any] = {
             each: names[f"context-{number}"][values[number]] if values[number] < count else None
             for number, (each, count) in enumerate(zip(made.context, sizes.context, strict=True))
         }
@@ -162,7 +169,7 @@ def test_the_best_of_all_items_are_those_with_the_highest_scores_that_the_user_d
 
 def test_equally_good_items_stand_in_their_order(tmp_path: Path) -> None:
     made = contents("mf", Sizes(20, 300))
-    state = {name: torch.zeros_like(values) for name, values in made.models["serving"].items()}
+    state = {name: torch.zeros_like(values) for name, values in state_of(made).items()}
     scorer = scorer_of(replace(made, models={"serving": state}), tmp_path)
     fresh = [item for item in range(300) if item not in made.seen.of(3)]
     assert scorer.recommend("user-3", 7).items == [f"item-{item}" for item in fresh[:7]]
@@ -210,7 +217,7 @@ def test_unknown_items_of_a_history_are_left_out_and_told(scorer: Scorer) -> Non
 def test_unknown_ids_are_scored_with_the_mean_of_the_known_rows(tmp_path: Path) -> None:
     made = contents("mf", Sizes(20, 300))
     scorer = scorer_of(made, tmp_path)
-    user, item = (made.models["serving"][f"tables.{name}.weight"] for name in ("user", "item"))
+    user, item = (state_of(made)[f"tables.{name}.weight"] for name in ("user", "item"))
     for name, row in (("user-2", user[2]), ("nobody", user.mean(0))):
         found = scorer.score(name, ["item-3", "nothing"])
         for logit, other in zip(found.logits, (item[3], item.mean(0)), strict=True):
@@ -243,23 +250,20 @@ def test_the_user_s_history_is_pooled_once_for_all_candidates(tmp_path: Path, mo
     monkeypatch.setattr(Lookup, "weighted_sum", heard)
     for name in MODELS:
         scorer = scorer_of(contents(name), tmp_path / name)
-        for answer in (
-            lambda asked: asked.score("user-3", [f"item-{item}" for item in range(100)]),
-            lambda asked: asked.recommend("user-3", 5),
-        ):
+        for candidates in ([f"item-{item}" for item in range(100)], None):
             pooled.clear()
-            answer(scorer)
+            scorer.score("user-3", candidates) if candidates else scorer.recommend("user-3", 5)
             assert all(rows == 1 for rows, ids in pooled if ids >= HISTORY), name
 
 
 def test_several_users_are_answered_as_each_of_them_alone(scorer: Scorer) -> None:
     users = ["user-3", "nobody", "user-0", "user-3"]
     items = [["item-1"], ["item-2", "item-3"], ["x"], ["item-9", "item-1"]]
-    histories = [None, ["item-7"], [], ["item-8", "item-8"]]
-    contexts = [{"context-0": "context-0-2"}, None, {}, None]
+    histories: list[Any] = [None, ["item-7"], [], ["item-8", "item-8"]]
+    contexts: list[Any] = [{"context-0": "context-0-2"}, None, {}, None]
     together = scorer.score_users(users, items, histories, contexts)
-    for found, *asked in zip(together, users, items, histories, contexts, strict=True):
-        alone = scorer.score(*asked)
+    for found, user, asked, history, context in zip(together, users, items, histories, contexts, strict=True):
+        alone = scorer.score(user, asked, history, context)
         same(found, torch.from_numpy(alone.logits))
         assert (found.items, found.unknown) == (alone.items, alone.unknown)
     for candidates in (None, [None, ["item-5", "y"], None, ["item-4"]]):
@@ -275,19 +279,21 @@ def test_integers_are_asked_for_as_lists_and_as_arrays_and_strings_that_spell_th
     scorer = scorer_of(contents("mf", Sizes(20, 300), strings=False), tmp_path)
     expected = scorer.score(1003, [1005, 1007, 4, 2**70])
     assert expected.unknown.items == (4, 2**70)
-    for user, items in (
+    spellings: list[tuple[Any, Any]] = [
         (np.int64(1003), np.array([1005, 1007, 4], np.int32)),
         ("1003", ["1005", 1007, np.int64(4)]),
         (1003, (1005, 1007, 4)),
-    ):
+    ]
+    for user, items in spellings:
         found = scorer.score(user, items)
         np.testing.assert_array_equal(found.logits, expected.logits[:3])
         assert not found.unknown.user
-    assert scorer.recommend(1003, np.int64(2)).items == scorer.recommend(1003, 2).items
+    two: Any = np.int64(2)
+    assert scorer.recommend(1003, two).items == scorer.recommend(1003, 2).items
     assert all(type(item) is int for item in scorer.recommend(1003, 2).items)
 
 
-BAD: dict[str, tuple[Callable[[Scorer], Any], str]] = {
+BAD: dict[str, tuple[Callable[[Any], Any], str]] = {
     "no items": (lambda s: s.score("user-1", []), "items is empty: give at least one item"),
     "no candidates": (lambda s: s.recommend("user-1", 3, candidates=[]), "candidates is empty"),
     "one item": (lambda s: s.score("user-1", "item-1"), "items is 'item-1': give a list"),
@@ -337,13 +343,14 @@ def test_a_package_without_context_features_says_so(tmp_path: Path) -> None:
 
 def test_a_number_that_is_no_score_is_never_given(tmp_path: Path) -> None:
     made = contents("mf", Sizes(20, 300))
-    state = dict(made.models["serving"])
+    state = state_of(made)
     state["tables.item.weight"] = state["tables.item.weight"].clone()
     state["tables.item.weight"][7] = torch.nan
     scorer = scorer_of(replace(made, models={"serving": state}), tmp_path)
-    for ask in (lambda: scorer.score("user-1", ["item-7"]), lambda: scorer.recommend("user-1", 3)):
-        with pytest.raises(PackageError, match="scores that are not finite"):
-            ask()
+    with pytest.raises(PackageError, match="scores that are not finite"):
+        scorer.score("user-1", ["item-7"])
+    with pytest.raises(PackageError, match="scores that are not finite"):
+        scorer.recommend("user-1", 3)
     assert np.isfinite(scorer.score("user-1", ["item-8"]).logits).all()
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 
 import pytest
+from tqdm import tqdm
 
-from asmg_pl.system.screen import folded, has_colours, say, styled, width
+from asmg_pl.system.screen import bar_options, complain, folded, has_colours, say, styled, width
 
 
 class Terminal(io.StringIO):
@@ -60,3 +61,15 @@ def test_a_sentence_is_broken_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch
 def test_a_line_goes_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
     say("here")
     assert capsys.readouterr() == ("here\n", "")
+
+
+def test_a_message_in_a_file_does_not_follow_the_bar_on_its_line(capsys: pytest.CaptureFixture[str]) -> None:
+    bar = tqdm(total=2, desc="draw", **bar_options() | {"mininterval": 0.0})
+    bar.update()
+    complain("a message")
+    bar.update()
+    bar.close()
+    lines = capsys.readouterr().err.splitlines()
+    assert "a message" in lines
+    assert [line.startswith("draw: ") for line in lines if line != "a message"] == [True] * (len(lines) - 1)
+    assert len(lines) > 2

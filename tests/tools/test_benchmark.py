@@ -56,6 +56,13 @@ def test_periods_are_measured_with_lightning_and_without(tmp_path: Path, monkeyp
     assert found["step of the incremental update: ms"] == pytest.approx(1e3 * bare / 2), "a period of two steps"
 
 
+def test_what_a_guard_and_a_head_add_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = figures(monkeypatch, tmp_path, "guard", *TABLES, "--rows", "64")
+    with_both, without = found["row generator, guard, head: s"], found["row generator: s"]
+    assert found["guard and head over none"] == pytest.approx(with_both / without)
+    assert found["row generator over GRU"] == pytest.approx(without / found["GRU: s"])
+
+
 @pytest.mark.slow
 def test_peak_memory_is_measured_in_processes_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sizes = ["--users", "100000", "--items", "100000", "--rows", "64"]

@@ -16,6 +16,7 @@ from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.sources.base import Source
 from asmg_pl.data.stream import StreamWriter
 from asmg_pl.errors import ConfigError
+from asmg_pl.system.screen import bar_options
 
 CHUNK = 2**18  # the number of rows that are drawn at once
 CHUNKS_PER_PART = 16  # for a stream on disk
@@ -85,7 +86,7 @@ class DriftingStream(Source):
     def write(self, writer: StreamWriter) -> None:
         """Write the stream to disk part by part, in memory that does not grow with the rows."""
         catalogue, drawn = self.catalogue(), self.chunks()
-        with tqdm(total=self.rows, unit=" rows", unit_scale=True, desc="draw", leave=False) as bar:
+        with tqdm(total=self.rows, unit=" rows", unit_scale=True, desc="draw", **bar_options()) as bar:
             while chunks := list(islice(drawn, CHUNKS_PER_PART)):
                 writer.append(pl.concat(chunks), catalogue)
                 bar.update(sum(map(len, chunks)))

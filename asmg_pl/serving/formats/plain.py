@@ -29,6 +29,9 @@ class PlainRows(nn.Module):
         tensor([[1, 3]])
     """
 
+    catalogue: Tensor | None
+    _values: Tensor | None
+
     def __init__(self, sizes: Sizes, history_size: int, catalogue: Tensor | None = None) -> None:
         """Take what the batches have in common.
 
@@ -40,7 +43,7 @@ class PlainRows(nn.Module):
         super().__init__()
         self._sizes, self._history_size = sizes, history_size
         self.register_buffer("catalogue", catalogue)
-        self.register_buffer("values", torch.tensor(sizes.context) if sizes.context else None)
+        self.register_buffer("_values", torch.tensor(sizes.context) if sizes.context else None)
 
     def forward(
         self, user: Tensor, item: Tensor, history: Tensor, history_length: Tensor, context: Tensor | None = None
@@ -53,7 +56,7 @@ class PlainRows(nn.Module):
             history_length=history_length.clamp(0, self._history_size),
             label=torch.zeros_like(user, dtype=torch.float32),
             categories=self.catalogue,
-            context=None if context is None else known_or(self.values, context),
+            context=None if context is None or self._values is None else known_or(self._values, context),
         )
 
 

@@ -10,6 +10,7 @@ have towers too. They leave out one thing: a head limits how far its models may 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import accumulate
 
 import torch
@@ -50,43 +51,46 @@ class Towers(nn.Module):
             ConfigError: if there is no dot product in it.
         """
         super().__init__()
-        headed = served if isinstance(served, Headed) else None
-        self.models = nn.ModuleList(served.models.values() if headed else [served])
-        self.head = headed if headed is not None and len(headed.get_buffer("coefficients")) else None
+        self.head = served if isinstance(served, Headed) and len(served.get_buffer("coefficients")) else None
+        models = [*served.models.children()] if isinstance(served, Headed) else [served]
+        if self.head is None:
+            del models[1:]  # the first model answers until a head has learned
+        self.models = nn.ModuleList(models)
         self.exact = self.head is None
-        if headed is not None and self.head is None:
-            self.models = self.models[:1]  # the first model answers until the head has learned
-        for model in self.models:
+        for model in models:
             product_of(model)
 
     def user_vectors(self, batch: Batch) -> Tensor:
         """The users' vectors, float32 [B, D]; items make no difference."""
-        vectors = [
-            weight * product_of(model).user_vectors(batch, looked_up(model, batch))
-            for weight, model in zip(self._weights(), self.models, strict=True)
-        ]
+        pairs = zip(self._weights(), self._products(batch), strict=True)
+        vectors = [weight * product.user_vectors(batch, lookups) for weight, (product, lookups) in pairs]
         if self.head is not None:
             vectors.append(torch.ones_like(vectors[0][:, :1]))
         return torch.cat(vectors, dim=1)
 
     def item_vectors(self, batch: Batch) -> Tensor:
         """The items' vectors, float32 [B, D]; users, histories and context features make no difference."""
-        vectors = [product_of(model).item_vectors(batch, looked_up(model, batch)) for model in self.models]
+        vectors = [product.item_vectors(batch, lookups) for product, lookups in self._products(batch)]
         if self.head is not None:
             vectors.append(self._added("items", batch.item)[:, None])
         return torch.cat(vectors, dim=1)
 
     def offsets(self, batch: Batch) -> Tensor:
         """What is added to a user's dot products, float32 [B]."""
-        offsets = [
-            weight * product_of(model).offsets(batch, looked_up(model, batch))
-            for weight, model in zip(self._weights(), self.models, strict=True)
-        ]
+        pairs = zip(self._weights(), self._products(batch), strict=True)
+        offsets = [weight * product.offsets(batch, lookups) for weight, (product, lookups) in pairs]
         if self.head is not None:
             offsets += [self._added("users", batch.user), self.head.get_buffer("coefficients")[0]]
         return torch.stack(torch.broadcast_tensors(*offsets)).sum(0)
 
-    def _weights(self) -> list[Tensor] | list[float]:
+    def _products(self, batch: Batch) -> Iterator[tuple[DotProduct, dict[str, Lookup]]]:
+        """What multiplies vectors in each model, and the rows of its tables that a batch asks for."""
+        for model in self.models:
+            assert isinstance(model, Recommender)
+            ids = model.lookups(batch)
+            yield product_of(model), {name: Lookup(model.table(name), asked) for name, asked in ids.items()}
+
+    def _weights(self) -> list[Tensor | float]:
         """What a head counts each model's logit; it reads the first one, and how far the others are from it."""
         if self.head is None:
             return [1.0]
@@ -150,8 +154,3 @@ def product_of(model: nn.Module) -> DotProduct:
             "TwoTower and MatrixFactorization do: leave out the format vectors"
         )
     return inner
-
-
-def looked_up(model: Recommender, batch: Batch) -> dict[str, Lookup]:
-    """The vectors that a batch asks a recommender's own tables for."""
-    return {name: Lookup(model.table(name), ids) for name, ids in model.lookups(batch).items()}

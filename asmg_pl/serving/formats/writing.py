@@ -24,6 +24,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from asmg_pl.errors import FormatError
 from asmg_pl.serving.contents import kinds
 from asmg_pl.serving.formats.checking import TOLERANCE, Sample
 from asmg_pl.serving.formats.names import check_formats
@@ -32,7 +33,7 @@ from asmg_pl.serving.formats.programs import Rows, Run, exported, write_onnx, wr
 from asmg_pl.serving.formats.towers import PlainUser, Towers
 from asmg_pl.serving.formats.vectors import write_item_vectors
 from asmg_pl.serving.package import Package
-from asmg_pl.system.files import sync, written_whole
+from asmg_pl.system.files import storage_reason, sync, written_whole
 
 FILE, FORMAT, VERSION = "formats.json", "asmg serving formats", 1
 
@@ -116,7 +117,16 @@ class _Writing:
         given = exported(module, {each: sample.rows[each][:2] for each in inputs}, self.recommender)
         for each in self.formats:
             path = self.folder / f"{name}.{each}"
-            run = _WRITERS[each](given, path, outputs)
+            try:
+                run = _WRITERS[each](given, path, outputs)
+            except Exception as error:  # torch and onnxruntime raise errors of many types
+                if storage_reason(error) is not None:
+                    raise
+                reason = " ".join(str(error).split())[:300]
+                raise FormatError(
+                    f"{path.name} is not written: {self.recommender} cannot be written so ({reason}): leave the format "
+                    "out, or use the versions of torch and onnxruntime in constraints.txt"
+                ) from error
 
             def probabilities(rows: Rows, run: Run = run) -> np.ndarray:
                 return probability(rows, run({each: rows[each] for each in inputs}))

@@ -57,7 +57,7 @@ def head_of(sizes: Sizes, models: int) -> HeadNumbers:
         coefficients = 0.3 * torch.randn(width)
         coefficients[1] = 1.0
         bounds = torch.tensor([[-1.0], [1.0]]).repeat(1, width)
-    return HeadNumbers(*counts, coefficients, bounds, share=0.4, period=10)
+    return HeadNumbers(counts[0], counts[1], coefficients, bounds, share=0.4, period=10)
 
 
 class Counting(Recommender):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,8 @@ def client(served: Store) -> Iterator[Client]:
         yield asks
 
 
-def names(client: Client, version: str) -> bool:
-    """Whether a version answers."""
+def answers_as(client: Client, version: str) -> bool:
+    """Whether a version serves."""
     return bool(client.get("/health").json["version"] == version)
 
 
@@ -112,14 +112,13 @@ def test_streams_of_strings_have_strings_as_ids(tmp_path: Path) -> None:
 
 
 def test_a_version_that_is_published_takes_over_and_one_that_is_gone_back_to(client: Client, served: Store) -> None:
-    changes: list[tuple[Callable[[], object], str]] = [
-        (partial(served.publish, "after-period-000002"), "after-period-000002"),
-        (partial(served.publish, "after-period-000003"), "after-period-000003"),
+    for change, version in (
+        (lambda: served.publish("after-period-000002"), "after-period-000002"),
+        (lambda: served.publish("after-period-000003"), "after-period-000003"),
         (served.rollback, "after-period-000002"),
-    ]
-    for change, version in changes:
+    ):
         change()
-        eventually(partial(names, client, version))
+        eventually(partial(answers_as, client, version))
         found = client.post("/score", {"user": 1002, "items": [1003], "context": CONTEXT}).json
         assert found["version"] == version
         assert same(found, load(served.folder / version).score(1002, [1003], None, CONTEXT))
@@ -211,8 +210,7 @@ def test_a_long_request_keeps_no_other_path_waiting_and_too_many_are_sent_away(s
 
 def test_a_request_is_answered_by_the_version_that_it_began_with(served: Store) -> None:
     held = Held(load(served.path()))
-    replies: list[Any] = []
-    source = Fixed(held)  # type: ignore[arg-type]
+    source, replies = Fixed(held), []  # type: ignore[arg-type]
     body = {"user": 1002, "items": [1003]}
     with answering(create_app(source)) as client:
         thread = threading.Thread(target=lambda: replies.append(client.post("/score", body).json))

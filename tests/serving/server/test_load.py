@@ -12,8 +12,8 @@ from benchmarks.serve_load import BACK, PUBLISHED, Asked, Expected, add_argument
 
 ASKED: list[Asked] = [("/score", {"user": 1, "items": [5, 6]})]
 EXPECTED: dict[str, list[Expected]] = {
-    "first": [([5, 6], np.array([0.25, 0.5]))],
-    "second": [([5, 6], np.array([0.125, 0.75]))],
+    "first": [([5, 6], np.array([0.25, 0.5], np.float32))],
+    "second": [([5, 6], np.array([0.125, 0.75], np.float32))],
 }
 
 
