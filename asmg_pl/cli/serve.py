@@ -28,6 +28,9 @@ def run(arguments: Sequence[str]) -> None:
             raise
         raise ConfigError(f"asmg serve needs the package {error.name}: pip install 'asmg_pl[serve]'") from None
 
+    import torch
+
+    torch.set_num_threads(1)  # requests are small; those of several threads share the processors
     limits = Limits(given.max_body, given.max_candidates, given.max_k, given.max_users)
     with opened(given.folder, given.allow) as source, listen(given.host, given.port) as listening:
         app = create_app(source, limits, given.watch, given.threads, given.max_waiting)

@@ -10,8 +10,10 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -77,7 +79,7 @@ def under_load(
 
     async def loaded() -> list[Sent]:
         over = asyncio.Event()
-        change = changing(store, versions, port, given.seconds, over)
+        change = changing(store, versions, port, given.seconds, over, other)
         sending = send(port, raw, given.seconds, 4 * given.connections, capacity / 2, over)
         sent, _ = await asyncio.gather(sending, change)
         return sent
@@ -86,7 +88,9 @@ def under_load(
     capacity_seconds = min(5.0, given.seconds / 4)
     most = asyncio.run(send(port, raw, capacity_seconds, given.connections))
     capacity = len(most) / capacity_seconds
-    sent = asyncio.run(loaded())
+    with ProcessPoolExecutor(1, get_context("spawn")) as other:
+        other.submit(store.current).result()  # it has started, and imported what it needs
+        sent = asyncio.run(loaded())
     wrong = compared([*most, *sent], asked, expected)
     if any(wrong):
         sys.exit(f"{wrong.failed} failed, {wrong.mixed} of no version, never answered: {wrong.missing}")
@@ -108,15 +112,20 @@ def under_load(
     return figures
 
 
-async def changing(store: Store, versions: Sequence[str], port: int, seconds: float, over: asyncio.Event) -> None:
-    """Publish versions and go back from some, evenly over these seconds, each when the one before has taken over."""
+async def changing(
+    store: Store, versions: Sequence[str], port: int, seconds: float, over: asyncio.Event, other: Executor
+) -> None:
+    """Publish versions and go back from some, evenly over these seconds, each when the one before has taken over.
+
+    Another process does it, as in production. In this one it would keep the sender waiting.
+    """
     steps: list[Callable[[], object]] = [partial(store.publish, version) for version in versions[1:]]
     steps.insert(len(steps) // 2, store.rollback)
     steps.append(store.rollback)
-    began = time.perf_counter()
+    began, loop = time.perf_counter(), asyncio.get_running_loop()
     for number, step in enumerate(steps, 1):
         await asyncio.sleep(max(0.0, began + seconds * number / (len(steps) + 1) - time.perf_counter()))
-        await asyncio.to_thread(step)
+        await loop.run_in_executor(other, step)
         while json.loads(await get(port, "/health"))["version"] != store.current():
             await asyncio.sleep(0.1)  # seldom, since these requests are answered beside the counted ones
         await asyncio.sleep(0.1)  # in which the version answers
