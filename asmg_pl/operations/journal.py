@@ -80,7 +80,7 @@ class Journal:
             entry = Entry(**json.loads(path.read_bytes()))
         except (OSError, ValueError, TypeError):
             raise DataError(f"{path} is damaged: remove it, only a row of {UPDATES} is lost") from None
-        if entry.version == current:
+        if entry.version == current and not self._entries().tail(1).equals(_row(entry)):
             self.add(entry)
         remove(path)
 
@@ -95,12 +95,9 @@ class Journal:
         remove(self.folder / PUBLISHING)
 
     def add(self, entry: Entry) -> None:
-        """Add a row, unless it is the last one already."""
-        rows = self._entries()
-        row = pl.DataFrame([asdict(entry)], schema=_ENTRY)
-        if not (len(rows) and rows.tail(1).equals(row)):
-            with written_whole(self.folder / UPDATES) as partial:
-                pl.concat([rows, row]).write_csv(partial)
+        """Add a row."""
+        with written_whole(self.folder / UPDATES) as partial:
+            pl.concat([self._entries(), _row(entry)]).write_csv(partial)
 
     def was_published(self, version: str, walk: str) -> bool:
         """Whether an update has published a version of a walk."""
@@ -114,6 +111,10 @@ class Journal:
         return found.with_columns(forced=pl.col("forced") == "true").select(
             pl.col(name).cast(kind) for name, kind in _ENTRY.items()
         )
+
+
+def _row(entry: Entry) -> pl.DataFrame:
+    return pl.DataFrame([asdict(entry)], schema=_ENTRY)
 
 
 def _read_as(name: str) -> type:
