@@ -13,12 +13,9 @@ from asmg_pl.callbacks.packaging import write_package as write_package
 from asmg_pl.data.so_far import SoFar
 from asmg_pl.errors import ConfigError
 from asmg_pl.serving.contents import Contents
-from asmg_pl.serving.store import Store, order
+from asmg_pl.serving.store import FOLDER, Store, order
 from asmg_pl.serving.writer import write
 from asmg_pl.updaters.base import Updater
-
-#: The store in the run folder.
-FOLDER = "serving"
 
 #: How long a walk waits for another program that writes to the store, in seconds.
 PATIENCE = 600.0

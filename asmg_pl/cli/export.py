@@ -11,10 +11,7 @@ from asmg_pl.cli.formats import FORMATS, check_formats, own_classes, write_besid
 from asmg_pl.cli.study import StudyParser
 from asmg_pl.errors import ConfigError
 from asmg_pl.serving.manifest import FILE
-from asmg_pl.serving.store import Store, order
-
-#: The store in a run folder.
-FOLDER = "serving"
+from asmg_pl.serving.store import FOLDER, Store, order
 
 
 def run(arguments: Sequence[str]) -> None:

@@ -7,10 +7,7 @@ from pathlib import Path
 
 from asmg_pl.cli.study import StudyParser
 from asmg_pl.errors import ConfigError
-from asmg_pl.serving.store import CURRENT, Store
-
-#: The store in a run folder.
-FOLDER = "serving"
+from asmg_pl.serving.store import CURRENT, FOLDER, Store
 
 
 def run(arguments: Sequence[str]) -> None:

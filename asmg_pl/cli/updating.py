@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 
-from asmg_pl.callbacks.export import FOLDER as STORE
 from asmg_pl.cli import fit
 from asmg_pl.cli.exporting import export
 from asmg_pl.convert.sources import taken
@@ -22,7 +21,7 @@ from asmg_pl.operations.arrivals import Arrivals
 from asmg_pl.operations.follow import follow
 from asmg_pl.operations.update import Stages
 from asmg_pl.operations.walked import CONFIG
-from asmg_pl.serving import Store
+from asmg_pl.serving.store import FOLDER, Store
 from asmg_pl.system.screen import say
 from asmg_pl.system.signals import patiently
 
@@ -68,7 +67,7 @@ def job(given: Any, done: WalkedRun) -> Update:
         given: the options.
         done: the run.
     """
-    store = Store(given.store or done.folder / STORE)
+    store = Store(given.store or done.folder / FOLDER)
     options = {name: getattr(given, name) for name in OF_CONVERSION}
     stages = Stages(
         append=lambda files: append(files, done.stream(), options, given.wait),

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from asmg_pl.system.lazy import lazy
 
 if TYPE_CHECKING:
     from asmg_pl.data.batch import Batch
@@ -18,17 +19,17 @@ if TYPE_CHECKING:
 #: Where the names stand. They are imported when they are first used, since only the data module needs Lightning, and a
 #: recommender that answers requests needs neither.
 _HOMES = {
-    "Batch": "batch",
-    "Boundaries": "calendar",
-    "Calendar": "calendar",
-    "EqualCounts": "periods",
-    "EqualRows": "periods",
-    "InteractionLog": "log",
-    "Lifetimes": "lifetimes",
-    "PeriodDataModule": "datamodule",
-    "Periods": "periods",
-    "Reading": "reading",
-    "Sizes": "sizes",
+    "Batch": ".batch",
+    "Boundaries": ".calendar",
+    "Calendar": ".calendar",
+    "EqualCounts": ".periods",
+    "EqualRows": ".periods",
+    "InteractionLog": ".log",
+    "Lifetimes": ".lifetimes",
+    "PeriodDataModule": ".datamodule",
+    "Periods": ".periods",
+    "Reading": ".reading",
+    "Sizes": ".sizes",
 }
 
 __all__ = [
@@ -45,16 +46,4 @@ __all__ = [
     "Sizes",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """Import one of the names, and keep it."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    """All names, also those that have not been imported yet."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -5,8 +5,9 @@ A process that answers requests imports neither Lightning nor any other part of 
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from asmg_pl.system.lazy import lazy
 
 if TYPE_CHECKING:
     from asmg_pl.serving.answers import Scores, Unknown
@@ -19,30 +20,18 @@ if TYPE_CHECKING:
 
 #: Where the names stand. They are imported when they are first used.
 _HOMES = {
-    "Contents": "contents",
-    "Live": "live",
-    "Package": "package",
-    "Scorer": "scorer",
-    "Scores": "answers",
-    "Store": "store",
-    "Unknown": "answers",
-    "load": "scorer",
-    "open_package": "package",
-    "write": "writer",
+    "Contents": ".contents",
+    "Live": ".live",
+    "Package": ".package",
+    "Scorer": ".scorer",
+    "Scores": ".answers",
+    "Store": ".store",
+    "Unknown": ".answers",
+    "load": ".scorer",
+    "open_package": ".package",
+    "write": ".writer",
 }
 
 __all__ = ["Contents", "Live", "Package", "Scorer", "Scores", "Store", "Unknown", "load", "open_package", "write"]
 
-
-def __getattr__(name: str) -> Any:
-    """Import one of the names, and keep it."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-    globals()[name] = found
-    return found
-
-
-def __dir__() -> list[str]:
-    """All names, also those that have not been imported yet."""
-    return sorted({*globals(), *__all__})
+__getattr__, __dir__ = lazy(__name__, _HOMES)

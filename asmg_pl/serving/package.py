@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import PackageError
 from asmg_pl.recommenders import Recommender
@@ -117,6 +118,25 @@ class Package:
         if found.dtype != np.float32 or found.shape != (self.sizes.items,):
             raise self._misfit("popularity", f"{found.dtype} {list(found.shape)}")
         return found
+
+    def as_known(self, batch: Batch) -> Batch:
+        """A mini-batch of the package's stream, as the package knows it.
+
+        Ids are numbered by first appearance, so the known ones are the lowest. All others become the unknown one, see
+        :attr:`sizes`. Categories are those of the package.
+        """
+        sizes, context = self.sizes, batch.context
+        return batch._replace(
+            user=batch.user.clamp(max=sizes.users),
+            item=batch.item.clamp(max=sizes.items),
+            history=batch.history.clamp(max=sizes.items),
+            categories=self._categories,
+            context=None if context is None else torch.minimum(context, torch.tensor(sizes.context)),
+        )
+
+    @cached_property
+    def _categories(self) -> Tensor | None:
+        return None if self.catalogue is None else self.catalogue.long()
 
     def model(self, name: str) -> Recommender:
         """One of the models, its tables mapped, for ids up to that of the unknown, see :attr:`sizes`.

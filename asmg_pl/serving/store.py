@@ -23,6 +23,9 @@ from asmg_pl.serving.manifest import FILE, Manifest
 from asmg_pl.system.files import PARTIAL, remove, written_whole
 from asmg_pl.system.lock import locked
 
+#: The folder of a run that is its store.
+FOLDER = "serving"
+
 CURRENT, SERVED = "current", "served.json"
 
 _REMOVING = ".removing-"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from killed import Killed
 from operations.shop import ROWS, WALKED, Shop, day
 from slowness import slow_but
 
@@ -153,9 +154,6 @@ def test_a_call_after_one_that_ended_in_a_stage_does_what_is_left(
         "end": "asmg_pl.operations.journal.Journal.end",
         "prune": "asmg_pl.serving.store.Store.prune",
     }
-
-    class Killed(BaseException):
-        pass
 
     def killed(*_: object, **__: object) -> None:
         raise Killed

@@ -8,10 +8,10 @@ import shutil
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from killed import Killed, kill_at
 from serving.small import SIZES, contents
 
 from asmg_pl.errors import BusyError, PackageError
@@ -163,23 +163,8 @@ def test_a_second_writer_is_told_of_the_first(do: Callable[[Store], object], tmp
     do(second)
 
 
-class Killed(BaseException):
-    """The process has been killed."""
-
-
-class Killing:
-    """Kills a process before one of its steps on the disk; nothing of it runs on, no clean-up either."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-        self.left = after
-        for name in ("rename", "replace", "rmdir"):
-            monkeypatch.setattr(os, name, partial(self._do, getattr(os, name)))
-
-    def _do(self, function: Callable[..., Any], *arguments: Any, **named: Any) -> Any:
-        if self.left <= 0:
-            raise Killed
-        self.left -= 1
-        return function(*arguments, **named)
+#: Functions after which the store is in another state.
+STEPS = [(os, "rename"), (os, "replace"), (os, "rmdir")]
 
 
 def daily(store: Store) -> None:
@@ -205,7 +190,7 @@ def test_a_kill_at_any_moment_leaves_the_store_as_it_was(
         folder = tmp_path / str(step)
         shutil.copytree(tmp_path / "before", folder)
         with monkeypatch.context() as patch:
-            Killing(patch, step)
+            kill_at(patch, step, STEPS)
             try:
                 do(Store(folder))
                 killed = False

@@ -9,14 +9,13 @@ import hashlib
 import zipfile
 from pathlib import Path
 
-from asmg_pl.callbacks.export import FOLDER
 from asmg_pl.callbacks.run_folder import CHECKPOINTS, last_period
 from asmg_pl.checkpoints.io import WALK, newest_first, read_checkpoint
 from asmg_pl.checkpoints.schema import stream_of
 from asmg_pl.data import PeriodDataModule
 from asmg_pl.errors import CheckpointError
-from asmg_pl.serving import Store
 from asmg_pl.serving.manifest import FILE, Manifest
+from asmg_pl.serving.store import FOLDER, Store
 
 #: Models by the period after which they served.
 Kept = dict[int, Path]

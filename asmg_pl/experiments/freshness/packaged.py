@@ -12,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from asmg_pl.data import Batch, PeriodDataModule
+from asmg_pl.data import PeriodDataModule
 from asmg_pl.errors import CheckpointError
 from asmg_pl.experiments.freshness.scoring import Tell
 from asmg_pl.metrics.results import PeriodResult
@@ -57,7 +57,7 @@ class PackageScorer:
             if scored != told:
                 told = scored
                 tell(told)
-            scoring.score(scored, lambda rows: {"serving": model(_as_known(package, rows))}, batch)
+            scoring.score(scored, lambda rows: {"serving": model(package.as_known(rows))}, batch)
         return scoring.evaluation(period)
 
     def _check_stream(self, package: Package) -> int:
@@ -71,17 +71,3 @@ class PackageScorer:
                 "otherwise: give the run's own stream (-- --data.root FOLDER), or move the package away"
             )
         return period
-
-
-def _as_known(package: Package, batch: Batch) -> Batch:
-    """A mini-batch in the ids of a package, whose last one stands for all that it does not know."""
-    sizes, context = package.sizes, batch.context
-    if context is not None:
-        context = torch.minimum(context, torch.tensor(sizes.context))
-    return batch._replace(
-        user=batch.user.clamp(max=sizes.users),
-        item=batch.item.clamp(max=sizes.items),
-        history=batch.history.clamp(max=sizes.items),
-        categories=package.catalogue,
-        context=context,
-    )

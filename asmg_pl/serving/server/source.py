@@ -12,9 +12,7 @@ from asmg_pl.errors import PackageError
 from asmg_pl.serving.live import Live
 from asmg_pl.serving.manifest import FILE
 from asmg_pl.serving.scorer import Scorer, load
-
-#: The store within a run folder.
-STORE = "serving"
+from asmg_pl.serving.store import FOLDER
 
 
 class Source(Protocol):
@@ -118,7 +116,7 @@ def opened(folder: Path, allow: Collection[str] = ()) -> Iterator[Source]:
         source = Fixed(load(folder, allow))
         source.scorer.prepare()
     else:
-        source = Followed(folder / STORE if (folder / STORE).is_dir() else folder, allow)
+        source = Followed(folder / FOLDER if (folder / FOLDER).is_dir() else folder, allow)
     try:
         yield source
     finally:

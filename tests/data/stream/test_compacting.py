@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import polars as pl
 import pytest
 import torch
 from data.stream.test_writer import assert_same_batches, catalogue, random_rows
+from killed import Killed, kill_at
 from slowness import slow_but
 
 from asmg_pl.data.stream import StreamWriter, compact, open_stream, read_names, reader, stream_lock
@@ -249,36 +250,13 @@ def test_an_older_program_does_not_read_merged_parts(stream: Path, tmp_path: Pat
 STEPS = [(os, "fsync"), (os, "mkdir"), (os, "link"), (Path, "rename"), (Path, "replace"), (shutil, "rmtree")]
 
 
-class Killed(BaseException):
-    """The program ends here: nothing that comes after it changes a file."""
-
-
-def killed_at(patch: pytest.MonkeyPatch, step: int) -> list[str]:
-    """Have the program killed instead of taking a step, counted from 0; the steps, as they are taken."""
-    taken: list[str] = []
-
-    def killable(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*arguments: Any, **options: Any) -> Any:
-            if len(taken) >= step:
-                taken.append("killed")
-                raise Killed
-            taken.append(name)
-            return real(*arguments, **options)
-
-        return call
-
-    for place, name in STEPS:
-        patch.setattr(place, name, killable(name, getattr(place, name)))
-    return taken
-
-
 @pytest.mark.slow
 def test_a_merge_that_is_killed_at_any_step_has_happened_or_has_not(tmp_path: Path) -> None:
     stream, merged = write(tmp_path / "s", [*CUTS[:5], 150]), {5, 2}
     before = facts(stream)
     whole = shutil.copytree(stream, tmp_path / "whole")
     with pytest.MonkeyPatch.context() as patch:
-        taken = killed_at(patch, 10**6)
+        taken = kill_at(patch, 10**6, STEPS)
         compact(whole, joined, most_rows=98)
         steps = len(taken)
     assert steps > 20
@@ -286,7 +264,7 @@ def test_a_merge_that_is_killed_at_any_step_has_happened_or_has_not(tmp_path: Pa
     for step in [*range(0, steps - 12, 6), *range(steps - 12, steps)]:
         folder = shutil.copytree(stream, tmp_path / str(step))
         with pytest.MonkeyPatch.context() as patch:
-            killed_at(patch, step)
+            kill_at(patch, step, STEPS)
             with pytest.raises(Killed):
                 compact(folder, joined, most_rows=98)
         parts = len(Manifest.read(folder).parts)
