@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -161,8 +162,8 @@ def _contents(
     log, boundaries = data.log, data.boundaries
     sizes = updater.appeared.seen_by_model(data.ids_by(period))._replace(past=None)
     so_far = so_far or SoFar(log, data.history_size)
-    for end in boundaries:
-        if so_far.rows < end <= boundaries[period]:
+    for end in boundaries[bisect_right(boundaries, so_far.rows) : period + 1]:
+        if end > so_far.rows:  # an empty period is none of its own
             so_far.read(end)
     popularity = np.zeros(sizes.items, np.float32)
     popularity[: len(so_far.popularity)] = so_far.popularity
@@ -213,7 +214,7 @@ def _provenance(updater: Updater, data: PeriodDataModule, period: int) -> dict[s
     rows = data.boundaries[period]
     times = data.log.between(0, 1).time, data.log.between(max(0, rows - 1), rows).time
     first, last = (int(time[0]) if len(time) else None for time in times)
-    results = islice(reversed([*updater.results.values()]), LATEST)
+    results = islice(reversed(updater.results.values()), LATEST)
     return {
         "stream": str(data.root or type(data.source).__name__),
         "fingerprint": data.log.fingerprint(rows),

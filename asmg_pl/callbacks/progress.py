@@ -25,6 +25,7 @@ class PeriodProgress(ProgressBar):
         self._bar: tqdm[Any] | None = None
         self._wanted = enable
         self._enabled = True
+        self._ahead = _Ahead()
 
     def disable(self) -> None:
         """Called by Lightning on all ranks but the first."""
@@ -38,7 +39,7 @@ class PeriodProgress(ProgressBar):
         """Show the bar."""
         updater = cast(Updater, pl_module)
         self._bar = tqdm(
-            total=_ahead(updater),
+            total=self._ahead.count(updater),
             desc=f"period {updater.place.period}/{updater.last_period}",
             disable=not (self._wanted and self._enabled),
             **bar_options(),
@@ -50,7 +51,7 @@ class PeriodProgress(ProgressBar):
         phase = updater.phase
         if self._bar is not None and phase is not None:
             pass_ = f" {phase.repeat + 1}" if phase.repeat else ""
-            self._bar.total = self._bar.n + _ahead(updater)
+            self._bar.total = self._bar.n + self._ahead.count(updater)
             where = f"period {phase.period}/{updater.last_period}"
             self._bar.set_description(f"{where} · {phase.name}{pass_}", refresh=False)
 
@@ -71,10 +72,33 @@ class PeriodProgress(ProgressBar):
         self.on_train_end(trainer, pl_module)
 
 
-def _ahead(updater: Updater) -> int:
-    """The mini-batches from the walk's place to its end."""
-    place, ahead = updater.place, 0
-    for period in range(place.period, updater.last_period + 1):
-        for phase in updater.plan(period)[place.phase if period == place.period else 0 :]:
-            ahead += updater.data.mini_batches(phase.reading)
-    return ahead
+class _Ahead:
+    """Counts the mini-batches from the walk's place to its end.
+
+    The periods to come are planned once, and again when other settings of the base model lead. Only the period in which
+    the walk stands is planned anew each time.
+    """
+
+    def __init__(self) -> None:
+        self._planned_for: tuple[Any, ...] | None = None
+        self._of_period: dict[int, int] = {}
+        self._next = 0  # the first of these periods
+        self._total = 0
+
+    def count(self, updater: Updater) -> int:
+        place, last = updater.place, updater.last_period
+        racing = len(updater.race.order(last + 1))
+        if (planned_for := (racing, updater.batch_size, updater.passes, last)) != self._planned_for:
+            self._planned_for = planned_for
+            self._of_period = {period: _mini_batches(updater, period) for period in range(place.period + 1, last + 1)}
+            self._total = sum(self._of_period.values())
+            self._next = place.period + 1
+        for period in range(self._next, min(place.period, last) + 1):
+            self._total -= self._of_period.pop(period)
+        self._next = max(self._next, place.period + 1)
+        return self._total + (_mini_batches(updater, place.period, place.phase) if place.period <= last else 0)
+
+
+def _mini_batches(updater: Updater, period: int, phase: int = 0) -> int:
+    """The mini-batches of a period's phases, from one of them on."""
+    return sum(updater.data.mini_batches(each.reading) for each in updater.plan(period)[phase:])

@@ -1,9 +1,6 @@
 """The report: a row per period on the screen, and in the run folder the files that other programs read.
 
-metrics.csv   scores, a row per scored period
-timings.csv   steps, seconds and memory, a row per phase
-schedule.csv  the settings that self-tuning lets race, a row per period and setting
-learned.csv   what a generator has learned, a row per period, table and quantity
+*.csv          the tables of a walk, see :mod:`asmg_pl.callbacks.tables`
 auc.png       the scores drawn
 diverged.txt  where and why the walk stopped, if it has diverged
 """
@@ -14,24 +11,24 @@ import logging
 import math
 import time
 from collections.abc import Sequence
+from itertools import dropwhile, takewhile
 from pathlib import Path
 from typing import Any, cast
 
-import polars as pl
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from asmg_pl.callbacks.few_steps import few_steps
 from asmg_pl.callbacks.period_table import PeriodTable
 from asmg_pl.callbacks.plot import plot_results
-from asmg_pl.callbacks.schedule import logged, outcome, schedule
+from asmg_pl.callbacks.schedule import logged, outcome
+from asmg_pl.callbacks.tables import WalkTables
 from asmg_pl.callbacks.tenants import rows_of_their_own
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.errors import DivergedError
 from asmg_pl.metrics.results import HEADLINE, NOT_COUNTED, PeriodResult, mean_over
 from asmg_pl.metrics.verdict import verdict
 from asmg_pl.system.escaping import terminal
-from asmg_pl.system.files import written_whole
 from asmg_pl.system.screen import folded, say, width
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.memory import bytes_by_component, described, peak_memory
@@ -57,11 +54,13 @@ class PeriodReport(Callback):
         self._began = 0.0
         self._steps_before = 0
         self._table: PeriodTable | None = None  # once its header is shown
+        self._tables: WalkTables | None = None  # once something is written
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say how time is cut and what memory is taken; the files stay as they are until a phase has ended."""
         if trainer.is_global_zero:
             (Path(trainer.default_root_dir) / DIVERGED).unlink(missing_ok=True)
+            self._tables = None
             updater = cast(Updater, pl_module)
             for line in opening(updater.data, updater.test_from, updater.last_period):
                 log.info(line)
@@ -108,7 +107,7 @@ class PeriodReport(Callback):
             | ({"turn": phase.reading.turn} if len(updater.race.settings) > 1 else {})
         )
         log.debug("period %d · %s ends after %.2f s", phase.period, phase.name, self.timings[-1]["seconds"])
-        self._write(trainer, updater)
+        self._write(trainer, updater, updater.place.period - 1)
         result = updater.results.get(phase.period)
         if phase.name == "score" and phase.reading.turn == 0 and result is not None:
             for logger in trainer.loggers:
@@ -158,7 +157,7 @@ class PeriodReport(Callback):
             if result.diverged:
                 for logger in trainer.loggers:
                     logger.log_metrics(result.logged(), step=result.period)
-        self._write(trainer, updater)
+        self._write(trainer, updater, updater.place.period)
         (folder / DIVERGED).write_text(f"{exception}\n", encoding="utf-8")
         results = list(updater.results.values())
         if results:
@@ -181,26 +180,15 @@ class PeriodReport(Callback):
 
     on_validation_end = on_test_end
 
-    def _write(self, trainer: Trainer, updater: Updater) -> None:
+    def _write(self, trainer: Trainer, updater: Updater, ended: int) -> None:
         if trainer.is_global_zero:
-            folder = Path(trainer.default_root_dir)
-            _write_csv([result.flat() for result in updater.results.values()], folder / "metrics.csv")
-            if self.timings:
-                _write_csv(self.timings, folder / "timings.csv")
-            learned = [
-                {"period": period, "parameters": parameters, "quantity": quantity, "value": value}
-                for period, found in updater.learned.items()
-                for parameters, quantities in found.items()
-                for quantity, value in quantities.items()
-            ]
-            for name, rows in {"learned.csv": learned, "schedule.csv": schedule(updater)}.items():
-                if rows:
-                    _write_csv(rows, folder / name)
-                else:
-                    (folder / name).unlink(missing_ok=True)  # an earlier walk's
+            if self._tables is None:
+                self._tables = WalkTables(Path(trainer.default_root_dir))
+            self._tables.write(updater, self.timings, ended)
 
     def _seconds(self, period: int) -> float:
-        return math.fsum(timing["seconds"] for timing in self.timings if timing["period"] == period)
+        newest_first = dropwhile(lambda timing: timing["period"] > period, reversed(self.timings))
+        return math.fsum(timing["seconds"] for timing in takewhile(lambda t: t["period"] == period, newest_first))
 
     def _show(self, results: list[PeriodResult], walking: bool = False) -> None:
         if self._table is None and results:
@@ -290,8 +278,3 @@ def _cut(data: PeriodDataModule, last: int) -> str:
     }
     notes = "".join(f"; {name}: {', '.join(found)}" for name, found in odd.items() if found)
     return f"{len(periods)} periods of {size} rows{notes}"
-
-
-def _write_csv(rows: list[dict[str, Any]], path: Path) -> None:
-    with written_whole(path) as partial:
-        pl.DataFrame(rows, infer_schema_length=None).write_csv(partial)

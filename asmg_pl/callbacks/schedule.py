@@ -8,21 +8,27 @@ period  turn  learning_rate  batch_size  passes  logloss  behind   error  mini_b
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.evidence import difference
 
 
-def schedule(updater: Updater) -> list[dict[str, Any]]:
+def schedule(updater: Updater, periods: Iterable[int] | None = None) -> list[dict[str, Any]]:
     """A row for each setting that has had its turn, by period; none if nothing races.
 
     ``behind`` is by how much the LogLoss of a setting is larger than the leader's, in the mean of the periods so far,
     and ``error`` the standard error of the mean.
+
+    Args:
+        updater: on its walk.
+        periods: the periods to tell of; by default all that have had turns.
     """
     race, rows = updater.race, []
-    for period in race.work if len(race.settings) > 1 else ():
+    if len(race.settings) == 1:
+        return []
+    for period in race.work if periods is None else periods:
         order = race.order(period)
         known = {t: losses for t, losses in race.losses.items() if updater.settled_from() <= t <= period}
         for turn, number in enumerate(order):

@@ -106,6 +106,7 @@ class PeriodDataModule(LightningDataModule):
         self.reading: Reading | None = None
         self.evaluate_after = 0
         self.categories = True
+        self._tenants: tuple[list[int], dict[str, Tenants]] | None = None  # with the boundaries that they belong to
 
     @cached_property
     def log(self) -> InteractionLog:
@@ -154,11 +155,12 @@ class PeriodDataModule(LightningDataModule):
     @property
     def tenants(self) -> dict[str, Tenants]:
         """By ``"user"`` and ``"item"``, the rows of ids that come and go; empty if none do."""
-        cut = tuple(self.boundaries)
-        if self.lifetimes is not None and cut not in self._tenants:
-            rule, log = self.lifetimes, self.log
-            self._tenants = {cut: {kind: rule.follow(log, kind, self.boundaries) for kind in rule.kinds}}
-        return self._tenants.get(cut, {})
+        if self.lifetimes is None:
+            return {}
+        cut = self.boundaries
+        if self._tenants is None or self._tenants[0] is not cut:  # a stream is cut anew when a walk is resumed
+            self._tenants = cut, {kind: self.lifetimes.follow(self.log, kind, cut) for kind in self.lifetimes.kinds}
+        return self._tenants[1]
 
     def _in_rows(self, sizes: Sizes, period: int) -> Sizes:
         used = {kind: tenants.used(period) for kind, tenants in self.tenants.items()}
@@ -300,11 +302,6 @@ class PeriodDataModule(LightningDataModule):
                 f"the checkpoint was made with data.lifetimes {was}, this run has {now}: rows of its tables belong to "
                 "other ids. Give the same data.lifetimes"
             )
-
-    @cached_property
-    def _tenants(self) -> dict[tuple[int, ...], dict[str, Tenants]]:
-        """By the boundaries of the periods."""
-        return {}
 
     @cached_property
     def _cut(self) -> PeriodCut:

@@ -27,6 +27,7 @@ from asmg_pl.data.batch import Batch
 from asmg_pl.data.catalogue import Update, as_of, number_categories, plain_catalogue
 from asmg_pl.data.columns import Columns
 from asmg_pl.data.histories import histories
+from asmg_pl.data.marks import Marks
 from asmg_pl.data.names import Names
 from asmg_pl.data.schema import CONTEXT_FROM, checked
 from asmg_pl.data.sizes import Sizes as Sizes
@@ -229,18 +230,21 @@ class InteractionLog:
 
     def known(self, rows: int) -> tuple[int, int]:
         """The numbers of users and items in the first ``rows`` rows, with those of ``before``; larger ids are new."""
-        last = max(mark for mark in self.landmarks if mark <= rows)
-        users, items = self.landmarks[last]
+        last, (users, items) = self._known.before(rows)
+        if last == rows:
+            return users, items
         for part in self.between(last, rows).parts:
             if part.rows:
                 users, items = max(users, int(part.user.max()) + 1), max(items, int(part.item.max()) + 1)
-        self.landmarks[rows] = users, items
+        self._known.note(rows, (users, items))
         return users, items
 
     def sizes_by(self, rows: int) -> Sizes:
         """The sizes that the first ``rows`` rows alone would have."""
-        last = max((mark for mark in self._sizes if mark <= rows), default=0)
-        known = self._sizes.get(last, Sizes(0, 0, 0, (0,) * len(self.sizes.context)))
+        last, known = self._sizes.before(rows)
+        if last == rows:
+            return known
+        last = max(0, last)
         users, items = self.known(rows)
         categories, context = known.categories, known.context
         if self.categories is not None:
@@ -250,8 +254,9 @@ class InteractionLog:
         for part in self.between(last, rows).parts:
             if part.rows:
                 context = tuple(max(n, int(c.max()) + 1) for n, c in zip(context, part.context, strict=True))
-        self._sizes[rows] = Sizes(users, items, categories, context)
-        return self._sizes[rows]
+        found = Sizes(users, items, categories, context)
+        self._sizes.note(rows, found)
+        return found
 
     def fingerprint(self, rows: int) -> str:
         """A digest of the first ``rows`` rows, to tell a stream that has grown from one that has changed.
@@ -282,8 +287,12 @@ class InteractionLog:
         return digest.hexdigest()
 
     @cached_property
-    def _sizes(self) -> dict[int, Sizes]:
-        return {}
+    def _known(self) -> Marks[tuple[int, int]]:
+        return Marks(self.landmarks)
+
+    @cached_property
+    def _sizes(self) -> Marks[Sizes]:
+        return Marks({-1: Sizes(0, 0, 0, (0,) * len(self.sizes.context))})  # also 0 rows may have users: those before
 
     @cached_property
     def _starts(self) -> list[int]:

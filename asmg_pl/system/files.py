@@ -1,7 +1,11 @@
-"""Writes files and folders in one step: after an interruption there is the old one or the new one, and whole."""
+"""Writes files and folders in one step: after an interruption there is the old one or the new one, and whole.
+
+A file of rows may grow by whole rows instead.
+"""
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Iterator
@@ -46,6 +50,41 @@ def written_whole(path: Path) -> Iterator[Path]:
         if (reason := storage_reason(error)) is not None:
             raise not_written(path, reason) from error
         raise
+
+
+def append(path: Path, content: bytes, size: int) -> bool:
+    """Add to the end of a file in one write, which is flushed to the disk. After an error the file is as before.
+
+    Args:
+        path: the file.
+        content: what to add.
+        size: the bytes that the file has now. If it has another number of them, nothing is written.
+
+    Returns:
+        Whether it was written.
+
+    Raises:
+        StorageError: if the disk is full or fails.
+    """
+    try:
+        file = os.open(path, os.O_WRONLY | os.O_APPEND)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise not_written(path, str(storage_reason(error))) from error
+    try:
+        if os.fstat(file).st_size != size:
+            return False
+        if os.write(file, content) < len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        os.fsync(file)
+    except OSError as error:
+        with suppress(OSError):
+            os.ftruncate(file, size)
+        raise not_written(path, str(storage_reason(error))) from error
+    finally:
+        os.close(file)
+    return True
 
 
 def not_written(path: Path, reason: str) -> StorageError:

@@ -15,6 +15,7 @@ from asmg_pl.serving.headed import Headed
 from asmg_pl.updaters.blend import blend_name, blended, blended_logits
 from asmg_pl.updaters.guard import DEFAULT, Choice, Guard
 from asmg_pl.updaters.head import READ, Head
+from asmg_pl.updaters.regret import Regret
 
 GENERATED = "generated"
 
@@ -42,6 +43,7 @@ class Candidates:
         self.guard = guard
         self.begun = True
         self._base, self._generated = base, generated
+        self._regret = Regret()
         self._blends = {blend_name(alpha): alpha for alpha in guard.blends}
 
     def logits(self, batch: Batch, results: Mapping[int, PeriodResult], head: Head | None = None) -> dict[str, Tensor]:
@@ -95,7 +97,7 @@ class Candidates:
             results: of the periods before it.
         """
         served, why = self._choose(results, result.scores)
-        return replace(result, served=served, why=why, regret=self.guard.regret({**results, result.period: result}))
+        return replace(result, served=served, why=why, regret=self._regret.over(results, result))
 
     def _choose(self, results: Mapping[int, PeriodResult], names: Iterable[str]) -> Choice:
         choice = self.guard.choose(results)

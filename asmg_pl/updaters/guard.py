@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import NamedTuple
 
 from asmg_pl.errors import ConfigError
@@ -126,7 +127,7 @@ class Guard:
         if not scored:
             return Choice(DEFAULT, "default: no period has been scored")
         names = [name for name in scored[0].scores if name not in (DEFAULT, "serving")]
-        current, left = [*results.values()][-1].served or DEFAULT, ""
+        current, left = next(reversed(results.values())).served or DEFAULT, ""
         current = current if current in names else DEFAULT
         if current != DEFAULT and (left := self._held_back(scored, current)):
             current = DEFAULT
@@ -142,23 +143,12 @@ class Guard:
             return Choice(DEFAULT, self._default(scored, names))
         return Choice(current, f"stays: than {DEFAULT} {_shown(self._evidence(scored, current, DEFAULT))}")
 
-    def regret(self, results: Mapping[int, PeriodResult]) -> float:
-        """How much lower the mean LogLoss would have been with the best fixed candidate, over all scored periods.
-
-        It is below 0 where changing has been better than any candidate alone. It is NaN before anything is scored.
-        """
-        scored = [result for result in results.values() if _tells(result)]
-        losses = {name: [r.scores[name]["logloss"] for r in scored] for name in (scored[0].scores if scored else ())}
-        means = {name: math.fsum(each) / len(each) for name, each in losses.items()}
-        fixed = [mean for name, mean in means.items() if name != "serving" and not math.isnan(mean)]
-        return means["serving"] - min(fixed) if fixed else math.nan
-
     def _telling(self, results: Mapping[int, PeriodResult]) -> list[PeriodResult]:
         """The results that tell candidates apart, the newest first."""
-        scored = [result for result in reversed([*results.values()]) if _tells(result)]
+        scored = (result for result in reversed(results.values()) if tells_apart(result))
         if self.decay == 1:
-            return scored
-        return scored[: 1 + math.ceil(math.log(_FORGOTTEN) / math.log(self.decay))]
+            return [*scored]
+        return [*islice(scored, 1 + math.ceil(math.log(_FORGOTTEN) / math.log(self.decay)))]
 
     def _held_back(self, scored: Sequence[PeriodResult], name: str) -> str:
         """Why a candidate must not serve; empty if it may."""
@@ -213,7 +203,7 @@ class Guard:
         return Evidence(gain.mean if gains else 0.0, gain.error, auc.mean, len(gains))
 
 
-def _tells(result: PeriodResult) -> bool:
+def tells_apart(result: PeriodResult) -> bool:
     """Whether a result has sound scores of the incremental model, and those of candidates beside them."""
     return not math.isnan(result.scores.get(DEFAULT, {}).get("logloss", math.nan)) and DEFAULT not in result.constant
 

@@ -12,6 +12,7 @@ import pytest
 from asmg_pl.errors import ConfigError
 from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.updaters.guard import Guard
+from asmg_pl.updaters.regret import Regret
 
 Pair = tuple[float, float]
 
@@ -151,13 +152,12 @@ def test_older_periods_count_less() -> None:
 
 
 def test_regret_is_against_the_best_fixed_candidate_so_far() -> None:
-    guard = Guard()
-    assert math.isnan(guard.regret({}))
+    assert math.isnan(Regret().over({}))
     results = gains(0.01, 0.03)
-    assert guard.regret(results) == pytest.approx(0.02)
-    assert guard.regret(gains(-0.01, -0.03)) == 0.0
+    assert Regret().over(results) == pytest.approx(0.02)
+    assert Regret().over(gains(-0.01, -0.03)) == 0.0
     results[13].scores["serving"] = results[13].scores["generated"]
-    assert guard.regret(results) == pytest.approx(0.005)
+    assert Regret().over(results) == pytest.approx(0.005)
 
 
 @pytest.mark.parametrize(
