@@ -8,13 +8,16 @@ from pathlib import Path
 from typing import Any, cast
 
 from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Callback, Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 from lightning.pytorch.utilities import rank_zero_only
 
 from asmg_pl.callbacks.checkpoint_fit import check_loops, check_optimizers, check_place, check_types
 from asmg_pl.callbacks.ownership import Ownership
+from asmg_pl.callbacks.report import PeriodReport
 from asmg_pl.callbacks.run_folder import CHECKPOINTS, IDENTITY, last_period, scored_periods, walk_in, write_identity
+from asmg_pl.checkpoints.archive import FILES as NOTES
+from asmg_pl.checkpoints.archive import Archive, timings_after
 from asmg_pl.checkpoints.io import AtomicCheckpointIO, newest_first
 from asmg_pl.checkpoints.values import Flaw
 from asmg_pl.errors import CheckpointError, ConfigError, StorageError, UserError
@@ -57,6 +60,9 @@ class PhaseCheckpoint(Checkpoint):
         self._noted: str | None = None  # the walk that the run folder says that it holds
         self._ownership: Ownership | None = None
         self._resumed: dict[str, Any] = {}  # the checkpoint, until it has been checked
+        self._archive = Archive()
+        self._saves = False  # whether this callback is the one that saves
+        self._kept: list[Path] | None = None  # its checkpoints in the run folder, once it has looked
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Have checkpoints read and written by this program; take the run folder.
@@ -82,6 +88,7 @@ class PhaseCheckpoint(Checkpoint):
                 self._clear(Path(trainer.default_root_dir) / FOLDER)
             except UserError as error:
                 refused = str(error)
+        self._kept = None
         if refused := trainer.strategy.broadcast(refused):
             raise ConfigError(refused)
 
@@ -93,6 +100,8 @@ class PhaseCheckpoint(Checkpoint):
         """
         updater = cast(Updater, pl_module)
         self._walk, self._resumed = checkpoint.get("walk", self._walk), checkpoint
+        here = Path(trainer.ckpt_path or "").resolve().parent == (Path(trainer.default_root_dir) / FOLDER).resolve()
+        self._archive = Archive(checkpoint.get("filed") if here else None)
         try:
             check_place(updater)
             check_types(checkpoint, updater)
@@ -101,8 +110,16 @@ class PhaseCheckpoint(Checkpoint):
             raise _unfit(trainer, flaw) from flaw
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Add which walk it is, and whether it is in the middle of a phase."""
+        """Add which walk it is, and whether it is in the middle of a phase.
+
+        Notes of early periods stay in files of their own. A checkpoint that others save has all notes itself, as it may
+        be saved anywhere.
+        """
         checkpoint["walk"] = self._walk
+        if self._saves and self._archive.entry is not None:
+            checkpoint["filed"] = self._archive.entry
+            if (report := checkpoint["callbacks"].get(PeriodReport.__qualname__)) is not None:
+                report["timings"] = timings_after(report["timings"], self._archive.until)
         checkpoint["within_a_phase"] = cast(Updater, pl_module).place.running
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -143,7 +160,7 @@ class PhaseCheckpoint(Checkpoint):
             return
         folder = Path(trainer.default_root_dir)
         if self._noted not in (None, self._walk):
-            for path in [folder / IDENTITY, *newest_first(folder / FOLDER)]:
+            for path in [folder / IDENTITY, *newest_first(folder / FOLDER), *(folder / FOLDER).glob(NOTES)]:
                 remove(path)
             self._noted = None
         elif trainer.ckpt_path is not None:
@@ -161,22 +178,34 @@ class PhaseCheckpoint(Checkpoint):
         places = [(p.name, p.repeat, p.reading.turn) for p in updater.plan(phase.period)]
         number = places.index((phase.name, phase.repeat, phase.reading.turn))
         path = folder / f"period-{phase.period:06d}-phase-{number:03d}-{phase.name}.ckpt"
-        trainer.save_checkpoint(path, weights_only=False)
+        timings = next((found.timings for found in _callbacks(trainer) if isinstance(found, PeriodReport)), [])
+        self._archive.put_away(folder, updater.results, updater.learned, timings, write=trainer.is_global_zero)
+        self._saves = True
+        try:
+            trainer.save_checkpoint(path, weights_only=False)
+        finally:
+            self._saves = False
         log.debug("%s is written", path)
         if not trainer.is_global_zero:
             return
         if self._noted != self._walk or not (run_folder / IDENTITY).exists():
             write_identity(run_folder, self._walk)
             self._noted = self._walk
-        checkpoints = newest_first(folder)
-        later = [c for c in checkpoints if c.name > path.name]
-        checkpoints = [c for c in checkpoints if c.name <= path.name]
+        later: list[Path] = []
+        if self._kept is None:  # an earlier process may have left others
+            there = newest_first(folder)
+            later = [c for c in there if c.name > path.name]
+            self._kept = [c for c in there if c.name < path.name]
+            self._archive.remove_later(folder)
+        checkpoints = [path, *self._kept]
         if self.keep > 0:
             outdated = checkpoints[self.keep :]
         else:
-            outdated = [c for c in checkpoints if last_period(c) == phase.period][1:]
+            checkpoints = [c for c in checkpoints if last_period(c) == phase.period]
+            outdated = checkpoints[1:]
         for checkpoint in [*later, *outdated]:
             remove(checkpoint)
+        self._kept = [c for c in checkpoints if c not in outdated]
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Give the run folder back; if a disk is the reason, say what is kept and how to go on."""
@@ -201,8 +230,13 @@ class PhaseCheckpoint(Checkpoint):
         """Remove what a walk that was killed while it wrote has left unfinished."""
         if folder.exists() and not folder.is_dir():
             raise ConfigError(f"{folder} is no folder, and the walk's checkpoints go there: move it away")
-        for partial in folder.glob(f"period-*.ckpt{PARTIAL}"):
+        for partial in [*folder.glob(f"period-*.ckpt{PARTIAL}"), *folder.glob(f"{NOTES}{PARTIAL}")]:
             remove(partial)
+
+
+def _callbacks(trainer: Trainer) -> list[Callback]:
+    found: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+    return found
 
 
 def _unfit(trainer: Trainer, flaw: Flaw) -> CheckpointError:

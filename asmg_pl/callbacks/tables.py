@@ -9,16 +9,14 @@ learned.csv   what a generator has learned, a row per period, table and quantity
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import takewhile
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from asmg_pl.callbacks.growing_table import GrowingTable
 from asmg_pl.callbacks.schedule import schedule
 from asmg_pl.generators.learned import Learned
+from asmg_pl.metrics.by_period import later
 from asmg_pl.updaters.base import Updater
-
-Entry = TypeVar("Entry")
 
 
 class WalkTables:
@@ -70,17 +68,6 @@ class WalkTables:
                 whole=lambda: schedule(updater, [period for period in updater.race.work if period <= ended]),
             )
             self._raced = raced[-1]
-
-
-def later(by_period: Mapping[int, Entry], period: int) -> dict[int, Entry]:
-    """The entries of the periods after one; they stand in the order of their periods, and are looked for from the end.
-
-    Examples:
-        >>> later({11: "a", 12: "b", 13: "c"}, 11)
-        {12: 'b', 13: 'c'}
-    """
-    found = [*takewhile(lambda entry: entry[0] > period, reversed(by_period.items()))]
-    return dict(reversed(found))
 
 
 def _told(learned: Mapping[int, Learned]) -> Iterable[dict[str, Any]]:

@@ -10,6 +10,7 @@
     self_tuning                                                          the race of settings, see asmg_pl.updaters.race
     sharded, files                                                       what a folder adds, see asmg_pl.distributed
     walk, within_a_phase, settings, machine                              what callbacks add, see asmg_pl.callbacks
+    filed                                                                notes of early periods in files of their own
 
 Whether a checkpoint fits the walk that is to go on from it is another question: see
 :mod:`asmg_pl.callbacks.checkpoint_fit`.
@@ -23,6 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from asmg_pl.checkpoints.archive import check_filed
 from asmg_pl.checkpoints.races import race
 from asmg_pl.checkpoints.scores import check_learned, check_results
 from asmg_pl.checkpoints.states import best_epoch, optimizer_states, state_dict
@@ -51,14 +53,15 @@ def check(checkpoint: Mapping[str, Any]) -> None:
         raise Flaw(f"state_dict.{absent[0]}", "is missing")
     name, stream = stream_of(checkpoint)
     _check_stream(name, stream)
-    place, last = checkpoint["place"], len(stream["boundaries"]) - 1
+    place, boundaries = checkpoint["place"], boundaries_of(stream)
+    last = len(boundaries) - 1
     _check_place("place", place, last)
     check_results("results", checkpoint["results"], min(place["period"], last))
     for setting, found in checkpoint.get("self_tuning", {}).get("results", {}).items():
         check_results(f"self_tuning.results.{setting}", found, min(place["period"], last))
     check_learned("learned", checkpoint["learned"], place["period"])
     for name in ("exemplars", "training_rows", "reservoir", "replayed"):
-        _check_positions(name, checkpoint.get(name), stream["boundaries"][-1])
+        _check_positions(name, checkpoint.get(name), boundaries[-1])
 
 
 def stream_of(checkpoint: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
@@ -71,6 +74,12 @@ def stream_of(checkpoint: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         if isinstance(entry, dict) and all(key in entry for key in STREAM):
             return name, entry
     raise Flaw("PeriodDataModule", f"is missing, or lacks one of {', '.join(STREAM)}")
+
+
+def boundaries_of(stream: Mapping[str, Any]) -> Any:
+    """The boundaries in the entry of a data module, as a list; a checkpoint has many of them as a tensor, int64 [n]."""
+    found = stream["boundaries"]
+    return found.tolist() if isinstance(found, Tensor) else found
 
 
 def _whole_number(entry: str, value: Any) -> None:
@@ -163,7 +172,7 @@ def _check_place(entry: str, place: Mapping[str, Any], last_period: int) -> None
 
 
 def _check_stream(entry: str, stream: Mapping[str, Any]) -> None:
-    boundaries = sequence(f"{entry}.boundaries", stream["boundaries"])
+    boundaries = sequence(f"{entry}.boundaries", boundaries_of(stream))
     if not boundaries:
         raise Flaw(f"{entry}.boundaries", "is empty")
     for boundary in boundaries:
@@ -210,6 +219,7 @@ OPTIONAL: dict[str, Callable[[str, Any], None]] = {
     "sharded": _shared_out,
     "files": _file_digests,
     "walk": _identity,
+    "filed": check_filed,
     "within_a_phase": _truth,
     "settings": _mapping,
     "machine": _mapping,

@@ -16,6 +16,7 @@ from asmg_pl.data.sizes import Sizes
 from asmg_pl.distributed import ShardedTables
 from asmg_pl.errors import CheckpointError
 from asmg_pl.generators.learned import Learned
+from asmg_pl.metrics.by_period import later
 from asmg_pl.metrics.results import NOT_COUNTED, PeriodResult, mean_over
 from asmg_pl.recommenders import Recommender
 from asmg_pl.serving.headed import Headed
@@ -260,9 +261,13 @@ class Updater(BaseTraining):
     on_test_epoch_end = on_validation_epoch_end
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Add the results so far, what was learned, and the best pre-training epoch so far."""
-        checkpoint["results"] = {period: vars(result) for period, result in self.results.items()}
-        checkpoint["learned"] = self.learned
+        """Add the results so far, what was learned, and the best pre-training epoch so far.
+
+        Results that are in files of their own are left out, see :mod:`asmg_pl.checkpoints.archive`.
+        """
+        filed = checkpoint.get("filed", {}).get("until", 0)
+        checkpoint["results"] = {period: vars(result) for period, result in later(self.results, filed).items()}
+        checkpoint["learned"] = later(self.learned, filed)
         checkpoint["best_pretraining_epoch"] = self.pretraining.best
         checkpoint["initial"] = {"seed": self.initial_draw.seed, "known": dict(self.initial_draw.known)}
         checkpoint["method"] = type(self).__qualname__

@@ -1,0 +1,29 @@
+"""Looks for what was noted of late periods from the end, in a time that does not grow with the periods before them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import takewhile
+from typing import TypeVar
+
+Note = TypeVar("Note")
+
+
+def later(notes: Mapping[int, Note], period: int) -> dict[int, Note]:
+    """The notes of the periods after one; notes stand in the order of their periods.
+
+    Examples:
+        >>> later({11: "a", 12: "b", 13: "c"}, 11)
+        {12: 'b', 13: 'c'}
+    """
+    return dict(reversed([*takewhile(lambda note: note[0] > period, reversed(notes.items()))]))
+
+
+def between(notes: Mapping[int, Note], period: int, last: int) -> dict[int, Note]:
+    """The notes of the periods after one, up to another one.
+
+    Examples:
+        >>> between({11: "a", 12: "b", 13: "c"}, 11, 12)
+        {12: 'b'}
+    """
+    return {each: note for each, note in later(notes, period).items() if each <= last}
