@@ -65,9 +65,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         content = {name: entry for name, entry in checkpoint.items() if name not in NAMES_OF_CODE}
         content["format"] = FORMAT
         try:
-            name, stream = stream_of(content)
-            if len(stream["boundaries"]) > MANY:
-                content[name] = {**stream, "boundaries": torch.tensor(stream["boundaries"])}
+            content |= {
+                name: {**entry, "boundaries": torch.tensor(entry["boundaries"])}
+                for name, entry in content.items()
+                if isinstance(entry, dict) and len(entry.get("boundaries", ())) > MANY
+            }
             content["digests"] = digests_of(content)
         except Flaw as flaw:
             raise CheckpointError(f"{path} is not written, as it could not be read: {flaw}") from flaw

@@ -77,7 +77,7 @@ def append(path: Path, content: bytes, size: int) -> bool:
             return False
         if os.write(file, content) < len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        os.fsync(file)
+        sync(path)
     except OSError as error:
         with suppress(OSError):
             os.ftruncate(file, size)

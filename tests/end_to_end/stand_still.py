@@ -19,7 +19,7 @@ class StandStill(Callback):
     def __init__(
         self, sign: str, period: int, phase: str, repeat: int = 0, batch: int | None = None, file: str = ".ckpt"
     ) -> None:
-        """Name the place; without ``batch`` it lies between the last byte of a file and its renaming."""
+        """Name the place; without ``batch`` it lies after the last byte of a file, which then gets its name."""
         self.sign = Path(sign)
         self.place = (period, phase, repeat)
         self.batch = batch

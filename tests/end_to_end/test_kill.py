@@ -71,11 +71,7 @@ CASES: list[Any] = [
         "period-000009-phase-001-generate",
         ["period-000009-phase-002-update.ckpt.partial"],
     ),
-    (
-        {"period": 9, "phase": "update", "file": "metrics.csv"},
-        "period-000009-phase-001-generate",
-        ["metrics.csv.partial"],
-    ),
+    ({"period": 9, "phase": "score", "file": "metrics.csv"}, "period-000008-phase-002-update", []),
     (
         {"period": 4, "phase": "pretrain", "file": "walk.json"},
         "period-000004-phase-000-pretrain",
@@ -89,7 +85,7 @@ CASES: list[Any] = [
     slow_but([CASES[0]], CASES),
     ids=[
         *("in pre-training", "between two steps of the generator", "while a checkpoint is written"),
-        *("while the scores are written", "between the first checkpoint and the walk's identity"),
+        *("between the row of a period's scores and its checkpoint", "between the first checkpoint and the walk's identity"),
     ],
 )
 def test_a_killed_walk_goes_on_with_bit_equal_results(
