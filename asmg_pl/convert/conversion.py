@@ -19,7 +19,7 @@ from asmg_pl.convert.reading import Found, read
 from asmg_pl.convert.repeated import Repeated
 from asmg_pl.convert.settings import Settings
 from asmg_pl.convert.sources import SOURCES, SourceFile, sources_of, taken, written
-from asmg_pl.data.log import InteractionLog, Sizes
+from asmg_pl.data.log import Sizes
 from asmg_pl.data.negatives import add_negatives
 from asmg_pl.data.stream import StreamWriter, open_stream, read_names, stream_lock
 from asmg_pl.data.stream.manifest import Manifest
@@ -178,18 +178,18 @@ def convert(
                 recategorised += writer.append(part, known, {} if number else kept)
                 bar.update(len(part))
         publish(stream)
-        log = open_stream(stream)
+        manifest = Manifest.read(stream)
     return Conversion(
         rows=len(rows),
         left_out=found.left_out,
         quarantined=quarantine.count - quarantine.late,
         without_negative=positives * (1 + settings.negatives) - len(rows),
-        without_category=items is not None and not log.sizes.categories,
+        without_category=items is not None and not manifest.categories,
         label_mean=float(cast(float, rows["label"].mean())),
         first=rows["time"][0],
         last=rows["time"][-1],
-        stream_rows=len(log),
-        sizes=log.sizes,
+        stream_rows=sum(part.rows for part in manifest.parts),
+        sizes=manifest.sizes,
         late=quarantine.late + quarantine.set_aside + found.dropped,
         dropped=found.dropped,
         entered_late=len(found.late),
@@ -197,8 +197,8 @@ def convert(
         repeated=found.repeated,
         passed_over=found.passed_over,
         recategorised=recategorised,
-        only_positives=_only_positives(log, settings),
-        parts=len(log.parts),
+        only_positives=_only_positives(stream, rows["label"], settings),
+        parts=len(manifest.parts),
     )
 
 
@@ -212,11 +212,11 @@ def _read_in(found: Found, sources: Sequence[SourceFile]) -> dict[str, bytes]:
     return kept
 
 
-def _only_positives(log: InteractionLog, settings: Settings) -> bool:
-    """Whether no row of a stream has label 0; its parts are read until one has such a row."""
+def _only_positives(stream: Path, newest: pl.Series, settings: Settings) -> bool:
+    """Whether no row of a stream has label 0; the newest labels are looked at first, then parts until one has a 0."""
     if settings.all_positive and not settings.negatives:
         return True
-    return all(bool(part.label.all()) for part in log.parts)
+    return not (newest == 0).any() and all(bool(part.label.all()) for part in open_stream(stream).parts)
 
 
 def _catalogue(table: pl.DataFrame, kind: pl.DataType, separator: str) -> pl.DataFrame:

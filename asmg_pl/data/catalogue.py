@@ -13,14 +13,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 import polars as pl
-import torch
-from torch import Tensor
 
 from asmg_pl.data.names import Names, plain
 from asmg_pl.errors import DataError
+from asmg_pl.system.lazy import later
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    torch = later("torch")
 
 
 def plain_catalogue(catalogue: pl.DataFrame) -> pl.DataFrame:
@@ -110,7 +116,7 @@ def build(first: Sequence[np.ndarray], updates: Sequence[tuple[int, np.ndarray, 
 
 
 #: The newest catalogue, int64 [items, C] padded with -1, and the updates that led to it, the oldest first.
-Catalogue = tuple[Tensor, tuple[Update, ...]]
+Catalogue: TypeAlias = "tuple[Tensor, tuple[Update, ...]]"
 
 
 def as_of(row: int, newest: Tensor, updates: Sequence[Update]) -> Tensor:

@@ -10,13 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from asmg_pl.data.batch import Batch
+from asmg_pl.system.lazy import later
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    torch = later("torch")
 
 
 class Columns(NamedTuple):
@@ -49,6 +54,11 @@ class Columns(NamedTuple):
             **{name: torch.from_numpy(column) for name, column in columns.items()},
             context=tuple(torch.from_numpy(column) for column in context),
         )
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The columns by name, those of context features as ``context-0`` and so on, without a copy."""
+        plain = {name: column.numpy() for name, column in self._asdict().items() if name != "context"}
+        return plain | {f"context-{feature}": column.numpy() for feature, column in enumerate(self.context)}
 
     @property
     def rows(self) -> int:

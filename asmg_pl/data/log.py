@@ -17,11 +17,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
-import torch
-from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.catalogue import Update, as_of, number_categories, plain_catalogue
@@ -32,6 +31,13 @@ from asmg_pl.data.names import Names
 from asmg_pl.data.schema import CONTEXT_FROM, checked
 from asmg_pl.data.sizes import Sizes as Sizes
 from asmg_pl.errors import ConfigError
+from asmg_pl.system.lazy import later
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    torch = later("torch")
 
 #: The number of rows that share one digest, see :meth:`InteractionLog.fingerprint`.
 BLOCK = 2**20

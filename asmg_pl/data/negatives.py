@@ -17,17 +17,22 @@ each pass, on the device that trains.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import polars as pl
-import torch
-from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.errors import ConfigError
 from asmg_pl.randomness.chance import Chance, by_number, in_sequence
+from asmg_pl.system.lazy import later
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    torch = later("torch")
 
 Rule = Literal["uniform", "popularity"]
 Candidates = Literal["seen", "whole_stream"]

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, TypeAlias
 
 from asmg_pl.randomness.keyed import fraction
+from asmg_pl.system.lazy import later
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    torch = later("torch")
 
 #: Gives random numbers from 0 to 1, float64 [n], for draws (int64 [n]) and the number of the try.
-Chance = Callable[[Tensor, int], Tensor]
+Chance: TypeAlias = "Callable[[Tensor, int], Tensor]"
 
 
 def in_sequence(random: torch.Generator) -> Chance:

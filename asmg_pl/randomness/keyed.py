@@ -12,10 +12,17 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from torch import Tensor
+
+from asmg_pl.system.lazy import later
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    torch = later("torch")
 
 #: The increment that separates consecutive counters: the golden ratio in 64 bits, as a signed number.
 STEP = 0x9E3779B97F4A7C15 - 2**64

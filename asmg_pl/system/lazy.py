@@ -1,10 +1,11 @@
-"""Names of a package that are imported when they are first used."""
+"""Names of a package, and modules, that are imported when they are first used."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 
@@ -34,3 +35,32 @@ def lazy(package: str, homes: Mapping[str, str]) -> tuple[Callable[[str], Any], 
         return sorted({*vars(sys.modules[package]), *homes})
 
     return find, names
+
+
+def later(module: str) -> Any:
+    """A module that is imported when something of it is first used, since it takes seconds.
+
+    A file that only hands its functions on, or that works without the module in most commands, names it so:
+
+        if TYPE_CHECKING:
+            import torch
+        else:
+            torch = later("torch")
+
+    Examples:
+        >>> text = later("textwrap")
+        >>> text.shorten("a long text", 8)
+        'a [...]'
+    """
+    return _Later(module)
+
+
+class _Later:
+    def __init__(self, module: str) -> None:
+        self._name = module
+        self._module: ModuleType | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        if self._module is None:
+            self._module = import_module(self._name)
+        return getattr(self._module, name)

@@ -169,7 +169,7 @@ def _merged(
     names = {kind: joined([table["name"] for table in each]) for kind, each in tables.items()}
     before = so_far.parts[-1].items if so_far.parts else 0
     arrays = _catalogue(folder, group, before)
-    digest = write_part(place, columns, arrays, names, _attached(folder, group, kinds, join))
+    digest = write_part(place, columns.arrays() | arrays, names, _attached(folder, group, kinds, join))
     return replace(
         group[-1],
         rows=len(user),

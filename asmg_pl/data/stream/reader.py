@@ -7,12 +7,10 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from io import BytesIO
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import polars as pl
-import torch
-from torch import Tensor
 
 from asmg_pl.data.catalogue import Catalogue, build
 from asmg_pl.data.columns import Columns
@@ -20,6 +18,13 @@ from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.stream.digests import MEND, Intact
 from asmg_pl.data.stream.manifest import FILE, Manifest, Part
 from asmg_pl.errors import DataError
+from asmg_pl.system.lazy import later
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+else:
+    torch = later("torch")
 
 #: The columns of a part by file name, without the lengths of histories and the context features.
 TYPES: dict[str, np.dtype] = {

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-import torch
 
 from asmg_pl.data.histories import Histories, Past, histories, spans
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.stream.manifest import Manifest
 from asmg_pl.errors import DataError
+from asmg_pl.system.lazy import later
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = later("torch")
 
 #: For each user, the part whose sequence has the latest items of the history, their end in it, and their number.
 TAIL = np.dtype([("part", np.int32), ("end", np.int64), ("length", np.int32)])

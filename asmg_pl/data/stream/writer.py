@@ -9,7 +9,7 @@ An append that ends before the last step leaves folders that the manifest does n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -122,15 +122,14 @@ class StreamWriter:
         log = open_stream(self.folder) if self._manifest.parts else None
         found = advance((user, item, label, time), tails, log, self._manifest)
         length = np.minimum(found.length, self._manifest.carry).astype(length_type(self._manifest.carry))
-        part = Columns.from_numpy(
-            context,
+        columns = {
             **{"user": user, "item": item, "label": label, "time": time},
             **{"history_end": found.end, "history_length": length, "sequence": found.sequence},
-        )
-        arrays = {CATALOGUE: catalogue}
+        }
+        arrays = columns | {f"context-{feature}": ids for feature, ids in enumerate(context)} | {CATALOGUE: catalogue}
         if len(updated):
             arrays |= {f"{CATALOGUE}-items": updated, f"{CATALOGUE}-updates": updates}
-        self._write(part, arrays, names, tails, waiting, attached)
+        self._write(arrays, self._digests(columns, context), names, tails, waiting, attached)
         return len(updated)
 
     def _check_fit(self, rows: pl.DataFrame) -> None:
@@ -177,8 +176,8 @@ class StreamWriter:
 
     def _write(
         self,
-        rows: Columns,
         arrays: Mapping[str, np.ndarray],
+        digests: tuple[str, ...],
         names: dict[str, Names],
         tails: np.ndarray,
         waiting: pl.DataFrame | None,
@@ -189,19 +188,19 @@ class StreamWriter:
         sweep(self.folder, self._manifest)
         with aside(self.folder) as part_aside, aside(self.folder) as index_aside:
             new = {what: known.since(len(self._names.get(what, ()))) for what, known in names.items()}
-            digest = write_part(part_aside, rows, arrays, new, attached)
+            digest = write_part(part_aside, arrays, new, attached)
             np.save(index_aside / "tails.npy", tails)
             if waiting is not None:
                 waiting.write_parquet(index_aside / "catalogue.parquet")
             part = Part(
                 folder=part_name(number),
-                rows=rows.rows,
-                entries=len(rows.sequence),
+                rows=len(arrays["time"]),
+                entries=len(arrays["sequence"]),
                 users=len(names["users"]),
                 items=len(names["items"]),
-                first_time=int(rows.time[0]),
-                last_time=int(rows.time[-1]),
-                digests=self._digests(rows),
+                first_time=int(arrays["time"][0]),
+                last_time=int(arrays["time"][-1]),
+                digests=digests,
                 updates=len(arrays.get(f"{CATALOGUE}-items", ())),
                 digest=digest,
             )
@@ -224,12 +223,15 @@ class StreamWriter:
         self._manifest, self._names, self._tails, self._waiting = manifest, names, tails, waiting
         sweep(self.folder, self._manifest)
 
-    def _digests(self, new: Columns) -> tuple[str, ...]:
+    def _digests(self, columns: Mapping[str, np.ndarray], context: Sequence[np.ndarray]) -> tuple[str, ...]:
         """The digests of the blocks of rows that the new rows fill."""
+        before = sum(part.rows for part in self._manifest.parts)
+        blocks = range(before // BLOCK, (before + len(columns["time"])) // BLOCK)
+        if not blocks:
+            return ()
         parts = open_stream(self.folder).parts if self._manifest.parts else ()
-        log = InteractionLog((*parts, new), None, Sizes(0, 0))
-        full = (len(log) - new.rows) // BLOCK
-        return tuple(log.digest(block * BLOCK, (block + 1) * BLOCK) for block in range(full, len(log) // BLOCK))
+        log = InteractionLog((*parts, Columns.from_numpy(context, **columns)), None, Sizes(0, 0))
+        return tuple(log.digest(block * BLOCK, (block + 1) * BLOCK) for block in blocks)
 
     def _refresh(self) -> None:
         """Read appends of other programs since. The caller holds the stream's lock.
