@@ -14,11 +14,9 @@ from typing import Any
 import torch
 from lightning import Trainer
 
+from asmg_pl.callbacks.file_names import PROVENANCE
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.system.files import written_whole
-
-#: The file in the run folder.
-PROVENANCE = "provenance.json"
 
 
 def provenance(data: PeriodDataModule) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 
 from asmg_pl.callbacks.few_steps import few_steps
+from asmg_pl.callbacks.file_names import DIVERGED as DIVERGED
 from asmg_pl.callbacks.period_table import PeriodTable
 from asmg_pl.callbacks.plot import plot_results
 from asmg_pl.callbacks.schedule import logged, outcome
@@ -36,7 +37,6 @@ from asmg_pl.updaters.memory import bytes_by_component, described, peak_memory
 log = logging.getLogger(__name__)
 
 PLOT = "auc.png"
-DIVERGED = "diverged.txt"
 #: The last line of a walk whose method scores no plain update beside what serves.
 COMPARE = "compare with the plain update: asmg compare FOLDER --methods iu METHOD -- OPTIONS"
 

@@ -12,6 +12,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from asmg_pl.checkpoints.archive import add_filed
 from asmg_pl.checkpoints.digest import digests_of
+from asmg_pl.checkpoints.names import newest_first as newest_first
 from asmg_pl.checkpoints.schema import boundaries_of, check, stream_of
 from asmg_pl.checkpoints.values import Flaw
 from asmg_pl.errors import CheckpointError
@@ -150,11 +151,6 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> Entries:
     except Flaw as flaw:
         raise CheckpointError(f"{path} cannot be used: {flaw}{_previous(path)}") from flaw
     return Entries(path, checkpoint)
-
-
-def newest_first(folder: Path) -> list[Path]:
-    """The checkpoints in a folder, the newest first; their names sort by the place in the walk."""
-    return sorted(folder.glob("period-*.ckpt"), reverse=True)
 
 
 def _check_digests(checkpoint: dict[str, Any]) -> None:

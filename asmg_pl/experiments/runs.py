@@ -12,8 +12,7 @@ from typing import Any, TypeVar
 
 import polars as pl
 
-from asmg_pl.callbacks.provenance import PROVENANCE
-from asmg_pl.callbacks.report import DIVERGED
+from asmg_pl.callbacks.file_names import DIVERGED, PROVENANCE
 from asmg_pl.errors import DataError
 from asmg_pl.experiments.run_files import (
     learned_of,

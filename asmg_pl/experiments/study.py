@@ -6,11 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from asmg_pl.callbacks.report import DIVERGED
-from asmg_pl.checkpoints.io import newest_first
+from asmg_pl.callbacks.file_names import DIVERGED
+from asmg_pl.checkpoints.names import newest_first
 from asmg_pl.experiments.runs import Run, read_runs
 from asmg_pl.experiments.trial import Trial
 from asmg_pl.experiments.walks import Walk, resolved, walk_all
+
+#: The file, in the folder of a pre-training, with the whole configuration.
+SETTINGS = "settings.json"
 
 
 class Study:
@@ -49,8 +52,11 @@ class Study:
         """
         start = trial.start()
         if start not in self._protocols:
-            self._protocols[start] = resolved([*self.common, *start.arguments()])["model"]["init_args"]
+            self._protocols[start] = self._resolved(start)["model"]["init_args"]
         return self._protocols[start]
+
+    def _resolved(self, start: Trial) -> dict[str, Any]:
+        return resolved([*self.common, *start.arguments()], kept=self.folder / start.name / SETTINGS)
 
     def runs(self, trials: Sequence[Trial]) -> dict[Trial, list[Run]]:
         """Walk trials, and read what they have left, a run per seed.

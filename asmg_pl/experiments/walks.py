@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -20,7 +21,9 @@ from typing import Any
 import yaml
 
 from asmg_pl.errors import ConfigError, DataError
+from asmg_pl.experiments.finished import Finished, argument_marks, program_mark
 from asmg_pl.experiments.run_files import peak_of
+from asmg_pl.system.files import written_whole
 
 logger = logging.getLogger(__name__)
 
@@ -50,14 +53,20 @@ class Walk:
     @property
     def command(self) -> list[str]:
         """The command that begins the walk, or goes on with it."""
-        own = ["--seed_everything", str(self.seed), "--trainer.default_root_dir", str(self.folder)]
-        return [*program(), "fit", *self.arguments, *own, "--ckpt_path", "last"]
+        return [*program(), "fit", *self.own_arguments, "--ckpt_path", "last"]
+
+    @property
+    def own_arguments(self) -> tuple[str, ...]:
+        """All arguments of the walk, its seed and its folder too."""
+        own = ("--seed_everything", str(self.seed), "--trainer.default_root_dir", str(self.folder))
+        return (*self.arguments, *own)
 
 
 def walk_all(walks: Sequence[Walk], jobs: int, alike: bool = False) -> list[Walk]:
     """Run walks, ``jobs`` at a time, and log a line as each ends.
 
-    A finished walk ends at once, and an interrupted one goes on. If this program is stopped, its walks are stopped too.
+    A finished walk is not started again unless something has changed since (:mod:`asmg_pl.experiments.finished`), and
+    an interrupted one goes on. If this program is stopped, its walks are stopped too.
 
     Args:
         walks: the walks.
@@ -70,11 +79,15 @@ def walk_all(walks: Sequence[Walk], jobs: int, alike: bool = False) -> list[Walk
     Raises:
         ConfigError: with the message of ``asmg fit``, if the walks are alike and one was refused before it began.
     """
-    processes, failed = _Processes(), []
+    processes, finished, failed = _Processes(), Finished(), []
+    there = [one for one in walks if finished.has(one.folder, one.own_arguments)]
+    if there:
+        logger.info("%d of %d walks have ended before, and nothing has changed since", len(there), len(walks))
+        walks = [one for one in walks if one not in there]
 
     def run(one: Walk) -> Ended:
         began = time.perf_counter()
-        return one, _run(one, processes), time.perf_counter() - began
+        return one, _run(one, processes, finished), time.perf_counter() - began
 
     with ThreadPool(jobs) as pool:
         try:
@@ -118,21 +131,35 @@ def program() -> list[str]:
     return [sys.executable, *([] if lies_here else ["-P"]), "-m", "asmg_pl"]
 
 
-def resolved(arguments: Sequence[str]) -> dict[str, Any]:
+def resolved(arguments: Sequence[str], kept: Path | None = None) -> dict[str, Any]:
     """The whole configuration that ``asmg fit`` makes of some arguments.
+
+    Args:
+        arguments: of ``asmg fit``.
+        kept: a file that keeps it; it is made again if the arguments, the files that they name, or the program change.
 
     Raises:
         ConfigError: with the message of ``asmg fit``, if it does not accept them.
     """
+    marks = {
+        **{"arguments": list(arguments), "named": argument_marks(arguments)},
+        **{"program": program_mark(), "working folder": str(Path.cwd())},
+    }
+    with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
+        if kept is not None and (noted := json.loads(kept.read_text(encoding="utf-8")))["marks"] == marks:
+            return dict(noted["settings"])
     command = [*program(), "fit", *arguments, "--print_config"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
     if done.returncode:
         raise ConfigError(done.stderr.strip().removeprefix("asmg: "))
     found: dict[str, Any] = yaml.safe_load(done.stdout)
+    if kept is not None:
+        with suppress(TypeError), written_whole(kept) as partial:  # of values that JSON lacks, nothing is kept
+            partial.write_text(json.dumps({"marks": marks, "settings": found}, indent=1) + "\n", encoding="utf-8")
     return found
 
 
-def _run(one: Walk, processes: _Processes) -> str | None:
+def _run(one: Walk, processes: _Processes, finished: Finished) -> str | None:
     """Run a walk, and note its peak memory if it ends well.
 
     Returns:
@@ -151,6 +178,7 @@ def _run(one: Walk, processes: _Processes) -> str | None:
         logger.warning("passed over: %s", error)
         before = 0.0
     peak.write_text(f"{max(before, used):.0f}\n")
+    finished.note(one.folder, one.own_arguments)
     return None
 
 

@@ -85,7 +85,10 @@ CASES: list[Any] = [
     slow_but([CASES[0]], CASES),
     ids=[
         *("in pre-training", "between two steps of the generator", "while a checkpoint is written"),
-        *("between the row of a period's scores and its checkpoint", "between the first checkpoint and the walk's identity"),
+        *(
+            "between a row and its checkpoint",
+            "between the first checkpoint and the walk's identity",
+        ),
     ],
 )
 def test_a_killed_walk_goes_on_with_bit_equal_results(

@@ -86,7 +86,7 @@ def within(monkeypatch: pytest.MonkeyPatch) -> None:
             log.write(done.out + done.err)
         return done.code, 400.0
 
-    def resolved(arguments: Sequence[str]) -> dict[str, Any]:
+    def resolved(arguments: Sequence[str], kept: Path | None = None) -> dict[str, Any]:
         done = called(["fit", *arguments, "--print_config"])
         assert done.code == 0, done.err
         return dict(yaml.safe_load(done.out))

@@ -26,7 +26,7 @@ def walked(monkeypatch: pytest.MonkeyPatch) -> list[Walk]:
             (one.folder / "checkpoints" / "period-000004-phase-001-select.ckpt").touch()
         return [one for one in walks if "bad" in one.folder.parts or "hasty" in one.folder.parts]
 
-    def resolved(arguments: Sequence[str]) -> dict[str, Any]:
+    def resolved(arguments: Sequence[str], kept: Path | None = None) -> dict[str, Any]:
         given = "--model.init_args.pretrained_model" in arguments
         return {"model": {"init_args": {"pretrain_periods": 4, "pretrained_model": "given.ckpt" if given else None}}}
 
