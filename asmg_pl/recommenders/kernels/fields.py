@@ -30,7 +30,10 @@ class _Ids(ctypes.Structure):
     """What ``fields.cpp`` is told of a mini-batch."""
 
     _fields_ = [
-        *((name, ctypes.c_int64) for name in ("history", "wide", "width", "users", "items", "categories", "catalogued")),
+        *(
+            (name, ctypes.c_int64)
+            for name in ("history", "wide", "width", "users", "items", "categories", "catalogued")
+        ),
         *((name, ctypes.c_void_p) for name in ("user", "item", "category", "own", "past", "length", "catalogue")),
     ]
 
