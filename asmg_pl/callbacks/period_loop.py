@@ -19,6 +19,7 @@ from asmg_pl.distributed import ShardedTables
 from asmg_pl.errors import ConfigError, WalkInterruptedError
 from asmg_pl.system.signals import catch_again, is_stopping
 from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.listeners import overrides
 from asmg_pl.updaters.memory import bytes_by_component, require
 from asmg_pl.updaters.phase import Phase
 
@@ -216,8 +217,7 @@ class PeriodLoop(Callback):
 def _sees_each(listener: Callback | LightningModule) -> bool:
     """Whether a callback or an updater has a hook for each mini-batch, and does not take them in bundles."""
     plain = Callback if isinstance(listener, Callback) else LightningModule
-    hooks = ("on_train_batch_start", "on_train_batch_end")
-    own = any(getattr(type(listener), hook) is not getattr(plain, hook) for hook in hooks)
+    own = overrides(listener, plain, "on_train_batch_start", "on_train_batch_end")
     return own and not getattr(listener, "takes_bundles", False)
 
 

@@ -14,6 +14,7 @@ from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.data.place import Place
 from asmg_pl.errors import ConfigError
 from asmg_pl.randomness.keyed import seed_of
+from asmg_pl.updaters.listeners import somebody_listens
 from asmg_pl.updaters.phase import Phase
 from asmg_pl.updaters.stepping import Stepping
 
@@ -38,6 +39,7 @@ class Walker(LightningModule):
         self._place: Place | None = None
         self._evaluated = 0
         self._arrived = 0  # micro-batches of the phase
+        self._hooks = True  # whether Lightning's hooks around a step have an effect
 
     @abstractmethod
     def plan(self, period: int) -> list[Phase]:
@@ -109,9 +111,16 @@ class Walker(LightningModule):
         If a mini-batch comes in micro-batches, the step is taken with the last one. Gradients are averaged over
         micro-batches and processes.
         """
-        optimizers = self.optimizers()
-        chosen = optimizers[optimizer] if isinstance(optimizers, list) else optimizers
-        self.stepping.step(chosen, loss, self.manual_backward, self.trainer.model)
+        if self._hooks:
+            optimizers = self.optimizers()
+            chosen = optimizers[optimizer] if isinstance(optimizers, list) else optimizers
+            self.stepping.step(chosen, loss, self.manual_backward, self.trainer.model)
+            return
+        self.stepping.step(self.trainer.optimizers[optimizer], loss, Tensor.backward)
+        if self.stepping.completes_step:  # as Lightning counts steps
+            progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
+            progress.increment_ready()
+            progress.increment_completed()
 
     def full_precision(self) -> torch.autocast:
         """A context in which ``trainer.precision`` does not count: scores and generated parameters are float32."""
@@ -142,6 +151,7 @@ class Walker(LightningModule):
         assert self.phase is not None
         torch.manual_seed(seed_of(self.data.seed, "phase", *self.phase.reading.key, self.trainer.global_rank))
         self._arrived = 0
+        self._hooks = somebody_listens(self.trainer, self)
         self.phase.begin()
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
