@@ -90,6 +90,20 @@ void backward_rows(int64_t rows, const Ids& ids, const float* slope, float* cons
 
 extern "C" {
 
+// The categories of items, 0 where there is none, [items, C]. Gives -1, or the first place of an item that the catalogue
+// lacks.
+int64_t categories(int64_t count, int64_t catalogued, int64_t wide, const int64_t* items, const int64_t* catalogue,
+                   int64_t* found) {
+    for (int64_t n = 0; n < count; ++n) {
+        if (items[n] < 0 || items[n] >= catalogued) return n;
+        for (int64_t c = 0; c < wide; ++c) {
+            const int64_t id = catalogue[items[n] * wide + c];
+            found[n * wide + c] = id < 0 ? 0 : id;
+        }
+    }
+    return -1;
+}
+
 // Fields of the rows first … last - 1, [B, F, D]. Gives -1, or the first row with an id that is not in its table.
 int64_t forward(int64_t first, int64_t last, const Ids* ids, const float* const* tables, float* out) {
     switch (ids->width) {

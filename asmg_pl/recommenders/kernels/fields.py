@@ -38,16 +38,39 @@ class _Ids(ctypes.Structure):
     ]
 
 
+def runs(device: torch.device) -> bool:
+    """Whether the kernel can run on a device: the CPU, where a compiler is; an exported model has plain operations."""
+    traced = torch.compiler.is_exporting() or torch.compiler.is_compiling()
+    return device.type == "cpu" and not traced and _native() is not None
+
+
 def computes(batch: Batch, lookups: Mapping[str, Lookup]) -> bool:
-    """Whether the kernel can compute the fields of a mini-batch: on the CPU, in float32, where a compiler is."""
-    if torch.compiler.is_exporting() or torch.compiler.is_compiling():
-        return False
-    found = [lookups[name] for name in TABLES[: 2 if batch.categories is None else 3]]
-    width = found[0].weight.shape[1]
-    return all(
-        lookup.weight.device.type == "cpu" and lookup.weight.dtype == torch.float32 and lookup.weight.shape[1] == width
-        for lookup in found
-    ) and (_native() is not None)
+    """Whether the kernel can compute the fields of a mini-batch, from tables of one width in float32."""
+    weights = [lookups[name].weight for name in TABLES[: 2 if batch.categories is None else 3]]
+    alike = all(each.dtype == torch.float32 and each.shape[1] == weights[0].shape[1] for each in weights)
+    return alike and runs(weights[0].device)
+
+
+def categories(catalogue: Tensor, items: Tensor) -> Tensor:
+    """The categories of items, 0 where there is none.
+
+    Args:
+        catalogue: the categories of all items, int64 [N, C], padded with -1.
+        items: int64 of any shape.
+
+    Returns:
+        int64 [*items.shape, C].
+
+    Raises:
+        IndexError: if the catalogue lacks an item.
+    """
+    native, catalogue, items = _native(), catalogue.contiguous(), items.contiguous()
+    assert native is not None
+    found = items.new_empty(*items.shape, catalogue.shape[1])
+    given = items.data_ptr(), catalogue.data_ptr(), found.data_ptr()
+    if native.categories(items.numel(), *catalogue.shape, *given) >= 0:
+        raise IndexError("the catalogue lacks an item of the mini-batch")
+    return found
 
 
 def joined(batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
@@ -123,5 +146,6 @@ def _native() -> ctypes.CDLL | None:
         return None
     whole, place = ctypes.c_int64, ctypes.c_void_p
     found.forward.argtypes, found.forward.restype = [whole, whole, place, place, place], whole
+    found.categories.argtypes, found.categories.restype = [whole, whole, whole, place, place, place], whole
     found.backward.argtypes, found.backward.restype = [whole, place, place, place], None
     return found
