@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import GRUGenerator, ParameterShapes, ResidualGRU, VanillaCells
-from asmg_pl.system.compiled import SHARE, cpp_compiler, library
+from asmg_pl.generators.kernels import native
 from asmg_pl.generators.kernels.native import NativeWindow
+from asmg_pl.system.compiled import SHARE, cpp_compiler, library
 from asmg_pl.updaters import ASMG, Updater
 
 CPU = torch.device("cpu")
