@@ -9,6 +9,7 @@
     python tools/benchmark.py generation
     python tools/benchmark.py memory
     python tools/benchmark.py scale
+    python tools/benchmark.py peers
     python tools/benchmark.py start
     python tools/benchmark.py serve
     python tools/benchmark.py serve_load
@@ -22,7 +23,21 @@ import argparse
 import json
 from pathlib import Path
 
-from benchmarks import data, generation, guard, memory, period, profile, scale, scaling, serve, serve_load, start, step
+from benchmarks import (
+    data,
+    generation,
+    guard,
+    memory,
+    peers,
+    period,
+    profile,
+    scale,
+    scaling,
+    serve,
+    serve_load,
+    start,
+    step,
+)
 
 from asmg_pl.experiments.rendering import Printed, markdown
 
@@ -32,6 +47,7 @@ PARTS = {
     "profile": profile,
     "scaling": scaling,
     "period": period,
+    "peers": peers,
     "guard": guard,
     "generation": generation,
     "memory": memory,

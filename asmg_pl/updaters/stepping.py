@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from asmg_pl.distributed.processes import average_gradients, several, without_reduction
 from asmg_pl.recommenders import Recommender
@@ -58,7 +59,7 @@ class Stepping:
 
     def step(
         self,
-        optimizer: LightningOptimizer,
+        optimizer: LightningOptimizer | Optimizer,
         loss: Tensor,
         backward: Callable[[Tensor], None],
         wrapped: nn.Module | None = None,

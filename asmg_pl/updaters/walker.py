@@ -14,6 +14,7 @@ from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.data.place import Place
 from asmg_pl.errors import ConfigError
 from asmg_pl.randomness.keyed import seed_of
+from asmg_pl.updaters.listeners import somebody_listens
 from asmg_pl.updaters.phase import Phase
 from asmg_pl.updaters.stepping import Stepping
 
@@ -37,6 +38,8 @@ class Walker(LightningModule):
         self.phase: Phase | None = None
         self._place: Place | None = None
         self._evaluated = 0
+        self._arrived = 0  # micro-batches of the phase
+        self._hooks = True  # whether Lightning's hooks around a step have an effect
 
     @abstractmethod
     def plan(self, period: int) -> list[Phase]:
@@ -108,9 +111,16 @@ class Walker(LightningModule):
         If a mini-batch comes in micro-batches, the step is taken with the last one. Gradients are averaged over
         micro-batches and processes.
         """
-        optimizers = self.optimizers()
-        chosen = optimizers[optimizer] if isinstance(optimizers, list) else optimizers
-        self.stepping.step(chosen, loss, self.manual_backward, self.trainer.model)
+        if self._hooks:
+            optimizers = self.optimizers()
+            chosen = optimizers[optimizer] if isinstance(optimizers, list) else optimizers
+            self.stepping.step(chosen, loss, self.manual_backward, self.trainer.model)
+            return
+        self.stepping.step(self.trainer.optimizers[optimizer], loss, Tensor.backward)
+        if self.stepping.completes_step:  # as Lightning counts steps
+            progress = self.trainer.fit_loop.epoch_loop.manual_optimization.optim_step_progress
+            progress.increment_ready()
+            progress.increment_completed()
 
     def full_precision(self) -> torch.autocast:
         """A context in which ``trainer.precision`` does not count: scores and generated parameters are float32."""
@@ -140,14 +150,19 @@ class Walker(LightningModule):
         """Begin the phase; what is random in it depends on its key and the process alone, so it can begin again."""
         assert self.phase is not None
         torch.manual_seed(seed_of(self.data.seed, "phase", *self.phase.reading.key, self.trainer.global_rank))
+        self._arrived = 0
+        self._hooks = somebody_listens(self.trainer, self)
         self.phase.begin()
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
-        """Hand the mini-batch, or a micro-batch of it, to the running phase."""
+        """Hand the mini-batch, or each one of a bundle, to the running phase; or a micro-batch of it."""
         assert self.phase is not None
-        self.stepping.arrive(batch_idx, self.data.accumulate if self.phase.trains else 1)
+        micro_batches = self.data.accumulate if self.phase.trains else 1
         with torch.set_grad_enabled(self.phase.trains):
-            self.phase.on_batch(batch)
+            for step in batch if isinstance(batch, list) else [batch]:
+                self.stepping.arrive(self._arrived, micro_batches)
+                self._arrived += 1
+                self.phase.on_batch(step)
 
     def on_validation_start(self) -> None:
         """Stand where training has ended."""

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from asmg_pl.data import InteractionLog
-from asmg_pl.data.loader import MiniBatches, SideBySide, permutation
+from asmg_pl.data.loader import AT_ONCE, Bundles, MiniBatches, SideBySide, gathered, permutation
+from asmg_pl.data.sources import DriftingStream
 
 ROWS = 200
 
@@ -96,3 +97,23 @@ def test_side_by_side_gives_one_mini_batch_of_each_stream_per_step() -> None:
 def test_the_shortest_stream_ends_the_pass() -> None:
     pairs = SideBySide([batches([0], [1], [2]), batches([4], [5])])
     assert len(pairs) == len(list(pairs)) == 2
+
+
+@pytest.mark.parametrize("sizes", [[3, 3, 2], [AT_ONCE, 1], [1, AT_ONCE - 1, 2], [0], []])
+def test_mini_batches_that_are_gathered_together_equal_those_that_are_gathered_one_by_one(sizes: list[int]) -> None:
+    stream = DriftingStream(users=20, items=30, rows=400, categories=4).read(None)
+    rows = permutation(sum(sizes), 5).remainder(400).split(sizes)
+    found = [*gathered(stream, rows, history_size=6)]
+    assert len(found) == len(sizes)
+    for together, positions in zip(found, rows, strict=True):
+        alone = stream.batch(positions, 6)
+        for ours, theirs in zip(together, alone, strict=True):
+            assert ours is theirs or torch.equal(ours, theirs)  # type: ignore[arg-type]
+
+
+def test_bundles_hold_all_mini_batches_in_their_order() -> None:
+    bundles = Bundles(batches([0, 1], [2], [3, 4], [5], [6]), size=2)
+    assert [[batch.user.tolist() for batch in bundle] for bundle in bundles] == [  # type: ignore[union-attr]
+        *([[0, 1], [2]], [[3, 4], [5]], [[6]])
+    ]
+    assert len(bundles) == 3

@@ -1,0 +1,43 @@
+"""Distinct ids by marks are those by sorting."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from asmg_pl.recommenders.kernels import distinct
+from asmg_pl.recommenders.touched import touched_rows
+from asmg_pl.system.compiled import cpp_compiler
+
+needs_compiler = pytest.mark.skipif(cpp_compiler() is None, reason="needs a C++ compiler")
+
+
+@needs_compiler
+@pytest.mark.parametrize("table_rows", [1, 63, 64, 65, 5000])
+def test_distinct_ids_and_their_places_are_those_of_sorting(table_rows: int) -> None:
+    ids = torch.randint(table_rows, (40, 7), generator=torch.Generator().manual_seed(table_rows))
+    assert distinct.computes(ids, table_rows)
+    found = distinct.distinct(ids, table_rows)
+    assert found is not None
+    for ours, sorted_ in zip(found, ids.unique(return_inverse=True), strict=True):
+        assert torch.equal(ours, sorted_)
+
+
+@needs_compiler
+def test_a_table_with_far_more_rows_than_ids_is_sorted() -> None:
+    assert not distinct.computes(torch.zeros(4, dtype=torch.long), 1 + 4 * distinct.ROWS_PER_ID)
+
+
+def test_an_id_beyond_the_rows_that_are_known_is_found_all_the_same() -> None:
+    touched, (places,) = touched_rows([torch.tensor([7, 2, 7])], 5)
+    assert touched.tolist() == [2, 7]
+    assert places.tolist() == [1, 0, 1]
+
+
+def test_without_a_compiler_ids_are_sorted(monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = torch.tensor([4, 2, 4, 9])
+    with_it = touched_rows([ids], 20)
+    monkeypatch.setattr(distinct, "_native", lambda: None)
+    without = touched_rows([ids], 20)
+    assert torch.equal(with_it[0], without[0])
+    assert torch.equal(with_it[1][0], without[1][0])

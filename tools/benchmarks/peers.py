@@ -1,0 +1,146 @@
+"""A step of DeepFM beside other libraries, and Lightning beside a bare loop for every updater, in processor time."""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, cast
+from unittest.mock import patch
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+
+from asmg_pl import updaters
+from asmg_pl.recommenders import DeepFM
+from asmg_pl.updaters import IncrementalUpdate, Updater
+from benchmarks import workload
+from benchmarks.peer_models import HIDDEN, PEERS, WIDTH, Peer
+from benchmarks.period import Bare
+from benchmarks.walks import ZipfStream, fit
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Those of a step."""
+    workload.add_arguments(parser)
+    parser.add_argument("--steps", type=int, default=50, help="steps of a turn")
+    parser.add_argument("--no-loops", action="store_true", help="leave out the loop of every updater")
+    parser.set_defaults(threads=1, categories=0, repeat=5)
+
+
+def measure(given: argparse.Namespace) -> dict[str, float]:
+    """Milliseconds of a step, and ratios; both in the median over turns."""
+    torch.set_num_threads(given.threads)
+    figures: dict[str, float] = {}
+    for size in (256, 1024):
+        here = argparse.Namespace(**vars(given) | {"batch_size": size})
+        figures |= {f"batch {size} · {name}": value for name, value in _beside_peers(here).items()}
+        if not given.no_loops:
+            figures |= {f"batch {size} · {name}": value for name, value in _loops(here).items()}
+    return figures
+
+
+class Turns(Callback):
+    """After each update of a walk, the rivals go over the same mini-batches.
+
+    Attributes:
+        seconds: of the processor, by name, of each turn; ``"ours"`` is the walk's own update, with all that Lightning
+            does around it and the gathering of its mini-batches.
+    """
+
+    def __init__(self, peers: Mapping[str, Peer]) -> None:
+        """Take the rivals."""
+        self.peers = peers
+        self.seconds: dict[str, list[float]] = defaultdict(list)
+        self._began = 0.0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self._began = time.process_time()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Stop it, and let the others have their turn."""
+        seconds = time.process_time() - self._began
+        updater = cast(Updater, pl_module)
+        phase = updater.phase
+        if phase is None or not phase.trains:
+            return
+        self.seconds["ours"].append(seconds)
+        with patch.object(updater.data, "bundles", False):
+            batches = updater.data.train_dataloader()
+            with patch.object(updater, "step_optimizer", Bare(trainer.optimizers).step):
+                self._time("a bare loop around our own steps", batches, phase.on_batch)
+            for name, peer in self.peers.items():
+                self._time(name, [peer.given(batch) for batch in batches], peer.step)
+
+    def _time(self, name: str, steps: Any, call: Callable[[Any], object]) -> None:
+        began = time.process_time()
+        for step in steps:
+            call(step)
+        self.seconds[name].append(time.process_time() - began)
+
+
+def _beside_peers(given: argparse.Namespace) -> dict[str, float]:
+    stream = ZipfStream(given, given.steps * given.batch_size, given.repeat + 1)
+    sizes = stream.read(None).sizes
+    peers: dict[str, Peer] = {}
+    for name, make in PEERS.items():
+        try:
+            peers[name] = make(sizes, given.history)
+        except ImportError as error:
+            print(f"{name} is left out: {error}")
+    turns = Turns(peers)
+    fit(stream, partial(IncrementalUpdate, recommender=partial(DeepFM, embedding_dim=WIDTH, hidden=HIDDEN)), [turns])
+    # The first turn warms up.
+    seconds = {name: found[1:] for name, found in turns.seconds.items()}
+    figures = {"our step of DeepFM: ms": 1e3 * statistics.median(seconds["ours"]) / given.steps}
+    for name, found in seconds.items():
+        if name != "ours":
+            ratios = [rival / ours for rival, ours in zip(found, seconds["ours"], strict=True)]
+            figures[f"{name}, divided by ours"] = statistics.median(ratios)
+    return figures
+
+
+def _loops(given: argparse.Namespace) -> dict[str, float]:
+    """Lightning's time divided by that of a bare loop, by updater: its phase in which it spends most."""
+    figures = {}
+    for name in updaters.__all__:
+        kind = getattr(updaters, name)
+        if not (isinstance(kind, type) and issubclass(kind, Updater)) or kind is Updater:
+            continue
+        clock = _Phases()
+        fit(ZipfStream(given, given.steps * given.batch_size, 4 + given.repeat), kind, [clock])
+        ratios: dict[str, float] = {}
+        for phase, pairs in clock.pairs.items():
+            ratios[phase] = statistics.median(ours / bare for ours, bare in pairs[-given.repeat :])
+        figures |= {f"Lightning over a bare loop, {name} · {phase}": ratio for phase, ratio in ratios.items()}
+    return figures
+
+
+class _Phases(Callback):
+    """Times each phase that trains, then the same phase in a bare loop around the same step."""
+
+    def __init__(self) -> None:
+        self.pairs: dict[str, list[tuple[float, float]]] = defaultdict(list)
+        self._began = 0.0
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._began = time.process_time()
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        seconds = time.process_time() - self._began
+        updater = cast(Updater, pl_module)
+        phase = updater.phase
+        if phase is None or not phase.trains:
+            return
+        with (
+            patch.object(updater.data, "bundles", False),
+            patch.object(updater, "step_optimizer", Bare(trainer.optimizers).step),
+        ):
+            began = time.process_time()
+            for batch in updater.data.train_dataloader():
+                phase.on_batch(batch)
+            self.pairs[phase.name].append((seconds, time.process_time() - began))
