@@ -8,7 +8,7 @@ another device. So any updating method works with any recommender, and a trainin
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.randomness.keyed import uniform
-from asmg_pl.recommenders.touched import touched_rows
+from asmg_pl.recommenders.touched import RowsOf, touched_rows
 
 #: The most rows of a table that is multiplied as a whole where vectors are summed.
 SMALL = 128
@@ -118,6 +118,16 @@ class Owners(Protocol):
         """The number of rows at hand among the first ``rows`` of the table; they stand before all others at hand."""
 
 
+class Deferred(Protocol):
+    """An optimiser that moves the rows of tables when they are next read."""
+
+    def catch_up(self, name: str | None = None, ids: Tensor | None = None) -> None:
+        """Make rows current: those with these ids, all rows of a table, or those of all tables."""
+
+    def distinct(self, name: str, request: Request, known: int) -> tuple[Tensor, Tensor] | None:
+        """The rows of a request and the place of each id among them; ``None`` if the table's rows never wait."""
+
+
 class _WeightedSum(torch.autograd.Function):
     """``embedding_bag`` with another backward pass, since torch's sorts the ids, which takes longer than all else."""
 
@@ -153,6 +163,8 @@ class Recommender(nn.Module, ABC):
         owners: by name, the ways to rows of tables that other processes hold in part; empty if all rows are at hand.
         known: by name, how many rows of a table at hand have appeared by now. The rows after them wait for their first
             interaction, and nothing may depend on their number. In a table without an entry, all rows have appeared.
+        deferred: the optimiser that moves rows when they are next read; ``None`` if each step moves all rows. Whatever
+            reads tables through the methods of this class reads current rows.
 
     Examples:
         A bias for each item, and one for all:
@@ -176,6 +188,12 @@ class Recommender(nn.Module, ABC):
     row_wise: bool = False
     owners: Mapping[str, Owners] = MappingProxyType({})
     known: Mapping[str, int] = MappingProxyType({})
+    deferred: Deferred | None = None
+
+    def __init__(self) -> None:
+        """Begin without tables and parameters."""
+        super().__init__()
+        self.register_load_state_dict_pre_hook(_catch_up)  # type: ignore[no-untyped-call]
 
     @abstractmethod
     def lookups(self, batch: Batch) -> dict[str, Tensor]:
@@ -192,22 +210,48 @@ class Recommender(nn.Module, ABC):
         return self.score(batch, lookups)
 
     def requests(self, batch: Batch) -> dict[str, Request]:
-        """What the batch asks each table for; see :attr:`owners`."""
+        """What the batch asks each table for; see :attr:`owners`. The rows asked for are current."""
         here = partial(Request, rows_on_other_ranks=batch.total - len(batch.label))
         asked = self.lookups(batch)
-        return {n: self.owners.get(n, partial(here, known=self.rows_known(n)))(ids) for n, ids in asked.items()}
+        found = {n: self.owners.get(n, partial(here, known=self.rows_known(n)))(ids) for n, ids in asked.items()}
+        if self.deferred is not None:
+            for name, request in found.items():
+                self.deferred.catch_up(name, request.rows)
+        return found
 
     def _look_up(self, name: str, request: Request) -> Lookup:
-        table, known = self.table(name), self.rows_known(name)
-        if self.row_wise and table.requires_grad and torch.is_grad_enabled():
-            touched, (places,) = touched_rows([request.rows], known, request.rows_on_other_ranks)
-            if len(touched) < known:
-                return request.answer(F.embedding(touched, table, sparse=True), places)
+        table = self.stored(name)
+        if table.requires_grad and torch.is_grad_enabled() and (found := self._moved_rows(name, request)) is not None:
+            rows, places = found
+            return request.answer(RowsOf.apply(table, rows), places)  # type: ignore[no-untyped-call]
         return request.answer(table, request.rows)
+
+    def _moved_rows(self, name: str, request: Request) -> tuple[Tensor, Tensor] | None:
+        """The distinct rows of a request and the place of each id, if the step moves these rows alone."""
+        known = self.rows_known(name)
+        if self.deferred is not None:
+            return self.deferred.distinct(name, request, known)
+        if not self.row_wise:
+            return None
+        rows, (places,) = touched_rows([request.rows], known, request.rows_on_other_ranks)
+        return (rows, places) if len(rows) < known else None
+
+    def distinct_rows(self, name: str, request: Request) -> tuple[Tensor, Tensor, Tensor]:
+        """The distinct rows that a request needs, for a step that reads something of these rows beside their vectors.
+
+        Returns:
+            The rows, int64 [n]; their vectors, float [n, D]; and the place of each id among them, int64.
+        """
+        if (found := self._moved_rows(name, request)) is not None:
+            rows, places = found
+            return rows, RowsOf.apply(self.stored(name), rows), places  # type: ignore[no-untyped-call]
+        rows, (places,) = touched_rows([request.rows], self.rows_known(name), request.rows_on_other_ranks)
+        return rows, F.embedding(rows, self.stored(name)), places
 
     def rows_known(self, name: str) -> int:
         """The number of rows at hand of a table that have appeared by now, see :attr:`known`."""
-        return min(self.known.get(name, len(self.table(name))), len(self.table(name)))
+        rows = len(self.stored(name))
+        return min(self.known.get(name, rows), rows)
 
     def ids_at(self, name: str, places: Tensor) -> Tensor:
         """The row numbers of a table at these places of the rows at hand, int64 [n]."""
@@ -232,9 +276,14 @@ class Recommender(nn.Module, ABC):
         """
         return uniform(rows, width, seed, "table", name) * glorot_limit(known, width)
 
-    def table(self, name: str) -> nn.Parameter:
-        """The weight of a table, float [N, D]."""
+    def stored(self, name: str) -> nn.Parameter:
+        """The weight of a table, float [N, D], of whose rows only those of the newest requests need be current."""
         return self.tables[name].weight  # type: ignore[return-value]
+
+    def table(self, name: str) -> nn.Parameter:
+        """The weight of a table, float [N, D], whose rows are all current."""
+        self.catch_up(name)
+        return self.stored(name)
 
     def table_parameters(self) -> dict[str, nn.Parameter]:
         """The weights of all tables by name."""
@@ -242,7 +291,34 @@ class Recommender(nn.Module, ABC):
 
     def dense_parameters(self) -> dict[str, nn.Parameter]:
         """All other parameters by their module path."""
-        return {name: p for name, p in self.named_parameters() if not name.startswith("tables.")}
+        return {name: p for name, p in super().named_parameters() if not name.startswith("tables.")}
+
+    # ---- rows that wait for their steps
+
+    def catch_up(self, name: str | None = None) -> None:
+        """Make all rows of a table current, or those of all tables; see :attr:`deferred`."""
+        if self.deferred is not None:
+            self.deferred.catch_up(name)
+
+    def named_parameters(self, *args: Any, **options: Any) -> Iterator[tuple[str, nn.Parameter]]:
+        """All parameters, whose rows are current."""
+        self.catch_up()
+        yield from super().named_parameters(*args, **options)
+
+    def state_dict(self, *args: Any, **options: Any) -> dict[str, Any]:
+        """Parameters and buffers, whose rows are current."""
+        self.catch_up()
+        return super().state_dict(*args, **options)  # type: ignore[no-any-return]
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy gets: current rows, and no optimiser."""
+        self.catch_up()
+        return {name: value for name, value in self.__dict__.items() if name != "deferred"}
+
+
+def _catch_up(recommender: Recommender, *loading: Any) -> None:
+    """Before other numbers are loaded, rows take their steps, so that their moments are current."""
+    recommender.catch_up()
 
 
 def glorot_uniform_(tensor: Tensor) -> Tensor:

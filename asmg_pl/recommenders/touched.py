@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -32,3 +34,20 @@ def touched_rows(ids: list[Tensor], table_rows: int, rows_on_other_ranks: int = 
 def chunks(begin: int, end: int, size: int, device: torch.device) -> tuple[Tensor, ...]:
     """The row numbers ``begin … end - 1``, at most ``size`` at a time, int64 on a device."""
     return torch.arange(begin, end, device=device).split(size) if begin < end else ()
+
+
+class RowsOf(torch.autograd.Function):
+    """Distinct rows of a table, ascending, float [n, D]; the table gets a sparse gradient that needs no sorting."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, rows: Tensor) -> Tensor:
+        """Look the rows up, int64 [n]."""
+        # The gradient counts as coalesced only as long as somebody else holds its indices.
+        ctx.indices, ctx.shape = rows[None], table.shape
+        return table.index_select(0, rows)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        """The sparse gradient of the table."""
+        given = {"is_coalesced": True, "check_invariants": False}
+        return torch.sparse_coo_tensor(ctx.indices, gradient, ctx.shape, **given), None

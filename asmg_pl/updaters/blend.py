@@ -46,11 +46,11 @@ def blended_logits(
     for name, request in asked.items():
         known = base.rows_known(name)
         if known <= request.rows.numel():  # to look for the distinct rows would take longer than all of them
-            pairs[name] = base.table(name)[:known], generated.table(name)[:known]
+            pairs[name] = base.stored(name)[:known], generated.stored(name)[:known]
             places[name] = request.rows
         else:
             touched, (places[name],) = touched_rows([request.rows], known)
-            pairs[name] = F.embedding(touched, base.table(name)), F.embedding(touched, generated.table(name))
+            pairs[name] = F.embedding(touched, base.stored(name)), F.embedding(touched, generated.stored(name))
     dense = base.dense_parameters(), generated.dense_parameters()
     found = {}
     for alpha in alphas:
