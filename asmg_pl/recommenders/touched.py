@@ -42,12 +42,13 @@ class RowsOf(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, table: Tensor, rows: Tensor) -> Tensor:
         """Look the rows up, int64 [n]."""
-        # The gradient counts as coalesced only as long as somebody else holds its indices.
-        ctx.indices, ctx.shape = rows[None], table.shape
+        ctx.rows, ctx.shape = rows, table.shape
         return table.index_select(0, rows)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         """The sparse gradient of the table."""
         given = {"is_coalesced": True, "check_invariants": False}
-        return torch.sparse_coo_tensor(ctx.indices, gradient, ctx.shape, **given), None
+        # Autograd forgets that a gradient is coalesced, unless somebody else holds it too.
+        ctx.gradient = torch.sparse_coo_tensor(ctx.rows[None], gradient, ctx.shape, **given)
+        return ctx.gradient, None

@@ -34,6 +34,7 @@ class IdleSums:
         betas: β₁ and β₂.
         terms: how many p there are.
         horizon: the step from which on the sums stay the same, as the bias corrections are 1.
+        powers: β₁ⁿ and β₂^(n/2) for n from 0 on, float64 [BLOCK, 2].
 
     Examples:
         The moves of two steps without a gradient, after step 7, of a coordinate with m = 1, √v = 1 and ε̂ = 0:
@@ -61,6 +62,8 @@ class IdleSums:
         while float(weights @ powers**self.terms) > PRECISION * float(weights.sum()):
             self.terms += 1
         self._kernel = torch.stack([weights * powers**p for p in range(self.terms)], dim=1)  # [J, P]
+        idle = torch.arange(BLOCK, dtype=torch.float64)
+        self.powers = torch.stack([beta**idle, torch.exp(idle * math.log(beta_square) / 2)], dim=1)
         self._sums = torch.zeros(0, self.terms, dtype=torch.float64)
 
     def until(self, step: int) -> Tensor:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import ctypes
 import math
 from collections.abc import Callable
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -125,9 +126,9 @@ class _Table(ctypes.Structure):
     """What ``idle_rows.cpp`` is told of a table."""
 
     _fields_ = [
-        *((name, ctypes.c_int64) for name in ("width", "now", "horizon")),
+        *((name, ctypes.c_int64) for name in ("width", "now", "horizon", "powers_known")),
         *((name, ctypes.c_double) for name in ("rate", "epsilon", "log_beta", "log_beta_square")),
-        *((name, ctypes.c_void_p) for name in ("sums", "last", "values", "mean", "square")),
+        *((name, ctypes.c_void_p) for name in ("sums", "powers", "marks", "values", "mean", "square")),
     ]
 
 
@@ -144,30 +145,30 @@ class NativeLazyRows(LazyRows):
         """
         super().__init__(table, mean, square, sums, epsilon, now, rate)
         self._native = _library(sums.terms)
-        self._place = torch.zeros_like(self.last)
+        self._marks = torch.zeros(len(table), 2, dtype=torch.int32)  # the last step of each row, and a place
+        self.last = self._marks[:, 0].copy_(self.last)
+        self._newest: tuple[Tensor, Tensor, Tensor] | None = None  # ids, the distinct ones, and their places
         logs = (math.log(beta) for beta in sums.betas)
-        places = (each.data_ptr() for each in (self.last, table, mean, square))
-        self._known = _Table(table.shape[1], now, sums.horizon, rate, epsilon, *logs, 0, *places)
+        places = (each.data_ptr() for each in (sums.powers, self._marks, table, mean, square))
+        self._known = _Table(table.shape[1], now, sums.horizon, len(sums.powers), rate, epsilon, *logs, 0, *places)
 
     def distinct(self, ids: Tensor) -> tuple[Tensor, Tensor]:
         """See :meth:`LazyRows.distinct`."""
-        ids = ids.contiguous()
-        rows, places = ids.new_empty(ids.numel()), torch.empty_like(ids)
-        given = ids.data_ptr(), self._place.data_ptr(), rows.data_ptr(), places.data_ptr()
-        return rows[: self._native.distinct(ids.numel(), *given)], places
+        if self._newest is None or self._newest[0] is not ids:
+            given = ids.contiguous()
+            rows, places = given.new_empty(given.numel()), torch.empty_like(given)
+            found = self._native.distinct(
+                *(given.numel(), given.data_ptr(), self._marks.data_ptr(), rows.data_ptr(), places.data_ptr())
+            )
+            self._newest = ids, rows[:found], places
+        return self._newest[1:]
 
     @torch.no_grad()
     def catch_up(self, ids: Tensor | None = None) -> None:
         """See :meth:`LazyRows.catch_up`."""
-        if ids is None:
-            self._share_out(self._native.advance, len(self.last), None, None)
-            return
-        ids = ids.contiguous()
-        rows, since = ids.new_empty(ids.numel()), ids.new_empty(ids.numel(), dtype=torch.int32)
-        places = self.last.data_ptr(), rows.data_ptr(), since.data_ptr()
-        found = self._native.behind(ids.numel(), ids.data_ptr(), self.now, *places)
-        if found:
-            self._share_out(self._native.advance, found, *places[1:])
+        rows = None if ids is None else self.distinct(ids)[0]
+        count, place = (len(self.last), None) if rows is None else (len(rows), rows.data_ptr())
+        self._share_out(self._native.advance, count, place)
 
     def _step(self, rows: Tensor, slopes: Tensor) -> None:
         rows, slopes = rows.contiguous(), slopes.contiguous()
@@ -181,14 +182,13 @@ class NativeLazyRows(LazyRows):
         share_out(lambda number, first, last: call(first, last, known, *places), rows)
 
 
+@cache
 def _library(terms: int) -> ctypes.CDLL:
     found = library("idle_rows", TERMS=terms)
     whole, place = ctypes.c_int64, ctypes.c_void_p
-    found.distinct.argtypes = [whole, place, place, place, place]
-    found.behind.argtypes = [whole, place, ctypes.c_int32, place, place, place]
-    found.distinct.restype = found.behind.restype = whole
-    for function in (found.advance, found.step):
-        function.argtypes, function.restype = [whole, whole, place, place, place], None
+    found.distinct.argtypes, found.distinct.restype = [whole, place, place, place, place], whole
+    found.advance.argtypes, found.advance.restype = [whole, whole, place, place], None
+    found.step.argtypes, found.step.restype = [whole, whole, place, place, place], None
     return found
 
 

@@ -1,7 +1,6 @@
 // Rows of a table under Adam, each of which takes the steps without a gradient when it is next needed.
 //
 //     ids       6 2 6 9 2 …       of a mini-batch
-//     behind    rows of them that have steps to catch up, each once
 //     distinct  2 6 9 …           each row once, ascending, and the place of each id among them: 1 0 1 2 0 …
 //     advance   the steps that rows have missed, in one go: see asmg_pl/updaters/idle_steps.py
 //     step      one step with a gradient
@@ -21,12 +20,18 @@ namespace {
 
 constexpr int64_t AHEAD = 12;  // rows whose memory is asked for before it is needed
 
+// What is noted of a row: the step up to which it has moved, and its place in a list of distinct rows.
+struct Mark {
+    int32_t last, place;
+};
+
 // What the rows of a table have in common.
 struct Table {
-    int64_t width, now, horizon;
+    int64_t width, now, horizon, powers_known;
     double rate, epsilon, log_beta, log_beta_square;
-    const double* sums;  // [horizon + 1, TERMS] at most
-    int32_t* last;
+    const double* sums;    // [horizon + 1, TERMS] at most
+    const double* powers;  // β₁ⁿ and β₂^(n/2) for small n, [powers_known, 2]
+    Mark* marks;
     float *values, *mean, *square;
 };
 
@@ -38,56 +43,72 @@ inline void fetch(const Table& table, int64_t row) {
     }
 }
 
-// Moves a row from step `since` to step `now` without a gradient.
-template <int WIDTH>
-inline void idle(const Table& table, int64_t row, int64_t since) {
-    const int64_t width = WIDTH ? WIDTH : table.width;
-    const double steps = double(table.now - since);
-    const double root = std::exp(0.5 * steps * table.log_beta_square);
-    const double fade = std::exp(steps * table.log_beta);
-    const double* from = table.sums + std::min(since, table.horizon) * TERMS;
-    const double* to = table.sums + std::min(table.now, table.horizon) * TERMS;
-    float factors[TERMS];
-    double after[TERMS], power = 1;
-    for (int p = 0; p < TERMS; ++p, power *= root) after[p] = to[p] * power;
-    for (int p = 0; p < TERMS; ++p) {
-        factors[p] = float(table.rate * (from[p] - fade * after[0]));
-        for (int k = 0; k + p + 1 < TERMS; ++k) after[k] = (1 - root) * after[k] + after[k + 1];
+// What the steps from `since` to `now` do to any row that has no gradient in them.
+struct Idle {
+    int64_t since = -1;
+    float factors[TERMS], less, less_square;
+
+    void begin_at(const Table& table, int64_t begin) {
+        if (begin == since) return;  // as the row before
+        since = begin;
+        const int64_t steps = table.now - since;
+        const bool known = steps < table.powers_known;
+        const double fade = known ? table.powers[2 * steps] : std::exp(steps * table.log_beta);
+        const double root = known ? table.powers[2 * steps + 1] : std::exp(0.5 * steps * table.log_beta_square);
+        const double* from = table.sums + std::min(since, table.horizon) * TERMS;
+        const double* to = table.sums + std::min(table.now, table.horizon) * TERMS;
+        double after[TERMS], power = 1;
+        for (int p = 0; p < TERMS; ++p, power *= root) after[p] = to[p] * power;
+        for (int p = 0; p < TERMS; ++p) {
+            factors[p] = float(table.rate * (from[p] - fade * after[0]));
+            for (int k = 0; k + p + 1 < TERMS; ++k) after[k] = (1 - root) * after[k] + after[k + 1];
+        }
+        less = float(fade), less_square = float(root * root);
     }
+};
+
+// Moves a row up to step `now` without a gradient.
+template <int WIDTH>
+inline void idle(const Table& table, Idle& steps, int64_t row) {
+    steps.begin_at(table, table.marks[row].last);
+    const int64_t width = WIDTH ? WIDTH : table.width;
     float* value = table.values + row * width;
     float* mean = table.mean + row * width;
     float* square = table.square + row * width;
-    const float epsilon = float(table.epsilon), less = float(fade), less_square = float(root * root);
+    const float epsilon = float(table.epsilon);
 #pragma omp simd
     for (int64_t d = 0; d < width; ++d) {
         const float size = std::sqrt(square[d]), share = 1.0f / (size + epsilon), y = size * share;
-        float sum = factors[TERMS - 1];
-        for (int p = TERMS - 2; p >= 0; --p) sum = sum * y + factors[p];
+        float sum = steps.factors[TERMS - 1];
+        for (int p = TERMS - 2; p >= 0; --p) sum = sum * y + steps.factors[p];
         value[d] -= mean[d] * share * sum;
-        mean[d] *= less;
-        square[d] *= less_square;
+        mean[d] *= steps.less;
+        square[d] *= steps.less_square;
     }
 }
 
 template <int WIDTH>
-void advance_rows(const Table& table, int64_t first, int64_t end, const int64_t* rows, const int32_t* since) {
+void advance_rows(const Table& table, int64_t first, int64_t end, const int64_t* rows) {
+    Idle steps;
     for (int64_t i = first; i < end; ++i) {
-        if (i + AHEAD < end) fetch(table, rows[i + AHEAD]);
-        idle<WIDTH>(table, rows[i], since[i]);
+        if (i + AHEAD < end && table.marks[rows[i + AHEAD]].last < table.now) fetch(table, rows[i + AHEAD]);
+        if (table.marks[rows[i]].last == table.now) continue;
+        idle<WIDTH>(table, steps, rows[i]);
+        table.marks[rows[i]].last = int32_t(table.now);
     }
 }
 
 template <int WIDTH>
 void advance_all(const Table& table, int64_t first, int64_t end) {
+    Idle steps;
     for (int64_t row = first; row < end; ++row) {
-        if (table.last[row] < table.now) {
-            const float* mean = table.mean + row * table.width;
-            const float* square = table.square + row * table.width;
-            bool moves = false;  // a row that has never had a gradient stays
-            for (int64_t d = 0; d < table.width; ++d) moves |= mean[d] != 0 || square[d] != 0;
-            if (moves) idle<WIDTH>(table, row, table.last[row]);
-            table.last[row] = int32_t(table.now);
-        }
+        if (table.marks[row].last == table.now) continue;
+        const float* mean = table.mean + row * table.width;
+        const float* square = table.square + row * table.width;
+        bool moves = false;  // a row that has never had a gradient stays
+        for (int64_t d = 0; d < table.width; ++d) moves |= mean[d] != 0 || square[d] != 0;
+        if (moves) idle<WIDTH>(table, steps, row);
+        table.marks[row].last = int32_t(table.now);
     }
 }
 
@@ -99,11 +120,12 @@ void step_rows(const Table& table, int64_t first, int64_t end, const int64_t* ro
     const float rate = float(table.rate * correction / -std::expm1(step * table.log_beta));
     const float epsilon = float(table.epsilon), gain = float(-std::expm1(table.log_beta));
     const float gain_square = float(-std::expm1(table.log_beta_square));
+    Idle steps;
     for (int64_t i = first; i < end; ++i) {
         if (i + AHEAD < end) fetch(table, rows[i + AHEAD]);
         const int64_t row = rows[i];
-        if (table.last[row] < table.now) idle<WIDTH>(table, row, table.last[row]);
-        table.last[row] = int32_t(table.now + 1);
+        if (table.marks[row].last < table.now) idle<WIDTH>(table, steps, row);
+        table.marks[row].last = int32_t(table.now + 1);
         const float* slope = slopes + i * width;
         float* value = table.values + row * width;
         float* mean = table.mean + row * width;
@@ -138,46 +160,30 @@ void sort(int64_t* numbers, int64_t count) {
 
 extern "C" {
 
-// Finds rows that have not moved up to a step, and notes that they have.
-int64_t behind(int64_t count, const int64_t* ids, int32_t now, int32_t* last, int64_t* rows, int32_t* since) {
+// Sorts the distinct ids, and finds the place of each id among them. Places of any earlier call may stand in `marks`.
+int64_t distinct(int64_t count, const int64_t* ids, Mark* marks, int64_t* rows, int64_t* places) {
     int64_t found = 0;
     for (int64_t i = 0; i < count; ++i) {
-        if (i + 4 * AHEAD < count) __builtin_prefetch(last + ids[i + 4 * AHEAD], 1);
-        const int64_t row = ids[i];
-        if (last[row] < now) {
-            rows[found] = row;
-            since[found++] = last[row];
-            last[row] = now;
-        }
-    }
-    return found;
-}
-
-// Sorts the distinct ids, and finds the place of each id among them. `place` has a number for each row of the table, of
-// any earlier call.
-int64_t distinct(int64_t count, const int64_t* ids, int32_t* place, int64_t* rows, int64_t* places) {
-    int64_t found = 0;
-    for (int64_t i = 0; i < count; ++i) {
-        if (i + 4 * AHEAD < count) __builtin_prefetch(place + ids[i + 4 * AHEAD], 1);
-        const int64_t row = ids[i], number = place[row];
+        if (i + 4 * AHEAD < count) __builtin_prefetch(marks + ids[i + 4 * AHEAD], 1);
+        const int64_t row = ids[i], number = marks[row].place;
         if (number >= found || rows[number] != row) {
-            place[row] = int32_t(found);
+            marks[row].place = int32_t(found);
             rows[found++] = row;
         }
     }
     sort(rows, found);
-    for (int64_t i = 0; i < found; ++i) place[rows[i]] = int32_t(i);
-    for (int64_t i = 0; i < count; ++i) places[i] = place[ids[i]];
+    for (int64_t i = 0; i < found; ++i) marks[rows[i]].place = int32_t(i);
+    for (int64_t i = 0; i < count; ++i) places[i] = marks[ids[i]].place;
     return found;
 }
 
-// Moves some rows, or all from `first` to `end` if none are named.
-void advance(int64_t first, int64_t end, const Table* table, const int64_t* rows, const int32_t* since) {
+// Moves distinct rows, or all from `first` to `end` if none are named.
+void advance(int64_t first, int64_t end, const Table* table, const int64_t* rows) {
     if (!rows) {
         if (table->width == 8) advance_all<8>(*table, first, end);
         else advance_all<0>(*table, first, end);
-    } else if (table->width == 8) advance_rows<8>(*table, first, end, rows, since);
-    else advance_rows<0>(*table, first, end, rows, since);
+    } else if (table->width == 8) advance_rows<8>(*table, first, end, rows);
+    else advance_rows<0>(*table, first, end, rows);
 }
 
 // Moves distinct rows by a step with a gradient, float [n, width], after the steps that they have missed.
