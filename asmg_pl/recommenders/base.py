@@ -193,6 +193,7 @@ class Recommender(nn.Module, ABC):
     def __init__(self) -> None:
         """Begin without tables and parameters."""
         super().__init__()
+        self.register_state_dict_pre_hook(_catch_up)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_pre_hook(_catch_up)  # type: ignore[no-untyped-call]
 
     @abstractmethod
@@ -305,19 +306,14 @@ class Recommender(nn.Module, ABC):
         self.catch_up()
         yield from super().named_parameters(*args, **options)
 
-    def state_dict(self, *args: Any, **options: Any) -> dict[str, Any]:
-        """Parameters and buffers, whose rows are current."""
-        self.catch_up()
-        return super().state_dict(*args, **options)  # type: ignore[no-any-return]
-
     def __getstate__(self) -> dict[str, Any]:
         """What a copy gets: current rows, and no optimiser."""
         self.catch_up()
         return {name: value for name, value in self.__dict__.items() if name != "deferred"}
 
 
-def _catch_up(recommender: Recommender, *loading: Any) -> None:
-    """Before other numbers are loaded, rows take their steps, so that their moments are current."""
+def _catch_up(recommender: Recommender, *state: Any) -> None:
+    """Before its state is saved or replaced, rows take their steps; when it is replaced, for their moments' sake."""
     recommender.catch_up()
 
 

@@ -48,7 +48,8 @@ class RowsOf(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         """The sparse gradient of the table."""
-        given = {"is_coalesced": True, "check_invariants": False}
         # Autograd forgets that a gradient is coalesced, unless somebody else holds it too.
-        ctx.gradient = torch.sparse_coo_tensor(ctx.rows[None], gradient, ctx.shape, **given)
+        ctx.gradient = torch.sparse_coo_tensor(
+            ctx.rows[None], gradient, ctx.shape, is_coalesced=True, check_invariants=False
+        )
         return ctx.gradient, None

@@ -26,16 +26,26 @@ from asmg_pl.updaters.lazy_rows import LazyRows, NativeLazyRows, is_native
 from asmg_pl.updaters.optim import AdamAside
 from asmg_pl.updaters.rates import Group
 
-#: The fewest rows of a table for each id that a mini-batch looks up, from which on its rows wait by themselves.
-ROWS_PER_ID = 4
+#: The fewest known rows of a table that wait by default: in all, and for each id that a mini-batch asks for.
+FEWEST_ROWS, ROWS_PER_ID = 16384, 4
 
 
 class LazyAdam(AdamAside):
     """Adam whose step on a table takes time in proportion to the rows that its mini-batch touches.
 
-    By default a table's rows wait if C++ computes their moves and the table has :data:`ROWS_PER_ID` times as many known
-    rows as the mini-batch looks up ids. This is decided with a phase's first mini-batch. Other tables take dense steps.
-    Between phases no row waits, so that checkpoints, snapshots and exports are those of dense Adam.
+    By default a table's rows wait if C++ computes their moves, and the table has at least :data:`FEWEST_ROWS` known
+    rows, and :data:`ROWS_PER_ID` of them for each id that the mini-batch asks for. This is decided with a phase's first
+    mini-batch. Other tables take dense steps. Between phases no row waits, so that checkpoints, snapshots and exports
+    are those of dense Adam.
+
+    Examples:
+        >>> from asmg_pl.data import Sizes
+        >>> from asmg_pl.recommenders import MatrixFactorization
+        >>> from asmg_pl.updaters.rates import Rates
+        >>> model = MatrixFactorization(Sizes(users=9, items=7))
+        >>> optimizer = LazyAdam(Rates(1e-3).groups(model), 1e-3, model, always=True)
+        >>> model.deferred is optimizer
+        True
     """
 
     def __init__(self, params: Iterable[Group], lr: float, recommender: Recommender, always: bool = False) -> None:
@@ -103,7 +113,8 @@ class LazyAdam(AdamAside):
         if int(self.state.get(table, {}).get("step", 0)) != self._group(table)["steps"]:
             return False  # the table began later than its group, and ε counts the group's steps
         asked = request.rows.numel() + request.rows_on_other_ranks * request.rows.shape[1:].numel()
-        return self._always or (known >= ROWS_PER_ID * asked and is_native(table.data, _sums(*self.defaults["betas"])))
+        many = known >= max(FEWEST_ROWS, ROWS_PER_ID * asked)
+        return self._always or (many and is_native(table.data, _sums(*self.defaults["betas"])))
 
     def _waiting(self, name: str) -> LazyRows:
         """A table whose rows have all moved up to the latest step."""

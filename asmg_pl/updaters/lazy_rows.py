@@ -19,7 +19,6 @@ import torch
 from torch import Tensor
 
 from asmg_pl.generators.kernels.compiled import library, share_out
-from asmg_pl.recommenders.touched import touched_rows
 from asmg_pl.updaters.idle_steps import IdleSums
 
 #: Rows that catch up at a time where plain operations compute it.
