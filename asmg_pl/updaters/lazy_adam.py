@@ -48,11 +48,13 @@ class LazyAdam(AdamAside):
         True
     """
 
-    def __init__(self, params: Iterable[Group], lr: float, recommender: Recommender, always: bool = False) -> None:
+    def __init__(
+        self, params: Iterable[Tensor] | Iterable[Group], lr: float, recommender: Recommender, always: bool = False
+    ) -> None:
         """Create the optimiser; the recommender asks it for rows from now on.
 
         Args:
-            params: groups of the recommender's parameters.
+            params: the recommender's parameters, or groups of them.
             lr: learning rate of groups without one.
             recommender: the base model.
             always: whether the rows of all tables wait.
