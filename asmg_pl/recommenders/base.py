@@ -190,9 +190,9 @@ class Recommender(nn.Module, ABC):
     known: Mapping[str, int] = MappingProxyType({})
     deferred: Deferred | None = None
 
-    def __init__(self) -> None:
+    def __init__(self, *args: Any, **options: Any) -> None:
         """Begin without tables and parameters."""
-        super().__init__()
+        super().__init__(*args, **options)
         self.register_state_dict_pre_hook(_catch_up)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_pre_hook(_catch_up)  # type: ignore[no-untyped-call]
 
