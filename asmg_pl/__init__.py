@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 # At once, although the other names wait: a function that was looked up later would be hidden by its module, whose name
 # it has. The module itself imports nothing that takes long.
+from asmg_pl.system.lazy import lazy
 from asmg_pl.walk import Walk, walk
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())  # a library only logs: whoever uses it shows the log
@@ -54,18 +55,17 @@ __all__ = [
 ]
 
 
+_find, _names = lazy(__name__, _HOMES)
+
+
 def __getattr__(name: str) -> Any:
-    """Import one of the names, and keep it."""
-    if name == "__version__":
-        found: Any = import_module("importlib.metadata").version("asmg_pl")
-    elif name in _HOMES:
-        found = getattr(import_module(_HOMES[name]), name)
-    else:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    globals()[name] = found
+    """Import one of the names, or read the version, and keep it."""
+    if name != "__version__":
+        return _find(name)
+    globals()[name] = found = import_module("importlib.metadata").version("asmg_pl")
     return found
 
 
 def __dir__() -> list[str]:
     """All names, those that have not been imported yet as well."""
-    return sorted({*globals(), *__all__, "__version__"})
+    return sorted({*_names(), "__version__"})

@@ -11,12 +11,28 @@ class DataError(UserError, ValueError):
     """The stream's files or their content are not usable."""
 
 
+class NothingNewError(DataError):
+    """The given files have no row that is new to the stream; nothing was written."""
+
+
 class ConfigError(UserError, ValueError):
     """The configuration asks for something that cannot work."""
 
 
 class CheckpointError(UserError, RuntimeError):
     """A checkpoint is missing, broken, or belongs to another stream or model."""
+
+
+class PackageError(UserError, RuntimeError):
+    """A serving package, or a store of packages, is missing, damaged, or of another kind than the program reads."""
+
+
+class FormatError(UserError, RuntimeError):
+    """A model cannot be written in another program's format, or would give other scores there."""
+
+
+class RequestError(UserError, ValueError):
+    """A request to a model asks for something that it cannot answer."""
 
 
 class WalkInterruptedError(UserError, RuntimeError):

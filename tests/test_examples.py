@@ -13,6 +13,7 @@ SAYS = {
     "own_data": "the same numbers: True",
     "own_recommender": "serving auc",
     "own_updater": "<Walk of Averaged: periods 4 to 12 scored",
+    "serving": "swapped: True after-period-000008 -> after-period-000009",
     "comparing": "asmg",
 }
 SLOW = {"quick_start", "own_updater", "comparing"}

@@ -20,6 +20,7 @@ system randomness
 data
 metrics
 recommenders
+serving
 generators
 checkpoints
 distributed
@@ -28,6 +29,7 @@ callbacks
 walk
 convert prepare
 experiments
+operations
 testing
 cli
 __init__ __main__

@@ -19,9 +19,13 @@ import asmg_pl
 from asmg_pl import ASMG, DriftingStream, EqualCounts, IncrementalUpdate, PeriodDataModule, PeriodLoop, walk
 from asmg_pl.callbacks import PhaseCheckpoint, ServingExport
 from asmg_pl.cli.main import main
+from asmg_pl.data import Calendar
 from asmg_pl.data.negatives import Fresh
+from asmg_pl.data.sources import Stream
+from asmg_pl.data.stream import StreamWriter
 from asmg_pl.errors import CheckpointError, ConfigError, UserError
 from asmg_pl.metrics.results import mean_over
+from asmg_pl.serving import Store
 
 UPDATER = partial(ASMG, window=2, pretrain_periods=2, pretrain_epochs=2, test_from=6)
 SAME_ON_THE_COMMAND_LINE = [
@@ -195,7 +199,7 @@ def test_a_walk_that_has_scored_nothing_says_so() -> None:
 
 def test_callbacks_of_a_walk_take_the_place_of_its_own(tmp_path: Path) -> None:
     walk(UPDATER, stream(), tmp_path, until=4, callbacks=[ServingExport(keep=1)])
-    assert [path.name for path in (tmp_path / "serving").iterdir()] == ["after-period-000004"]
+    assert Store(tmp_path / "serving").versions() == ["after-period-000004"]
 
 
 @pytest.mark.parametrize(
@@ -247,3 +251,47 @@ def test_the_walk_is_the_function_whatever_was_imported(walked: asmg_pl.Walk) ->
 
     made: Callable[..., asmg_pl.Walk] = function
     assert same is made is asmg_pl.walk  # type: ignore[comparison-overlap]
+
+
+DAY = 86_400
+
+
+def days_of(folder: Path, first: int, last: int) -> None:
+    """Append a row for each hour of some days; the last day ends at noon."""
+    hours = range(24 * first, 24 * last + 12)
+    rows = {"user": [h % 5 for h in hours], "item": [h % 7 for h in hours], "label": [h % 2 for h in hours]}
+    StreamWriter(folder).append(pl.DataFrame(rows | {"time": [hour * 3600 for hour in hours]}))
+
+
+def test_the_last_day_waits_until_it_is_said_to_be_complete_and_does_not_grow_afterwards(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    def go_on(resume: bool = True, folder: str = "run", **periods: Any) -> pl.DataFrame:
+        caplog.clear()
+        data = PeriodDataModule(Stream(), str(tmp_path / "s"), Calendar("1d", **periods), history_size=3)
+        method = partial(IncrementalUpdate, pretrain_periods=1, pretrain_epochs=1, test_from=3)
+        done = walk(method, data, tmp_path / folder, resume=resume, enable_progress_bar=False)
+        return done.frame()
+
+    days_of(tmp_path / "s", 0, 3)
+    with caplog.at_level("INFO"):
+        assert go_on(False)["period"].to_list() == [2, 3]
+        said = "12 rows since 1970-01-04 00:00:00 UTC wait for the day to end"
+        assert said in caplog.text
+        assert go_on()["period"].to_list() == [2, 3]
+        assert said in caplog.text, "also if there is nothing to walk"
+        closed = go_on(complete_until="1970-01-05")
+        assert closed["period"].to_list() == [2, 3, 4]
+        assert "rows since" not in caplog.text
+        assert go_on().equals(closed), "what was walked stays, whatever is said later"
+
+    rows = {"user": [1, 2], "item": [1, 2], "label": [0, 1], "time": [3 * DAY + 50_000, 3 * DAY + 60_000]}
+    StreamWriter(tmp_path / "s").append(pl.DataFrame(rows))
+    days_of(tmp_path / "s", 4, 5)
+    with pytest.raises(ConfigError, match="period 4 was walked as complete with 12 rows, and 2 more rows of it"):
+        go_on()
+    late = go_on(late="next")
+    assert late["rows"].to_list() == [24, 24, 12, 26]
+    assert late[:3].equals(closed)
+    assert go_on(late="next", complete_until="now")["rows"].to_list() == [24, 24, 12, 26, 12]
+    assert go_on(False, "anew")["rows"].to_list() == [24, 24, 14, 24]

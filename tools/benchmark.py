@@ -9,6 +9,8 @@
     python tools/benchmark.py generation
     python tools/benchmark.py memory
     python tools/benchmark.py scale
+    python tools/benchmark.py serve
+    python tools/benchmark.py serve_load
 
 Prints a Markdown table; writes it as ``benchmark.md`` and all figures as ``benchmark.json`` into ``--folder``.
 """
@@ -19,7 +21,7 @@ import argparse
 import json
 from pathlib import Path
 
-from benchmarks import data, generation, guard, memory, period, profile, scale, scaling, step
+from benchmarks import data, generation, guard, memory, period, profile, scale, scaling, serve, serve_load, step
 
 from asmg_pl.experiments.rendering import Printed, markdown
 
@@ -33,6 +35,8 @@ PARTS = {
     "generation": generation,
     "memory": memory,
     "scale": scale,
+    "serve": serve,
+    "serve_load": serve_load,
 }
 
 

@@ -138,6 +138,8 @@ class PeriodLoop(Callback):
         self._find_phase(trainer, updater)
         if self._next is None and trainer.is_global_zero:
             log.info("nothing new: the walk has been through period %d, the last one", updater.last_period)
+            if left_over := updater.data.waiting():
+                log.info(left_over)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take back the signals: Lightning's handler would have the walk go on for a while, and wait for others."""

@@ -29,7 +29,7 @@ def provenance(data: PeriodDataModule) -> dict[str, Any]:
         cut into periods, see :meth:`asmg_pl.data.InteractionLog.fingerprint`, the numbers of rows, periods, users,
         items and categories, and the names of the context features.
     """
-    cut, sizes = data.state_dict(), data.sizes
+    cut, sizes = data.state_dict(), data.log.sizes
     counts = {"users": sizes.users, "items": sizes.items, "categories": sizes.categories}
     features = {"context": list(data.log.context_names)}
     stream = {"fingerprint": cut["fingerprint"], "rows": cut["rows"], "periods": len(cut["boundaries"]) - 1}

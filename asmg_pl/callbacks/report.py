@@ -14,7 +14,6 @@ import logging
 import math
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -26,6 +25,7 @@ from asmg_pl.callbacks.few_steps import few_steps
 from asmg_pl.callbacks.period_table import PeriodTable
 from asmg_pl.callbacks.plot import plot_results
 from asmg_pl.callbacks.schedule import logged, outcome, schedule
+from asmg_pl.callbacks.tenants import rows_of_their_own
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.errors import DivergedError
 from asmg_pl.metrics.results import HEADLINE, NOT_COUNTED, PeriodResult, mean_over
@@ -42,7 +42,6 @@ PLOT = "auc.png"
 DIVERGED = "diverged.txt"
 #: The last line of a walk whose method scores no plain update beside what serves.
 COMPARE = "compare with the plain update: asmg compare FOLDER --methods iu METHOD -- OPTIONS"
-_YEAR_2100 = 4_102_444_800
 
 
 class PeriodReport(Callback):
@@ -67,6 +66,8 @@ class PeriodReport(Callback):
             for line in opening(updater.data, updater.test_from, updater.last_period):
                 log.info(line)
             log.info("memory: %s", described(bytes_by_component(pl_module, updater.race.most_waiting)))
+            for line in rows_of_their_own(updater):
+                log.info(line)
             if few := few_steps(updater):
                 log.warning(few)
 
@@ -138,7 +139,7 @@ class PeriodReport(Callback):
         results = list(updater.results.values())
         if not trainer.is_global_zero or not results:
             return
-        for line in outcome(updater, self.timings):
+        for line in (*outcome(updater, self.timings), *rows_of_their_own(updater)):
             say(folded(line))
         tested = [r for r in results if r.split == "test"]
         if tested:
@@ -255,13 +256,12 @@ def _listed(periods: Sequence[int]) -> str:
 
 def opening(data: PeriodDataModule, test_from: int, last: int) -> list[str]:
     """The first lines of a walk: how time is cut, which rows are walked nowhere, and whether nothing will be a test."""
-    boundaries, rows = data.boundaries, len(data.log)
+    boundaries = data.boundaries
     lines = [_cut(data, last)]
     if boundaries[0]:
         lines.append(f"{boundaries[0]:,} rows before the first period are in histories only")
-    if waiting := rows - boundaries[-1]:
-        since = _shown(int(data.log.between(boundaries[-1], boundaries[-1] + 1).time[0]))
-        lines.append(f"{waiting:,} rows from {since} on wait, since their period is not complete")
+    if waiting := data.waiting():
+        lines.append(waiting)
     if test_from > len(boundaries) - 1:
         lines.append(no_test(data, test_from, last))
     return lines
@@ -276,13 +276,6 @@ def no_test(data: PeriodDataModule, test_from: int, last: int) -> str:
         f"no test period, and so no mean: test_from is {test_from}, the walk has {newest} periods. Set "
         "--model.init_args.test_from to one of them, or cut time finer (data.periods)"
     )
-
-
-def _shown(time: int) -> str:
-    """A time as a date if it can be one in seconds, and otherwise as it is."""
-    if not 0 <= time < _YEAR_2100:
-        return f"time {time}"
-    return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _cut(data: PeriodDataModule, last: int) -> str:

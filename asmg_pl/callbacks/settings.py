@@ -27,6 +27,10 @@ FREE = {
     "model.init_args.pretrained_model",
 }
 
+#: Settings that say which periods are complete by now. They may change when a walk goes on: the cut of the stream
+#: keeps the periods that were walked, and refuses rows that have come to them since.
+COMPLETE = {f"data.periods.init_args.{name}" for name in ("complete_until", "include_last", "late")}
+
 #: Options of the trainer that change numbers.
 SHARED_TRAINER = {"precision", "sync_batchnorm"}
 
@@ -79,7 +83,7 @@ def differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """
     found: dict[str, str] = {}
     for key in sorted(saved.keys() | now.keys()):
-        if key in FREE:
+        if key in FREE | COMPLETE:
             continue
         if key in saved and key in now:
             if _canonical(saved[key]) != _canonical(now[key]):

@@ -10,8 +10,8 @@ from asmg_pl.metrics.results import PeriodResult
 
 SPLITS = ("selection", "warm-up", "test", "seen")
 
-#: Entries of a result that may be missing where no guard has chosen.
-GUARDED = {"constant", "served", "why", "regret"}
+#: Entries of a result that may be missing: where no guard has chosen, or in checkpoints of an earlier version.
+OPTIONAL = {"constant", "served", "why", "regret", "known_logloss"}
 
 
 def check_results(entry: str, results: Any, newest: int) -> None:
@@ -19,7 +19,7 @@ def check_results(entry: str, results: Any, newest: int) -> None:
     names = {field.name for field in fields(PeriodResult)}
     for period, result in mapping(entry, results, int).items():
         here = f"{entry}.{period}"
-        if mapping(here, result).keys() | GUARDED != names:
+        if mapping(here, result).keys() | OPTIONAL != names:
             raise Flaw(here, f"must have the keys {', '.join(sorted(names))}")
         integer(f"{here}.period", result["period"], period, period)
         integer(here, period, 1, newest)
@@ -37,6 +37,8 @@ def check_results(entry: str, results: Any, newest: int) -> None:
             raise Flaw(f"{here}.served", f"must be a scored model, not {shown(result['served'])}")
         if result.get("regret") is not None:
             number(f"{here}.regret", result["regret"], defined=False)
+        for model, loss in mapping(f"{here}.known_logloss", result.get("known_logloss", {})).items():
+            number(f"{here}.known_logloss.{model}", loss, defined=False)
         for name in ("positives", "new_user_rows", "new_item_rows"):
             integer(f"{here}.{name}", result[name], most=result["rows"])
         if not mapping(f"{here}.scores", result["scores"]):

@@ -8,12 +8,16 @@ import sys
 from collections.abc import Sequence
 
 #: Commands that go on by themselves when they are called again.
-REPEATABLE = ("prepare", "compare", "tune", "sweep", "seeds", "reproduce")
+REPEATABLE = ("prepare", "compare", "tune", "sweep", "seeds", "reproduce", "freshness", "update")
 
 
-def how_to_go_on() -> str:
-    """What to do after this program was stopped; nothing, if there is nothing to go on with."""
-    command, *arguments = sys.argv[1:] or [""]
+def how_to_go_on(called: Sequence[str] | None = None) -> str:
+    """What to do after this program was stopped; nothing, if there is nothing to go on with.
+
+    Args:
+        called: the arguments of the program, those of ``sys.argv`` by default.
+    """
+    command, *arguments = (sys.argv[1:] if called is None else called) or [""]
     if command == "fit":
         return f"go on with {launcher()} fit {shlex.join(resuming(arguments))}"
     if command in REPEATABLE:

@@ -19,8 +19,13 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tune": ("choose each method's settings on the warm-up periods", "asmg_pl.cli.tune:run"),
     "sweep": ("walk methods at several values of some options", "asmg_pl.cli.sweep:run"),
     "seeds": ("walk one configuration with several seeds, and average", "asmg_pl.cli.seeds:run"),
+    "freshness": ("say what a period's delay costs, by a run's models", "asmg_pl.cli.freshness:run"),
     "report": ("write one HTML page that shows runs side by side", "asmg_pl.cli.report:run"),
+    "serve": ("answer requests over HTTP from the newest model", "asmg_pl.cli.serve:run"),
     "reproduce": ("walk the paper's data sets, its figures beside ours", "asmg_pl.cli.reproduce:run"),
+    "update": ("append, walk, judge and publish: the daily job", "asmg_pl.cli.update:run"),
+    "export": ("write a serving package from a run's checkpoint", "asmg_pl.cli.export:run"),
+    "rollback": ("let an earlier serving package serve again", "asmg_pl.cli.rollback:run"),
     "completion": ("print the script that completes asmg in your shell", "asmg_pl.cli.completion:run"),
 }
 
@@ -28,7 +33,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 QUICK = ("prepare",)
 
 #: What to use instead of a command that there is not, by its name.
-INSTEAD = {"predict": "asmg test scores a checkpoint's model, and --export.keep writes the models"}
+INSTEAD = {"predict": "asmg test scores a checkpoint's model, and --export.keep writes what answers requests"}
 
 _HELP = """\
 usage: asmg COMMAND [option ...]

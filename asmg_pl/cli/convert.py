@@ -12,18 +12,22 @@ from typing import Any, Literal
 
 from docstring_parser import parse
 
+from asmg_pl.cli import compact
 from asmg_pl.cli.parser import CommandParser
 from asmg_pl.convert.conversion import Conversion, convert
+from asmg_pl.convert.in_stream import MOST
 from asmg_pl.convert.settings import Settings, option
 from asmg_pl.data.tables.quarantine import FILE as QUARANTINE
 
 
 def run(arguments: Sequence[str]) -> None:
-    """Convert as the command line says, and print what has been written.
+    """Convert as the command line says, and print what has been written; or merge the parts of a stream.
 
     Raises:
-        UserError: see :func:`asmg_pl.convert.convert`.
+        UserError: see :func:`asmg_pl.convert.convert` and :func:`asmg_pl.convert.compact`.
     """
+    if any(word.partition("=")[0] == compact.OPTION for word in arguments):
+        return compact.run(arguments)
     given = vars(parser().parse_args(list(arguments)))
     own = {name: given.pop(name) for name in inspect.signature(convert).parameters if name in given}
     settings = Settings.of(given, Path(own["out"]) if own["append"] else None)
@@ -42,8 +46,22 @@ def report(done: Conversion, folder: Path) -> str:
     ]
     if done.quarantined:
         lines.append(f"left out: {done.quarantined:,} malformed rows, see {folder / QUARANTINE}")
-    if done.late:
-        lines.append(f"left out: {done.late:,} rows earlier than the stream's end, see {folder / QUARANTINE}")
+    if listed := done.late - done.dropped:
+        lines.append(f"left out: {listed:,} rows earlier than the stream's end, see {folder / QUARANTINE}")
+    if done.dropped:
+        lines.append(f"left out: {done.dropped:,} rows earlier than the stream's end")
+    if done.entered_late:
+        lines.append(
+            f"{done.entered_late:,} rows were earlier than the stream's end, and have its time now: they count in the "
+            "period that is not over"
+        )
+    if done.not_compared:
+        lines.append(
+            f"{done.not_compared:,} of them are older than the stream's newest {MOST:,} rows, with which rows are "
+            "compared: nobody has looked whether the stream has them already"
+        )
+    if done.passed_over:
+        lines.append(f"left out: {done.passed_over:,} files that were appended before")
     if done.repeated:
         lines.append(f"left out: {done.repeated:,} rows that were there already")
     if done.left_out:
@@ -63,6 +81,8 @@ def report(done: Conversion, folder: Path) -> str:
         lines.append(
             "no row is positive, so that nothing can be learned: is that what --label or --positive-from means?"
         )
+    if advice := compact.recommended(done.parts, folder):
+        lines.append(advice)
     walk = f"asmg fit --model ASMG --data.source Stream --data.root {shlex.quote(str(folder))}"
     if done.only_positives:
         lines.append(
@@ -93,19 +113,26 @@ def parser() -> CommandParser:
         usage="asmg convert FILE … --out STREAM --user COL --item COL --time COL --label COL [option …]",
         description=text,
     )
-    options = {}
+    found = options()
+    for title, names in GROUPS.items():
+        group = parser.add_argument_group(title)
+        for name in names:
+            flags, kept = found[name]
+            group.add_argument(*flags, **kept)
+    parser.add_argument_group("many appends").add_argument(compact.OPTION, metavar="STREAM", help=compact.HELP)
+    return parser
+
+
+def options() -> dict[str, tuple[list[str], dict[str, Any]]]:
+    """The options by name, each with its flags and how it is read, for :meth:`argparse.ArgumentParser.add_argument`."""
+    found = {}
     for described in (convert, Settings):
         helps = {p.arg_name: " ".join((p.description or "").split()) for p in parse(described.__doc__ or "").params}
         types = typing.get_type_hints(described)
         for name, parameter in inspect.signature(described).parameters.items():
             if name in helps:
-                options[name] = _option(name, parameter, helps[name], types[name], own=described is convert)
-    for title, names in GROUPS.items():
-        group = parser.add_argument_group(title)
-        for name in names:
-            flags, kept = options[name]
-            group.add_argument(*flags, **kept)
-    return parser
+                found[name] = _option(name, parameter, helps[name], types[name], own=described is convert)
+    return found
 
 
 def _option(

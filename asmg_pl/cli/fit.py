@@ -11,6 +11,7 @@ from typing import Any
 from lightning.pytorch import Trainer
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
+import asmg_pl.data.calendar  # noqa: F401  # options name its classes without their module
 from asmg_pl.callbacks import RunConfig
 from asmg_pl.callbacks.checkpoint import FOLDER
 from asmg_pl.callbacks.defaults import CALLBACKS, TRAINER_DEFAULTS
@@ -44,8 +45,13 @@ def test(arguments: Sequence[str]) -> None:
     run("test", arguments)
 
 
-def run(command: str, arguments: Sequence[str]) -> None:
+def run(command: str, arguments: Sequence[str], next_steps: bool = True) -> None:
     """Run one of LightningCLI's commands.
+
+    Args:
+        command: ``fit``, ``validate`` or ``test``.
+        arguments: after the command.
+        next_steps: whether a walk ends with what its user may do next.
 
     Raises:
         UserError: if something is wrong that the user can mend.
@@ -70,7 +76,7 @@ def run(command: str, arguments: Sequence[str]) -> None:
             **TRAINER_DEFAULTS,
             "default_root_dir": "runs/default",
             "plugins": {"class_path": "asmg_pl.checkpoints.io.AtomicCheckpointIO"},
-            "callbacks": [NextSteps()],
+            "callbacks": [NextSteps()] if next_steps else [],
         },
     )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import partial
 
 from asmg_pl.cli.again import how_to_go_on
 from asmg_pl.cli.commands import check_name, load, overview
@@ -22,8 +23,9 @@ def main() -> None:
     An error that the user can mend is one message and exit status 2; a signal that asks to stop is one line and exit
     status 128 + its number.
     """
-    with lasting_streams(), stop_on_signals(how_to_go_on):
-        take_debug_switch()
+    take_debug_switch()
+    # Kept here, since a command that walks puts the walk's own arguments into sys.argv.
+    with lasting_streams(), stop_on_signals(partial(how_to_go_on, sys.argv[1:])):
         try:
             command, *arguments = sys.argv[1:] or [""]
             if command in ("", "-h", "--help"):

@@ -141,6 +141,18 @@ def as_in_stream(rows: pl.DataFrame, given: Given) -> pl.DataFrame:
     return rows
 
 
+def in_types_of_stream(rows: pl.DataFrame, given: Given) -> pl.DataFrame:
+    """Give ids the types that they have in the stream, where they can have them; other ids become null.
+
+    Such rows enter no stream. They are only compared with its rows.
+    """
+    roles = [column.role for column in given.columns if column.is_id or column.role.startswith("context ")]
+    known = {role: given.known(role) for role in roles}
+    return rows.with_columns(
+        pl.col(role).cast(names.dtype, strict=False) for role, names in known.items() if names is not None
+    )
+
+
 def _no_numbers(column: Column, ids: pl.Series, given: Given) -> str:
     number = ids.cast(pl.Int64, strict=False)
     odd = ids.filter(number.is_null())

@@ -7,19 +7,24 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from io import BytesIO
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 import polars as pl
 
+from asmg_pl.convert.in_stream import LATE
 from asmg_pl.convert.kept import publish, to_keep
-from asmg_pl.convert.reading import read
+from asmg_pl.convert.reading import Found, read
 from asmg_pl.convert.repeated import Repeated
 from asmg_pl.convert.settings import Settings
+from asmg_pl.convert.sources import SOURCES, SourceFile, sources_of, taken, written
 from asmg_pl.data.log import InteractionLog, Sizes
 from asmg_pl.data.negatives import add_negatives
 from asmg_pl.data.stream import StreamWriter, open_stream, read_names, stream_lock
 from asmg_pl.data.stream.manifest import Manifest
+from asmg_pl.data.tables.late import Treatment
+from asmg_pl.data.tables.opening import input_files
 from asmg_pl.data.tables.quarantine import Quarantine
 from asmg_pl.data.tables.rows import progress
 from asmg_pl.data.tables.times import UNITS
@@ -49,9 +54,14 @@ class Conversion:
         stream_rows: the number of rows of the whole stream.
         sizes: the numbers of users, items, categories and context values of the whole stream.
         late: the number of late rows that were left out.
-        repeated: the number of repeated rows that were left out.
+        dropped: the number of these late rows that ``quarantine.csv`` does not list.
+        entered_late: the number of late rows that were written, with the time of the stream's end.
+        not_compared: the number of these that are too old to tell whether the stream has them.
+        repeated: the number of repeated rows that were left out, without those of whole files.
+        passed_over: the number of files that were left out, since the stream had taken them before.
         recategorised: the number of earlier items whose categories change with these rows.
         only_positives: whether no row of the whole stream has label 0, so that a walk needs negatives.
+        parts: the number of the stream's parts.
     """
 
     rows: int
@@ -65,9 +75,14 @@ class Conversion:
     stream_rows: int
     sizes: Sizes
     late: int = 0
+    dropped: int = 0
+    entered_late: int = 0
+    not_compared: int = 0
     repeated: int = 0
+    passed_over: int = 0
     recategorised: int = 0
     only_positives: bool = False
+    parts: int = 1
 
 
 def convert(
@@ -79,7 +94,7 @@ def convert(
     max_bad_rows: int = 0,
     start: str | None = None,
     end: str | None = None,
-    late: Literal["refuse", "drop"] = "refuse",
+    late: Treatment = "refuse",
     repeated: Repeated = "refuse",
     wait: float = 0.0,
 ) -> Conversion:
@@ -100,9 +115,11 @@ def convert(
         start: the first day to keep (UTC), as in 2014-01-31.
         end: the last day to keep (UTC).
         late: the treatment of rows that are earlier than the stream's end. refuse: they count as malformed rows. drop:
-            they are left out, however many, and listed in quarantine.csv.
-        repeated: the treatment of rows that the stream has at its last moment, or that another file of the same time
-            has. refuse: nothing is written. drop: they are left out. keep: they are written, since they are no mistake.
+            they are left out and counted, however many. quarantine: quarantine.csv lists them too. next: they are
+            written with the time of the stream's end, and so count in the period that is not over.
+        repeated: the treatment of files that the stream has taken before, of rows up to its end that it has already,
+            and of rows that another file of the same time has. refuse: nothing is written. drop: they are left out.
+            keep: they are written, since they are no mistake.
         wait: the seconds to wait while another program writes the stream.
 
     Raises:
@@ -110,6 +127,7 @@ def convert(
         ConfigError: if the options contradict each other or the stream.
         DataError: if a file is missing or damaged, a column is missing or of another kind, too many rows are malformed,
             or there is no row.
+        NothingNewError: if all rows are late or repeated.
     """
     folder = Path(out)
     if append and not folder.is_dir():
@@ -137,15 +155,20 @@ def convert(
     with _place(folder, append, wait) as stream:
         if append:
             publish(folder)  # a killed append may have left this undone
-        rows, categories, left_out, doubled = read(files, items, settings, quarantine, days, stream, late, repeated)
-        positives = len(rows)
+        sources = sources_of(input_files(files))
+        had = taken(stream) if append else {}
+        before = {source.path: had[source.digest] for source in sources if source.digest in had}
+        found = read(files, items, settings, quarantine, days, stream, late, repeated, before)
+        rows, positives = found.rows, len(found.rows)
         if settings.all_positive:
             rows = rows.with_columns(label=pl.lit(1, pl.UInt8))
         if settings.negatives:
             past = _past(folder) if append else None
             rows = add_negatives(rows, settings.negatives, settings.negative_rule, settings.seed, past)
-        known = None if items is None else _catalogue(categories, rows["item"].dtype, settings.separator)
-        kept = to_keep(stream, settings.written(), quarantine.listed())
+        known = None if items is None else _catalogue(found.categories, rows["item"].dtype, settings.separator)
+        kept = to_keep(stream, settings.written(), quarantine.listed()) | _read_in(found, sources)
+        for source in sources:
+            source.check_unchanged()
         recategorised = 0
         writer = StreamWriter(stream, settings.history, settings.carry)
         # A new stream is written beside its place, part by part, which bounds memory, and moves there when it is whole.
@@ -158,7 +181,7 @@ def convert(
         log = open_stream(stream)
     return Conversion(
         rows=len(rows),
-        left_out=left_out,
+        left_out=found.left_out,
         quarantined=quarantine.count - quarantine.late,
         without_negative=positives * (1 + settings.negatives) - len(rows),
         without_category=items is not None and not log.sizes.categories,
@@ -167,11 +190,26 @@ def convert(
         last=rows["time"][-1],
         stream_rows=len(log),
         sizes=log.sizes,
-        late=quarantine.late + quarantine.dropped,
-        repeated=doubled,
+        late=quarantine.late + quarantine.set_aside + found.dropped,
+        dropped=found.dropped,
+        entered_late=len(found.late),
+        not_compared=found.not_compared,
+        repeated=found.repeated,
+        passed_over=found.passed_over,
         recategorised=recategorised,
         only_positives=_only_positives(log, settings),
+        parts=len(log.parts),
     )
+
+
+def _read_in(found: Found, sources: Sequence[SourceFile]) -> dict[str, bytes]:
+    """The files that a part keeps about where its rows come from: the taken files, and the rows that entered late."""
+    kept = {SOURCES: written(() if found.left_out else sources)}  # rows of other days may still be wanted
+    if len(found.late):
+        table = BytesIO()
+        found.late.write_parquet(table)
+        kept[LATE] = table.getvalue()
+    return kept
 
 
 def _only_positives(log: InteractionLog, settings: Settings) -> bool:

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from asmg_pl.data.stream.appending import stream_lock, sweep
 from asmg_pl.data.stream.attached import attached
 from asmg_pl.data.stream.manifest import FILE as MANIFEST
-from asmg_pl.data.stream.manifest import replace_file
+from asmg_pl.data.stream.manifest import Manifest, replace_file
 from asmg_pl.data.tables.quarantine import FILE as QUARANTINE
 from asmg_pl.errors import DataError
 
@@ -47,7 +48,7 @@ def to_keep(folder: Path, settings: bytes, malformed: bytes) -> dict[str, bytes]
     """
     earlier = folder / QUARANTINE
     if earlier.is_file() and not attached(folder, SETTINGS):  # the earlier parts do not keep their rows
-        malformed = _joined([earlier.read_bytes(), malformed])
+        malformed = joined_csv([earlier.read_bytes(), malformed])
     return {SETTINGS: settings} | ({QUARANTINE: malformed} if malformed else {})
 
 
@@ -56,13 +57,28 @@ def publish(folder: Path) -> None:
     settings = attached(folder, SETTINGS)
     if not settings:
         return
-    for name, content in ((SETTINGS, settings[-1]), (QUARANTINE, _joined(attached(folder, QUARANTINE)))):
+    for name, content in ((SETTINGS, settings[-1]), (QUARANTINE, joined_csv(attached(folder, QUARANTINE)))):
         path = folder / name
         if content and (not path.is_file() or path.read_bytes() != content):
             replace_file(path, content)
 
 
-def _joined(tables: list[bytes]) -> bytes:
+def finish(folder: Path, wait: float = 0.0) -> None:
+    """Do what an append has left undone that was killed right after its rows had become part of the stream.
+
+    Args:
+        folder: the stream.
+        wait: the seconds to wait for another program that is writing the stream.
+
+    Raises:
+        BusyError: if another program is writing the stream.
+    """
+    with stream_lock(folder, wait):
+        publish(folder)
+        sweep(folder, Manifest.read(folder))
+
+
+def joined_csv(tables: list[bytes]) -> bytes:
     """Concatenate CSV files with the same header."""
     rows = [table.partition(b"\n") for table in tables if table]
     return b"".join([rows[0][0] + b"\n", *(row for _, _, row in rows)]) if rows else b""

@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import polars as pl
 
-from asmg_pl.convert.checks import Given, as_in_stream, check_ids, check_times
-from asmg_pl.convert.repeated import Repeated, without_known, without_shared
+from asmg_pl.convert.checks import Given, as_in_stream, check_ids, check_times, in_types_of_stream
+from asmg_pl.convert.repeated import Repeated, without_known, without_shared, without_taken
 from asmg_pl.convert.settings import Settings
 from asmg_pl.data.stream.manifest import Manifest
-from asmg_pl.data.tables.late import Late
+from asmg_pl.data.tables.files import TableFile
+from asmg_pl.data.tables.late import MARKS, Late, Treatment
 from asmg_pl.data.tables.opening import open_tables
 from asmg_pl.data.tables.quarantine import Quarantine
 from asmg_pl.data.tables.rows import check_schema, read_rows
 from asmg_pl.data.tables.times import UNITS
-from asmg_pl.errors import DataError
+from asmg_pl.errors import DataError, NothingNewError
 
 _NO_HEADER = "name its columns with --columns NAME,NAME,…, one for each"
 _NO_ITEM_HEADER = "put a line with the names of its columns before it"
+
+
+@dataclass(frozen=True)
+class Found:
+    """The content of files, as it enters a stream.
+
+    Attributes:
+        rows: the rows by time, with the columns of :meth:`~asmg_pl.data.stream.StreamWriter.append`.
+        categories: the rows of the catalogue.
+        late: the rows that enter late, with their own ``time`` and the time when they ``entered``.
+        left_out: the number of rows of other days.
+        repeated: the number of repeated rows that were left out.
+        passed_over: the number of files that were left out as a whole.
+        dropped: the number of late rows that were left out, and are listed nowhere.
+        not_compared: the number of late rows that are too old to tell whether the stream has them.
+    """
+
+    rows: pl.DataFrame
+    categories: pl.DataFrame
+    late: pl.DataFrame
+    left_out: int
+    repeated: int
+    passed_over: int
+    dropped: int
+    not_compared: int
 
 
 def read(
@@ -30,9 +56,10 @@ def read(
     quarantine: Quarantine,
     days: pl.Expr | None,
     stream: Path,
-    late: Literal["refuse", "drop"],
+    late: Treatment,
     repeated: Repeated,
-) -> tuple[pl.DataFrame, pl.DataFrame, int, int]:
+    taken: Mapping[Path, str],
+) -> Found:
     """Read the rows and the catalogue; the arguments are those of :func:`asmg_pl.convert.convert`.
 
     Args:
@@ -44,14 +71,12 @@ def read(
         stream: the folder of the stream to which rows are added; there may be no stream yet.
         late: the treatment of rows that are earlier than the stream's end.
         repeated: the treatment of rows that the stream or another file has already.
-
-    Returns:
-        The rows by time, with the columns of :meth:`~asmg_pl.data.stream.StreamWriter.append`; the rows of the
-        catalogue; and the numbers of rows that were left out, rows of other days and repeated rows.
+        taken: the earlier names of the files that the stream has taken before, by path.
 
     Raises:
         DataError: if a file is missing or damaged, a column is missing or of another kind, too many rows are malformed,
             ids or times contradict each other or the stream, or there is no row.
+        NothingNewError: if all rows are late or repeated.
     """
     ended = None
     if stream.exists():
@@ -64,33 +89,83 @@ def read(
             )
     plausible = settings.plausible()
     columns, item_columns = settings.row_columns(plausible), settings.item_columns()
-    tables = open_tables(files, *settings.dialect, settings.columns)
+    given_tables = open_tables(files, *settings.dialect, settings.columns)
     catalogue = open_tables([] if items is None else [items], *settings.dialect)
-    kinds = [(tables, columns, _NO_HEADER), (catalogue, item_columns, _NO_ITEM_HEADER)]
+    kinds = [(given_tables, columns, _NO_HEADER), (catalogue, item_columns, _NO_ITEM_HEADER)]
     check_schema(kinds, settings.time_unit, plausible)
+    tables = without_taken(given_tables, columns, taken, stream, repeated)
+    if not tables:
+        raise NothingNewError(
+            f"no row to convert: the stream in {stream} has taken all {len(given_tables):,} files before"
+        )
     second = pl.col("time") // UNITS[settings.time_unit][0]
-    too_late = None if ended is None else Late(ended, second, late == "drop")
-    rows, left_out = read_rows(tables, columns, quarantine, days, too_late, file="file")
+    rule = None if ended is None else Late(ended, second)
+    rows, left_out = read_rows(tables, columns, quarantine, days, rule, file="file")
+    if rule is not None and late == "refuse" and quarantine.count > quarantine.limit:
+        _treated(rows.filter(pl.col("line").is_not_null()), rule, late, tables, quarantine)  # one message names all
+    quarantine.check()
     if rows.is_empty():
         why = f"all {left_out:,} rows lie outside of --start and --end" if left_out else "these files have no rows"
-        if quarantine.dropped:
-            why = f"{quarantine.dropped:,} rows are earlier than the end of the stream in {stream}"
         raise DataError(f"no row to convert: {why}")
     categories, _ = read_rows(catalogue, item_columns, quarantine)
     quarantine.check()
 
-    found, paths = len(rows), [table.path for table in tables]
+    read_in, paths = len(rows), [table.path for table in tables]
     given = Given(tables, columns, catalogue, item_columns, None if ended is None else stream)
     rows = without_shared(rows, paths, repeated).sort("time", maintain_order=True)
-    if not settings.any_time:
-        check_times(rows, settings.time_unit, given)
-    rows = as_in_stream(rows, given)
+    is_late = pl.col("line").is_not_null() if ended is not None else pl.lit(False)
+    enters = pl.lit(True) if late == "next" else ~is_late
+    entering = rows.filter(enters)
+    if not settings.any_time and len(entering):
+        check_times(entering, settings.time_unit, given)
+    entering = as_in_stream(entering, given)
     if settings.ids != "as-written":
-        check_ids(rows, categories, given)
-    rows = rows.with_columns(time=second)
-    if ended is not None:
-        rows = without_known(rows, stream, paths, repeated)
+        check_ids(entering, categories, given)
+    not_compared, dropped, entered = 0, 0, rows.clear()
+    if rule is not None:
+        left = in_types_of_stream(rows.filter(~enters), given)
+        rows = pl.concat([left, entering], how="vertical_relaxed").with_columns(time=second)
+        rows, older = without_known(rows, stream, paths, repeated)
+        not_compared = older if late == "next" else 0
+        repeats = read_in - len(rows)
+        entered, dropped = _treated(rows.filter(is_late), rule, late, tables, quarantine)
+        quarantine.check()
+        rows = rows.filter(enters).with_columns(pl.col("time").clip(rule.end))
         if rows.is_empty():
-            raise DataError(f"no row to convert: the stream in {stream} has all {found:,} already")
+            raise NothingNewError(f"no row to convert: {_why_none(stream, read_in, repeats)}")
+        rows = rows.drop(MARKS)
+    else:
+        rows, repeats = entering.with_columns(time=second), read_in - len(entering)
     names = {column.role: column.name for column in columns if column.role.startswith("context ")}
-    return rows.drop("file").rename(names), categories, left_out, found - len(rows)
+    return Found(
+        rows=rows.drop("file").rename(names),
+        categories=categories,
+        late=entered,
+        left_out=left_out,
+        repeated=repeats,
+        passed_over=len(given_tables) - len(tables),
+        dropped=dropped,
+        not_compared=not_compared,
+    )
+
+
+def _treated(
+    rows: pl.DataFrame, rule: Late, late: Treatment, tables: Sequence[TableFile], quarantine: Quarantine
+) -> tuple[pl.DataFrame, int]:
+    """Treat late rows: the rows that enter, with their own time and the time when they do, and how many are dropped."""
+    nobody = rows.clear().with_columns(entered="time")
+    if late == "next":
+        return rows.drop("file", *MARKS).with_columns(entered=pl.lit(rule.end, pl.Int64)), 0
+    if late == "drop":
+        return nobody, len(rows)
+    for number, of_file in rows.partition_by("file", as_dict=True, maintain_order=True).items():
+        listed = of_file.sort("line").select("line", "text", reason=pl.lit(rule.reason))
+        quarantine.add_late(tables[number[0]].path, listed, late == "quarantine")
+    return nobody, 0
+
+
+def _why_none(stream: Path, rows: int, repeated: int) -> str:
+    if repeated == rows:
+        return f"the stream in {stream} has all {rows:,} already"
+    more = f", and it has {repeated:,} more already" if repeated else ""
+    return f"{rows - repeated:,} rows are earlier than the end of the stream in {stream}{more}"

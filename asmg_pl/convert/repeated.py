@@ -1,25 +1,30 @@
-"""Repeated rows: a file that was appended before, files that overlap, one file under two names.
+"""Repeated rows: a file that was appended before, rows that the stream has, files that overlap.
 
 Two equal rows may be real, such as two clicks within a second. Rows count as repeated only where there is evidence:
 
-- they have the time of the stream's last row, and the stream has them already (other rows of an append are later);
+- the stream has taken a file with the same content, under this name or another;
+- they are not later than the stream's end, and the stream has the same rows at the same times;
 - two files cover the same time, and share at least half of the rows that one of them has within it.
+
+An append is compared with the stream's newest rows only, back to its own earliest row, so it costs no more on a long
+stream than on a short one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 import polars as pl
-import torch
 
-from asmg_pl.data.stream import open_stream, read_names
+from asmg_pl.convert.in_stream import Counted, count_in_stream
 from asmg_pl.data.stream.manifest import Manifest
-from asmg_pl.data.tables.late import utc
+from asmg_pl.data.tables.columns import Column
+from asmg_pl.data.tables.files import TableFile
+from asmg_pl.data.tables.late import MARKS, utc
 from asmg_pl.errors import DataError
 
 Repeated = Literal["refuse", "drop", "keep"]
@@ -27,6 +32,40 @@ Repeated = Literal["refuse", "drop", "keep"]
 _WAYS = (
     "leave out the file, or the rows, with --repeated drop; or, if they are no mistake, take them with --repeated keep"
 )
+
+
+def without_taken(
+    tables: Sequence[TableFile],
+    columns: Sequence[Column],
+    taken: Mapping[Path, str],
+    folder: Path,
+    repeated: Repeated,
+) -> list[TableFile]:
+    """Leave out files whose content the stream has taken before; files without rows are no such files.
+
+    Args:
+        tables: the files.
+        columns: the columns that are read from them.
+        taken: the earlier names of the files that the stream has taken, by path.
+        folder: the stream.
+        repeated: the treatment of repeated rows.
+
+    Raises:
+        DataError: if repeated rows are refused, and there is such a file.
+    """
+    if repeated == "keep":
+        return list(tables)
+    again = [table for table in tables if table.path in taken and _has_rows(table, columns)]
+    if again and repeated == "refuse":
+        said = [f"the stream in {folder} has taken {t.path} before, as {taken[t.path]}" for t in again]
+        more = [f"… and {len(said) - 5:,} more files"] if len(said) > 5 else []
+        raise DataError("\n".join([f"{said[0]}: nothing was written", *said[1:5], *more, _WAYS]))
+    return [table for table in tables if table not in again]
+
+
+def _has_rows(table: TableFile, columns: Sequence[Column]) -> bool:
+    wanted = {column.role: column.name for column in columns}
+    return any(records.select(pl.len()).collect().item() for records, _ in table.read(wanted, 1 << 16))
 
 
 def without_shared(rows: pl.DataFrame, files: Sequence[Path], repeated: Repeated) -> pl.DataFrame:
@@ -42,7 +81,7 @@ def without_shared(rows: pl.DataFrame, files: Sequence[Path], repeated: Repeated
     """
     if repeated == "keep" or len(files) < 2:
         return rows
-    key = [name for name in rows.columns if name != "file"]
+    key = _key(rows)
     several = rows.select(key).hash_rows().is_duplicated()
     if not several.any():
         return rows
@@ -59,9 +98,7 @@ def without_shared(rows: pl.DataFrame, files: Sequence[Path], repeated: Repeated
     if repeated == "refuse":
         more = [f"… and {len(said) - 5:,} more pairs of files"] if len(said) > 5 else []
         raise DataError("\n".join(["files overlap: nothing was written", *said[:5], *more, _WAYS]))
-    keep = np.ones(len(rows), dtype=bool)
-    keep[pl.concat(found).to_numpy()] = False
-    return rows.filter(keep)
+    return _without(rows, pl.concat(found))
 
 
 def _pairs(equal: pl.DataFrame, key: list[str]) -> list[tuple[int, int]]:
@@ -85,54 +122,53 @@ def _together(one: np.ndarray, other: np.ndarray) -> int:
     return min(int(np.searchsorted(t, end, "right") - np.searchsorted(t, begin)) for t in (one, other))
 
 
-def without_known(rows: pl.DataFrame, folder: Path, files: Sequence[Path], repeated: Repeated) -> pl.DataFrame:
-    """Leave out rows at the stream's last moment that the stream has already.
+def without_known(
+    rows: pl.DataFrame, folder: Path, files: Sequence[Path], repeated: Repeated
+) -> tuple[pl.DataFrame, int]:
+    """Leave out rows that the stream has already.
 
     Args:
-        rows: the rows to append, with ids of the stream's type, times in seconds, context features as ``context …``,
-            and a column ``file`` as above. They have no labels if only sampled negatives of the stream are negative.
+        rows: the rows to append and late rows, with ids of the stream's type, times in seconds, context features as
+            ``context …``, and a column ``file`` as above. They have no labels if only sampled negatives of the stream
+            are negative.
         folder: the stream.
         files: the files.
         repeated: the treatment of repeated rows.
+
+    Returns:
+        The other rows, and the number of rows that are too old to be compared.
 
     Raises:
         DataError: if repeated rows are refused, and there are some.
     """
     manifest = Manifest.read(folder)
     end = manifest.parts[-1].last_time
-    here = rows.with_row_index("row").filter(time=end)
+    here = rows.with_row_index("row").filter(pl.col("time") <= end)
     if repeated == "keep" or here.is_empty():
-        return rows
-    key = [name for name in rows.columns if name not in ("file", "time")]
-    there = _last_moment(folder, manifest, end)
-    if not set(key) <= set(there.columns):
-        return rows  # not rows of this stream; the writer will refuse them
-    if "label" not in key:
-        there = there.filter(label=1)
-    there = there.select(pl.col(name).cast(rows.schema[name], strict=False) for name in key)
-    there = there.with_columns(nth=pl.int_range(pl.len()).over(key))
-    found = here.with_columns(nth=pl.int_range(pl.len()).over(key)).join(there, on=[*key, "nth"], how="semi")
-    if found.is_empty():
-        return rows
+        return rows, 0
+    key = _key(rows)
+    there: Counted = count_in_stream(here.select(key), folder, manifest)
+    counted = here.with_columns(nth=pl.int_range(pl.len()).over(key)).join(there.rows, on=key, how="left")
+    known = counted.filter(pl.col("nth") < pl.col("count"))
+    older = int((here["time"] < there.since).sum()) - int((known["time"] < there.since).sum())
+    if known.is_empty():
+        return rows, older
     if repeated == "refuse":
-        first = found.sort("row").row(0, named=True)
+        first = known.sort("row").row(0, named=True)
         raise DataError(
-            f"the stream in {folder} ends with rows of {utc(end)}, and has {len(found):,} of the {len(here):,} rows of "
-            f"this time already, as that of user {first['user']!r} and item {first['item']!r} in "
+            f"the stream in {folder} ends at {utc(end)}, and has {len(known):,} of the {len(here):,} rows up to then "
+            f"already, as that of user {first['user']!r} and item {first['item']!r} at {utc(first['time'])} in "
             f"{files[first['file']]}: nothing was written. Has the file been appended before?\n{_WAYS}"
         )
+    return _without(rows, known["row"]), older
+
+
+def _key(rows: pl.DataFrame) -> list[str]:
+    """The columns that are equal in repeated rows."""
+    return [name for name in rows.columns if name not in ("file", *MARKS)]
+
+
+def _without(rows: pl.DataFrame, left_out: pl.Series) -> pl.DataFrame:
     keep = np.ones(len(rows), dtype=bool)
-    keep[found["row"].to_numpy()] = False
+    keep[left_out.to_numpy()] = False
     return rows.filter(keep)
-
-
-def _last_moment(folder: Path, manifest: Manifest, end: int) -> pl.DataFrame:
-    """The rows of the stream's last moment: names of users, items and context values, and labels."""
-    log = open_stream(folder)
-    last = log.between(int(log.first_from(torch.tensor([end]))[0]), len(log))
-    columns = {"user": ("users", last.user), "item": ("items", last.item)}
-    for number, name in enumerate(manifest.context):
-        values = [part.context[number] for part in last.parts]
-        columns[f"context {name}"] = (f"context-{number}", torch.cat(values))
-    named = {name: read_names(folder, file).gather(ids.numpy()) for name, (file, ids) in columns.items()}
-    return pl.DataFrame({**named, "label": last.label.numpy()})

@@ -1,12 +1,36 @@
 """The stream: an interaction log, cut into periods, read in mini-batches."""
 
-from asmg_pl.data.batch import Batch
-from asmg_pl.data.calendar import Boundaries, Calendar
-from asmg_pl.data.datamodule import PeriodDataModule
-from asmg_pl.data.log import InteractionLog
-from asmg_pl.data.periods import EqualCounts, EqualRows, Periods
-from asmg_pl.data.reading import Reading
-from asmg_pl.data.sizes import Sizes
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from asmg_pl.system.lazy import lazy
+
+if TYPE_CHECKING:
+    from asmg_pl.data.batch import Batch
+    from asmg_pl.data.calendar import Boundaries, Calendar
+    from asmg_pl.data.datamodule import PeriodDataModule
+    from asmg_pl.data.lifetimes import Lifetimes
+    from asmg_pl.data.log import InteractionLog
+    from asmg_pl.data.periods import EqualCounts, EqualRows, Periods
+    from asmg_pl.data.reading import Reading
+    from asmg_pl.data.sizes import Sizes
+
+#: Where the names stand. They are imported when they are first used, since only the data module needs Lightning, and a
+#: recommender that answers requests needs neither.
+_HOMES = {
+    "Batch": ".batch",
+    "Boundaries": ".calendar",
+    "Calendar": ".calendar",
+    "EqualCounts": ".periods",
+    "EqualRows": ".periods",
+    "InteractionLog": ".log",
+    "Lifetimes": ".lifetimes",
+    "PeriodDataModule": ".datamodule",
+    "Periods": ".periods",
+    "Reading": ".reading",
+    "Sizes": ".sizes",
+}
 
 __all__ = [
     "Batch",
@@ -15,8 +39,11 @@ __all__ = [
     "EqualCounts",
     "EqualRows",
     "InteractionLog",
+    "Lifetimes",
     "PeriodDataModule",
     "Periods",
     "Reading",
     "Sizes",
 ]
+
+__getattr__, __dir__ = lazy(__name__, _HOMES)

@@ -69,4 +69,4 @@ class Batch(NamedTuple):
     @property
     def total(self) -> int:
         """The number of rows of the whole mini-batch, over all processes."""
-        return len(self.label) if self.share is None else self.share.rows
+        return self.label.shape[0] if self.share is None else self.share.rows

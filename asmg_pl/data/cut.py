@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from asmg_pl.data.continuing import utc
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.periods import Periods
 from asmg_pl.errors import CheckpointError
@@ -35,9 +36,17 @@ class PeriodCut:
     def boundaries(self) -> list[int]:
         """Row positions ``[b_0, …, b_P]``: period ``t`` holds rows ``b_{t-1} … b_t - 1``."""
         if not self._boundaries:
-            same_rows = self._known and len(self._log) == self._known_rows
+            same_rows = self._known and len(self._log) == self._known_rows and not self._periods.said_complete
             self._boundaries = self._known if same_rows else self._periods.cut(self._log, self._known)
         return self._boundaries
+
+    def waiting(self) -> str | None:
+        """How many rows come after the last period, and what they wait for; ``None`` if there is none."""
+        end = self.boundaries[-1]
+        if end == len(self._log):
+            return None
+        since = utc(int(self._log.between(end, end + 1).time[0]))
+        return f"{len(self._log) - end:,} rows since {since} wait {self._periods.awaited(self._log, self.boundaries)}"
 
     def state_dict(self) -> dict[str, Any]:
         """The boundaries, the number of rows, and a digest of the rows that were cut."""

@@ -14,6 +14,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from asmg_pl.data.cut import PeriodCut
 from asmg_pl.data.drawing import Drawing
 from asmg_pl.data.feed import Feed
+from asmg_pl.data.lifetimes import Lifetimes, Tenants
 from asmg_pl.data.loader import ByPeriod, MiniBatches, SideBySide
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.negatives import Fresh
@@ -55,6 +56,7 @@ class PeriodDataModule(LightningDataModule):
         device_rows: int | None = None,
         accumulate: int = 1,
         seed: int = 1234,
+        lifetimes: Lifetimes | None = None,
     ) -> None:
         """Describe the stream; files are read when it is first needed.
 
@@ -76,6 +78,8 @@ class PeriodDataModule(LightningDataModule):
                 numbers.
             seed: shuffling depends on it, the period and the pass alone. The command line sets it to
                 ``--seed_everything``.
+            lifetimes: which users and items have a row of their own in the tables, and for how long; by default each of
+                them has one for ever.
         """
         super().__init__()
         sizes = {
@@ -98,6 +102,7 @@ class PeriodDataModule(LightningDataModule):
         self.device_rows = device_rows
         self.accumulate = accumulate
         self.seed = seed
+        self.lifetimes = lifetimes
         self.reading: Reading | None = None
         self.evaluate_after = 0
         self.categories = True
@@ -113,24 +118,51 @@ class PeriodDataModule(LightningDataModule):
         """Check that all processes have opened the stream in the same state: rows may be appended at any time.
 
         Raises:
-            DataError: if this process has other rows than the first one.
+            DataError: if this process has other rows than the first one, or cuts them otherwise, by its clock.
         """
         assert self.trainer is not None
-        rows: int = self.trainer.strategy.broadcast(len(self.log))
+        rows: int
+        last: int
+        rows, last = self.trainer.strategy.broadcast((len(self.log), self.last_period))
         if rows != len(self.log):
             raise DataError(
                 f"rows were appended to {self.root} while the processes of this walk opened it: the first has {rows:,} "
                 f"rows, this one {len(self.log):,}; start the walk again"
             )
+        if last != self.last_period:
+            raise DataError(
+                f"a period ended by the clock while the processes of this walk began: the first has {last:,} periods, "
+                f"this one {self.last_period:,}; start the walk again"
+            )
 
     @property
     def sizes(self) -> Sizes:
-        """The numbers of users, items and categories, from which the recommender is built; they know their past."""
-        return self.log.sizes._replace(past=self.sizes_by)
+        """The numbers of users, items and categories, from which the recommender is built; they know their past.
+
+        Of users and items that come and go, they are the numbers of rows.
+        """
+        return self._in_rows(self.log.sizes, self.last_period)._replace(past=self.sizes_by)
 
     def sizes_by(self, period: int) -> Sizes:
-        """The sizes that the stream had at the end of a period, or of the last one."""
+        """The sizes that the stream had at the end of a period, or of the last one; see :attr:`sizes`."""
+        return self._in_rows(self.ids_by(period), period)
+
+    def ids_by(self, period: int) -> Sizes:
+        """The sizes by the end of a period, or of the last one, in ids, whether or not they come and go."""
         return self.log.sizes_by(self.boundaries[min(period, self.last_period)])
+
+    @property
+    def tenants(self) -> dict[str, Tenants]:
+        """By ``"user"`` and ``"item"``, the rows of ids that come and go; empty if none do."""
+        cut = tuple(self.boundaries)
+        if self.lifetimes is not None and cut not in self._tenants:
+            rule, log = self.lifetimes, self.log
+            self._tenants = {cut: {kind: rule.follow(log, kind, self.boundaries) for kind in rule.kinds}}
+        return self._tenants.get(cut, {})
+
+    def _in_rows(self, sizes: Sizes, period: int) -> Sizes:
+        used = {kind: tenants.used(period) for kind, tenants in self.tenants.items()}
+        return sizes._replace(users=used.get("user", sizes.users), items=used.get("item", sizes.items))
 
     @property
     def boundaries(self) -> list[int]:
@@ -146,6 +178,10 @@ class PeriodDataModule(LightningDataModule):
         """Row positions of a period, or of the periods from ``first`` to ``last``."""
         boundaries = self.boundaries
         return range(boundaries[first - 1], boundaries[last or first])
+
+    def waiting(self) -> str | None:
+        """How many rows come after the newest complete period, and what they wait for; ``None`` if there is none."""
+        return self._cut.waiting()
 
     def classes(self, first: int, last: int) -> int:
         """How many of the two labels some periods have, sampled negatives included: none in an empty period."""
@@ -234,7 +270,8 @@ class PeriodDataModule(LightningDataModule):
 
     def state_dict(self) -> dict[str, Any]:
         """The seed, how time was cut, and a digest of the rows that were cut."""
-        return {"seed": self.seed, **self._cut.state_dict()}
+        come_and_go = {} if self.lifetimes is None else {"lifetimes": str(self.lifetimes)}
+        return {"seed": self.seed, **self._cut.state_dict(), **come_and_go}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Cut time as the checkpoint's walk did; the stream may have grown at its end since.
@@ -254,9 +291,20 @@ class PeriodDataModule(LightningDataModule):
         """Check that the state belongs to this stream, which may have grown at its end since.
 
         Raises:
-            CheckpointError: if the stream's earlier rows differ.
+            CheckpointError: if the stream's earlier rows differ, or its ids had other rows.
         """
         self._cut.check_same(state_dict)
+        was, now = state_dict.get("lifetimes", "none"), str(self.lifetimes or "none")
+        if was != now:
+            raise CheckpointError(
+                f"the checkpoint was made with data.lifetimes {was}, this run has {now}: rows of its tables belong to "
+                "other ids. Give the same data.lifetimes"
+            )
+
+    @cached_property
+    def _tenants(self) -> dict[tuple[int, ...], dict[str, Tenants]]:
+        """By the boundaries of the periods."""
+        return {}
 
     @cached_property
     def _cut(self) -> PeriodCut:

@@ -13,9 +13,9 @@ A log in memory has one such part. A stream on disk has one part for each append
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate
 
 import numpy as np
@@ -55,6 +55,9 @@ class InteractionLog:
         intact: for each part, a check that is called before its rows are used. It raises a ``DataError`` if they are
             damaged.
         context_names: the names of the context features, in the order of ``sizes.context``.
+        names: gives the names of ids, in the order of the ids: of ``"users"``, ``"items"``, ``"categories"``, and of
+            the context features' values as ``"context-0"`` and so on. It may give later ids too. Empty if nobody knows.
+        history: which rows enter later histories: those with label 1 (``"positive"``), or ``"all"``.
 
     Examples:
         >>> rows = pl.DataFrame({"user": ["b", "a", "a"], "item": [7, 5, 7], "label": [1, 1, 0], "time": [1, 2, 3]})
@@ -75,6 +78,8 @@ class InteractionLog:
     updates: tuple[Update, ...] = ()
     intact: tuple[Callable[[], None], ...] = ()
     context_names: tuple[str, ...] = ()
+    names: Mapping[str, Callable[[], pl.Series]] = field(default_factory=dict)
+    history: str = "positive"
 
     def __len__(self) -> int:
         return sum(part.rows for part in self.parts)
@@ -110,11 +115,15 @@ class InteractionLog:
         table, known = None, Names("categories")
         if categories is not None:
             table, known = number_categories(items.since(0), plain_catalogue(categories), known)
+        names = {"users": users, "items": items, "categories": known}
+        names |= {f"context-{number}": values for number, (_, values) in enumerate(context)}
         return cls(
             parts=(columns,),
             categories=None if table is None or not len(known) else torch.from_numpy(table).long(),
             sizes=Sizes(len(users), len(items), len(known), tuple(len(names) for _, names in context)),
             context_names=tuple(rows.columns[CONTEXT_FROM:]),
+            names={what: partial(each.since, 0) for what, each in names.items()},
+            history="positive" if positive_history else "all",
         )
 
     @property
@@ -145,7 +154,15 @@ class InteractionLog:
             if start < end and begin < start + part.rows
         ]
         parts = parts or [self.parts[0].between(0, 0)]
-        return InteractionLog(tuple(parts), self.categories, self.sizes, self.longest_history)
+        return InteractionLog(
+            parts=tuple(parts),
+            categories=self.categories,
+            sizes=self.sizes,
+            longest_history=self.longest_history,
+            context_names=self.context_names,
+            names=self.names,
+            history=self.history,
+        )
 
     def as_of(self, row: int) -> InteractionLog:
         """The log with the categories that count for this row; the log itself if no categories have changed since."""

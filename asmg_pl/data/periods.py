@@ -17,6 +17,10 @@ from asmg_pl.errors import ConfigError
 class Periods(ABC):
     """A rule that cuts a log into periods.
 
+    Attributes:
+        said_complete: whether a period may be complete because the user says so, and not because of later rows. The
+            same rows are then cut again when a walk goes on.
+
     Examples:
         One that doubles the rows from period to period:
 
@@ -28,6 +32,8 @@ class Periods(ABC):
         [0, 2, 4, 8, 16, 32, 64]
     """
 
+    said_complete: bool = False
+
     @abstractmethod
     def cut(self, log: InteractionLog, known: Sequence[int] = ()) -> list[int]:
         """Return the boundaries ``[b_0, …, b_P]`` as row positions.
@@ -37,6 +43,15 @@ class Periods(ABC):
             known: the boundaries of an earlier walk over this stream, which has grown since. They stay, and the rows
                 after them are cut into further periods.
         """
+
+    def awaited(self, log: InteractionLog, boundaries: Sequence[int]) -> str:
+        """Say what the rows after the last period wait for, as the end of a sentence like "20 rows since … wait …".
+
+        Args:
+            log: the stream.
+            boundaries: the result of :meth:`cut`; at least one row comes after the last one.
+        """
+        return "for their period to be complete"
 
 
 class EqualCounts(Periods):
@@ -69,6 +84,10 @@ class EqualCounts(Periods):
             raise ConfigError(f"{len(log)} rows cannot be cut into {self.count} periods: lower data.periods.count")
         return [rows * period for period in range(self.count + 1)]
 
+    def awaited(self, log: InteractionLog, boundaries: Sequence[int]) -> str:
+        """See :meth:`Periods.awaited`."""
+        return f"for later rows, to fill a period of {boundaries[1] - boundaries[0]:,}"
+
 
 class EqualRows(Periods):
     """Periods of a fixed number of rows. The rows after the last full period wait at the end.
@@ -95,3 +114,7 @@ class EqualRows(Periods):
             raise ConfigError(f"{len(log)} rows do not fill one period of {self.rows}: lower data.periods.rows")
         kept = list(known) or [0]
         return kept + list(range(kept[-1] + self.rows, len(log) + 1, self.rows))
+
+    def awaited(self, log: InteractionLog, boundaries: Sequence[int]) -> str:
+        """See :meth:`Periods.awaited`."""
+        return f"for later rows, to fill a period of {self.rows:,} (data.periods.rows)"

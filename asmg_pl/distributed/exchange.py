@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from asmg_pl.distributed.layout import Layout
-from asmg_pl.recommenders.base import Lookup, Request
+from asmg_pl.recommenders.lookup import Lookup, Request
 
 
 @dataclass

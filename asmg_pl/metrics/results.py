@@ -38,6 +38,9 @@ class PeriodResult:
         served: the candidate whose scores are those of ``"serving"``, where a guard has chosen; otherwise ``None``.
         why: the reason of that choice.
         regret: how much lower the mean LogLoss so far would have been with the best fixed candidate.
+        known_logloss: for each model, its LogLoss on the rows whose user and item both have a row before the period;
+            ``nan`` without such a row, or if the model has diverged. It stands in no file of the walk: a gate compares
+            models by it, since a model that serves has no row of its own for the others.
 
     Examples:
         >>> result = PeriodResult(12, "test", 100, 40, 3, 5, {"serving": {"auc": 0.75, "logloss": 0.5}})
@@ -57,6 +60,7 @@ class PeriodResult:
     served: str | None = None
     why: str | None = None
     regret: float | None = None
+    known_logloss: dict[str, float] = field(default_factory=dict)
 
     def flat(self) -> dict[str, Any]:
         """The result as one row of a file, whose last columns are ``MODEL_METRIC``.

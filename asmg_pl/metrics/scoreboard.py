@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
+from asmg_pl.metrics.probability import row_losses
 from asmg_pl.metrics.results import COUNTS, PeriodResult
 from asmg_pl.metrics.scored_rows import Gathered, ScoredRows
 
@@ -63,5 +65,23 @@ class Scoreboard:
         self.gathered = rows.gathered
         total, positives, new_users, new_items = (counts[name] for name in COUNTS)
         return PeriodResult(
-            period, split, total, positives, new_users, new_items, scores=scores, diverged=diverged, constant=constant
+            *(period, split, total, positives, new_users, new_items, scores),
+            diverged=diverged,
+            constant=constant,
+            known_logloss={} if rows.gathered is None else known_losses(rows.gathered),
         )
+
+
+def known_losses(rows: Gathered) -> dict[str, float]:
+    """Each model's LogLoss on the rows whose user and item both have a row before the period.
+
+    Args:
+        rows: those of the period.
+    """
+    users, items = rows.known
+    both = (rows.user < users) & (rows.item < items)
+    found = {}
+    for model, logits in rows.logits.items():
+        sound = bool(logits.isfinite().all())
+        found[model] = float(row_losses(logits[both], rows.label[both]).mean()) if sound else math.nan
+    return found

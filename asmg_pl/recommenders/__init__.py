@@ -1,10 +1,24 @@
 """Recommenders: plain modules that name the table rows that a batch needs, and score from their vectors."""
 
-from asmg_pl.recommenders.base import Lookup, Recommender, Request
+from asmg_pl.recommenders.base import Recommender
 from asmg_pl.recommenders.deep_fm import DeepFM
+from asmg_pl.recommenders.dot_product import DotProduct
 from asmg_pl.recommenders.embedding_mlp import EmbeddingMLP
 from asmg_pl.recommenders.hashed import Hashed
+from asmg_pl.recommenders.lookup import Lookup, Request
 from asmg_pl.recommenders.matrix_factorization import MatrixFactorization
+from asmg_pl.recommenders.sides import TwoSided
 from asmg_pl.recommenders.two_tower import TwoTower
 
-__all__ = ["DeepFM", "EmbeddingMLP", "Hashed", "Lookup", "MatrixFactorization", "Recommender", "Request", "TwoTower"]
+__all__ = [
+    "DeepFM",
+    "DotProduct",
+    "EmbeddingMLP",
+    "Hashed",
+    "Lookup",
+    "MatrixFactorization",
+    "Recommender",
+    "Request",
+    "TwoSided",
+    "TwoTower",
+]

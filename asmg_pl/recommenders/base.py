@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import partial
+from inspect import Parameter, signature
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
@@ -21,133 +21,10 @@ from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.randomness.keyed import uniform
+from asmg_pl.recommenders.lookup import Lookup, Request
+from asmg_pl.recommenders.row_access import Deferred, Owners
+from asmg_pl.recommenders.sides import TwoSided
 from asmg_pl.recommenders.touched import RowsOf, touched_rows
-
-#: The most rows of a table that is multiplied as a whole where vectors are summed.
-SMALL = 128
-
-
-@dataclass(frozen=True, slots=True)
-class Lookup:
-    """The vectors that a batch asked one table for: ``weight[index]``.
-
-    Attributes:
-        weight: float [U, D], which has at least the rows asked for.
-        index: the place in ``weight`` of the row of each id, int64, of the shape of the ids.
-        known: a row number; no row from it on is asked for. ``None`` if all rows may be asked for.
-
-    Examples:
-        >>> lookup = Lookup(torch.tensor([[0.0, 1.0], [2.0, 3.0]]), torch.tensor([[1, 1], [0, 1]]))
-        >>> lookup.vectors().shape  # a vector of two numbers for each of 2 x 2 ids
-        torch.Size([2, 2, 2])
-        >>> lookup.weighted_sum(torch.tensor([[0.5, 0.5], [1.0, 0.0]]))
-        tensor([[2., 3.],
-                [0., 1.]])
-    """
-
-    weight: Tensor
-    index: Tensor
-    known: int | None = None
-
-    def vectors(self) -> Tensor:
-        """One vector for each id, float [*ids.shape, D]."""
-        return F.embedding(self.index, self.weight)
-
-    def columns(self, columns: int | slice) -> Lookup:
-        """The lookup of some columns of ids [B, L, …]."""
-        return Lookup(self.weight, self.index[:, columns], self.known)
-
-    def weighted_sum(self, weights: Tensor) -> Tensor:
-        """For each of B rows, the sum over its ids, float [B, D]; ids and ``weights`` have one shape [B, …].
-
-        No tensor [B, …, D] is kept for the backward pass.
-        """
-        ids, weights = self.index.flatten(1), weights.flatten(1)
-        if not ids.shape[1]:
-            return self.weight.new_zeros(len(ids), self.weight.shape[1])
-        table = self.weight if self.known is None or self.known >= len(self.weight) else self.weight[: self.known]
-        if len(table) <= SMALL:  # one matrix product: [B, U], each row's share of each sum, times [U, D]
-            return weights.new_zeros(len(ids), len(table)).scatter_add_(1, ids, weights) @ table
-        return _WeightedSum.apply(self.weight, ids, weights)  # type: ignore[no-untyped-call]
-
-
-@dataclass(frozen=True)
-class Request:
-    """Ids whose vectors are wanted, from a table whose rows are all at hand.
-
-    Attributes:
-        rows: which rows of the table at hand are needed, int64 of any shape.
-        rows_on_other_ranks: rows of the mini-batch that other processes ask their own copy of the table for.
-        known: no row of the table from here on is asked for; ``None`` if all may be.
-
-    Examples:
-        >>> request = Request(torch.tensor([4, 2, 4]))
-        >>> generated = torch.tensor([[0.2], [0.4]])  # of the rows 2 and 4 alone
-        >>> request.answer(generated, torch.tensor([1, 0, 1])).vectors().flatten()
-        tensor([0.4000, 0.2000, 0.4000])
-    """
-
-    rows: Tensor
-    rows_on_other_ranks: int = field(default=0, kw_only=True)
-    known: int | None = field(default=None, kw_only=True)
-
-    def answer(self, weight: Tensor, index: Tensor) -> Lookup:
-        """Give the vectors that were asked for.
-
-        Args:
-            weight: float [U, D], the looked up or generated vectors of at least the rows that are needed.
-            index: the place in ``weight`` of each of ``rows``, int64 of their shape.
-        """
-        return Lookup(weight, index, self.known)
-
-    def times(self) -> Tensor:
-        """How often each of ``rows`` is asked for, int32 of their shape."""
-        return torch.ones_like(self.rows, dtype=torch.int32)
-
-
-class Owners(Protocol):
-    """The way to rows of a table that other processes hold in part."""
-
-    def __call__(self, ids: Tensor) -> Request:
-        """Ask for ids, int64 of any shape."""
-
-    def ids_at(self, places: Tensor) -> Tensor:
-        """The row numbers at these places of the rows at hand, int64 like the places."""
-
-    def held(self, rows: int) -> int:
-        """The number of rows at hand among the first ``rows`` of the table; they stand before all others at hand."""
-
-
-class Deferred(Protocol):
-    """An optimiser that moves the rows of tables when they are next read."""
-
-    def catch_up(self, name: str | None = None, ids: Tensor | None = None) -> None:
-        """Make rows current: those with these ids, all rows of a table, or those of all tables."""
-
-    def distinct(self, name: str, request: Request, known: int) -> tuple[Tensor, Tensor] | None:
-        """The rows of a request and the place of each id among them; ``None`` if the table's rows never wait."""
-
-
-class _WeightedSum(torch.autograd.Function):
-    """``embedding_bag`` with another backward pass, since torch's sorts the ids, which takes longer than all else."""
-
-    @staticmethod
-    def forward(ctx: Any, table: Tensor, ids: Tensor, weights: Tensor) -> Tensor:
-        ctx.save_for_backward(ids, weights, table if ctx.needs_input_grad[2] else None)
-        ctx.rows = len(table)
-        return F.embedding_bag(ids, table, per_sample_weights=weights, mode="sum")
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, None, Tensor | None]:
-        ids, weights, table = ctx.saved_tensors
-        by_table = by_weights = None
-        if ctx.needs_input_grad[0]:
-            spread = weights[..., None] * gradient[:, None]  # [B, L, D]
-            by_table = gradient.new_zeros(ctx.rows, gradient.shape[1])
-            by_table.index_add_(0, ids.flatten(), spread.flatten(0, 1))
-        if ctx.needs_input_grad[2]:
-            by_weights = (F.embedding(ids, table) @ gradient[..., None]).squeeze(-1)
-        return by_table, None, by_weights
 
 
 class Recommender(nn.Module, ABC):
@@ -163,6 +40,9 @@ class Recommender(nn.Module, ABC):
         owners: by name, the ways to rows of tables that other processes hold in part; empty if all rows are at hand.
         known: by name, how many rows of a table at hand have appeared by now. The rows after them wait for their first
             interaction, and nothing may depend on their number. In a table without an entry, all rows have appeared.
+        row_of: by name, the row of each id, int32 [ids + 1], of tables whose ids come and go
+            (:class:`~asmg_pl.data.lifetimes.Lifetimes`); its last entry stands for all further ids. In a table without
+            an entry, an id is the number of its row.
         deferred: the optimiser that moves rows when they are next read; ``None`` if each step moves all rows. Whatever
             reads tables through the methods of this class reads current rows.
 
@@ -188,13 +68,35 @@ class Recommender(nn.Module, ABC):
     row_wise: bool = False
     owners: Mapping[str, Owners] = MappingProxyType({})
     known: Mapping[str, int] = MappingProxyType({})
+    row_of: Mapping[str, Tensor] = MappingProxyType({})
     deferred: Deferred | None = None
+
+    def __new__(cls, *arguments: Any, **named: Any) -> Self:
+        """Make a recommender that knows with which arguments it was built."""
+        made = super().__new__(cls)
+        made.__dict__["_built_with"] = arguments, named
+        return made
 
     def __init__(self, *args: Any, **options: Any) -> None:
         """Begin without tables and parameters."""
         super().__init__(*args, **options)
         self.register_state_dict_pre_hook(_catch_up)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_pre_hook(_catch_up)  # type: ignore[no-untyped-call]
+
+    def init_args(self) -> dict[str, Any]:
+        """The arguments that the recommender was built with, by name, without the sizes.
+
+        With them a serving package builds it again. A subclass whose arguments are no plain values (numbers, texts,
+        lists, recommenders) overrides this method.
+        """
+        arguments, named = self.__dict__["_built_with"]
+        bound = signature(type(self).__init__).bind(self, *arguments, **named)
+        bound.apply_defaults()
+        found: dict[str, Any] = {}
+        for name, value in [*bound.arguments.items()][2:]:
+            kind = bound.signature.parameters[name].kind
+            found |= value if kind is Parameter.VAR_KEYWORD else {name: value}
+        return found
 
     @abstractmethod
     def lookups(self, batch: Batch) -> dict[str, Tensor]:
@@ -212,8 +114,11 @@ class Recommender(nn.Module, ABC):
 
     def requests(self, batch: Batch) -> dict[str, Request]:
         """What the batch asks each table for; see :attr:`owners`. The rows asked for are current."""
-        here = partial(Request, rows_on_other_ranks=batch.total - len(batch.label))
+        here = partial(Request, rows_on_other_ranks=batch.total - batch.label.shape[0])
         asked = self.lookups(batch)
+        for name in asked.keys() & self.row_of.keys():
+            rows = self.row_of[name]
+            asked[name] = rows[asked[name].clamp(max=len(rows) - 1)].long()
         found = {n: self.owners.get(n, partial(here, known=self.rows_known(n)))(ids) for n, ids in asked.items()}
         if self.deferred is not None:
             for name, request in found.items():
@@ -257,6 +162,10 @@ class Recommender(nn.Module, ABC):
     def ids_at(self, name: str, places: Tensor) -> Tensor:
         """The row numbers of a table at these places of the rows at hand, int64 [n]."""
         return self.owners[name].ids_at(places) if name in self.owners else places
+
+    def sides(self) -> TwoSided | None:
+        """What scores many items of one user from sides that are joined; ``None`` if nothing of it does."""
+        return self if isinstance(self, TwoSided) else None
 
     def initial_rows(self, name: str, rows: Tensor, width: int, known: int, seed: int) -> Tensor:
         """The initial vectors of rows of a table, the same whether a row is drawn alone or with others.

@@ -14,12 +14,24 @@ import torch
 from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.log import Sizes
-from asmg_pl.recommenders.base import Lookup, Recommender, glorot_uniform_, relu_mlp
-from asmg_pl.recommenders.pooling import field_count, field_ids, field_shares, field_tables, fields
+from asmg_pl.data.sizes import Sizes
+from asmg_pl.recommenders.base import Recommender, glorot_uniform_, relu_mlp
+from asmg_pl.recommenders.lookup import Lookup
+from asmg_pl.recommenders.pooling import (
+    context_fields,
+    field_count,
+    field_ids,
+    field_shares,
+    field_tables,
+    fields,
+    item_columns,
+    item_fields,
+    past_fields,
+)
+from asmg_pl.recommenders.sides import Side, SplitMLP, TwoSided
 
 
-class DeepFM(Recommender):
+class DeepFM(TwoSided, Recommender):
     """First-order weights, pairwise products of the fields' embeddings, and an MLP over them, summed to one logit.
 
     A field of several ids is their mean in both the weights and the embeddings. Items have one embedding and one
@@ -54,6 +66,7 @@ class DeepFM(Recommender):
         self.tables = nn.ModuleDict(embeddings | weights)
         width = embedding_dim * field_count(sizes)
         self.mlp = relu_mlp([width, *([width // 2, width // 4] if hidden is None else hidden), 1])
+        self._item_columns = item_columns(sizes, embedding_dim)
         for parameter in self.parameters():
             glorot_uniform_(parameter.data)
 
@@ -68,12 +81,56 @@ class DeepFM(Recommender):
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """Logits [B]."""
         shares = field_shares(batch)
-        weights = {n.removesuffix("_weight"): lookup for n, lookup in lookups.items() if n.endswith("_weight")}
-        embeddings = {name: lookups[name] for name in weights}
+        embeddings, weights = embeddings_and_weights(lookups)
         linear = torch.cat(fields(weights, *shares), dim=-1).sum(-1)
         embedded = fields(embeddings, *shares)  # F times [B, D]
         deep: Tensor = self.mlp(torch.cat(embedded, dim=-1))
         return linear + pairwise_products(torch.stack(embedded, dim=1)) + deep.squeeze(-1)
+
+    def user_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Side:
+        """The part of user, history and context features in each of the three sums, see :func:`part_of_sums`."""
+        embeddings, weights = embeddings_and_weights(lookups)
+        shares = field_shares(batch)
+        past, context = past_fields(embeddings, *shares), context_fields(embeddings)
+        linear = [*past_fields(weights, *shares), *context_fields(weights)]
+        return self._split.of_user(past, context), *part_of_sums([*past, *context], linear)
+
+    def item_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Side:
+        """The part of the item and its categories in each of the three sums, see :func:`part_of_sums`."""
+        embeddings, weights = embeddings_and_weights(lookups)
+        _, categories = field_shares(batch)
+        fields = item_fields(embeddings, categories)
+        return self._split.of_item(fields), *part_of_sums(fields, item_fields(weights, categories))
+
+    def join(self, user: Side, item: Side) -> Tensor:
+        """Logits [B]."""
+        first, vectors, rest = (ours + theirs for ours, theirs in zip(user, item, strict=True))
+        return self._split.rest(first) + vectors.square().sum(-1) / 2 + rest
+
+    @property
+    def _split(self) -> SplitMLP:
+        return SplitMLP(self.mlp, *self._item_columns)
+
+
+def embeddings_and_weights(lookups: Mapping[str, Lookup]) -> tuple[dict[str, Lookup], dict[str, Lookup]]:
+    """The lookups of embeddings and those of first-order weights, both under the names of the fields' tables."""
+    weights = {n.removesuffix("_weight"): lookup for n, lookup in lookups.items() if n.endswith("_weight")}
+    return {name: lookups[name] for name in weights}, weights
+
+
+def part_of_sums(embedded: list[Tensor], weights: list[Tensor]) -> tuple[Tensor, Tensor]:
+    """What some of the fields add to the sums from which pairwise products and the linear part are made.
+
+    Args:
+        embedded: the fields' embeddings, float [B, D] each.
+        weights: their first-order weights, float [B, 1] each.
+
+    Returns:
+        The sum of the embeddings, float [B, D]; and the sum of the weights minus half of the sum of the embeddings'
+        squares, float [B].
+    """
+    vectors = torch.stack(embedded, dim=1)  # [B, F, D]
+    return vectors.sum(1), torch.cat(weights, dim=-1).sum(-1) - vectors.square().sum((1, 2)) / 2
 
 
 def pairwise_products(vectors: Tensor) -> Tensor:

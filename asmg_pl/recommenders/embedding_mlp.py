@@ -14,12 +14,24 @@ import torch
 from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.log import Sizes
-from asmg_pl.recommenders.base import Lookup, Recommender, glorot_uniform_, relu_mlp
-from asmg_pl.recommenders.pooling import field_count, field_ids, field_shares, field_tables, fields
+from asmg_pl.data.sizes import Sizes
+from asmg_pl.recommenders.base import Recommender, glorot_uniform_, relu_mlp
+from asmg_pl.recommenders.lookup import Lookup
+from asmg_pl.recommenders.pooling import (
+    context_fields,
+    field_count,
+    field_ids,
+    field_shares,
+    field_tables,
+    fields,
+    item_columns,
+    item_fields,
+    past_fields,
+)
+from asmg_pl.recommenders.sides import Side, SplitMLP, TwoSided
 
 
-class EmbeddingMLP(Recommender):
+class EmbeddingMLP(TwoSided, Recommender):
     """Embeddings of user, history and item into a small MLP with ReLU and one logit.
 
     Everything starts Glorot uniform, tables and biases included. Source: Peng et al. (RecSys 2021), base model.
@@ -49,6 +61,7 @@ class EmbeddingMLP(Recommender):
         self.tables = nn.ModuleDict(tables)
         width = embedding_dim * field_count(sizes)
         self.mlp = relu_mlp([width, *([width // 2, width // 4] if hidden is None else hidden), 1])
+        self._item_columns = item_columns(sizes, embedding_dim)
         for parameter in self.parameters():
             glorot_uniform_(parameter.data)
 
@@ -60,3 +73,19 @@ class EmbeddingMLP(Recommender):
         """Logits [B]."""
         logits: Tensor = self.mlp(torch.cat(fields(lookups, *field_shares(batch)), dim=-1))
         return logits.squeeze(-1)
+
+    def user_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Side:
+        """The first layer's part of user, history and context features, float [B, H]."""
+        return (self._split.of_user(past_fields(lookups, *field_shares(batch)), context_fields(lookups)),)
+
+    def item_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Side:
+        """The first layer's part of the item and its categories, float [B, H]."""
+        return (self._split.of_item(item_fields(lookups, field_shares(batch)[1])),)
+
+    def join(self, user: Side, item: Side) -> Tensor:
+        """Logits [B] from the first layer's sum."""
+        return self._split.rest(user[0] + item[0])
+
+    @property
+    def _split(self) -> SplitMLP:
+        return SplitMLP(self.mlp, *self._item_columns)

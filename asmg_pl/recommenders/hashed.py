@@ -8,15 +8,18 @@ user 31 ─┘
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.log import Sizes
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.randomness.keyed import mix
-from asmg_pl.recommenders.base import Lookup, Recommender
+from asmg_pl.recommenders.base import Recommender
 from asmg_pl.recommenders.embedding_mlp import EmbeddingMLP
+from asmg_pl.recommenders.lookup import Lookup
+from asmg_pl.recommenders.sides import TwoSided
 
 
 class Hashed(Recommender):
@@ -81,6 +84,10 @@ class Hashed(Recommender):
         del model.tables  # the model scores from the vectors that it is given, and needs no tables
         self.model = model
 
+    def init_args(self) -> dict[str, Any]:
+        """The arguments, with the model in place of its class."""
+        return super().init_args() | {"recommender": self.model}
+
     def lookups(self, batch: Batch) -> dict[str, Tensor]:
         """The ids that the model asks for, with buckets in place of users and items."""
         asked = self.model.lookups(batch)
@@ -93,6 +100,10 @@ class Hashed(Recommender):
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """Logits [B] of the model."""
         return self.model.score(batch, lookups)
+
+    def sides(self) -> TwoSided | None:
+        """The sides of the model."""
+        return self.model.sides()
 
     def initial_rows(self, name: str, rows: Tensor, width: int, known: int, seed: int) -> Tensor:
         """The initial rows of the model, whose users and items are buckets."""

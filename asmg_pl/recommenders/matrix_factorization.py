@@ -8,11 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.log import Sizes
-from asmg_pl.recommenders.base import Lookup, Recommender, glorot_uniform_
+from asmg_pl.data.sizes import Sizes
+from asmg_pl.recommenders.base import Recommender, glorot_uniform_
+from asmg_pl.recommenders.lookup import Lookup
+from asmg_pl.recommenders.sides import Side, TwoSided
 
 
-class MatrixFactorization(Recommender):
+class MatrixFactorization(TwoSided, Recommender):
     """Logit = user · item + user's bias + item's bias; histories, categories and context features are not used.
 
     A table's last column holds the biases, so that whatever treats a row as one vector treats both together. Vectors
@@ -49,5 +51,30 @@ class MatrixFactorization(Recommender):
 
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """Logits [B]."""
-        user, item = lookups["user"].vectors(), lookups["item"].vectors()
-        return torch.linalg.vecdot(user[:, :-1], item[:, :-1]) + user[:, -1] + item[:, -1]
+        return self.join(self.user_side(batch, lookups), self.item_side(batch, lookups))
+
+    def user_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Side:
+        """The user's vector and bias, float [B, D + 1]."""
+        return (lookups["user"].vectors(),)
+
+    def item_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Side:
+        """The item's vector and bias, float [B, D + 1]."""
+        return (lookups["item"].vectors(),)
+
+    def join(self, user: Side, item: Side) -> Tensor:
+        """Logits [B]."""
+        (ours,), (theirs,) = user, item
+        return torch.linalg.vecdot(ours[:, :-1], theirs[:, :-1]) + ours[:, -1] + theirs[:, -1]
+
+    def user_vectors(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
+        """The user's vector and 1, which meets the item's bias, float [B, D + 1]."""
+        vectors = lookups["user"].vectors()[:, :-1]
+        return torch.cat([vectors, torch.ones_like(vectors[:, :1])], dim=1)
+
+    def item_vectors(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
+        """The item's vector and bias, float [B, D + 1]."""
+        return lookups["item"].vectors()
+
+    def offsets(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
+        """The user's bias, float [B]."""
+        return lookups["user"].vectors()[:, -1]

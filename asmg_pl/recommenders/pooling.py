@@ -3,7 +3,7 @@
                        real entries                  known categories
     history_share  [1/2 1/2  0  0]     category_share  [1/3 1/3 1/3  0]     padding weighs 0, a row sums to 1 or 0
 
-A share weighs the ids that :meth:`~asmg_pl.recommenders.base.Lookup.weighted_sum` adds up, which makes it a mean.
+A share weighs the ids that :meth:`~asmg_pl.recommenders.lookup.Lookup.weighted_sum` adds up, which makes it a mean.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.log import Sizes
-from asmg_pl.recommenders.base import Lookup
+from asmg_pl.data.sizes import Sizes
+from asmg_pl.recommenders.lookup import Lookup
 
 
 def items_of(batch: Batch) -> Tensor:
@@ -61,6 +61,11 @@ def field_count(sizes: Sizes) -> int:
     return (5 if sizes.categories else 3) + len(sizes.context)
 
 
+def item_columns(sizes: Sizes, width: int) -> tuple[int, int]:
+    """Where the item's fields stand among the columns of all fields, each of one width: the first and their number."""
+    return (3 * width, 2 * width) if sizes.categories else (2 * width, width)
+
+
 def field_ids(batch: Batch) -> dict[str, Tensor]:
     """The ids whose vectors :func:`fields` needs.
 
@@ -90,12 +95,27 @@ def fields(lookups: Mapping[str, Lookup], history: Tensor, categories: Tensor | 
     Returns:
         float [B, D] each: user, history, [the history's categories,] item[, the item's categories][, context features].
     """
+    return [*past_fields(lookups, history, categories), *item_fields(lookups, categories), *context_fields(lookups)]
+
+
+def past_fields(lookups: Mapping[str, Lookup], history: Tensor, categories: Tensor | None) -> list[Tensor]:
+    """The first of these fields: user, history[, the history's categories]."""
     past = slice(1, None)
-    items = lookups["item"]
-    first, second = [items.columns(past).weighted_sum(history)], [items.columns(0).vectors()]
+    found = [lookups["user"].vectors(), lookups["item"].columns(past).weighted_sum(history)]
     if categories is not None:
-        known = lookups["category"]
-        first.append(known.columns(past).weighted_sum(categories[:, past] * history[..., None]))
-        second.append(known.columns(0).weighted_sum(categories[:, 0]))
-    context = [lookup.vectors() for name, lookup in lookups.items() if name.startswith("context_")]
-    return [lookups["user"].vectors(), *first, *second, *context]
+        shares = categories[:, past] * history[..., None]
+        found.append(lookups["category"].columns(past).weighted_sum(shares))
+    return found
+
+
+def item_fields(lookups: Mapping[str, Lookup], categories: Tensor | None) -> list[Tensor]:
+    """The fields after them: item[, the item's categories]."""
+    found = [lookups["item"].columns(0).vectors()]
+    if categories is not None:
+        found.append(lookups["category"].columns(0).weighted_sum(categories[:, 0]))
+    return found
+
+
+def context_fields(lookups: Mapping[str, Lookup]) -> list[Tensor]:
+    """The last fields: context features."""
+    return [lookup.vectors() for name, lookup in lookups.items() if name.startswith("context_")]

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.log import Sizes
-from asmg_pl.recommenders.base import Lookup, Recommender, glorot_uniform_, relu_mlp
+from asmg_pl.data.sizes import Sizes
+from asmg_pl.recommenders.base import Recommender, glorot_uniform_, relu_mlp
+from asmg_pl.recommenders.lookup import Lookup
 from asmg_pl.recommenders.pooling import (
     category_ids,
     category_share,
@@ -26,9 +27,10 @@ from asmg_pl.recommenders.pooling import (
     history_share,
     items_of,
 )
+from asmg_pl.recommenders.sides import Side, TwoSided
 
 
-class TwoTower(Recommender):
+class TwoTower(TwoSided, Recommender):
     """User and item meet only in a dot product, so item vectors can be made ahead and searched.
 
     Everything starts Glorot uniform, tables and biases included. Source: the model of Yi et al., "Sampling-Bias-
@@ -79,7 +81,19 @@ class TwoTower(Recommender):
 
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """Logits [B]."""
-        return (self.user_vectors(batch, lookups) * self.item_vectors(batch, lookups)).sum(-1) + self.bias
+        return self.join(self.user_side(batch, lookups), self.item_side(batch, lookups))
+
+    def user_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Side:
+        """The user's vector, float [B, output_dim]."""
+        return (self.user_vectors(batch, lookups),)
+
+    def item_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Side:
+        """The item's vector, float [B, output_dim]."""
+        return (self.item_vectors(batch, lookups),)
+
+    def join(self, user: Side, item: Side) -> Tensor:
+        """Logits [B]."""
+        return (user[0] * item[0]).sum(-1) + self.bias
 
     def user_vectors(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """The user tower's output, float [B, output_dim]."""
@@ -95,3 +109,7 @@ class TwoTower(Recommender):
             item.append(lookups["category"].weighted_sum(category_share(batch.categories, batch.item)))
         vectors: Tensor = self.item_tower(torch.cat(item, dim=-1))
         return vectors
+
+    def offsets(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
+        """The bias, which is the same for all rows, float [B]."""
+        return self.bias.expand(batch.user.shape[0])

@@ -41,12 +41,18 @@ class _Catcher:
 
     def __init__(self, advice: Callable[[], str]) -> None:
         self.caught: int | None = None
+        self.asked: int | None = None  # the signal that a patient caller is to heed
+        self.patient = False
+        self._heeded = False  # the same, as the thread sees it
         self._advice = advice
         self._said = threading.Lock()
 
     def __call__(self, signum: int, frame: FrameType | None) -> None:
         if self.caught is not None:
             os._exit(128 + signum)
+        if self.patient and self.asked is None:
+            self.asked = signum
+            return
         self.caught = signum
         self.say(signum)
         raise Stopped(signum)
@@ -65,7 +71,9 @@ class _Catcher:
     def watch(self, pipe: int) -> None:
         """Wait for the numbers of signals from a pipe, in a thread that also runs while the main thread waits."""
         while number := os.read(pipe, 1):
-            if number[0] in STOPPING:
+            if number[0] in STOPPING and self.patient and not self._heeded:
+                self._heeded = True
+            elif number[0] in STOPPING:
                 self.say(number[0])
                 threading.Event().wait(PATIENCE)
                 if self.caught is None:
@@ -124,6 +132,26 @@ def catch_again() -> None:
     for signum in STOPPING:
         if _catcher is not None and signal.getsignal(signum) != signal.SIG_IGN:
             _set(signum, signal.SIG_IGN if _is_launched() else _catcher)
+
+
+@contextmanager
+def patiently() -> Iterator[Callable[[], bool]]:
+    """A context in which the first signal stops nothing: the caller asks whether one has come, and ends by itself.
+
+    The second signal stops the program as everywhere. Outside of :func:`stop_on_signals` no signal is noted.
+
+    Yields:
+        A function that says whether a signal has come.
+    """
+    catcher = _catcher
+    if catcher is None:
+        yield lambda: False
+        return
+    catcher.patient = True
+    try:
+        yield lambda: catcher.asked is not None
+    finally:
+        catcher.patient = False
 
 
 def is_stopping() -> bool:

@@ -38,6 +38,7 @@ def check_recommender(recommender: Callable[[Sizes], Recommender]) -> None:
     _check_batches(rules, recommender, model, batch)
     with torch.no_grad():
         _check_score(rules, model, batch)
+        _check_sides(rules, model, batch)
     _check_gradients(rules, model, batch)
     _check_growth(rules, recommender, model)
     _check_start(rules, recommender, model)
@@ -194,6 +195,35 @@ def _check_score(rules: Rules, model: Recommender, batch: Batch) -> None:
         alike(alone, logits),
         "a row's score depends on the other rows of its mini-batch: compute each row by itself (no statistics over "
         "the rows, nn.LayerNorm rather than normalising over dimension 0)",
+    )
+
+
+def _check_sides(rules: Rules, model: Recommender, batch: Batch) -> None:
+    """Check that sides, where the recommender has them, are joined to the scores, and depend on their own ids alone."""
+    sides = model.sides()
+    if sides is None:
+        return
+    whole = batch._replace(history=batch.history[:, :0], history_length=batch.history_length * 0, context=None)
+    for_user, for_item = batch._replace(item=batch.item * 0), whole._replace(user=batch.user * 0)
+    given = [
+        (each, {name: Lookup(model.table(name), ids) for name, ids in model.lookups(each).items()})
+        for each in (for_user, for_item)
+    ]
+    with rules.working("its sides fail: item_side is also given histories of no places, and no context"):
+        joined = sides.join(sides.user_side(*given[0]), sides.item_side(*given[1]))
+    rules.require(
+        alike(joined, model(batch)),
+        "join gives other logits than score: user_side takes user, history and context, item_side the item and its "
+        "categories, and join what depends on both",
+    )
+    one = batch.user[:1].expand_as(batch.user), batch.history[:1].expand_as(batch.history)
+    length, context = batch.history_length[:1].expand_as(batch.history_length), batch.context
+    same = batch._replace(user=one[0], history=one[1], history_length=length)
+    same = same if context is None else same._replace(context=context[:1].expand_as(context))
+    alone = [side[:1] for side in sides.user_side(*given[0])]
+    rules.require(
+        alike(sides.join(tuple(alone), sides.item_side(*given[1])), model(same)),
+        "join fails to join one user's side to those of many items: let tensors broadcast over the first axis",
     )
 
 

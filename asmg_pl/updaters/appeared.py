@@ -54,10 +54,16 @@ class Appeared:
 
     def rows(self, sizes: Sizes) -> dict[str, int]:
         """How many rows of each table at hand have appeared when the stream has these sizes."""
-        if not self.has_categories:
-            sizes = sizes._replace(categories=0)
-        rows, owners = table_rows(self._build, sizes), self._recommender.owners
+        rows, owners = self.rows_in_all(sizes), self._recommender.owners
         return {name: owners[name].held(count) if name in owners else count for name, count in rows.items()}
+
+    def rows_in_all(self, sizes: Sizes) -> dict[str, int]:
+        """How many rows of each table have appeared, also of those that other processes hold in part."""
+        return table_rows(self._build, self.seen_by_model(sizes))
+
+    def seen_by_model(self, sizes: Sizes) -> Sizes:
+        """Sizes of the stream as the base model knows them: without categories, if it has no table of them."""
+        return sizes if self.has_categories else sizes._replace(categories=0)
 
     def between(self, before: Sizes | None, now: Sizes) -> dict[str, tuple[int, int]]:
         """The rows at hand of each table that appear between two sizes of the stream.

@@ -6,20 +6,24 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 
 from asmg_pl.checkpoints.values import Flaw
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.reading import Reading
 from asmg_pl.data.sizes import Sizes
+from asmg_pl.distributed import ShardedTables
 from asmg_pl.errors import CheckpointError
 from asmg_pl.generators.learned import Learned
 from asmg_pl.metrics.results import NOT_COUNTED, PeriodResult, mean_over
 from asmg_pl.recommenders import Recommender
+from asmg_pl.serving.headed import Headed
+from asmg_pl.updaters import tenancy
 from asmg_pl.updaters.checks import check_at_least
 from asmg_pl.updaters.finite import made, stop_if, trained, unsound
+from asmg_pl.updaters.guard import Choice
 from asmg_pl.updaters.head import Head, PrequentialHead, read_by_head
-from asmg_pl.updaters.headed import Headed
 from asmg_pl.updaters.loading import check_method, fit_to_stream
 from asmg_pl.updaters.new_rows import NewRows
 from asmg_pl.updaters.phase import Phase, nothing
@@ -104,6 +108,15 @@ class Updater(BaseTraining):
                 last.
         """
 
+    def admit(self, rows: Mapping[str, Tensor]) -> None:
+        """Called after a period was scored, if users or items come and go: some ids have got rows of their own.
+
+        In all models, snapshots and moments, these rows are as new by then.
+
+        Args:
+            rows: by table, int64 [n].
+        """
+
     # ---- phases that every updater has
 
     def plan(self, period: int) -> list[Phase]:
@@ -126,13 +139,14 @@ class Updater(BaseTraining):
             warn_if_constant(result, self.own_results.get(period - 1))
             self.race.note(self, result)
             self._stop_if_diverged(result)
+            self._admit(period)
             end()
 
         return Phase(
             Reading("score", period, (period,), training=False),
             on_batch=partial(self.score, period),
             end=record,
-            begin=partial(self.welcome_period, period),
+            begin=partial(self._begin_scoring, period),
         )
 
     def score(self, period: int, batch: Batch) -> None:
@@ -147,7 +161,11 @@ class Updater(BaseTraining):
     def served_model(self) -> nn.Module:
         """The model that answers requests, with its head if it has one; its logits are those of ``"serving"``."""
         models = self.scored_models()
-        return models["serving"] if self.head is None else Headed(read_by_head(models), self.head)
+        return models["serving"] if self.head is None else Headed(read_by_head(models), self.head.numbers)
+
+    def choice(self) -> Choice | None:
+        """What serves next, and why, where a method has a choice; ``None`` where it has none."""
+        return None
 
     def annotated(self, result: PeriodResult) -> PeriodResult:
         """Add to a period's scores what a method has to say about them; nothing, unless a method says otherwise."""
@@ -192,8 +210,10 @@ class Updater(BaseTraining):
         """Let all models know which of their rows have appeared by the end of a period; nothing depends on others."""
         if period != self._stands_at:
             self._stands_at = period
+            known = period if self._walks or not self.data.tenants else max(period, self.place.trained_until)
             # The epochs of pre-training are compared on the next period.
-            self.appeared.tell(self, self.data.sizes_by(period + (period == self.pretrain_periods)))
+            self.appeared.tell(self, self.data.sizes_by(known + (known == self.pretrain_periods)))
+            tenancy.stand_at(self, self.data, period if self._walks else self.place.trained_until, self.device)
 
     def welcome_period(self, period: int) -> None:
         """Welcome the rows that appear with a period."""
@@ -202,6 +222,21 @@ class Updater(BaseTraining):
         if self.new_rows is not None:
             self.new_rows.settle(self, self.recommender, period, new)
         self.welcome(new)
+
+    @property
+    def _walks(self) -> bool:
+        """Whether the trainer fits; an evaluation leaves each id the row that it had when training ended."""
+        return self.trainer.state.fn == TrainerFn.FITTING
+
+    def _begin_scoring(self, period: int) -> None:
+        tenancy.stand_at(self, self.data, period - 1, self.device)
+        self.welcome_period(period)
+
+    def _admit(self, period: int) -> None:
+        if self.data.tenants:
+            begun = tenancy.begin_rows(self, self.recommender, self.trainer.optimizers[0], self.data, period)
+            tenancy.stand_at(self, self.data, period, self.device)
+            self.admit(begun)
 
     def _known_before(self, period: int) -> tuple[int, int]:
         return self.data.known_before(period)
@@ -212,6 +247,9 @@ class Updater(BaseTraining):
         """Go without categories if pre-training has seen none; later ones must not change what came before."""
         super().setup(stage)
         self.appeared.leave_out_categories(self.data, self.pretrain_periods)
+        shared_out = isinstance(self.trainer.strategy, ShardedTables)
+        given = {"trainer.strategy sharded": shared_out, "model.new_rows": self.new_rows is not None}
+        tenancy.check(self.recommender, self.data, given)
 
     def on_validation_epoch_end(self) -> None:
         """Collect the results of the evaluated periods; log their means, over the prequential periods alone."""

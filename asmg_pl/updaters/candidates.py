@@ -11,10 +11,10 @@ from torch import Tensor, nn
 from asmg_pl.data.batch import Batch
 from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.recommenders import Recommender
+from asmg_pl.serving.headed import Headed
 from asmg_pl.updaters.blend import blend_name, blended, blended_logits
 from asmg_pl.updaters.guard import DEFAULT, Choice, Guard
 from asmg_pl.updaters.head import READ, Head
-from asmg_pl.updaters.headed import Headed
 
 GENERATED = "generated"
 
@@ -71,13 +71,21 @@ class Candidates:
             results: of the periods scored so far.
             head: may be chosen too.
         """
-        names = (DEFAULT, GENERATED, *self._blends, *([] if head is None else [HEADED]))
-        served = self._choose(results, names).served
+        served = self.choice(results, head).served
         if head is not None and served == HEADED:
-            return Headed(dict(zip(READ, (self._base, self._generated), strict=True)), head)
+            return Headed(dict(zip(READ, (self._base, self._generated), strict=True)), head.numbers)
         if served in self._blends:
             return blended(self._base, self._generated, self._blends[served])
         return self._generated if served == GENERATED else self._base
+
+    def choice(self, results: Mapping[int, PeriodResult], head: Head | None = None) -> Choice:
+        """What serves the period after the scored ones, and why.
+
+        Args:
+            results: of the periods scored so far.
+            head: may be chosen too.
+        """
+        return self._choose(results, (DEFAULT, GENERATED, *self._blends, *([] if head is None else [HEADED])))
 
     def annotated(self, result: PeriodResult, results: Mapping[int, PeriodResult]) -> PeriodResult:
         """A period's result with what has served it, why, and with which regret so far.

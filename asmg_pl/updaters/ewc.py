@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -109,6 +110,12 @@ class EWC(Updater):
             importance.add_(square, alpha=1 / self._batches)  # of an empty period there are none
         self._squares, self._batches = [], 0
         self.anchor.load_state_dict(self.recommender.state_dict())
+
+    @torch.no_grad()
+    def admit(self, rows: Mapping[str, Tensor]) -> None:
+        """Nothing is important of rows that begin."""
+        for name, begun in rows.items():
+            self.importance.table(name)[begun] = 0.0
 
     def redraw(self, draw: Draw) -> None:
         """Draw anew; nothing is important then."""

@@ -13,7 +13,7 @@ from asmg_pl.data.sizes import Sizes
 from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.candidates import Candidates
-from asmg_pl.updaters.guard import Guard
+from asmg_pl.updaters.guard import Choice, Guard
 
 
 class Guarded(Updater):
@@ -78,6 +78,10 @@ class Guarded(Updater):
         if self.candidates is None:
             return super().served_model()
         return self.candidates.serving(self.own_results, self.head)
+
+    def choice(self) -> Choice | None:
+        """With a guard, what it has chosen."""
+        return None if self.candidates is None else self.candidates.choice(self.own_results, self.head)
 
     def annotated(self, result: PeriodResult) -> PeriodResult:
         """Add what the guard has chosen."""

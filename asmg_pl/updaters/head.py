@@ -22,20 +22,16 @@ from torch import Tensor, nn
 from asmg_pl.data.batch import Batch
 from asmg_pl.errors import CheckpointError, ConfigError
 from asmg_pl.metrics.scored_rows import Gathered
-from asmg_pl.updaters.id_counts import WIDTH, IdCounts, describe
+from asmg_pl.serving.features import LOGIT, WIDTH, features_of, within
+from asmg_pl.serving.headed import HeadNumbers
+from asmg_pl.updaters.id_counts import IdCounts
 from asmg_pl.updaters.logistic import ridge_logistic
-
-#: The larger size of a logit that the head reads.
-CAP = 10.0
 
 #: The names of the models that a head reads, in the order of their logits.
 READ = ("incremental", "generated")
 
 #: Periods with rows that the first fit waits for: what differs between two periods may be chance.
 FEWEST = 3
-
-#: Where the first model's logit stands among the features; it follows the bias.
-LOGIT = 1
 
 Scored = TypeVar("Scored")
 
@@ -105,6 +101,12 @@ class Head(nn.Module):
         """The mean click rate, away from 0 and 1."""
         rows, clicks = self._seen.tolist()
         return min(max((clicks + 1) / (rows + 2), 1e-3), 1 - 1e-3)
+
+    @property
+    def numbers(self) -> HeadNumbers:
+        """All that its answers depend on, as they are now."""
+        tables = self.users.table, self.items.table
+        return HeadNumbers(*tables, self.coefficients, self.bounds, self.share, self.period + 1)
 
     def beside(self, logits: Mapping[str, Tensor], batch: Batch) -> dict[str, Tensor]:
         """The logits [B] of the models under the names that the head reads, and its own as ``"serving"``.
@@ -225,39 +227,3 @@ def read_by_head(scored: Mapping[str, Scored]) -> dict[str, Scored]:
     if "incremental" not in scored:
         return {"incremental": scored["serving"]}
     return {"incremental": scored["incremental"], "generated": scored["serving"]}
-
-
-def within(features: Tensor, bounds: Tensor) -> Tensor:
-    """Features [B, F] no less and no larger than in the fit, bounds [2, F]; the first model's logit stays as it is."""
-    found = features.clamp(*bounds)
-    found[:, LOGIT] = features[:, LOGIT]
-    return found
-
-
-def features_of(
-    logits: Sequence[Tensor],
-    user: Tensor,
-    item: Tensor,
-    users: Tensor,
-    items: Tensor,
-    period: int | Tensor,
-    share: float | Tensor,
-) -> Tensor:
-    """The features of rows: 1, the first logit, how far each other one is from it, and what is known of both ids.
-
-    Args:
-        logits: of each model, float [B]. One that is not finite counts as the first model's.
-        user: int64 [B].
-        item: int64 [B].
-        users: counts of users, see :class:`~asmg_pl.updaters.id_counts.IdCounts`.
-        items: counts of items.
-        period: the period whose rows they are.
-        share: the mean click rate.
-
-    Returns:
-        float [B, 1 + models + 12].
-    """
-    first = logits[0].float().clamp(-CAP, CAP)
-    others = [torch.where(each.isfinite(), each.float().clamp(-CAP, CAP) - first, 0.0) for each in logits[1:]]
-    columns = torch.stack([torch.ones_like(first), first, *others], dim=1)
-    return torch.cat([columns, describe(users, user, period, share), describe(items, item, period, share)], dim=1)

@@ -9,17 +9,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from asmg_pl.serving.features import OLDEST, WIDTH
+
 #: What a period counts relative to the one after it, in the slow and in the fast counts.
 SLOW, FAST = 0.9, 0.5
-
-#: Rows with the mean click rate that are added to those of an id before its rate is taken.
-SMOOTHING = 5.0
-
-#: The oldest age that counts, in periods. Of ids that are older, or that nobody has counted from their first row on, it
-#: is their age.
-OLDEST = 8
-
-WIDTH = 6
 
 
 class IdCounts:
@@ -33,6 +26,7 @@ class IdCounts:
         >>> counts.add(11, torch.tensor([0, 0, 2]), torch.tensor([1.0, 0.0, 1.0]), known=1)
         >>> counts.table[:, :2].tolist()  # rows and clicks
         [[2.0, 1.0], [0.0, 0.0], [1.0, 1.0]]
+        >>> from asmg_pl.serving.features import describe
         >>> describe(counts.table, torch.tensor([0, 7]), period=12, share=0.5)[:, 3].tolist()  # id 7 is new
         [0.0, 1.0]
     """
@@ -64,25 +58,3 @@ class IdCounts:
         table[:, 4] = torch.where(seen & (table[:, 4] == 0), float(period), table[:, 4])
         table[:, 5] = torch.where(seen, float(period), table[:, 5])
         self.table = table
-
-
-def describe(table: Tensor, ids: Tensor, period: int | Tensor, share: float | Tensor) -> Tensor:
-    """Numbers that tell of each id what has been seen of it, float [B, 6].
-
-    They are the logarithms of the slow and of the fast count of rows, the click rate's log-odds over those of the mean
-    rate, whether the id is new, its age, and how long it has not been seen, both as logarithms of periods, of at most
-    :data:`OLDEST`.
-
-    Args:
-        table: counts as in :class:`IdCounts`.
-        ids: int64 [B].
-        period: the period whose rows are described.
-        share: the mean click rate.
-    """
-    found = table[ids.clamp(max=len(table) - 1)] * (ids < len(table))[:, None]
-    rows, clicks, fast, _, first, last = found.unbind(1)
-    odds = torch.log((clicks + SMOOTHING * share) / (rows - clicks + SMOOTHING * (1 - share)))
-    odds = odds - torch.log(torch.as_tensor(share / (1 - share), device=odds.device))
-    new = first == 0
-    age, unseen = (torch.where(new, 0.0, (period - since).clamp(1, OLDEST).log()) for since in (first, last))
-    return torch.stack([rows.log1p(), fast.log1p(), odds, new.float(), age, unseen], dim=1)

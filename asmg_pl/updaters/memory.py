@@ -63,7 +63,7 @@ def require(components: Mapping[str, int], device: torch.device | None = None) -
     there = memory_of(device)
     if sum(components.values()) > there:
         raise ConfigError(
-            f"too large for the memory of {device}, which is {_readable(there)}: {described(components)}. Choose a "
+            f"too large for the memory of {device}, which is {readable(there)}: {described(components)}. Choose a "
             "smaller embedding_dim, window or hidden_size, tables of a fixed size (asmg_pl.recommenders.Hashed), or "
             "fewer settings that race (model.self_tuning)"
         )
@@ -90,10 +90,11 @@ def bytes_by_component(module: LightningModule, waiting: int = 0) -> dict[str, i
 
 def described(components: Mapping[str, int]) -> str:
     """The components and their sum in words: ``recommender 2.9 MiB + moments 5.8 MiB = 8.7 MiB``."""
-    return f"{' + '.join(f'{k} {_readable(v)}' for k, v in components.items())} = {_readable(sum(components.values()))}"
+    return f"{' + '.join(f'{k} {readable(v)}' for k, v in components.items())} = {readable(sum(components.values()))}"
 
 
-def _readable(size: float) -> str:
+def readable(size: float) -> str:
+    """A number of bytes in words, ``2.9 MiB`` for example."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if size < 1024:
             return f"{size:.3g} {unit}"

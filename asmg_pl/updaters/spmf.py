@@ -74,7 +74,7 @@ class SPMF(Updater):
             Phase(
                 Reading("update", period, (period,), n, rows=self.training_rows, batch_size=self.batch_size),
                 self.update,
-                end=(lambda: self.admit(period)) if n == last else nothing,
+                end=(lambda: self.fill_reservoir(period)) if n == last else nothing,
             )
             for n in range(self.passes)
         ]
@@ -110,7 +110,7 @@ class SPMF(Updater):
         self._scores = []
         self.training_rows = torch.cat(chosen).sort().values
 
-    def admit(self, period: int) -> None:
+    def fill_reservoir(self, period: int) -> None:
         """Let each new row in with probability reservoir size / rows of its label so far, in a random row's place.
 
         If more rows of a long period would enter than there are places, a random choice of them enters.

@@ -20,6 +20,7 @@ from asmg_pl.data.reading import Reading
 from asmg_pl.data.sources import DriftingStream
 from asmg_pl.errors import DivergedError
 from asmg_pl.recommenders import EmbeddingMLP, Recommender
+from asmg_pl.serving import Store
 from asmg_pl.updaters import ASMG, SML, IncrementalUpdate, Updater
 from asmg_pl.updaters.phase import Phase
 
@@ -105,7 +106,7 @@ def test_a_loss_that_is_not_finite_stops_the_walk_before_anything_of_it_is_kept(
     assert newest(tmp_path) == "period-000005-phase-000-score.ckpt"
     saved = read_checkpoint(tmp_path / "checkpoints" / newest(tmp_path))
     assert all(tensor.isfinite().all() for tensor in saved["state_dict"].values())
-    assert sorted(path.name for path in (tmp_path / "serving").iterdir())[-1] == "after-period-000004"
+    assert Store(tmp_path / "serving").versions()[-1] == "after-period-000004"
     scored = pl.read_csv(tmp_path / "metrics.csv")
     assert scored["period"].to_list() == [3, 4, 5]
     assert scored["diverged"].null_count() == 3
@@ -183,11 +184,14 @@ def test_scores_that_are_not_finite_are_in_the_table_before_the_walk_stops(
     assert six.split()[3:5] == ["nan", "nan"]
 
 
-def test_pre_training_keeps_no_epoch_whose_scores_are_not_finite(tmp_path: Path) -> None:
-    class Own(Broken):
-        value = math.inf
+class Infinite(Broken):
+    """Its scores are infinite."""
 
-    message, _ = stopped(tmp_path, IncrementalUpdate, recommender=Own)
+    value = math.inf
+
+
+def test_pre_training_keeps_no_epoch_whose_scores_are_not_finite(tmp_path: Path) -> None:
+    message, _ = stopped(tmp_path, IncrementalUpdate, recommender=Infinite)
     assert "epoch 1 of pre-training" in message
 
 

@@ -280,7 +280,8 @@ def test_the_first_lines_say_which_rows_wait_and_that_nothing_will_be_a_test(tmp
     data = PeriodDataModule(There(), periods=Calendar("1d"))
     assert opening(data, 4, 3) == [
         "3 periods of 24 rows",
-        "5 rows from 2020-09-17 00:00:00 UTC on wait, since their period is not complete",
+        "5 rows since 2020-09-17 00:00:00 UTC wait for the day to end, with a row from 2020-09-18 UTC on; if the "
+        "stream has all rows up to then, give --data.periods.complete_until 2020-09-18, or now to go by the clock",
         "no test period, and so no mean: test_from is 4, the walk has 3 periods. Set --model.init_args.test_from to "
         "one of them, or cut time finer (data.periods)",
     ]
@@ -289,10 +290,10 @@ def test_the_first_lines_say_which_rows_wait_and_that_nothing_will_be_a_test(tmp
     assert opening(later, 2, 2) == [
         "2 periods of 24 rows",
         "24 rows before the first period are in histories only",
-        "5 rows from 2020-09-17 00:00:00 UTC on wait, since their period is not complete",
+        "5 rows since 2020-09-17 00:00:00 UTC wait for a later one of data.periods.times",
     ]
     counted = PeriodDataModule(STREAM, periods=EqualCounts(6))
-    assert re.fullmatch(r"2 rows from .* on wait, since their period is not complete", opening(counted, 5, 6)[1])
+    assert re.fullmatch(r"2 rows since .* wait for later rows, to fill a period of 33", opening(counted, 5, 6)[1])
 
 
 def test_a_walk_without_a_test_period_says_why_it_has_no_mean(

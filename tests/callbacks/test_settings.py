@@ -19,7 +19,7 @@ from asmg_pl.updaters import Updater
 ELSEWHERE = {"gradient_clip_algorithm", "use_distributed_sampler", *(flag for flag, *_ in REPLACED)}
 
 #: What else there is to give: the options that change numbers, written out so that a new one is thought about.
-SHARED_DATA = {"source", "periods", "batch_size", "history_size", "negatives"}
+SHARED_DATA = {"source", "periods", "batch_size", "history_size", "negatives", "lifetimes"}
 SHARED_MODEL = {
     *("sizes", "recommender", "learning_rate", "passes", "pretrain_periods", "pretrain_epochs", "test_from"),
     *("pretrain_learning_rate", "row_wise", "gradient_clip", "batch_size", "self_tuning"),

@@ -98,12 +98,17 @@ def test_appending_needs_no_options_but_the_file(run: Run) -> None:
 
 def test_rows_that_are_there_already_are_refused_with_two_ways_out(run: Run) -> None:
     run("rows.csv", "--out", "stream", *RATED)
-    again = ("rows.csv", "--out", "stream", "--append", "--start", "2017-07-14")
+    code, _, err = run("rows.csv", "--out", "stream", "--append")
+    assert code == 2
+    assert "the stream in stream has taken rows.csv before, as rows.csv: nothing was written" in err
+    Path("more.csv").write_text(Path("rows.csv").read_text() + "3,z,5,1500000001,,\n")
+    again = ("more.csv", "--out", "stream", "--append", "--start", "2017-07-14", "--end", "2017-07-14")
     code, _, err = run(*again)
     assert code == 2
-    assert "has 1 of the 1 rows of this time already, as that of user 2 and item 'y' in rows.csv" in err
-    assert run(*again, "--repeated", "drop")[0] == 2  # and then there is none
-    assert "the stream has 3 rows" in run(*again, "--repeated", "keep")[1]
+    assert "has 1 of the 1 rows up to then already, as that of user 2 and item 'y' at 2017-07-14 02:40:00 UTC" in err
+    newest = ("rows.csv", "--out", "stream", "--append", "--start", "2017-07-14")
+    assert run(*newest, "--repeated", "drop")[0] == 2  # and then there is none
+    assert "the stream has 3 rows" in run(*newest, "--repeated", "keep")[1]
 
 
 def test_late_rows_are_refused_with_three_ways_out(run: Run) -> None:
@@ -118,7 +123,21 @@ def test_late_rows_are_refused_with_three_ways_out(run: Run) -> None:
     code, out, err = run("late.csv", "--out", "stream", "--append", "--late", "drop", "--max-bad-rows", 1)
     assert code == 0, err
     assert "left out: 1 malformed rows, see stream/quarantine.csv" in out
-    assert "left out: 1 rows earlier than the stream's end, see stream/quarantine.csv" in out
+    assert "left out: 1 rows earlier than the stream's end\n" in out
+
+
+@pytest.mark.parametrize("late", ["drop", "quarantine", "next"])
+def test_what_becomes_of_late_rows_is_said(run: Run, late: str) -> None:
+    run("rows.csv", "--out", "stream", *RATED)
+    Path("late.csv").write_text("who,what,stars,when\n3,x,5,1499999999\n3,z,5,1600000000\n")
+    code, out, err = run("late.csv", "--out", "stream", "--append", "--late", late)
+    assert code == 0, err
+    assert {
+        "drop": "left out: 1 rows earlier than the stream's end\n",
+        "quarantine": "left out: 1 rows earlier than the stream's end, see stream/quarantine.csv\n",
+        "next": "1 rows were earlier than the stream's end, and have its time now: they count in the period that",
+    }[late] in out
+    assert Path("stream/quarantine.csv").exists() == (late == "quarantine")
 
 
 @pytest.mark.parametrize(

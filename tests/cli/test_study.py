@@ -14,7 +14,7 @@ from asmg_pl.cli.config_files import INSTALLED, find, find_folder
 from asmg_pl.cli.study import StudyParser, messages, methods_named, own_and_rest
 from asmg_pl.errors import ConfigError
 
-NAMES = ("compare", "tune", "sweep", "seeds", "report", "reproduce")
+NAMES = ("compare", "tune", "sweep", "seeds", "report", "reproduce", "serve", "update")
 
 
 @pytest.fixture

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
 
-from asmg_pl.data import Boundaries, Calendar, InteractionLog
+from asmg_pl.data import Boundaries, Calendar, EqualCounts, EqualRows, InteractionLog, Periods
 from asmg_pl.data.calendar import _begins
 from asmg_pl.errors import ConfigError
 
@@ -177,9 +178,123 @@ def test_a_grown_stream_keeps_its_periods(hours: int) -> None:
 
 def test_a_walk_that_was_cut_otherwise_cannot_go_on() -> None:
     times = hourly("2014-01-01 05:00", 100)
-    for known in ([0, 10, 20], Calendar("1d", include_last=True).cut(log(times[:30]))):
+    for known in ([0, 10, 20], [0, 20, 43], [1, 19], [0, 19, 70]):
         with pytest.raises(ConfigError, match=r"were cut into other periods .* without --ckpt_path"):
             Calendar("1d").cut(log(times), known)
+
+
+@pytest.mark.parametrize(
+    ("every", "zone", "end"),
+    [
+        ("1d", "UTC", "2014-01-04"),
+        ("1d", "Europe/Oslo", "2014-01-04"),
+        ("6h", "UTC", "2014-01-03 12:00"),
+        ("5h", "UTC", "2014-01-03 13:00"),
+        ("36h", "UTC", "2014-01-04"),
+        ("1w", "UTC", "2014-01-06"),
+        ("1mo", "UTC", "2014-02-01"),
+        ("1y", "UTC", "2015-01-01"),
+    ],
+)
+def test_the_last_period_is_walked_once_the_stream_is_said_to_be_complete_up_to_its_end(
+    every: str, zone: str, end: str
+) -> None:
+    stream = log(hourly("2014-01-01 00:00", 59, zone))  # until 10 o'clock of the third day
+    shorter = Calendar("1h", zone).cut(stream) if every in ("1w", "1mo", "1y") else Calendar(every, zone).cut(stream)
+    moment = at(end, zone)
+    expected = [0, 59] if every in ("1w", "1mo", "1y") else [*shorter, 59]
+    for until in (end, moment, str(moment), f"{end[:10]}T{end[11:] or '00:00'}", moment + 10**9, "now"):
+        assert Calendar(every, zone, complete_until=until).cut(stream) == expected
+    if expected != [0, 59]:
+        assert Calendar(every, zone, complete_until=moment - 1).cut(stream) == shorter
+        said = Calendar(every, zone).awaited(stream, shorter)
+        assert f"with a row from {end} {zone} on" in said
+        assert f"--data.periods.complete_until {end if ' ' not in end else repr(end)}," in said
+    else:
+        with pytest.raises(ConfigError, match=rf"within its first period .* data.periods.complete_until {end}$"):
+            Calendar(every, zone).cut(stream)
+
+
+def test_now_is_what_the_clock_says_and_one_moment_for_all_cuts_of_a_walk(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, clock = log(hourly("2014-01-01 00:00", 30)), [at("2014-01-02 23:59:59")]
+    monkeypatch.setattr("time.time", lambda: clock[0])
+    waiting = Calendar("1d", complete_until="now")
+    assert waiting.cut(stream) == [0, 24]
+    clock[0] += 1
+    assert waiting.cut(stream) == [0, 24]
+    assert Calendar("1d", complete_until="now").cut(stream) == [0, 24, 30]
+    assert Calendar("1d", "America/New_York", complete_until="now").cut(stream) == [0, 5, 29]
+
+
+def test_days_after_the_streams_end_are_walked_when_rows_show_that_they_are_over() -> None:
+    times = hourly("2014-01-01 00:00", 30)
+    grown = [*times, *hourly("2014-01-05 12:00", 3)]
+    said = Calendar("1d", complete_until="2014-01-05")
+    known = said.cut(log(times))
+    assert known == [0, 24, 30]
+    assert said.cut(log(grown), known) == [0, 24, 30, 30, 30]
+
+
+@pytest.mark.parametrize("option", [{"complete_until": "2014-01-03"}, {"include_last": True}])
+def test_rows_that_come_to_a_walked_period_are_refused_or_count_in_the_next(option: dict[str, Any]) -> None:
+    times = hourly("2014-01-01 00:00", 30)
+    known = Calendar("1d", **option).cut(log(times))
+    assert known == [0, 24, 30]
+    later = times + hourly("2014-01-02 07:00", 4)  # four more rows of the second day
+    more = (
+        r"6 rows, and 4 more rows of it have come since, the first at 2014-01-02 07:00:00 UTC: give --data.periods.late"
+    )
+    with pytest.raises(ConfigError, match=rf"period 2 was walked as complete with {more} next to count"):
+        Calendar("1d", **option).cut(log(later), known)
+    waiting = Calendar("1d", late="next")
+    assert waiting.cut(log(later), known) == known, "their period, the third day, is not over"
+    whole = later + hourly("2014-01-03 00:00", 25)
+    assert waiting.cut(log(whole), known) == [0, 24, 30, 58]
+    again = waiting.cut(log(whole + hourly("2014-01-04 01:00", 24)), [0, 24, 30, 58])
+    assert again == [0, 24, 30, 58, 82], "and so on, however often the walk goes on"
+    assert Calendar("1d", complete_until="2014-01-04", late="next").cut(log(later), known) == [0, 24, 30, 34]
+    with pytest.raises(ConfigError, match=r"cut into other periods .* and its data.periods.late too"):
+        Calendar("1d", **option).cut(log(whole), [0, 24, 30, 58])
+
+
+def test_a_walk_keeps_its_periods_when_less_is_said_to_be_complete() -> None:
+    times = hourly("2014-01-01 00:00", 30)
+    for now in (Calendar("1d"), Calendar("1d", complete_until="2014-01-01")):
+        assert now.cut(log(times), [0, 24, 30]) == [0, 24, 30]
+        assert now.cut(log(times + hourly("2014-01-03 00:00", 25)), [0, 24, 30]) == [0, 24, 30, 54]
+
+
+def test_rows_beyond_a_boundary_that_was_walked_early_are_refused_or_count_in_the_next() -> None:
+    given: list[str | int] = ["2014-01-01", "2014-01-02", "2014-01-03", "2014-01-04"]
+    times = hourly("2014-01-01 00:00", 30)
+    known = Boundaries(given).cut(log(times))
+    assert known == [0, 24, 30]
+    grown = log(times + hourly("2014-01-02 08:00", 20))
+    with pytest.raises(ConfigError, match="period 2 was walked as complete with 6 rows, and 16 more rows"):
+        Boundaries(given).cut(grown, known)
+    assert Boundaries(given, late="next").cut(grown, known) == [0, 24, 30, 50]
+
+
+def test_what_is_no_moment_is_refused_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"periods.complete_until: 'soon' .* is no time .* write it as 2014-01-31"):
+        Calendar("1d", complete_until="soon")
+    with pytest.raises(ConfigError, match=r"periods.include_last .* give one"):
+        Calendar("1d", include_last=True, complete_until="now")
+
+
+def test_each_rule_says_what_its_last_rows_wait_for() -> None:
+    stream = log(hourly("2014-01-01 00:00", 30))
+
+    def said(periods: Periods) -> str:
+        return periods.awaited(stream, periods.cut(stream))
+
+    assert said(Calendar("1d")).startswith(
+        "for the day to end, with a row from 2014-01-03 UTC on; if the stream has all"
+    )
+    assert said(Calendar("5h")).startswith("for the period of 5h to end, with a row from 2014-01-02 07:00 UTC on; if")
+    assert said(EqualCounts(4)) == "for later rows, to fill a period of 7"
+    assert said(EqualRows(20)) == "for later rows, to fill a period of 20 (data.periods.rows)"
+    assert said(Boundaries(["2014-01-01", "2014-01-02"])) == "for a later one of data.periods.times"
 
 
 @pytest.mark.parametrize(

@@ -360,13 +360,22 @@ def test_a_period_without_rows_training_nothing_and_is_scored_once() -> None:
     assert [len(step[0].user) for step in data.train_dataloader()] == [0, 0, 0, 0]  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("appended", [0, 5])
-def test_processes_that_opened_the_stream_in_different_states_do_not_walk(appended: int) -> None:
+@pytest.mark.parametrize(
+    ("appended", "ended", "message"),
+    [
+        (0, 0, ""),
+        (5, 0, "the first has 65 rows, this one 60; start the walk again"),
+        (0, 1, "a period ended by the clock while .* the first has 4 periods, this one 3; start the walk again"),
+    ],
+)
+def test_processes_that_opened_the_stream_in_different_states_do_not_walk(
+    appended: int, ended: int, message: str
+) -> None:
     data = clicks()
-    strategy = SimpleNamespace(broadcast=lambda rows: rows + appended)  # what the first process has opened
-    data.trainer = SimpleNamespace(strategy=strategy)  # type: ignore[assignment]
-    if not appended:
+    first = SimpleNamespace(broadcast=lambda state: (state[0] + appended, state[1] + ended))
+    data.trainer = SimpleNamespace(strategy=first)  # type: ignore[assignment]
+    if not message:
         data.setup("fit")
         return
-    with pytest.raises(DataError, match="the first has 65 rows, this one 60; start the walk again"):
+    with pytest.raises(DataError, match=message):
         data.setup("fit")

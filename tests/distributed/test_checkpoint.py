@@ -6,6 +6,7 @@ import os
 import pickle
 import random
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from asmg_pl.checkpoints.digest import digests_of
 from asmg_pl.checkpoints.io import WALK, read_checkpoint
 from asmg_pl.distributed.checkpoint import ShardedEntries, read, write
 from asmg_pl.distributed.layout import Layout
-from asmg_pl.distributed.reader import tensors_in
+from asmg_pl.distributed.reader import read_metadata, tensors_in
 from asmg_pl.errors import CheckpointError, StorageError
 
 SHARDS = 5
@@ -137,6 +138,36 @@ def test_metadata_run_no_code(folder: Path, tmp_path: Path, content: bytes | Non
     with pytest.raises(CheckpointError, match="damaged"):
         tensors_in(folder)
     assert not (tmp_path / "sign").exists()
+
+
+class Named:
+    """What is pickled as an attribute, like a member of an enumeration by Python 3.11.0 to 3.11.3."""
+
+    def __init__(self, kind: Any, name: str) -> None:
+        self.read = kind, name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, self.read
+
+
+def test_members_of_enumerations_are_read_as_any_python_writes_them(folder: Path) -> None:
+    metadata = read_metadata(folder)
+    properties = next(iter(tensors_in(folder).values())).properties
+    kind: type[Enum] = type(properties.__getstate__()[3])
+    members = list(kind)
+    metadata.planner_data = [Named(type(member), member.name) for member in members]
+    (folder / ".metadata").write_bytes(pickle.dumps(metadata))
+    assert read_metadata(folder).planner_data == members
+
+
+@pytest.mark.parametrize("name", ["__class__", "__subclasses__", "nothing"])
+def test_other_attributes_are_not_read(folder: Path, name: str) -> None:
+    metadata = read_metadata(folder)
+    for kind in (type(metadata), type(next(iter(tensors_in(folder).values())).properties)):
+        metadata.planner_data = Named(kind, name)
+        (folder / ".metadata").write_bytes(pickle.dumps(metadata))
+        with pytest.raises(CheckpointError, match="damaged"):
+            read_metadata(folder)
 
 
 def refused_when_damaged(folder: Path, seed: int, tries: int) -> list[str]:

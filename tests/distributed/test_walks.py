@@ -204,6 +204,7 @@ def test_new_users_and_items_get_rows_at_their_owners(tmp_path: Path) -> None:
     [
         ("EWC", [], "EWC does not work with sharded tables"),
         ("IncrementalUpdate", ["--trainer.strategy.shards=1"], "at least the number of ranks, 2, got 1"),
+        ("IncrementalUpdate", ["--data.lifetimes=Lifetimes"], "sharded does not work with data.lifetimes"),
     ],
 )
 def test_what_cannot_work_is_refused_before_any_work(

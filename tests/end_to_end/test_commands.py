@@ -44,6 +44,10 @@ ELSEWHERE = {
     "wandb sync": "needs an account and the network",
     "asmg compare runs/all --methods configs/methods/*.yaml --tuned": "needs what tuning found; "
     "tests/experiments/test_compare_methods.py has a small one",
+    "asmg serve": "serves until it is stopped; tests/cli/test_serve.py starts and stops it",
+    "curl ": "asks a server; tests/serving/server/test_documentation.py has one that answers",
+    "asmg update": "needs a run, and the file of a new day; tests/operations has a shop with both",
+    "python tools/benchmark.py": "takes minutes, in a clone; tests/tools/test_benchmark.py has small ones",
     "asmg completion": "writes into the reader's home; tests/cli/test_completion.py asks for the script",
     "asmg fit --config configs/demo.yaml --trainer.default_root_dir runs/mlflow": "needs the package "
     "mlflow; tests/callbacks/test_report.py logs to it",
@@ -62,6 +66,8 @@ HERE = {
     "--ckpt_path FILE": "--ckpt_path {checkpoint}",
     "configs/methods/*.yaml": "configs/methods/iu.yaml",
     "--loop.until 20": "--loop.until 12",
+    "--period 20 ": "--period 12 ",
+    "after-period-000020": "after-period-000012",
     " -- ": " --seeds 1 -- ",
     "--nproc-per-node 8": "--standalone --nproc-per-node 2",
     "--trainer.devices 8": "--trainer.devices 2",
@@ -80,6 +86,7 @@ SHORTER = {
     r".*asmg(_pl)? (fit|test|validate) ": "--model.init_args.pretrain_epochs 1",
     r".*asmg(_pl)? fit (?!.*--loop\.until)": "--loop.until 13",
     r".*asmg(_pl)? fit (?!.*--ckpt_path)": "--checkpoint.overwrite true",
+    r"asmg freshness ": "--ages 2",
     r"asmg (compare|seeds) .* -- ": "--model.init_args.pretrain_epochs 1 --model.init_args.test_from 12 --loop.until "
     "12",
 }

@@ -45,6 +45,10 @@ METHODS = ASKED | {
     "row": ["--model", "ASMG", "--model.window", 1, "--model.generator", "RowGenerator", "--model.passes", 2],
     "EWC": ["--model", "EWC"],
     "SPMF": ["--model", "SPMF"],
+    "lifetimes": [
+        *("--model", "ASMG", "--model.window", 1, "--model.generator", "RowGenerator"),
+        *("--data.lifetimes", "Lifetimes", "--data.lifetimes.admit_after", 3, "--data.lifetimes.expire_after", 1),
+    ],
 }
 
 

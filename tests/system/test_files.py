@@ -14,9 +14,9 @@ from checkpoints.small_checkpoint import small_checkpoint
 from disks import disk_of
 from matplotlib.figure import Figure
 
-from asmg_pl.callbacks.export import write_array
 from asmg_pl.checkpoints.io import AtomicCheckpointIO
 from asmg_pl.errors import StorageError
+from asmg_pl.serving.arrays import write_array
 from asmg_pl.system import files
 from asmg_pl.system.files import storage_reason, written_whole
 

@@ -98,3 +98,17 @@ def test_what_sharded_tables_send_is_measured_and_does_not_grow_with_them(
         assert found[large] == pytest.approx(found[f"{large}, predicted"], rel=0.2)
     held = "2 ranks, 8,000 rows, bytes held"
     assert found[held] == pytest.approx(found[f"{held}, predicted"], rel=0.1)
+
+
+@pytest.mark.slow
+def test_the_scorer_is_measured_against_rivals_that_answer_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = ["--items", "300", "--catalogue", "200", "--users", "50", "--categories", "3", "--candidates", "20"]
+    found = figures(monkeypatch, tmp_path, "serve", *sizes, "--requests", "3", "--repeat", "1")
+    differences = [value for name, value in found.items() if name.endswith("largest difference")]
+    assert len(differences) == 6
+    assert max(differences) < 1e-5
+    ratio = found["import of the scorer: s"] / found["import of torch: s"]
+    assert found["import of the scorer over that of torch"] == pytest.approx(ratio)
+    assert {"load of 300 items: ms", "TwoTower, 20 candidates, plain forward over the scorer"} <= found.keys()

@@ -23,6 +23,7 @@ from asmg_pl.data.sources import DriftingStream
 from asmg_pl.generators import Generator, ResidualGRU
 from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.recommenders import DeepFM, EmbeddingMLP, Hashed, MatrixFactorization, TwoTower
+from asmg_pl.serving import open_package
 from asmg_pl.updaters import ASMG
 from asmg_pl.updaters.blend import blended, blended_logits
 from asmg_pl.updaters.guard import Choice, Guard
@@ -139,17 +140,15 @@ def test_loggers_get_numbers_of_the_choice() -> None:
 @pytest.mark.parametrize("until", [5, 6, 7])
 def test_what_is_exported_and_handed_out_is_what_the_next_period_is_scored_with(tmp_path: Path, until: int) -> None:
     """After period 5, 6 and 7 the three candidates serve in turns."""
-    import numpy as np
-
     done = walk(tmp_path, guard=Turns(), until=until, callbacks=[ServingExport(keep=1)])
     updater, batch = done.updater, batch_of(done.data, 60)
     assert isinstance(updater, ASMG)
     served = updater.guard.choose(updater.results).served  # type: ignore[union-attr]
     expected = updater.logits(batch)[served]
     torch.testing.assert_close(done.serving(batch), expected, atol=1e-6, rtol=1e-6)
-    model = EmbeddingMLP(done.data.sizes)
-    files = (tmp_path / "serving" / f"after-period-00000{until}").iterdir()
-    model.load_state_dict({file.stem: torch.from_numpy(np.load(file)) for file in files})
+    package = open_package(tmp_path / "serving" / f"after-period-00000{until}")
+    model = package.served()
+    assert package.manifest.choice == {"served": served, "why": "in turns"}
     torch.testing.assert_close(model(batch), expected, atol=1e-6, rtol=1e-6)
 
 

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import polars as pl
 import pytest
 import torch
@@ -26,10 +25,13 @@ from asmg_pl.data.sources import DriftingStream
 from asmg_pl.errors import CheckpointError, ConfigError
 from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.metrics.scored_rows import Gathered
+from asmg_pl.serving import Store, open_package
+from asmg_pl.serving.features import describe
+from asmg_pl.serving.headed import Headed
 from asmg_pl.updaters import ASMG, SML, IncrementalUpdate, PrequentialHead, Updater
 from asmg_pl.updaters.guard import Choice, Guard
 from asmg_pl.updaters.head import Head
-from asmg_pl.updaters.id_counts import FAST, SLOW, IdCounts, describe
+from asmg_pl.updaters.id_counts import FAST, SLOW, IdCounts
 from asmg_pl.updaters.logistic import ridge_logistic
 
 
@@ -257,12 +259,9 @@ def test_what_is_handed_out_and_exported_answers_as_the_walk_scores(name: str, t
     batch = done.data.log.batch(torch.arange(360, 420), history_size=5)
     expected = done.updater.logits(batch)["serving"]
     torch.testing.assert_close(done.serving(batch), expected, atol=1e-5, rtol=1e-5)
-    (folder,) = (tmp_path / "serving").iterdir()
-    written = {file.stem: torch.from_numpy(np.load(file)) for file in folder.iterdir()}
-    assert {"users", "items", "coefficients", "models.incremental.tables.item.weight"} <= written.keys()
-    again = done.serving
-    again.load_state_dict(written)
-    torch.testing.assert_close(again(batch), expected, atol=1e-5, rtol=1e-5)
+    written = open_package(Store(tmp_path / "serving").path()).served()
+    assert isinstance(written, Headed)
+    torch.testing.assert_close(written(batch), expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("name", slow_but(["guarded"], ["plain", "guarded"]))

@@ -17,7 +17,7 @@ from torch import Tensor
 from updaters.remembering import Remembering
 
 from asmg_pl.callbacks import PeriodLoop
-from asmg_pl.data import EqualCounts, EqualRows, InteractionLog, PeriodDataModule
+from asmg_pl.data import EqualCounts, EqualRows, InteractionLog, Lifetimes, PeriodDataModule
 from asmg_pl.data.periods import Periods
 from asmg_pl.data.sources import Source
 from asmg_pl.generators import GRUGenerator
@@ -71,12 +71,14 @@ def walk(
     periods: Periods | None = None,
     until: int | None = None,
     callbacks: Sequence[Callback] = (),
+    lifetimes: Lifetimes | None = None,
     **options: Any,
 ) -> Updater:
     """Walk so many rows of the stream, two periods of which pre-train."""
     torch.manual_seed(5)
     source = Growing(rows, first_category)
-    data = PeriodDataModule(source, periods=periods or EqualRows(ROWS), batch_size=16, history_size=4, seed=5)
+    cut = periods or EqualRows(ROWS)
+    data = PeriodDataModule(source, periods=cut, batch_size=16, history_size=4, seed=5, lifetimes=lifetimes)
     updater = method(data.sizes, **{"pretrain_periods": 2, "pretrain_epochs": 1, "test_from": 6, **options})
     trainer = Trainer(
         accelerator="cpu",

@@ -64,7 +64,7 @@ def test_a_new_row_enters_with_the_reservoirs_share_of_the_rows_so_far(spmf: Cal
     for seed in range(trials):
         updater = spmf(seed, early)
         before = updater.reservoir[1] - early
-        updater.admit(3)
+        updater.fill_reservoir(3)
         after = updater.reservoir[1] - early
         assert before.min() >= 0
         assert len(set(after.tolist())) == 39
@@ -85,7 +85,7 @@ def test_a_reservoir_keeps_its_size_however_long_a_period_is(spmf: Callable[...,
     for _ in range(50):
         updater.data.seed += 1
         updater.reservoir = {0: torch.tensor([0, 3]), 1: torch.tensor([1, 2, 4])}
-        updater.admit(3)
+        updater.fill_reservoir(3)
         for label, size in [(0, 2), (1, 3)]:
             rows = updater.reservoir[label]
             assert len(set(rows.tolist())) == size

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
@@ -36,6 +36,20 @@ def medians(
             if number:
                 seconds[name].append(clock() - began)
     return {name: statistics.median(taken) for name, taken in seconds.items()}
+
+
+def in_turns(calls: Mapping[str, Sequence[Callable[[], object]]]) -> dict[str, list[tuple[float, float]]]:
+    """Seconds of each call, by name: of the wall clock, and of the processor that this thread has had.
+
+    The n-th calls of all names follow each other, so that a pair of them sees the machine in one state.
+    """
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in calls}
+    for turn in zip(*calls.values(), strict=True):
+        for name, call in zip(calls, turn, strict=True):
+            began, used = time.perf_counter(), time.thread_time()
+            call()
+            seconds[name].append((time.perf_counter() - began, time.thread_time() - used))
+    return seconds
 
 
 def median(call: Callable[[], object], repeat: int) -> float:

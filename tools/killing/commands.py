@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -60,8 +61,15 @@ class Place:
         rows.head(ROWS - 100).write_csv(folder / "old.csv")
         rows.tail(100).write_csv(folder / "new.csv")
         place = cls(folder, {}, {})
-        for name, table in {"stream": "all.csv", "begun": "old.csv"}.items():
-            ended = call(["convert", table, "--out", name, *COLUMNS], folder)
+        shop = [*WALK, "--data.root", "shop/stream", "--trainer.default_root_dir", "shop/run"]
+        for arguments in (
+            ["convert", "all.csv", "--out", "stream", *COLUMNS],
+            ["convert", "old.csv", "--out", "begun", *COLUMNS],
+            ["convert", "old.csv", "--out", "shop/stream", *COLUMNS],
+            shop,
+            ["update", "shop/run"],
+        ):
+            ended = call(arguments, folder)
             if ended.returncode:
                 sys.exit(ended.stderr)
         for command in COMMANDS.values():
@@ -93,12 +101,14 @@ class Command:
         prepare: makes what must be there before it, and gives its arguments; called with place and target.
         digest: what it has left, by file or tensor.
         sign: whether it has begun to work.
+        writes: at how many changes of its files it may be killed, of which one is chosen by chance.
     """
 
     name: str
     prepare: Callable[[Place, Path], list[str]]
     digest: Callable[[Path], Digest]
     sign: Callable[[Path], bool]
+    writes: int = 12
 
 
 def environment() -> dict[str, str]:
@@ -149,6 +159,25 @@ def of_stream(folder: Path) -> Digest:
     return of_files(folder, "stream.json", "convert.json", "quarantine.csv", "part-*/*", "index-*/*")
 
 
+def of_shop(folder: Path) -> Digest:
+    """What a daily job has left, but for times and paths: stream, walk, gate, decisions and store."""
+    found = of_stream(folder / "stream") | of_run(folder / "run")
+    found |= of_files(folder / "run", "gate.csv", "serving/current", "serving/served.json", "serving/**/*.parquet")
+    decisions = pl.read_csv(folder / "run" / "updates.csv").drop("at").write_csv()
+    found["updates.csv"] = hashlib.sha256(decisions.encode()).hexdigest()
+    for path in folder.glob("run/serving/*/package.json"):
+        told = json.loads(path.read_bytes())
+        told.pop("checksum")
+        told["provenance"] = {k: v for k, v in told["provenance"].items() if k not in ("written", "stream", "commit")}
+        found[str(path.relative_to(folder))] = hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    return found
+
+
+def _update(place: Place, target: Path) -> list[str]:
+    subprocess.run(["cp", "-r", place.folder / "shop", target], check=True)
+    return ["update", f"{target.name}/run", "new.csv", "--root", f"{target.name}/stream"]
+
+
 def _fit(place: Place, target: Path, *more: str) -> list[str]:
     return [*WALK, "--data.root", "stream", "--trainer.default_root_dir", target.name, "--ckpt_path", "last", *more]
 
@@ -175,5 +204,6 @@ COMMANDS = {
             lambda target: any(target.parent.glob(f".{target.name}*")),
         ),
         Command("append", _copied, of_stream, lambda target: any(target.glob(".writing-*"))),
+        Command("update", _update, of_shop, lambda target: any(target.glob("stream/.writing-*")), 80),
     )
 }

@@ -36,7 +36,7 @@ def kill_once(command: Command, place: Place, draw: random.Random, chosen: bool,
     process = start(arguments, place.folder, log)
     began = time.perf_counter()
     if chosen:
-        wait_for_writing(target, skip=draw.randrange(12), alive=lambda: process.poll() is None)
+        wait_for_writing(target, skip=draw.randrange(command.writes), alive=lambda: process.poll() is None)
     else:
         first, last = place.seconds[command.name]
         time.sleep(max(0.0, draw.uniform(0.8 * first, last) - (time.perf_counter() - began)))

@@ -13,7 +13,7 @@ from asmg_pl.data.stream.manifest import Manifest
 from asmg_pl.system.lock import locked
 
 _WRITING = ".writing-"
-_OURS = re.compile(rf"(part|index)-\d{{5,}}|{re.escape(_WRITING)}.*")
+_OURS = re.compile(rf"(part|index)-\d{{5,}}(-\d+)?|{re.escape(_WRITING)}.*")
 
 
 def stream_lock(folder: Path, wait: float = 0.0) -> AbstractContextManager[None]:
@@ -21,7 +21,7 @@ def stream_lock(folder: Path, wait: float = 0.0) -> AbstractContextManager[None]
     return locked(
         folder / ".lock",
         f"the stream {folder} is being written",
-        "append when it is done, or wait for it with --wait SECONDS",
+        "try again when it is done, or wait for it with --wait SECONDS",
         wait,
     )
 

@@ -2,7 +2,7 @@
 
     part-00000/digests.json       the digest of each file ◀── its own digest is in stream.json
 
-A file is checked when it is first used, so opening a stream reads no file.
+A file is checked when it is first used, so opening a stream reads no more than the list.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+
+import numpy as np
 
 from asmg_pl.errors import DataError
 
@@ -28,16 +30,27 @@ def write_digests(folder: Path) -> str:
 class Intact:
     """A check of files of a folder, which reads each file once."""
 
-    def __init__(self, folder: Path, digest: str, files: Callable[[str], bool] = lambda name: True) -> None:
-        """Prepare the check; no file is read yet.
+    def __init__(
+        self,
+        folder: Path,
+        digest: str,
+        files: Callable[[str], bool] = lambda name: True,
+        mapped: Callable[[str], np.ndarray] | None = None,
+    ) -> None:
+        """Prepare the check; no file is read yet, but for the list of digests if the files are mapped.
 
         Args:
             folder: the folder.
             digest: the digest of its list of digests. It is empty for a folder of an older version, which cannot be
                 checked.
             files: the names of the files to check.
+            mapped: gives the content of a file that is mapped into memory, uint8. The folder is then needed no more,
+                and may be gone when the check is called.
         """
         self._folder = folder
+        self._mapped = mapped
+        path = folder / FILE
+        self._list = path.read_bytes() if mapped is not None and digest and path.is_file() else None
         self._digest = digest
         self._files = files
         self._waiting = bool(digest)
@@ -50,15 +63,18 @@ class Intact:
         """
         if not self._waiting:
             return
-        path = self._folder / FILE
-        if not path.is_file() or _digest(path) != self._digest:
-            raise DataError(f"{path} is {'damaged' if path.is_file() else 'missing'}: {MEND}")
-        for name, digest in json.loads(path.read_bytes()).items():
+        path, listed = self._folder / FILE, self._list
+        if listed is None and path.is_file():
+            listed = path.read_bytes()
+        if listed is None or hashlib.sha256(listed).hexdigest() != self._digest:
+            raise DataError(f"{path} is {'missing' if listed is None else 'damaged'}: {MEND}")
+        for name, digest in json.loads(listed).items():
             if self._files(name):
                 file = self._folder / name
-                if not file.is_file():
+                if self._mapped is None and not file.is_file():
                     raise DataError(f"{file} is missing: {MEND}")
-                if _digest(file) != digest:
+                found = _digest(file) if self._mapped is None else hashlib.sha256(self._mapped(name).data).hexdigest()
+                if found != digest:
                     raise DataError(f"{file} is damaged, its content is not what was written: {MEND}")
         self._waiting = False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -13,8 +14,10 @@ from asmg_pl.errors import DataError
 from asmg_pl.system.files import sync
 
 FILE = "stream.json"
+_PART = re.compile(r"part-(\d{5,})(?:-([1-9]\d*))?")
 FORMAT = "asmg stream"
 VERSION = 1
+COMPACTED = 2  # the version of a stream whose parts were merged, which programs of an earlier version cannot read
 MOST_CARRIED = 2**15 - 1  # the longest history whose length fits 16 bits
 
 History = Literal["positive", "all"]
@@ -76,6 +79,17 @@ class Manifest:
         last = self.parts[-1]
         return Sizes(last.users, last.items, self.categories, tuple(self.context.values()))
 
+    @property
+    def generation(self) -> int:
+        """How often parts were merged, as far as the names of the parts tell."""
+        found = [_PART.fullmatch(part.folder) for part in self.parts]
+        return max((int(name[2] or 0) for name in found if name), default=0)
+
+    @property
+    def version(self) -> int:
+        """The version of the format."""
+        return COMPACTED if self.generation else VERSION
+
     @classmethod
     def read(cls, folder: Path) -> Manifest:
         """Read a stream's manifest.
@@ -90,14 +104,17 @@ class Manifest:
             found = json.loads(path.read_bytes())
             if found["format"] != FORMAT:
                 raise ValueError(f"its format is {found['format']!r}")
-            if found["version"] != VERSION:
+            if found["version"] not in (VERSION, COMPACTED):
                 raise DataError(
-                    f"{path} has version {found['version']} of the format, this program reads {VERSION}: update asmg_pl"
+                    f"{path} has version {found['version']} of the format, this program reads {VERSION} and "
+                    f"{COMPACTED}: update asmg_pl"
                 )
             parts = tuple(Part(**{**part, "digests": tuple(part["digests"])}) for part in found["parts"])
             settings = found["history"], found["carry"], found["categories"], dict(found["context"])
             manifest = cls(*settings, parts, found.get("index", ""))
             manifest._check()
+            if found["version"] != manifest.version:
+                raise ValueError("its version is not that of its parts")
             if any(found[name] != count for name, count in manifest._totals().items()):
                 raise ValueError("its parts do not add up to its counts")
             stated = found.pop("checksum", None)
@@ -117,7 +134,8 @@ class Manifest:
     def _check(self) -> None:
         """Raise a ``ValueError`` if the manifest describes no stream."""
         parts = self.parts
-        if not parts or [part.folder for part in parts] != [part_name(number) for number in range(len(parts))]:
+        names = [_PART.fullmatch(part.folder) for part in parts]
+        if not parts or [name and name[1] for name in names] != [f"{number:05}" for number in range(len(parts))]:
             raise ValueError("its parts are not those of a stream")
         if self.history not in get_args(History):
             raise ValueError(f"its history is {self.history!r}")
@@ -141,7 +159,7 @@ class Manifest:
 
     def write(self, folder: Path) -> None:
         """Replace the stream's manifest in one step."""
-        content: dict[str, Any] = {"format": FORMAT, "version": VERSION} | self._totals() | asdict(self)
+        content: dict[str, Any] = {"format": FORMAT, "version": self.version} | self._totals() | asdict(self)
         content["checksum"] = _checksum(content)
         replace_file(folder / FILE, (json.dumps(content, indent=1) + "\n").encode())
 
@@ -151,9 +169,9 @@ def _checksum(content: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def part_name(number: int) -> str:
-    """The name of the folder of a part; parts count from 0."""
-    return f"part-{number:05}"
+def part_name(number: int, generation: int = 0) -> str:
+    """The name of the folder of a part; parts count from 0. Merged parts have their generation in the name."""
+    return f"part-{number:05}" + (f"-{generation}" if generation else "")
 
 
 def replace_file(path: Path, content: bytes) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+import re
+from collections.abc import Callable
+from functools import lru_cache, partial
 from io import BytesIO
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import polars as pl
@@ -28,6 +31,10 @@ TYPES: dict[str, np.dtype] = {
 }
 
 
+_MAPS = Path("/proc/sys/vm/max_map_count")
+
+Read = TypeVar("Read")
+
 #: The prefix of a part's files of categories.
 CATALOGUE = "catalogue"
 
@@ -36,28 +43,55 @@ def open_stream(folder: Path) -> InteractionLog:
     """Open a stream that a :class:`~asmg_pl.data.stream.StreamWriter` has written.
 
     Rows that are appended later are seen when the stream is opened again. The columns of a part are compared with their
-    digests when its rows are first used; a :class:`DataError` then names a damaged file.
+    digests when its rows are first used; a :class:`DataError` then names a damaged file. Parts that are merged later
+    stay mapped as they are.
 
     Raises:
         DataError: if the folder holds no stream, or one of its files is missing, cut off or of another kind.
     """
+    return while_parts_stay(folder, lambda manifest: _open(folder, manifest))
+
+
+def while_parts_stay(folder: Path, read: Callable[[Manifest], Read]) -> Read:
+    """Read files of a stream's parts; once more if the parts were merged meanwhile, so that a file was not there.
+
+    Raises:
+        DataError: if the folder holds no stream, or reading raised it.
+    """
     manifest = Manifest.read(folder)
+    while True:
+        try:
+            return read(manifest)
+        except DataError:
+            now = Manifest.read(folder)
+            if now.generation == manifest.generation:
+                raise
+            manifest = now
+
+
+def _open(folder: Path, manifest: Manifest) -> InteractionLog:
     rows = 0
     landmarks = {0: (0, 0)}
     for part in manifest.parts:
         rows += part.rows
         landmarks[rows] = part.users, part.items
     categories, updates = read_catalogue(folder, manifest) if manifest.categories else (None, ())
+    parts = tuple(open_part(folder, part, manifest) for part in manifest.parts)
     return InteractionLog(
-        parts=tuple(open_part(folder, part, manifest) for part in manifest.parts),
+        parts=parts,
         categories=categories,
         sizes=manifest.sizes,
         longest_history=manifest.carry,
         digests=tuple(digest for part in manifest.parts for digest in part.digests),
         landmarks=landmarks,
         updates=updates,
-        intact=tuple(Intact(folder / part.folder, part.digest, _is_column) for part in manifest.parts),
+        intact=tuple(
+            Intact(folder / part.folder, part.digest, _is_column, partial(_mapped, columns))
+            for part, columns in zip(manifest.parts, parts, strict=True)
+        ),
         context_names=tuple(manifest.context),
+        names={what: partial(names_of, folder, manifest, what) for what in kinds_of_names(manifest)},
+        history=manifest.history,
     )
 
 
@@ -75,6 +109,23 @@ def open_part(folder: Path, part: Part, manifest: Manifest) -> Columns:
     if (int(columns["time"][0]), int(columns["time"][-1])) != (part.first_time, part.last_time):
         raise DataError(f"{folder / part.folder / 'time.npy'} has other times than {FILE} expects: {MEND}")
     return Columns(**columns, sequence=sequence, context=features)
+
+
+def check_part(folder: Path, part: Part) -> None:
+    """Compare the columns of a part with their digests.
+
+    Raises:
+        DataError: if one of their files is missing or damaged.
+    """
+    Intact(folder / part.folder, part.digest, _is_column)()
+
+
+def _mapped(columns: Columns, file: str) -> np.ndarray:
+    """The whole content of a mapped file, uint8."""
+    name = file.removesuffix(".npy")
+    context = re.fullmatch(r"context-(\d+)", name)
+    column: Tensor = columns.context[int(context[1])] if context else getattr(columns, name)
+    return torch.empty(0, dtype=torch.uint8).set_(column.untyped_storage()).numpy()
 
 
 def _is_column(file: str) -> bool:
@@ -97,7 +148,22 @@ def map_file(path: Path, kind: np.dtype, rows: int) -> Tensor:
     """
     shape, begin, size = _header(path, kind, rows)
     dtype = torch.from_numpy(np.empty(0, kind)).dtype
-    return torch.from_file(str(path), shared=False, size=size, dtype=torch.uint8)[begin:].view(dtype).view(shape)
+    try:
+        whole = torch.from_file(str(path), shared=False, size=size, dtype=torch.uint8)
+    except RuntimeError as error:
+        raise DataError(
+            f"{path} cannot be mapped into memory ({str(error).splitlines()[0]}). A process can map {_most_maps()} "
+            f"files: if the stream has thousands of parts, merge them with asmg convert --compact {path.parent.parent}"
+        ) from None
+    return whole[begin:].view(dtype).view(shape)
+
+
+def _most_maps() -> str:
+    """How many files a process can map, for a message."""
+    try:
+        return f"{int(_MAPS.read_text()):,}"
+    except (OSError, ValueError):
+        return "so many"
 
 
 def read_array(path: Path, kind: np.dtype, rows: int) -> np.ndarray:
@@ -150,16 +216,39 @@ def read_names(folder: Path, file: str) -> pl.Series:
     Raises:
         DataError: if there is no stream, or a file of it is missing or damaged.
     """
-    return names_of(folder, Manifest.read(folder), file)
+    return while_parts_stay(folder, lambda manifest: joined(new_names(folder, manifest, file)))
 
 
 def names_of(folder: Path, manifest: Manifest, file: str) -> pl.Series:
     """The names in the order of their ids, as many as the manifest counts; see :func:`read_names`."""
+    try:
+        return joined(new_names(folder, manifest, file))
+    except DataError:  # the parts of an earlier manifest may have been merged, and later ones added
+        if Manifest.read(folder).generation == manifest.generation:
+            raise
+    sizes = manifest.sizes
+    counts = {"users": sizes.users, "items": sizes.items, "categories": sizes.categories}
+    counts |= {f"context-{number}": count for number, count in enumerate(sizes.context)}
+    return read_names(folder, file)[: counts[file]]
+
+
+def new_names(folder: Path, manifest: Manifest, file: str) -> list[pl.Series]:
+    """The names that are new in each part, in the order of their ids; see :func:`read_names`."""
     frames, name = [], f"{file}.parquet"
     for part in manifest.parts:
         Intact(folder / part.folder, part.digest, lambda found: found == name)()
-        frames.append(read_frame(folder / part.folder / name))
-    return pl.concat([frame for frame in frames if len(frame)] or frames[:1])["name"]
+        frames.append(read_frame(folder / part.folder / name)["name"])
+    return frames
+
+
+def joined(names: list[pl.Series]) -> pl.Series:
+    """The names of several parts one after the other; parts without names may have them in another type."""
+    return pl.concat([each for each in names if len(each)] or names[:1])
+
+
+def kinds_of_names(manifest: Manifest) -> list[str]:
+    """The kinds of ids that have names, as their files are called; see :func:`read_names`."""
+    return ["users", "items", "categories", *(f"context-{number}" for number in range(len(manifest.context)))]
 
 
 def read_frame(path: Path) -> pl.DataFrame:
@@ -187,8 +276,26 @@ def read_catalogue(folder: Path, manifest: Manifest) -> Catalogue:
         Intact(place, part.digest, lambda name: name.startswith(CATALOGUE))()
         first.append(read_array(place / f"{CATALOGUE}.npy", np.dtype(np.int32), part.items - before))
         if part.updates:
-            items = read_array(place / f"{CATALOGUE}-items.npy", np.dtype(np.int32), part.updates)
-            after = read_array(place / f"{CATALOGUE}-updates.npy", np.dtype(np.int32), part.updates)
-            updates.append((row, items, after))
+            updates += [(row + since, items, after) for since, items, after in read_updates(folder, part)]
         before, row = part.items, row + part.rows
     return build(first, updates)
+
+
+def read_updates(folder: Path, part: Part) -> list[tuple[int, np.ndarray, np.ndarray]]:
+    """The changes of categories within a part, the oldest first.
+
+    Returns:
+        For each change: the row of the part from which on it counts, the items, int32 [m], and their categories, int32
+        [m, C].
+
+    Raises:
+        DataError: if a file is missing, cut off or of another kind.
+    """
+    place = folder / part.folder
+    items = read_array(place / f"{CATALOGUE}-items.npy", np.dtype(np.int32), part.updates)
+    after = read_array(place / f"{CATALOGUE}-updates.npy", np.dtype(np.int32), part.updates)
+    rows = place / f"{CATALOGUE}-rows.npy"  # only merged parts have it
+    since = read_array(rows, np.dtype(np.int64), part.updates) if rows.exists() else np.zeros(part.updates, np.int64)
+    begins = np.flatnonzero(np.diff(since, prepend=-1))
+    cut = zip(begins, np.split(items, begins[1:]), np.split(after, begins[1:]), strict=True)
+    return [(int(since[begin]), changed, categories) for begin, changed, categories in cut]

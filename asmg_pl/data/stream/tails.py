@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from asmg_pl.data.histories import Past, spans
+from asmg_pl.data.histories import Histories, Past, histories, spans
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.stream.manifest import Manifest
+from asmg_pl.errors import DataError
 
 #: For each user, the part whose sequence has the latest items of the history, their end in it, and their number.
 TAIL = np.dtype([("part", np.int32), ("end", np.int64), ("length", np.int32)])
@@ -45,3 +46,33 @@ def past_of(users: np.ndarray, tails: np.ndarray, log: InteractionLog, begins: i
         found = spans(tails["end"][here] - taken[here], taken[here])
         items[spans(place[here], taken[here])] = log.parts[part].sequence.numpy()[found]
     return Past(items, earlier, same_moment, ended)
+
+
+def advance(
+    rows: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    tails: np.ndarray,
+    log: InteractionLog | None,
+    manifest: Manifest,
+) -> Histories:
+    """Find the histories of the rows of a new part, and move ``tails`` to their end.
+
+    Args:
+        rows: users, items, labels and times, by time.
+        tails: the place of each user's latest items, ``TAIL`` [all users].
+        log: the stream up to these rows; ``None`` if they are the first.
+        manifest: the manifest of the stream up to these rows.
+
+    Raises:
+        DataError: if the sequence of the part would be too long.
+    """
+    user, item, label, time = rows
+    active, local = densely(user, len(tails))
+    past = None if log is None else past_of(active, tails, log, int(time[0]), manifest)
+    enters = label.astype(bool) if manifest.history == "positive" else np.ones(len(label), dtype=bool)
+    found = histories(local, item, time, enters, past)
+    if len(found.sequence) >= 2**31:
+        raise DataError(f"{len(user)} rows with their histories are too many for one part: append them in pieces")
+    tails["part"][active] = len(manifest.parts)
+    tails["end"][active] = found.segment_end
+    tails["length"][active] = found.segment_length
+    return found

@@ -19,13 +19,13 @@ import polars as pl
 
 from asmg_pl.data.catalogue import changes, number_categories, plain_catalogue
 from asmg_pl.data.columns import Columns
-from asmg_pl.data.histories import Histories, histories
 from asmg_pl.data.log import BLOCK, InteractionLog, Sizes
 from asmg_pl.data.names import Names
 from asmg_pl.data.schema import CONTEXT_FROM, checked
 from asmg_pl.data.stream.appending import aside, index_name, stream_lock, sweep
 from asmg_pl.data.stream.digests import Intact, write_digests
 from asmg_pl.data.stream.manifest import FILE, MOST_CARRIED, History, Manifest, Part, part_name
+from asmg_pl.data.stream.part import write_part
 from asmg_pl.data.stream.reader import (
     CATALOGUE,
     length_type,
@@ -35,7 +35,7 @@ from asmg_pl.data.stream.reader import (
     read_catalogue,
     read_frame,
 )
-from asmg_pl.data.stream.tails import TAIL, densely, past_of
+from asmg_pl.data.stream.tails import TAIL, advance
 from asmg_pl.errors import DataError
 from asmg_pl.system.files import sync
 
@@ -119,7 +119,8 @@ class StreamWriter:
         label, time = rows["label"].to_numpy().copy(), rows["time"].to_numpy().copy()
         tails = np.zeros(len(names["users"]), TAIL)
         tails[: len(self._tails)] = self._tails
-        found = self._find_histories(user, item, time, label, tails)
+        log = open_stream(self.folder) if self._manifest.parts else None
+        found = advance((user, item, label, time), tails, log, self._manifest)
         length = np.minimum(found.length, self._manifest.carry).astype(length_type(self._manifest.carry))
         part = Columns.from_numpy(
             context,
@@ -174,23 +175,6 @@ class StreamWriter:
             names["categories"] = grown
         return updated.astype(np.int32), given[updated]
 
-    def _find_histories(
-        self, user: np.ndarray, item: np.ndarray, time: np.ndarray, label: np.ndarray, tails: np.ndarray
-    ) -> Histories:
-        """Find the histories of new rows, and move ``tails`` to their end."""
-        active, local = densely(user, len(tails))
-        past = None
-        if self._manifest.parts:
-            past = past_of(active, tails, open_stream(self.folder), int(time[0]), self._manifest)
-        enters = label.astype(bool) if self._manifest.history == "positive" else np.ones(len(label), dtype=bool)
-        found = histories(local, item, time, enters, past)
-        if len(found.sequence) >= 2**31:
-            raise DataError(f"{len(user)} rows with their histories are too many for one part: append them in pieces")
-        tails["part"][active] = len(self._manifest.parts)
-        tails["end"][active] = found.segment_end
-        tails["length"][active] = found.segment_length
-        return found
-
     def _write(
         self,
         rows: Columns,
@@ -204,15 +188,8 @@ class StreamWriter:
         number = len(self._manifest.parts)
         sweep(self.folder, self._manifest)
         with aside(self.folder) as part_aside, aside(self.folder) as index_aside:
-            files = {name: column.numpy() for name, column in rows._asdict().items() if name != "context"}
-            files |= {f"context-{feature}": column.numpy() for feature, column in enumerate(rows.context)}
-            for name, array in (files | dict(arrays)).items():
-                np.save(part_aside / f"{name}.npy", array)
-            for name, known in names.items():
-                new = known.since(len(self._names[name]) if name in self._names else 0)
-                new.to_frame("name").write_parquet(part_aside / f"{name}.parquet")
-            for name, content in attached.items():
-                (part_aside / name).write_bytes(content)
+            new = {what: known.since(len(self._names.get(what, ()))) for what, known in names.items()}
+            digest = write_part(part_aside, rows, arrays, new, attached)
             np.save(index_aside / "tails.npy", tails)
             if waiting is not None:
                 waiting.write_parquet(index_aside / "catalogue.parquet")
@@ -226,7 +203,7 @@ class StreamWriter:
                 last_time=int(rows.time[-1]),
                 digests=self._digests(rows),
                 updates=len(arrays.get(f"{CATALOGUE}-items", ())),
-                digest=write_digests(part_aside),
+                digest=digest,
             )
             manifest = replace(
                 self._manifest,

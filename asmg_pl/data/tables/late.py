@@ -5,56 +5,54 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 import polars as pl
 
 from asmg_pl.data.tables.columns import Column
-from asmg_pl.data.tables.files import TableFile
-from asmg_pl.data.tables.quarantine import Quarantine
+
+#: The treatment of late rows.
+Treatment = Literal["refuse", "drop", "quarantine", "next"]
+
+#: The columns that a marked row has beside its own: where it stands, and its text if it is late.
+MARKS = ("line", "text")
 
 
 @dataclass(frozen=True)
 class Late:
-    """The rule for late rows.
+    """The rule that tells late rows.
 
     Attributes:
         end: the stream's end, seconds since 1970.
         second: an expression that turns the column ``time`` into seconds.
-        drop: whether any number of late rows is left out; otherwise they count as malformed.
     """
 
     end: int
     second: pl.Expr
-    drop: bool
 
-    def leave_out(
-        self,
-        rows: pl.DataFrame,
-        table: TableFile,
-        records: pl.LazyFrame,
-        columns: Sequence[Column],
-        keep: pl.Expr | None,
-        quarantine: Quarantine,
+    def mark(
+        self, rows: pl.DataFrame, records: pl.LazyFrame, columns: Sequence[Column], keep: pl.Expr | None
     ) -> pl.DataFrame:
-        """Move late rows of a block to the quarantine, and return the others.
+        """Add the columns ``line``, Int64, and ``text``, String, to the rows of a block; null for rows in time.
 
         Args:
             rows: the sound rows that are kept.
-            table: the file that has the rows.
             records: the block, as :meth:`~asmg_pl.data.tables.files.TableFile.read` yields it.
             columns: the columns that were read.
             keep: which sound rows are kept; by default all.
-            quarantine: takes the late rows.
         """
         late = self.second < self.end
         if not rows.select(late.any()).item():
-            return rows
+            return rows.with_columns(line=pl.lit(None, pl.Int64), text=pl.lit(None, pl.String))
         values = {column.role: column.parse(pl.col(column.role)) for column in columns}
-        found = records.select("line", "text", **values).drop_nulls(list(values)).filter(late)
-        found = found if keep is None else found.filter(keep)
-        reason = f"its time is earlier than the stream's end, {utc(self.end)}"
-        quarantine.add_late(table.path, found.select("line", "text", reason=pl.lit(reason)).collect(), self.drop)
-        return rows.filter(~late)
+        found = records.select("line", "text", **values).drop_nulls(list(values))
+        marked = (found if keep is None else found.filter(keep)).with_columns(pl.col("line").cast(pl.Int64))
+        return marked.with_columns(pl.when(late).then(name) for name in MARKS).collect().select(*rows.columns, *MARKS)
+
+    @property
+    def reason(self) -> str:
+        """Why a late row is set aside."""
+        return f"its time is earlier than the stream's end, {utc(self.end)}"
 
 
 def utc(second: int) -> str:

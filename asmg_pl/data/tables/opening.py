@@ -62,7 +62,7 @@ def open_tables(
     seen: set[Path] = set()
     twins: dict[Path, Path] = {}
     for path in map(Path, paths):
-        files = _in_folder(path) if path.is_dir() else [path]
+        files = input_files([path])
         if not files:
             problems.append(f"folder {path} has no file whose name ends in {_ENDINGS}{_what_else(path)}")
         for file in files:
@@ -134,6 +134,11 @@ def _beginning(path: Path) -> tuple[str, str] | None:
     with path.open("rb") as file:
         first = file.read(16)
     return next((known for begin, known in _BEGINNINGS.items() if first.startswith(begin)), None)
+
+
+def input_files(paths: Sequence[str | Path]) -> list[Path]:
+    """The given files, there or not, and in the place of each folder its files in the order of their paths."""
+    return [file for path in map(Path, paths) for file in (_in_folder(path) if path.is_dir() else [path])]
 
 
 def _in_folder(folder: Path) -> list[Path]:

@@ -18,7 +18,7 @@ class Quarantine:
     Attributes:
         count: the number of malformed rows.
         late: the number of malformed rows that are only late, see :class:`~asmg_pl.data.tables.late.Late`.
-        dropped: the number of late rows that were left out; they count for no limit.
+        set_aside: the number of late rows that the user wants here; they count for no limit.
         limit: the number of malformed rows that is accepted.
     """
 
@@ -26,11 +26,11 @@ class Quarantine:
         """Start empty. ``limit`` rows are accepted; ``None`` accepts none, where the user has no option to choose."""
         self.count = 0
         self.late = 0
-        self.dropped = 0
+        self.set_aside = 0
         self.limit = limit or 0
         self._chosen = limit is not None
         self._rows: list[pl.DataFrame] = []
-        self._dropped: list[pl.DataFrame] = []
+        self._set_aside: list[pl.DataFrame] = []
 
     def add(self, file: Path, rows: pl.DataFrame) -> None:
         """Take rows with columns ``line``, ``reason`` and ``text``."""
@@ -40,11 +40,11 @@ class Quarantine:
         self.count += len(rows)
         self._rows.append(_listed(file, rows.head(max(0, room))))
 
-    def add_late(self, file: Path, rows: pl.DataFrame, drop: bool) -> None:
-        """Add late rows: as malformed rows, or as rows that are left out."""
-        if drop:
-            self.dropped += len(rows)
-            self._dropped.append(_listed(file, rows))
+    def add_late(self, file: Path, rows: pl.DataFrame, wanted: bool) -> None:
+        """Take late rows: as malformed rows, or as rows that the user wants here, however many."""
+        if wanted:
+            self.set_aside += len(rows)
+            self._set_aside.append(_listed(file, rows))
         else:
             self.late += len(rows)
             self.add(file, rows)
@@ -83,13 +83,15 @@ class Quarantine:
             return ""
         which = "they are" if self.late == self.count else f"{self.late:,} of them are"
         return (
-            f"\n{which} earlier than the stream's end: append rows in the order of time, leave out just these, however "
-            "many, with --late drop, or convert all files together, into a new stream, to have them in it"
+            f"\n{which} earlier than the stream's end: append rows in the order of time, or say what becomes of just "
+            f"these, however many: --late drop leaves them out, --late quarantine lists them in {FILE} too, and --late "
+            "next takes them with the time of the stream's end. To have them at their own time, convert all files "
+            "together, into a new stream"
         )
 
     def listed(self) -> bytes:
         """All rows as CSV with the columns ``file``, ``line``, ``reason`` and ``text``; empty if there are no rows."""
-        rows = [*self._rows, *self._dropped]
+        rows = [*self._rows, *self._set_aside]
         return pl.concat(rows).write_csv().encode() if rows else b""
 
 

@@ -85,7 +85,8 @@ def read_rows(
         columns: the columns to read.
         quarantine: takes the malformed rows.
         keep: which of the sound rows to keep; by default all.
-        late: the rule for late rows; by default no row is late.
+        late: the rule that tells late rows, which are then marked with their line and text; by default there is none.
+            With a rule, the number of malformed rows is the caller's to check.
         file: the name of a column to add, UInt32, with the number of the row's file, counted from 0.
 
     Returns:
@@ -104,10 +105,11 @@ def read_rows(
                 kept = sound if keep is None else sound.filter(keep)
                 left_out += len(sound) - len(kept)
                 if late is not None:
-                    kept = late.leave_out(kept, table, records, columns, keep, quarantine)
+                    kept = late.mark(kept, records, columns, keep)
                 frames.append(kept.with_columns(*(_as_integers(kept[c.role]) for c in columns if c.is_id), *source))
                 bar.update(size)
-    quarantine.check()
+    if late is None:
+        quarantine.check()
     if not frames:
         return pl.DataFrame(schema=[c.role for c in columns]), left_out
     # The first id that is no whole number may come late; the ids before it then become text again.

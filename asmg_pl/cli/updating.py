@@ -1,0 +1,111 @@
+"""Puts the daily job together: its stages are other commands' work, and its options those of ``asmg update``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from asmg_pl.cli import fit
+from asmg_pl.cli.exporting import export
+from asmg_pl.convert.sources import taken
+from asmg_pl.operations import Gate, Outcome, Update, Updated, WalkedRun
+from asmg_pl.operations.append import OF_CONVERSION, append
+from asmg_pl.operations.arrivals import Arrivals
+from asmg_pl.operations.follow import follow
+from asmg_pl.operations.update import Stages
+from asmg_pl.operations.walked import CONFIG
+from asmg_pl.serving.store import FOLDER, Store
+from asmg_pl.system.screen import say
+from asmg_pl.system.signals import patiently
+
+
+def update_once(given: Any) -> Outcome:
+    """Update a run, and print a line for a log.
+
+    Args:
+        given: the options of ``asmg update``.
+
+    Raises:
+        UserError: if something is wrong that the user can mend.
+    """
+    updated = job(given, _run(given))(given.files)
+    _tell(updated)
+    return updated.outcome
+
+
+def follow_folder(given: Any) -> None:
+    """Update a run for each file that arrives in a folder, until a signal comes.
+
+    Args:
+        given: the options of ``asmg update``.
+
+    Raises:
+        UserError: if something is wrong that the user can mend.
+    """
+    done = _run(given)
+    update, stream = job(given, done), done.stream()
+    with patiently() as stopping:
+        arrivals = Arrivals(given.follow, given.order)
+        follow(arrivals, update, partial(taken, stream), _tell, update.due, stopping, given.every)
+
+
+def _run(given: Any) -> WalkedRun:
+    return WalkedRun(given.run, given.root, given.complete_until)
+
+
+def job(given: Any, done: WalkedRun) -> Update:
+    """The daily job that options describe.
+
+    Args:
+        given: the options.
+        done: the run.
+    """
+    store = Store(given.store or done.folder / FOLDER)
+    options = {name: getattr(given, name) for name in OF_CONVERSION}
+    stages = Stages(
+        append=lambda files: append(files, done.stream(), options, given.wait),
+        walk=partial(walk, done.folder, given.root, given.complete_until),
+        export=partial(export, done.folder, store, given.root),
+    )
+    gate = Gate(given.margin, given.periods, tuple(given.calibration))
+    return Update(done, store, stages, gate, given.keep, given.force, given.wait, given.allow)
+
+
+def walk(folder: Path, root: Path | None, complete_until: str | None) -> None:
+    """Walk what is new, as ``asmg fit`` does, without a package of each period: the gate decides what serves.
+
+    Args:
+        folder: the run folder.
+        root: where the stream is now.
+        complete_until: the moment up to which the stream has all rows.
+    """
+    arguments = ["--config", str(folder / CONFIG), "--trainer.default_root_dir", str(folder), "--loop.until", "null"]
+    arguments += ["--export.keep", "0", *(["--data.root", str(root)] if root else []), "--ckpt_path", "last"]
+    arguments += ["--data.periods.init_args.complete_until", complete_until] if complete_until else []
+    with _as_before():
+        fit.run("fit", arguments, next_steps=False)
+
+
+@contextmanager
+def _as_before() -> Iterator[None]:
+    """A context after which the process is as before: Lightning leaves the ranks of a walk in its environment."""
+    words, environment = list(sys.argv), dict(os.environ)
+    try:
+        yield
+    finally:
+        sys.argv[:] = words
+        os.environ.clear()
+        os.environ.update(environment)
+        if torch.distributed.is_available() and torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+
+
+def _tell(updated: Updated) -> None:
+    say(updated.line)

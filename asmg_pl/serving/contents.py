@@ -1,0 +1,99 @@
+"""What a serving package is made of, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from torch import Tensor
+
+from asmg_pl.data.sizes import Sizes
+from asmg_pl.serving.arrays import Rows
+from asmg_pl.serving.headed import HeadNumbers
+from asmg_pl.serving.ids import Name
+
+
+class Lists(NamedTuple):
+    """A list of items for each user, all in one array.
+
+    Attributes:
+        items: int32 [n], the lists one after the other.
+        offsets: int64 [users + 1]; the list of user u is ``items[offsets[u] : offsets[u + 1]]``.
+    """
+
+    items: np.ndarray
+    offsets: np.ndarray
+
+    def of(self, user: int) -> np.ndarray:
+        """The list of one user, int32."""
+        return self.items[int(self.offsets[user]) : int(self.offsets[user + 1])]
+
+
+@dataclass(frozen=True)
+class Contents:
+    """All that a serving package is made of. Every array has the users, items and values that are known, no other.
+
+    Attributes:
+        recommender: the class of all models and its arguments, see :func:`~asmg_pl.serving.classes.described`.
+        sizes: numbers of users, items, categories and values of context features that are known.
+        models: for each model by name, its parameters and buffers as in ``state_dict``. Tables have at least the known
+            rows; further ones are left out.
+        names: the names by id of ``"user"``, ``"item"``, with categories ``"category"``, and ``"context-0"`` and so on.
+        history: each user's latest items, the latest first, at most ``history_size``.
+        seen: the items that each user has, distinct and in ascending order.
+        popularity: how popular each item is, float32 [items].
+        history_size: the longest history, T.
+        context: the names of the context features.
+        catalogue: the categories of each item, int32 [items, C] padded with -1; ``None`` without categories.
+        head: the head's numbers; ``None`` without a head.
+        choice: what the guard has chosen, ``served`` and ``why``; ``None`` without a guard.
+        provenance: what the package was made of, as plain values.
+
+    Examples:
+        A package of a model with its initial numbers, two users and three items:
+
+        >>> from tempfile import TemporaryDirectory
+        >>> from asmg_pl.recommenders import MatrixFactorization
+        >>> from asmg_pl.serving import open_package, write
+        >>> from asmg_pl.serving.classes import described
+        >>> model = MatrixFactorization(Sizes(users=2, items=3))
+        >>> nothing = Lists(np.zeros(0, np.int32), np.zeros(3, np.int64))
+        >>> contents = Contents(
+        ...     recommender=described(model),
+        ...     sizes=Sizes(users=2, items=3),
+        ...     models={"serving": model.state_dict()},
+        ...     names={"user": ["ann", "bob"], "item": [10, 20, 30]},
+        ...     history=nothing,
+        ...     seen=nothing,
+        ...     popularity=np.ones(3, np.float32),
+        ...     history_size=5,
+        ... )
+        >>> with TemporaryDirectory() as folder:
+        ...     write(contents, folder + "/package")
+        ...     open_package(folder + "/package").ids("item").find([30, 99]).tolist()
+        [2, -1]
+    """
+
+    recommender: Mapping[str, Any]
+    sizes: Sizes
+    models: Mapping[str, Mapping[str, Tensor | Rows]]
+    names: Mapping[str, Sequence[Name] | np.ndarray]
+    history: Lists
+    seen: Lists
+    popularity: np.ndarray
+    history_size: int
+    context: tuple[str, ...] = ()
+    catalogue: np.ndarray | None = None
+    head: HeadNumbers | None = None
+    choice: Mapping[str, str] | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def kinds(sizes: Sizes) -> dict[str, int]:
+    """The kinds of ids of a package, each with the number of its names."""
+    found = {"user": sizes.users, "item": sizes.items}
+    if sizes.categories:
+        found["category"] = sizes.categories
+    return found | {f"context-{number}": values for number, values in enumerate(sizes.context)}

@@ -1,0 +1,126 @@
+"""Programs: a module of plain tensors as a file that another program runs, for any number of rows.
+
+module ─▶ torch.export ─┬─▶ NAME.pt2                      torch.export.load
+└─▶ NAME.onnx[, NAME.onnx.data]   onnxruntime, Triton, …
+"""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.export import Dim, ExportedProgram
+
+from asmg_pl.errors import FormatError
+
+#: Rows by name: int64 [B] or [B, …].
+Rows = Mapping[str, np.ndarray]
+
+#: Runs a program on rows and gives its outputs, float32 [B] or [B, D].
+Run = Callable[[Rows], list[np.ndarray]]
+
+#: Bytes of numbers from which an ONNX model has them in a second file: one file of the format holds less than 2 GiB.
+ONE_FILE = 2**30
+
+_NOISY = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
+
+
+def exported(module: nn.Module, rows: Rows, name: str = "the recommender") -> ExportedProgram:
+    """Follow a module's operations, for any number of rows.
+
+    Args:
+        module: of plain tensors.
+        rows: an example, in the order of the arguments, two rows at least.
+        name: what the module is, for the message.
+
+    Raises:
+        FormatError: if its operations depend on numbers, or on the number of rows.
+    """
+    example = tuple(torch.from_numpy(values) for values in rows.values())
+    batch = Dim("batch", min=1)
+    reason = ""
+    # The first way takes a third of the time. The second reads the source, and follows more of Python.
+    for strict in (False, True):
+        try:
+            with torch.no_grad(), _silence():
+                program = torch.export.export(
+                    module.eval(), example, dynamic_shapes=tuple({0: batch} for _ in example), strict=strict
+                )
+        except Exception as error:  # torch raises errors of many types
+            reason = reason or " ".join(str(error).split())[:300]
+        else:
+            for node in program.graph.nodes:  # which names files of this machine
+                node.meta.pop("stack_trace", None)
+            return program
+    raise FormatError(
+        f"torch.export cannot follow {name} ({reason}): write x.shape[0] rather than len(x) for a number of "
+        "rows, and let no branch depend on what tensors hold"
+    )
+
+
+def write_pt2(program: ExportedProgram, path: Path, outputs: Sequence[str]) -> Run:
+    """Write a program for ``torch.export.load``, and load it again.
+
+    Args:
+        program: of :func:`exported`.
+        path: of the file.
+        outputs: the names of the outputs, which this format does not keep.
+    """
+    with _silence():
+        torch.export.save(program, path)
+        loaded = torch.export.load(path).module()
+
+    def run(rows: Rows) -> list[np.ndarray]:
+        with torch.no_grad():
+            return [found.numpy() for found in loaded(*(torch.from_numpy(values) for values in rows.values()))]
+
+    return run
+
+
+def write_onnx(program: ExportedProgram, path: Path, outputs: Sequence[str]) -> Run:
+    """Write a program in ONNX, and load it in onnxruntime.
+
+    Args:
+        program: of :func:`exported`.
+        path: of the file. Where there are more numbers than one file holds, they are in a second one beside it.
+        outputs: the names of the outputs.
+    """
+    import onnxruntime
+
+    inputs = program.graph_signature.user_inputs
+    with _silence():
+        model = torch.onnx.export(
+            program,
+            dynamo=True,
+            verbose=False,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_shapes=tuple({0: Dim("batch", min=1)} for _ in inputs),
+        )
+        assert model is not None
+        numbers = sum(values.numel() * values.element_size() for values in program.state_dict.values())
+        model.save(path, external_data=numbers >= ONE_FILE)
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    return lambda rows: [np.asarray(found) for found in session.run(list(outputs), dict(rows))]
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """A context in which torch and its helpers do not tell how they work."""
+    loggers = [logging.getLogger(name) for name in _NOISY]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels, strict=True):
+                logger.setLevel(level)

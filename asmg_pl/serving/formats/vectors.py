@@ -1,0 +1,58 @@
+"""Item vectors for a search, such as one for the largest dot products in an index of faiss.
+
+items.parquet    name, vector           with the items' names
+items.npy        float32 [items, D]     the same vectors, by row number
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from asmg_pl.data.batch import Batch
+from asmg_pl.serving.arrays import CHUNK, Rows, write_array
+from asmg_pl.serving.formats.towers import Towers
+from asmg_pl.serving.package import Package
+
+
+@torch.no_grad()
+def item_vectors(towers: Towers, items: int, catalogue: Tensor | None) -> Iterator[Tensor]:
+    """The vectors of the items 0, 1, …, float32 [n, D] at a time.
+
+    Args:
+        towers: of the serving model.
+        items: how many.
+        catalogue: category ids of each item, or ``None``.
+    """
+    for ids in torch.arange(items).split(CHUNK):
+        nobody, none = torch.zeros_like(ids), ids.new_zeros(len(ids), 0)
+        yield towers.item_vectors(Batch(nobody, ids, none, nobody, nobody.float(), categories=catalogue)).float()
+
+
+def write_item_vectors(package: Package, towers: Towers, folder: Path) -> np.ndarray:
+    """Write the vectors of all known items.
+
+    Args:
+        package: of the model.
+        towers: of its serving model.
+        folder: which gets the files.
+
+    Returns:
+        The vectors, float32 [items, D], mapped.
+    """
+    import polars as pl  # which no other part of the serving side needs
+
+    items, catalogue = package.sizes.items, package.catalogue
+    width = next(item_vectors(towers, 1, catalogue)).shape[1]
+    write_array(
+        Rows((items, width), torch.float32, lambda: item_vectors(towers, items, catalogue)), folder / "items.npy"
+    )
+    vectors: np.ndarray = np.load(folder / "items.npy", mmap_mode="r")
+    names = pl.read_parquet(package.folder / "ids" / "item.parquet")["name"]
+    column = pl.Series("vector", vectors, dtype=pl.Array(pl.Float32, width))
+    pl.DataFrame([names, column]).write_parquet(folder / "items.parquet")
+    return vectors

@@ -1,0 +1,184 @@
+"""Ids and their names: from raw names to ids and back, without reading all names.
+
+    ids/item.parquet        column ``name``, by id: for other programs
+    ids/item.names.npy      integers as int64 [n], or the bytes of all strings, UTF-8
+    ids/item.ends.npy       of strings: where each one ends, int64 [n]
+    ids/item.keys.npy       keys of the names, uint64 [n], sorted
+    ids/item.ids.npy        the id of each key, int32 [n]
+
+A key is the integer itself, or the first 8 bytes of the BLAKE2b digest of the string. All but the Parquet file are
+mapped, and a look-up reads a few pages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from asmg_pl.errors import DataError, PackageError
+
+Name = int | str
+
+
+class Ids:
+    """The ids of one kind of names.
+
+    Examples:
+        >>> from tempfile import TemporaryDirectory
+        >>> from asmg_pl.serving.arrays import map_array
+        >>> with TemporaryDirectory() as folder:
+        ...     write_ids(["b", "a"], Path(folder, "item"))
+        ...     ids = Ids(lambda name: map_array(Path(folder, f"item.{name}.npy")), strings=True)
+        ...     ids.find(["a", "c", "b"]).tolist(), ids.names([1, 0])
+        ([1, -1, 0], ['a', 'b'])
+    """
+
+    def __init__(self, array: Callable[[str], np.ndarray], strings: bool) -> None:
+        """Map the arrays.
+
+        Args:
+            array: gives an array of these ids by name: ``"keys"``, ``"ids"``, ``"names"`` and, of strings, ``"ends"``.
+            strings: whether names are strings; otherwise they are integers.
+
+        Raises:
+            PackageError: if an array is not what it must be.
+        """
+        self.strings = strings
+        self._keys = _checked(array("keys"), np.uint64, "keys")
+        self._ids = _checked(array("ids"), np.int32, "ids")
+        self._names = _checked(array("names"), np.uint8 if strings else np.int64, "names")
+        self._ends = _checked(array("ends"), np.int64, "ends") if strings else None
+        counts = {len(self._keys), len(self._ids), len(self._names if self._ends is None else self._ends)}
+        if len(counts) > 1:
+            raise PackageError(f"the arrays of ids have {sorted(counts)} entries, and must have equally many")
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def find(self, names: Sequence[Any] | np.ndarray) -> np.ndarray:
+        """The ids of names, int64 [n]; -1 for a name that is not known.
+
+        A whole number and its usual spelling are one name: ``17`` finds ``"17"``, and the other way round.
+        """
+        keys, possible = self._keys_of(names)
+        places = np.searchsorted(self._keys, keys)
+        places[places == len(self._keys)] = 0
+        if not len(self._keys):
+            return np.full(len(keys), -1, np.int64)
+        found = np.where((self._keys[places] == keys) & possible, self._ids[places], -1).astype(np.int64)
+        if self.strings:  # another string may have the same key
+            there = np.flatnonzero(found >= 0)
+            found[there[~self._are(found[there], [str(names[place]) for place in there.tolist()])]] = -1
+        return found
+
+    def _are(self, numbers: np.ndarray, names: list[str]) -> np.ndarray:
+        """Whether these ids have these names, which are strings, bool [n]."""
+        assert self._ends is not None
+        given = [_encoded(name) for name in names]
+        begins = np.where(numbers > 0, self._ends[numbers - 1], 0)
+        lengths = self._ends[numbers] - begins
+        if lengths.tolist() == list(map(len, given)):  # nearly always they are: compared at once
+            starts = lengths.cumsum() - lengths
+            bytes_there = self._names[np.repeat(begins - starts, lengths) + np.arange(int(lengths.sum()))]
+            if bytes_there.tobytes() == b"".join(given):
+                return np.ones(len(names), bool)
+        return np.array([self.name(number) == name for number, name in zip(numbers.tolist(), names, strict=True)], bool)
+
+    def name(self, number: int) -> Name:
+        """The name of an id."""
+        if self._ends is None:
+            return int(self._names[number])
+        begin = int(self._ends[number - 1]) if number else 0
+        return self._names[begin : int(self._ends[number])].tobytes().decode()
+
+    def names(self, numbers: Iterable[int]) -> list[Name]:
+        """The names of ids."""
+        return [self.name(int(number)) for number in numbers]
+
+    def _keys_of(self, names: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The key of each name, uint64 [n], and whether it can be a name at all, bool [n]."""
+        if not self.strings and isinstance(names, np.ndarray) and names.dtype.kind in "iu":
+            possible = np.ones(len(names), bool) if names.dtype.kind == "i" else names < 2**63
+            return names.astype(np.int64).view(np.uint64), possible
+        if not self.strings:
+            numbers = [_integer(name) for name in names]
+            keys = np.array([number or 0 for number in numbers], np.int64).view(np.uint64)
+            return keys, np.array([number is not None for number in numbers], bool)
+        possible = np.array([isinstance(name, str | int | np.integer) and _is_no_truth(name) for name in names], bool)
+        return key_of_strings(str(name) for name in names), possible
+
+
+def write_ids(names: Sequence[Name] | np.ndarray, path: Path) -> None:
+    """Write the files of one kind of ids.
+
+    Args:
+        names: distinct integers or strings, by id.
+        path: of the files, without the part of their names from the dot on: ``ids/item``.
+
+    Raises:
+        DataError: if two names have one key.
+    """
+    import polars as pl  # only a writer needs it
+
+    strings = len(names) > 0 and not isinstance(names[0], int | np.integer)
+    if strings:
+        encoded = [str(name).encode() for name in names]
+        ends = np.cumsum([len(each) for each in encoded], dtype=np.int64)
+        arrays: dict[str, np.ndarray] = {"names": np.frombuffer(b"".join(encoded), np.uint8), "ends": ends}
+        keys = key_of_strings(names)
+    else:
+        arrays = {"names": np.asarray(names, np.int64)}
+        keys = arrays["names"].view(np.uint64)
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    twins = np.flatnonzero(keys[1:] == keys[:-1])
+    if len(twins):
+        both = [names[int(order[twins[0] + step])] for step in (0, 1)]
+        raise DataError(f"the names {both[0]!r} and {both[1]!r} of {path.name} have one key: rename one of them")
+    for name, array in (arrays | {"keys": keys, "ids": order.astype(np.int32)}).items():
+        np.save(path.with_name(f"{path.name}.{name}.npy"), array)
+    kind = pl.String if strings else pl.Int64
+    series = pl.Series("name", names, kind)
+    series.to_frame().write_parquet(path.with_name(f"{path.name}.parquet"))
+
+
+def key_of_strings(names: Iterable[Any]) -> np.ndarray:
+    """The keys of strings, uint64 [n]."""
+    digests = b"".join(blake2b(_encoded(str(name)), digest_size=8).digest() for name in names)
+    return np.frombuffer(digests, "<u8").astype(np.uint64)
+
+
+def _encoded(name: str) -> bytes:
+    return name.encode("utf-8", "surrogatepass")
+
+
+def _integer(name: Any) -> int | None:
+    """The whole number that a name is, or spells in the usual way; ``None`` if it is none that 64 bits hold."""
+    if isinstance(name, str):
+        try:
+            number = int(name)
+        except ValueError:
+            return None
+        if str(number) != name:
+            return None
+    elif isinstance(name, int | np.integer) and _is_no_truth(name):
+        number = int(name)
+    else:
+        return None
+    return number if -(2**63) <= number < 2**63 else None
+
+
+def _is_no_truth(name: Any) -> bool:
+    return not isinstance(name, bool | np.bool_)
+
+
+def _checked(array: np.ndarray, kind: type, name: str) -> np.ndarray:
+    if array.dtype != kind or array.ndim != 1:
+        raise PackageError(
+            f"the array {name} of ids holds {array.dtype} {list(array.shape)}, not a row of {kind.__name__}"
+        )
+    return array

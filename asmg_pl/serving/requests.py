@@ -1,0 +1,207 @@
+"""What a caller asks, checked, with ids in place of names. The id after the known ones stands for all unknown names."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import index
+from typing import Any
+
+import numpy as np
+
+from asmg_pl.errors import RequestError
+from asmg_pl.serving.answers import Unknown
+from asmg_pl.serving.ids import Name
+from asmg_pl.serving.package import Package
+from asmg_pl.serving.remembered import Remembered
+
+#: Names of items: any sequence of integers or strings, or an array of integers.
+Items = Sequence[Name] | np.ndarray
+
+
+@dataclass(frozen=True)
+class User:
+    """A user as one request has it.
+
+    Attributes:
+        id: of the user.
+        history: the latest items, the latest first, at most as many as the model reads, int [n].
+        seen: items that are not to be recommended, int [n].
+        context: the id of each context feature's value.
+        unknown: what is not known, apart from items that are asked for.
+    """
+
+    id: int
+    history: np.ndarray
+    seen: np.ndarray
+    context: tuple[int, ...]
+    unknown: Unknown
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Items as one request names them.
+
+    Attributes:
+        names: as they were given.
+        ids: of the names, int64 [n].
+        unknown: the distinct names that are unknown, in their order.
+    """
+
+    names: list[Name]
+    ids: np.ndarray
+    unknown: tuple[Name, ...]
+
+    def named(self, places: Iterable[int]) -> list[Name]:
+        """The names at some places."""
+        return [self.names[place] for place in places]
+
+    def distinct(self) -> Asked:
+        """The items, each where it is named first."""
+        if len(np.unique(self.ids)) == len(self.ids):
+            return self
+        unknown = set(self.unknown)
+        first: dict[Any, int] = {}
+        for place, number in enumerate(self.ids.tolist()):
+            name = self.names[place]
+            first.setdefault((name,) if name in unknown else number, place)
+        places = list(first.values())
+        return Asked(self.named(places), self.ids[places], self.unknown)
+
+    def without(self, ids: np.ndarray, names: Collection[Name]) -> np.ndarray:
+        """Which of the items are neither among these ids nor among these unknown names, bool [n]."""
+        allowed = ~np.isin(self.ids, ids)
+        if set(names) & set(self.unknown):
+            allowed &= [name not in names for name in self.names]
+        return allowed
+
+
+class Requests:
+    """Finds the ids that a package has for the names of requests."""
+
+    def __init__(self, package: Package) -> None:
+        """Map the ids.
+
+        Args:
+            package: whose ids, histories and seen items count.
+        """
+        self._users, self.items = package.ids("user"), package.ids("item")
+        self._remembered = Remembered(self.items)
+        self._contexts = {
+            name: package.ids(f"context-{number}") for number, name in enumerate(package.manifest.context)
+        }
+        self._history, self._seen = package.history, package.seen
+        self._longest = package.manifest.history_size
+
+    def user(self, name: Name, history: Items | None = None, context: Mapping[str, Name] | None = None) -> User:
+        """A user with history and context.
+
+        Args:
+            name: of the user.
+            history: the user's latest items, the latest first, in place of those that the package has. Unknown items
+                are left out, and then all but the latest ones that the model reads.
+            context: the value of each context feature. One that is left out, or ``None``, counts as unknown.
+
+        Raises:
+            RequestError: if a name is neither an integer nor a string, or the package has no such context feature.
+        """
+        _check_name(name, "user")
+        (number,) = self._users.find([name]).tolist()
+        known = number >= 0
+        missing: tuple[Name, ...] = ()
+        if history is None:
+            latest, seen = _of(self._history, number), _of(self._seen, number)
+        else:
+            given = self.items_named(history, "history")
+            latest, missing = given.ids[given.ids < len(self.items)], given.unknown
+            seen = np.concatenate([_of(self._seen, number), latest])
+        values, lacking = self._context(context)
+        unknown = Unknown(user=not known, context=lacking, history=missing)
+        return User(number if known else len(self._users), latest[: self._longest], seen, values, unknown)
+
+    def items_named(self, names: Items, what: str) -> Asked:
+        """Items by their names.
+
+        Args:
+            names: of the items.
+            what: the argument that they stand in, for messages.
+
+        Raises:
+            RequestError: if ``names`` is no sequence of integers or strings.
+        """
+        given = _names(names, what)
+        ids = self._remembered.find(given)
+        unknown = np.flatnonzero(ids < 0)
+        ids[unknown] = len(self.items)
+        return Asked(given, ids, tuple(dict.fromkeys(given[place] for place in unknown.tolist())))
+
+    def _context(self, given: Mapping[str, Name] | None) -> tuple[tuple[int, ...], tuple[str, ...]]:
+        """The id of each context feature's value, and the names of the features whose value is unknown."""
+        given = {} if given is None else given
+        if not isinstance(given, Mapping):
+            raise RequestError(f"context is a {type(given).__name__}: give a value for each name, {{name: value}}")
+        if strange := [name for name in given if name not in self._contexts]:
+            there = f"it has {', '.join(self._contexts)}" if self._contexts else "it has none: leave context out"
+            raise RequestError(f"context names {strange[0]!r:.60}, which is no context feature of the package: {there}")
+        values, lacking = [], []
+        for name, ids in self._contexts.items():
+            value = given.get(name)
+            if value is not None:
+                _check_name(value, f"context[{name!r}]")
+            number = -1 if value is None else int(ids.find([value])[0])
+            values.append(number if number >= 0 else len(ids))
+            if number < 0:
+                lacking.append(name)
+        return tuple(values), tuple(lacking)
+
+
+def for_each(users: Sequence[Name], given: Sequence[Any] | None, what: str) -> Sequence[Any]:
+    """What is given for each user: ``None`` for each if nothing is given.
+
+    Raises:
+        RequestError: if the numbers differ.
+    """
+    if given is None:
+        return [None] * len(users)
+    if isinstance(given, str) or not hasattr(given, "__len__") or len(given) != len(users):
+        raise RequestError(f"{what} is {given!r:.60}: give a list with one entry for each of the {len(users)} users")
+    return given
+
+
+def whole_count(k: int) -> int:
+    """A number of items that are wanted.
+
+    Raises:
+        RequestError: if it is no whole number of at least 1.
+    """
+    try:
+        count = 0 if isinstance(k, bool) else index(k)
+    except TypeError:
+        count = 0
+    if count < 1:
+        raise RequestError(f"k is {k!r:.60}: give a whole number of at least 1")
+    return count
+
+
+def _names(names: Items, what: str) -> list[Name]:
+    """Names of items as a list of integers and strings."""
+    if isinstance(names, np.ndarray):
+        names = names.tolist()
+    if isinstance(names, str | bytes | Mapping) or not isinstance(names, Iterable):
+        raise RequestError(f"{what} is {names!r:.60}: give a list of integers or strings")
+    names = list(names)
+    if not set(map(type, names)) <= {int, str}:
+        for name in names:
+            _check_name(name, f"one of {what}")
+        names = [name.item() if isinstance(name, np.generic) else name for name in names]
+    return names
+
+
+def _check_name(name: Any, what: str) -> None:
+    if not isinstance(name, int | str | np.integer) or isinstance(name, bool):
+        raise RequestError(f"{what} is {name!r:.60}, a {type(name).__name__}: give an integer or a string")
+
+
+def _of(lists: Any, user: int) -> np.ndarray:
+    """The list of a user; an empty one of an unknown user."""
+    return lists.of(user) if user >= 0 else np.zeros(0, np.int32)

@@ -1,0 +1,213 @@
+"""Served models as a request asks them: the user's side once, and many items' sides.
+
+user, history, context ──▶ user_side ─▶ side [1] ─┐
+                                                  ├─▶ join ─▶ logits [B]
+ids of B items ──────────▶ item_side ─▶ side [B] ─┘
+
+Split       of a recommender with sides: each is computed by itself
+Expanded    of any other recommender: rows are made of user and items, and scored; the history is pooled once
+UnderHead   of several models and a head on them
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from asmg_pl.data.batch import Batch
+from asmg_pl.recommenders import Lookup, Recommender, TwoSided
+from asmg_pl.serving.features import WIDTH, describe, of_logits, within
+from asmg_pl.serving.headed import Headed
+
+#: Tensors whose first axis counts users, or items; a head has one side for each of its models.
+Side = tuple["Tensor | Side", ...]
+
+
+class SidedModel(ABC):
+    """A model that scores users and items from their sides. Ids may be those of the unknown."""
+
+    @abstractmethod
+    def user_side(self, rows: Batch) -> Side:
+        """The sides of users.
+
+        Args:
+            rows: one for each user; their items make no difference.
+        """
+
+    @abstractmethod
+    def item_side(self, items: Tensor) -> Side:
+        """The sides of items, int64 [B]."""
+
+    @abstractmethod
+    def join(self, user: Side, item: Side) -> Tensor:
+        """Logits [B].
+
+        Args:
+            user: the side of one user.
+            item: the sides of B items.
+        """
+
+
+class Split(SidedModel):
+    """A recommender that has sides."""
+
+    def __init__(self, recommender: Recommender, sides: TwoSided, catalogue: Tensor | None) -> None:
+        """Take a recommender, which is not copied.
+
+        Args:
+            recommender: names the ids that are looked up, and has the tables.
+            sides: the recommender itself, or the one within it.
+            catalogue: category ids of each item, int64 [items, C] padded with -1.
+        """
+        self._recommender, self._sides, self._catalogue = recommender, sides, catalogue
+
+    def user_side(self, rows: Batch) -> Side:
+        """See :meth:`SidedModel.user_side`."""
+        return self._sides.user_side(rows, _looked_up(self._recommender, rows))
+
+    def item_side(self, items: Tensor) -> Side:
+        """See :meth:`SidedModel.item_side`."""
+        nobody, label = torch.zeros_like(items), torch.zeros(len(items))
+        rows = Batch(nobody, items, nobody.new_zeros(len(items), 0), nobody, label, self._catalogue)
+        return self._sides.item_side(rows, _looked_up(self._recommender, rows))
+
+    def join(self, user: Side, item: Side) -> Tensor:
+        """See :meth:`SidedModel.join`."""
+        return self._sides.join(_tensors(user), _tensors(item))
+
+
+class Expanded(SidedModel):
+    """A recommender without sides: the user's row is repeated for each item, but sums over its ids are made once."""
+
+    def __init__(self, recommender: Recommender, catalogue: Tensor | None) -> None:
+        """Take a recommender, which is not copied.
+
+        Args:
+            recommender: scores whole rows.
+            catalogue: category ids of each item, int64 [items, C] padded with -1.
+        """
+        self._recommender, self._catalogue = recommender, catalogue
+
+    def user_side(self, rows: Batch) -> Side:
+        """See :meth:`SidedModel.user_side`."""
+        context = () if rows.context is None else (rows.context,)
+        return rows.user, rows.history, rows.history_length, *context
+
+    def item_side(self, items: Tensor) -> Side:
+        """See :meth:`SidedModel.item_side`."""
+        return (items,)
+
+    def join(self, user: Side, item: Side) -> Tensor:
+        """See :meth:`SidedModel.join`."""
+        (items,) = _tensors(item)
+        count = len(items)
+        ours, history, length, *context = (each.repeat(count, *[1] * (each.ndim - 1)) for each in _tensors(user))
+        rows = Batch(ours, items, history, length, torch.zeros(count), self._catalogue, context[0] if context else None)
+        asked = self._recommender.lookups(rows)
+        found = {name: OneUser(self._recommender.table(name), ids) for name, ids in asked.items()}
+        return self._recommender.score(rows, found)
+
+
+class UnderHead(SidedModel):
+    """Several models with a head on them. What the head adds for a user, and for an item, is part of their sides."""
+
+    def __init__(self, models: Sequence[SidedModel], head: Headed) -> None:
+        """Take models and their head, which are not copied.
+
+        Args:
+            models: those that the head reads, in its order.
+            head: which has learned something.
+        """
+        self._models, self._head = models, head
+        widths = 1 + len(models), WIDTH, WIDTH
+        self._coefficients = head.get_buffer("coefficients").split(widths)
+        self._bounds = head.get_buffer("bounds").split(widths, dim=1)
+
+    def user_side(self, rows: Batch) -> Side:
+        """See :meth:`SidedModel.user_side`."""
+        return *(model.user_side(rows) for model in self._models), self._of_ids("users", rows.user, 1)
+
+    def item_side(self, items: Tensor) -> Side:
+        """See :meth:`SidedModel.item_side`."""
+        return *(model.item_side(items) for model in self._models), self._of_ids("items", items, 2)
+
+    def join(self, user: Side, item: Side) -> Tensor:
+        """See :meth:`SidedModel.join`."""
+        *ours, of_user = user
+        *theirs, of_item = item
+        pairs = zip(self._models, cast(list[Side], ours), cast(list[Side], theirs), strict=True)
+        logits = [model.join(one, other) for model, one, other in pairs]
+        return within(of_logits(logits), self._bounds[0]) @ self._coefficients[0] + of_user + of_item
+
+    def _of_ids(self, name: str, ids: Tensor, number: int) -> Tensor:
+        """What the counts of ids add to the head's logit, float [n]."""
+        period, share = self._head.get_buffer("period"), self._head.get_buffer("share")
+        features = describe(self._head.get_buffer(name), ids, period, share)
+        return features.clamp(*self._bounds[number]) @ self._coefficients[number]
+
+
+class OneUser(Lookup):
+    """Vectors that rows of one user ask for: where all rows ask for the same sum, it is computed once.
+
+    Examples:
+        >>> lookup = OneUser(torch.eye(2), torch.tensor([[0, 1], [0, 1], [0, 1]]))
+        >>> lookup.weighted_sum(torch.full((3, 2), 0.5)).tolist()
+        [[0.5, 0.5], [0.5, 0.5], [0.5, 0.5]]
+    """
+
+    def columns(self, columns: int | slice) -> Lookup:
+        """See :meth:`~asmg_pl.recommenders.Lookup.columns`."""
+        return OneUser(self.weight, self.index[:, columns], self.known)
+
+    def weighted_sum(self, weights: Tensor) -> Tensor:
+        """See :meth:`~asmg_pl.recommenders.Lookup.weighted_sum`."""
+        count = len(self.index)
+        if count > 1 and all(bool((each == each[:1]).all()) for each in (self.index, weights)):
+            once = Lookup(self.weight, self.index[:1], self.known).weighted_sum(weights[:1])
+            return once.repeat(count, 1)
+        return Lookup(self.weight, self.index, self.known).weighted_sum(weights)
+
+
+def sided(served: nn.Module, catalogue: Tensor | None) -> SidedModel:
+    """A served model by its sides.
+
+    Args:
+        served: a recommender, or models with a head on them.
+        catalogue: category ids of each item, int64 [items, C] padded with -1, or ``None``.
+    """
+    if isinstance(served, Headed):
+        models = [sided(model, catalogue) for model in served.models.values()]
+        return UnderHead(models, served) if len(served.get_buffer("coefficients")) else models[0]
+    assert isinstance(served, Recommender)
+    sides = served.sides()
+    return Expanded(served, catalogue) if sides is None else Split(served, sides, catalogue)
+
+
+def part(side: Side, rows: slice) -> Side:
+    """The sides of a range of users or items, without a copy."""
+    return tuple(part(each, rows) if isinstance(each, tuple) else each[rows] for each in side)
+
+
+def at(side: Side, places: Tensor) -> Side:
+    """The sides at some places, int64 [n], as a copy."""
+    return tuple(at(each, places) if isinstance(each, tuple) else each.index_select(0, places) for each in side)
+
+
+def joined(sides: Sequence[Side]) -> Side:
+    """Several sides, one after the other."""
+    return tuple(
+        joined(parts) if isinstance(parts[0], tuple) else torch.cat(parts) for parts in zip(*sides, strict=True)
+    )
+
+
+def _tensors(side: Side) -> tuple[Tensor, ...]:
+    """A side that has no other within it."""
+    return cast(tuple[Tensor, ...], side)
+
+
+def _looked_up(recommender: Recommender, rows: Batch) -> Mapping[str, Lookup]:
+    return {name: Lookup(recommender.table(name), ids) for name, ids in recommender.lookups(rows).items()}

@@ -1,0 +1,145 @@
+"""The rows of users and items that come and go, in all models and snapshots of an updater.
+
+    scoring of period t        rows as they were by the end of period t - 1
+    ─────────────────────      ids of period t that get a row: it begins as a copy of the shared row, without moments
+    training on period t       rows as they are by the end of period t
+
+So no score of a period depends on who comes with it, and an id's score does not jump when it gets a row of its own.
+Which ids have which rows, :mod:`asmg_pl.data.lifetimes` says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from asmg_pl.data.datamodule import PeriodDataModule
+from asmg_pl.errors import ConfigError
+from asmg_pl.generators.table_entries import histories_in, models_in, table_entries
+from asmg_pl.recommenders import Recommender
+
+#: The row that all ids without a row of their own share.
+SHARED = 0
+
+
+def tables_of(recommender: Recommender, kind: str) -> list[str]:
+    """The tables whose rows are those of users, or of items."""
+    return [name for name in recommender.tables if name.startswith(kind)]
+
+
+def check(recommender: Recommender, data: PeriodDataModule, given: Mapping[str, bool]) -> None:
+    """Refuse what does not work with ids that come and go.
+
+    Args:
+        recommender: the base model.
+        data: the stream.
+        given: options that do not, and whether they are given.
+
+    Raises:
+        ConfigError: naming the option or the table.
+    """
+    for option in (option for option, is_given in given.items() if is_given and data.tenants):
+        raise ConfigError(f"{option} does not work with data.lifetimes: leave one of them out")
+    for kind, tenants in data.tenants.items():
+        _check_rows(recommender, kind, tenants.used(data.last_period))
+        if not tables_of(recommender, kind):
+            raise ConfigError(
+                f"data.lifetimes.{kind}s: {type(recommender).__name__} has no table whose name begins with {kind!r}, "
+                f"only {', '.join(recommender.tables)}: set it to false"
+            )
+
+
+def _check_rows(recommender: Recommender, kind: str, used: int) -> None:
+    """Check that tables have the rows that ids are given.
+
+    Raises:
+        ConfigError: naming a table that has fewer.
+    """
+    for name in tables_of(recommender, kind):
+        if len(recommender.table(name)) < used:
+            raise ConfigError(
+                f"the table {name!r} has {len(recommender.table(name)):,} rows, and data.lifetimes needs {used:,} for "
+                f"the {kind}s of the stream as it is cut now. If the stream has grown, cut it by EqualRows or a "
+                f"calendar, since equal counts are cut anew; if the table is hashed, set data.lifetimes.{kind}s to "
+                "false"
+            )
+
+
+def stand_at(module: nn.Module, data: PeriodDataModule, period: int, device: torch.device) -> None:
+    """Let all models within a module look ids up in the rows that they have by the end of a period.
+
+    Raises:
+        ConfigError: if a table has too few rows.
+    """
+    if not data.tenants:
+        return
+    rows = {kind: tenants.rows_at(period).to(device) for kind, tenants in data.tenants.items()}
+    for _, model in models_in(module):
+        for kind, tenants in data.tenants.items():
+            _check_rows(model, kind, tenants.used(period))
+        model.row_of = {name: of for kind, of in rows.items() for name in tables_of(model, kind)}
+
+
+def rows_at(recommender: Recommender, data: PeriodDataModule, period: int) -> dict[str, Tensor]:
+    """By table, the row of each id by the end of a period, int32 [ids + 1]; empty if no ids come and go."""
+    of_kind = {kind: tenants.rows_at(period) for kind, tenants in data.tenants.items()}
+    return {name: of for kind, of in of_kind.items() for name in tables_of(recommender, kind)}
+
+
+@torch.no_grad()
+def begin_rows(
+    module: nn.Module, recommender: Recommender, optimizer: Optimizer, data: PeriodDataModule, period: int
+) -> dict[str, Tensor]:
+    """Let the rows that ids get with a period begin as the shared row, in all models and snapshots.
+
+    Their moments and their counts of updates begin at 0.
+
+    Args:
+        module: the updater.
+        recommender: its base model.
+        optimizer: of the base model.
+        data: the stream.
+        period: the period, which has been scored.
+
+    Returns:
+        The rows by table, int64 [n].
+    """
+    begun = {
+        name: tenants.begun(period).to(recommender.table(name).device)
+        for kind, tenants in data.tenants.items()
+        for name in tables_of(recommender, kind)
+    }
+    for name, rows in begun.items():
+        for _, model in models_in(module):
+            table = model.table(name)
+            table[rows] = table[SHARED].clone()
+        for _, history in histories_in(module):
+            snapshots, state = history.tables.get_buffer(name), history.hidden.get_buffer(name)
+            snapshots[:, rows] = snapshots[:, SHARED, None].clone()
+            state[rows] = state[SHARED].clone()
+            if history.counts:
+                history.counts.asked.get_buffer(name)[rows] = 0
+                history.counts.snapshots.get_buffer(name)[:, rows] = 0
+        for value in optimizer.state.get(recommender.table(name), {}).values():
+            if isinstance(value, Tensor) and value.shape == recommender.table(name).shape:
+                value[rows] = 0
+    return begun
+
+
+def saved_by_lifetimes(module: nn.Module, recommender: Recommender, data: PeriodDataModule) -> dict[str, int]:
+    """The bytes that rows for all ids of a kind would take more, in models, moments and snapshots, by kind."""
+    tensors = dict([*module.named_parameters(), *module.named_buffers()])
+    per_row = dict.fromkeys(recommender.tables, 0)
+    for entry, (name, axis) in table_entries(module).items():
+        per_row[name] += tensors[entry].nbytes // tensors[entry].shape[axis]
+    for name, table in recommender.table_parameters().items():
+        per_row[name] += 2 * table[0].nbytes  # the moments
+    found = {}
+    for kind, tenants in data.tenants.items():
+        spared = tenants.ids - tenants.used(data.last_period)
+        own = spared * sum(per_row[name] for name in tables_of(recommender, kind)) if recommender.tables else 0
+        found[kind] = own - tenants.rows_at(0).nbytes
+    return found
