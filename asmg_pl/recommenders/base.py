@@ -128,19 +128,19 @@ class Recommender(nn.Module, ABC):
     def _look_up(self, name: str, request: Request) -> Lookup:
         table = self.stored(name)
         if table.requires_grad and torch.is_grad_enabled() and (found := self._moved_rows(name, request)) is not None:
-            rows, places = found
-            return request.answer(RowsOf.apply(table, rows), places)  # type: ignore[no-untyped-call]
+            rows, vectors, places = found
+            return request.answer(RowsOf.apply(table, rows, vectors), places)  # type: ignore[no-untyped-call]
         return request.answer(table, request.rows)
 
-    def _moved_rows(self, name: str, request: Request) -> tuple[Tensor, Tensor] | None:
-        """The distinct rows of a request and the place of each id, if the step moves these rows alone."""
+    def _moved_rows(self, name: str, request: Request) -> tuple[Tensor, Tensor, Tensor] | None:
+        """The distinct rows of a request, their vectors, and each id's place, if the step moves these rows alone."""
         known = self.rows_known(name)
         if self.deferred is not None:
-            return self.deferred.distinct(name, request, known)
+            return self.deferred.read(name, request, known)
         if not self.row_wise:
             return None
         rows, (places,) = touched_rows([request.rows], known, request.rows_on_other_ranks)
-        return (rows, places) if len(rows) < known else None
+        return (rows, self.stored(name).detach().index_select(0, rows), places) if len(rows) < known else None
 
     def distinct_rows(self, name: str, request: Request) -> tuple[Tensor, Tensor, Tensor]:
         """The distinct rows that a request needs, for a step that reads something of these rows beside their vectors.
@@ -149,8 +149,8 @@ class Recommender(nn.Module, ABC):
             The rows, int64 [n]; their vectors, float [n, D]; and the place of each id among them, int64.
         """
         if (found := self._moved_rows(name, request)) is not None:
-            rows, places = found
-            return rows, RowsOf.apply(self.stored(name), rows), places  # type: ignore[no-untyped-call]
+            rows, vectors, places = found
+            return rows, RowsOf.apply(self.stored(name), rows, vectors), places  # type: ignore[no-untyped-call]
         rows, (places,) = touched_rows([request.rows], self.rows_known(name), request.rows_on_other_ranks)
         return rows, F.embedding(rows, self.stored(name)), places
 

@@ -28,5 +28,5 @@ class Deferred(Protocol):
     def catch_up(self, name: str | None = None, ids: Tensor | None = None) -> None:
         """Make rows current: those with these ids, all rows of a table, or those of all tables."""
 
-    def distinct(self, name: str, request: Request, known: int) -> tuple[Tensor, Tensor] | None:
-        """The rows of a request and the place of each id among them; ``None`` if the table's rows never wait."""
+    def read(self, name: str, request: Request, known: int) -> tuple[Tensor, Tensor, Tensor] | None:
+        """The distinct rows of a request, their vectors, and the place of each id; ``None`` if no row waits."""

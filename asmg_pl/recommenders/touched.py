@@ -40,16 +40,16 @@ class RowsOf(torch.autograd.Function):
     """Distinct rows of a table, ascending, float [n, D]; the table gets a sparse gradient that needs no sorting."""
 
     @staticmethod
-    def forward(ctx: Any, table: Tensor, rows: Tensor) -> Tensor:
-        """Look the rows up, int64 [n]."""
+    def forward(ctx: Any, table: Tensor, rows: Tensor, vectors: Tensor) -> Tensor:
+        """The vectors of the rows, int64 [n]."""
         ctx.rows, ctx.shape = rows, table.shape
-        return table.index_select(0, rows)
+        return vectors.view_as(vectors)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         """The sparse gradient of the table."""
         # Autograd forgets that a gradient is coalesced, unless somebody else holds it too.
         ctx.gradient = torch.sparse_coo_tensor(
             ctx.rows[None], gradient, ctx.shape, is_coalesced=True, check_invariants=False
         )
-        return ctx.gradient, None
+        return ctx.gradient, None, None

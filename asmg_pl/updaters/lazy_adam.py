@@ -89,9 +89,9 @@ class LazyAdam(AdamAside):
                 rows.catch_up()
                 del self._rows[name]
             else:
-                rows.catch_up(ids)
+                rows.read(ids)
 
-    def distinct(self, name: str, request: Request, known: int) -> tuple[Tensor, Tensor] | None:
+    def read(self, name: str, request: Request, known: int) -> tuple[Tensor, Tensor, Tensor] | None:
         """The rows that a request needs of a table whose other rows wait; ``None`` if the table takes dense steps.
 
         Args:
@@ -100,7 +100,8 @@ class LazyAdam(AdamAside):
             known: the table's rows that have appeared.
 
         Returns:
-            The distinct rows, int64 [n] ascending, and the place of each id among them, int64.
+            The distinct rows, int64 [n] ascending; their vectors, float [n, D]; and the place of each id among them,
+            int64.
         """
         if name not in self._waits:
             self._waits[name] = self._shall_wait(name, request, known)
@@ -108,7 +109,7 @@ class LazyAdam(AdamAside):
             return None
         if name not in self._rows:
             self._rows[name] = self._waiting(name)
-        return self._rows[name].distinct(request.rows)
+        return self._rows[name].read(request.rows)
 
     def _shall_wait(self, name: str, request: Request, known: int) -> bool:
         table = self._tables[name]

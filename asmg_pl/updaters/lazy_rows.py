@@ -63,21 +63,25 @@ class LazyRows:
         self.now, self.rate = now, rate
         self.last = torch.full((len(table),), now, dtype=torch.int32, device=table.device)
 
-    def distinct(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """The distinct ids, int64 [n] ascending, and the place of each id among them, int64 of the ids' shape."""
-        rows, places = ids.unique(return_inverse=True)
-        return rows, places
-
     @torch.no_grad()
-    def catch_up(self, ids: Tensor | None = None) -> None:
-        """Let rows take the steps that they have missed.
+    def read(self, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Rows that have caught up.
 
         Args:
-            ids: the rows, int64 of any shape, a row any number of times; all rows by default.
+            ids: the rows, int64 of any shape, a row any number of times.
+
+        Returns:
+            The distinct rows, int64 [n] ascending; their vectors, float [n, D]; and the place of each id among them,
+            int64 of the ids' shape.
         """
-        rows = torch.arange(len(self.last), device=self.last.device) if ids is None else ids.unique()
-        for part in rows[self.last[rows] < self.now].split(CHUNK):
-            self._advance(part)
+        rows, places = ids.unique(return_inverse=True)
+        self._catch_up(rows)
+        return rows, self._table.index_select(0, rows), places
+
+    @torch.no_grad()
+    def catch_up(self) -> None:
+        """Let all rows take the steps that they have missed."""
+        self._catch_up(torch.arange(len(self.last), device=self.last.device))
 
     @torch.no_grad()
     def step(self, rows: Tensor, slopes: Tensor, rate: float) -> None:
@@ -93,6 +97,10 @@ class LazyRows:
             self.rate = rate
         self._step(rows, slopes)
         self.now += 1
+
+    def _catch_up(self, rows: Tensor) -> None:
+        for part in rows[self.last[rows] < self.now].split(CHUNK):
+            self._advance(part)
 
     def _advance(self, rows: Tensor) -> None:
         beta, beta_square = self._sums.betas
@@ -110,7 +118,7 @@ class LazyRows:
         self.last[rows] = self.now
 
     def _step(self, rows: Tensor, slopes: Tensor) -> None:
-        self.catch_up(rows)
+        self._catch_up(rows)
         beta, beta_square = self._sums.betas
         mean = self._mean.index_select(0, rows).lerp_(slopes, 1 - beta)
         square = self._square.index_select(0, rows).lerp_(slopes * slopes, 1 - beta_square)
@@ -146,30 +154,33 @@ class NativeLazyRows(LazyRows):
         self._native = _library(sums.terms)
         self._marks = torch.zeros(len(table), 2, dtype=torch.int32)  # the last step of each row, and a place
         self.last = self._marks[:, 0].copy_(self.last)
-        self._newest: tuple[Tensor, Tensor, Tensor] | None = None  # ids, the distinct ones, and their places
+        self._newest: tuple[Tensor, Tensor, Tensor, Tensor] | None = None  # ids, and what was read for them
         logs = (math.log(beta) for beta in sums.betas)
+        for large in (self._marks, table, mean, square):
+            self._native.in_huge_pages(large.nbytes, large.data_ptr())
         places = (each.data_ptr() for each in (sums.powers, self._marks, table, mean, square))
         self._known = _Table(table.shape[1], now, sums.horizon, len(sums.powers), rate, epsilon, *logs, 0, *places)
 
-    def distinct(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """See :meth:`LazyRows.distinct`."""
+    def read(self, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """See :meth:`LazyRows.read`. Before the next step, the same ids cost nothing."""
         if self._newest is None or self._newest[0] is not ids:
             given = ids.contiguous()
-            rows, places = given.new_empty(given.numel()), torch.empty_like(given)
+            rows, places = torch.empty(given.numel(), dtype=torch.int64), torch.empty_like(given)
             found = self._native.distinct(
                 *(given.numel(), given.data_ptr(), self._marks.data_ptr(), rows.data_ptr(), places.data_ptr())
             )
-            self._newest = ids, rows[:found], places
+            vectors = torch.empty(found, self._known.width)
+            self._share_out(self._native.advance, found, rows.data_ptr(), vectors.data_ptr())
+            self._newest = ids, rows[:found], vectors, places
         return self._newest[1:]
 
-    @torch.no_grad()
-    def catch_up(self, ids: Tensor | None = None) -> None:
+    def catch_up(self) -> None:
         """See :meth:`LazyRows.catch_up`."""
-        rows = None if ids is None else self.distinct(ids)[0]
-        count, place = (len(self.last), None) if rows is None else (len(rows), rows.data_ptr())
-        self._share_out(self._native.advance, count, place)
+        self._share_out(self._native.advance, len(self.last), None, None)
+        self._newest = None
 
     def _step(self, rows: Tensor, slopes: Tensor) -> None:
+        self._newest = None
         rows, slopes = rows.contiguous(), slopes.contiguous()
         self._share_out(self._native.step, len(rows), rows.data_ptr(), slopes.data_ptr())
 
@@ -185,8 +196,9 @@ class NativeLazyRows(LazyRows):
 def _library(terms: int) -> ctypes.CDLL:
     found = library("idle_rows", TERMS=terms)
     whole, place = ctypes.c_int64, ctypes.c_void_p
+    found.in_huge_pages.argtypes, found.in_huge_pages.restype = [whole, place], None
     found.distinct.argtypes, found.distinct.restype = [whole, place, place, place, place], whole
-    found.advance.argtypes, found.advance.restype = [whole, whole, place, place], None
+    found.advance.argtypes, found.advance.restype = [whole, whole, place, place, place], None
     found.step.argtypes, found.step.restype = [whole, whole, place, place, place], None
     return found
 

@@ -98,7 +98,7 @@ def test_many_steps_are_nearer_to_the_exact_ones_than_dense_steps_are(
         for parameter, optimizer in adams:
             parameter.grad = torch.zeros_like(parameter).index_copy(0, touched, slopes.to(parameter.dtype))
             optimizer.step()
-        rows.catch_up(touched.repeat(2))
+        rows.read(touched.repeat(2))
         rows.step(touched, slopes, rate=1e-3)
     rows.catch_up()
 
@@ -113,14 +113,15 @@ def test_many_steps_are_nearer_to_the_exact_ones_than_dense_steps_are(
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_distinct_rows_ascend_and_each_id_has_its_place(kind: type[LazyRows]) -> None:
-    table = torch.zeros(5000, 1)
-    rows = kind(table, table.clone(), table.clone(), SUMS, 1e-8, 0, rate=1.0)
+    table = torch.arange(5000.0)[:, None]
+    rows = kind(table, torch.zeros_like(table), torch.zeros_like(table), SUMS, 1e-8, 0, rate=1.0)
     for number in range(3):
         ids = torch.randint(5000, (40, 7), generator=torch.Generator().manual_seed(number))
-        found, places = rows.distinct(ids)
+        found, vectors, places = rows.read(ids)
+        assert torch.equal(vectors, table[found])
         assert torch.equal(found, ids.unique())
         assert torch.equal(found[places], ids)
-    assert [len(part) for part in rows.distinct(ids[:0])] == [0, 0]
+    assert [len(part) for part in rows.read(ids[:0])] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("kind", KINDS)

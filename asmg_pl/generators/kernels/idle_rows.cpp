@@ -11,6 +11,9 @@
 #include <cmath>
 #include <cstdint>
 #include <vector>
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
 
 #ifndef TERMS
 #define TERMS 6
@@ -18,7 +21,8 @@
 
 namespace {
 
-constexpr int64_t AHEAD = 12;  // rows whose memory is asked for before it is needed
+constexpr int64_t AHEAD = 24;    // rows whose memory is asked for before it is needed
+constexpr int64_t RECENT = 256;  // numbers of missed steps whose effect is kept for the next row
 
 // What is noted of a row: the step up to which it has moved, and its place in a list of distinct rows.
 struct Mark {
@@ -49,7 +53,6 @@ struct Idle {
     float factors[TERMS], less, less_square;
 
     void begin_at(const Table& table, int64_t begin) {
-        if (begin == since) return;  // as the row before
         since = begin;
         const int64_t steps = table.now - since;
         const bool known = steps < table.powers_known;
@@ -67,10 +70,23 @@ struct Idle {
     }
 };
 
+// The same for each step at which rows stand, computed when the first of them is met.
+class Missed {
+    Idle recent[RECENT], other;
+
+public:
+    const Idle& since(const Table& table, int64_t begin) {
+        const int64_t steps = table.now - begin;
+        Idle& found = steps < RECENT ? recent[steps] : other;
+        if (found.since != begin) found.begin_at(table, begin);
+        return found;
+    }
+};
+
 // Moves a row up to step `now` without a gradient.
 template <int WIDTH>
-inline void idle(const Table& table, Idle& steps, int64_t row) {
-    steps.begin_at(table, table.marks[row].last);
+inline void idle(const Table& table, Missed& missed, int64_t row) {
+    const Idle& steps = missed.since(table, table.marks[row].last);
     const int64_t width = WIDTH ? WIDTH : table.width;
     float* value = table.values + row * width;
     float* mean = table.mean + row * width;
@@ -88,26 +104,27 @@ inline void idle(const Table& table, Idle& steps, int64_t row) {
 }
 
 template <int WIDTH>
-void advance_rows(const Table& table, int64_t first, int64_t end, const int64_t* rows) {
-    Idle steps;
+void advance_rows(const Table& table, int64_t first, int64_t end, const int64_t* rows, float* vectors) {
+    const int64_t width = WIDTH ? WIDTH : table.width;
+    Missed missed;
     for (int64_t i = first; i < end; ++i) {
-        if (i + AHEAD < end && table.marks[rows[i + AHEAD]].last < table.now) fetch(table, rows[i + AHEAD]);
-        if (table.marks[rows[i]].last == table.now) continue;
-        idle<WIDTH>(table, steps, rows[i]);
+        if (i + AHEAD < end) fetch(table, rows[i + AHEAD]);
+        if (table.marks[rows[i]].last < table.now) idle<WIDTH>(table, missed, rows[i]);
         table.marks[rows[i]].last = int32_t(table.now);
+        std::copy_n(table.values + rows[i] * width, width, vectors + i * width);
     }
 }
 
 template <int WIDTH>
 void advance_all(const Table& table, int64_t first, int64_t end) {
-    Idle steps;
+    Missed missed;
     for (int64_t row = first; row < end; ++row) {
         if (table.marks[row].last == table.now) continue;
         const float* mean = table.mean + row * table.width;
         const float* square = table.square + row * table.width;
         bool moves = false;  // a row that has never had a gradient stays
         for (int64_t d = 0; d < table.width; ++d) moves |= mean[d] != 0 || square[d] != 0;
-        if (moves) idle<WIDTH>(table, steps, row);
+        if (moves) idle<WIDTH>(table, missed, row);
         table.marks[row].last = int32_t(table.now);
     }
 }
@@ -120,11 +137,11 @@ void step_rows(const Table& table, int64_t first, int64_t end, const int64_t* ro
     const float rate = float(table.rate * correction / -std::expm1(step * table.log_beta));
     const float epsilon = float(table.epsilon), gain = float(-std::expm1(table.log_beta));
     const float gain_square = float(-std::expm1(table.log_beta_square));
-    Idle steps;
+    Missed missed;
     for (int64_t i = first; i < end; ++i) {
         if (i + AHEAD < end) fetch(table, rows[i + AHEAD]);
         const int64_t row = rows[i];
-        if (table.marks[row].last < table.now) idle<WIDTH>(table, steps, row);
+        if (table.marks[row].last < table.now) idle<WIDTH>(table, missed, row);
         table.marks[row].last = int32_t(table.now + 1);
         const float* slope = slopes + i * width;
         float* value = table.values + row * width;
@@ -160,30 +177,47 @@ void sort(int64_t* numbers, int64_t count) {
 
 extern "C" {
 
+// Asks the system to keep memory in pages of 2 MB, so that rows far apart are found without a walk through page tables.
+// Where it does not know or grant this, nothing changes.
+void in_huge_pages(int64_t bytes, void* memory) {
+#if defined(__linux__) && defined(MADV_HUGEPAGE)
+    constexpr uintptr_t PAGE = 2 << 20;
+    constexpr int COLLAPSE = 25;  // MADV_COLLAPSE since Linux 6.1: now, not some time
+    const uintptr_t begin = (uintptr_t(memory) + PAGE - 1) / PAGE * PAGE;
+    const uintptr_t end = (uintptr_t(memory) + uintptr_t(bytes)) / PAGE * PAGE;
+    if (begin >= end) return;
+    madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+    madvise(reinterpret_cast<void*>(begin), end - begin, COLLAPSE);
+#endif
+}
+
 // Sorts the distinct ids, and finds the place of each id among them. Places of any earlier call may stand in `marks`.
 int64_t distinct(int64_t count, const int64_t* ids, Mark* marks, int64_t* rows, int64_t* places) {
     int64_t found = 0;
-    for (int64_t i = 0; i < count; ++i) {
+    for (int64_t i = 0; i < count; ++i) {  // in the order in which they appear
         if (i + 4 * AHEAD < count) __builtin_prefetch(marks + ids[i + 4 * AHEAD], 1);
-        const int64_t row = ids[i], number = marks[row].place;
+        const int64_t row = ids[i];
+        int64_t number = marks[row].place;
         if (number >= found || rows[number] != row) {
-            marks[row].place = int32_t(found);
-            rows[found++] = row;
+            number = found++;
+            marks[row].place = int32_t(number), rows[number] = row;
         }
+        places[i] = number;
     }
     sort(rows, found);
-    for (int64_t i = 0; i < found; ++i) marks[rows[i]].place = int32_t(i);
-    for (int64_t i = 0; i < count; ++i) places[i] = marks[ids[i]].place;
+    std::vector<int32_t> sorted(found);
+    for (int64_t i = 0; i < found; ++i) sorted[marks[rows[i]].place] = int32_t(i);
+    for (int64_t i = 0; i < count; ++i) places[i] = sorted[places[i]];
     return found;
 }
 
-// Moves distinct rows, or all from `first` to `end` if none are named.
-void advance(int64_t first, int64_t end, const Table* table, const int64_t* rows) {
+// Moves distinct rows and reads their values, float [n, width]; or moves all from `first` to `end` if none are named.
+void advance(int64_t first, int64_t end, const Table* table, const int64_t* rows, float* vectors) {
     if (!rows) {
         if (table->width == 8) advance_all<8>(*table, first, end);
         else advance_all<0>(*table, first, end);
-    } else if (table->width == 8) advance_rows<8>(*table, first, end, rows);
-    else advance_rows<0>(*table, first, end, rows);
+    } else if (table->width == 8) advance_rows<8>(*table, first, end, rows, vectors);
+    else advance_rows<0>(*table, first, end, rows, vectors);
 }
 
 // Moves distinct rows by a step with a gradient, float [n, width], after the steps that they have missed.
