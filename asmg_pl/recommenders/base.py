@@ -18,6 +18,7 @@ from typing import Any, Self
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.randomness.keyed import uniform
@@ -112,6 +113,15 @@ class Recommender(nn.Module, ABC):
             lookups = {n: self._look_up(n, request) for n, request in self.requests(batch).items()}
         return self.score(batch, lookups)
 
+    def score_with(self, dense: Mapping[str, Tensor], batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
+        """Logits [B] from other dense parameters, by module path. Tables are not read, so that their rows may wait."""
+        deferred, self.deferred = self.deferred, None
+        try:
+            logits: Tensor = functional_call(self, dict(dense), (batch, lookups))
+        finally:
+            self.deferred = deferred
+        return logits
+
     def requests(self, batch: Batch) -> dict[str, Request]:
         """What the batch asks each table for; see :attr:`owners`. The rows asked for are current."""
         here = partial(Request, rows_on_other_ranks=batch.total - batch.label.shape[0])
@@ -126,21 +136,29 @@ class Recommender(nn.Module, ABC):
         return found
 
     def _look_up(self, name: str, request: Request) -> Lookup:
-        table = self.stored(name)
-        if table.requires_grad and torch.is_grad_enabled() and (found := self._moved_rows(name, request)) is not None:
-            rows, vectors, places = found
-            return request.answer(RowsOf.apply(table, rows, vectors), places)  # type: ignore[no-untyped-call]
-        return request.answer(table, request.rows)
+        if (found := self._moved_rows(name, request)) is not None:
+            _, vectors, places = found
+            return request.answer(vectors, places)
+        return request.answer(self.stored(name), request.rows)
 
     def _moved_rows(self, name: str, request: Request) -> tuple[Tensor, Tensor, Tensor] | None:
         """The distinct rows of a request, their vectors, and each id's place, if the step moves these rows alone."""
-        known = self.rows_known(name)
-        if self.deferred is not None:
-            return self.deferred.read(name, request, known)
-        if not self.row_wise:
+        table, known = self.stored(name), self.rows_known(name)
+        if not (table.requires_grad and torch.is_grad_enabled()):
             return None
-        rows, (places,) = touched_rows([request.rows], known, request.rows_on_other_ranks)
-        return (rows, self.stored(name).detach().index_select(0, rows), places) if len(rows) < known else None
+        if self.deferred is not None:
+            found = self.deferred.read(name, request, known)
+            if found is None:
+                return None
+            rows, vectors, places = found
+        elif self.row_wise:
+            rows, (places,) = touched_rows([request.rows], known, request.rows_on_other_ranks)
+            if len(rows) == known:
+                return None
+            vectors = table.detach().index_select(0, rows)
+        else:
+            return None
+        return rows, RowsOf.apply(table, rows, vectors), places  # type: ignore[no-untyped-call]
 
     def distinct_rows(self, name: str, request: Request) -> tuple[Tensor, Tensor, Tensor]:
         """The distinct rows that a request needs, for a step that reads something of these rows beside their vectors.
@@ -149,8 +167,7 @@ class Recommender(nn.Module, ABC):
             The rows, int64 [n]; their vectors, float [n, D]; and the place of each id among them, int64.
         """
         if (found := self._moved_rows(name, request)) is not None:
-            rows, vectors, places = found
-            return rows, RowsOf.apply(self.stored(name), rows, vectors), places  # type: ignore[no-untyped-call]
+            return found
         rows, (places,) = touched_rows([request.rows], self.rows_known(name), request.rows_on_other_ranks)
         return rows, F.embedding(rows, self.stored(name)), places
 

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.func import functional_call
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.recommenders import Recommender
@@ -56,7 +55,7 @@ def blended_logits(
     for alpha in alphas:
         lookups = {n: asked[n].answer(torch.lerp(*pair, alpha), places[n]) for n, pair in pairs.items()}
         parameters = {name: torch.lerp(value, dense[1][name], alpha) for name, value in dense[0].items()}
-        found[blend_name(alpha)] = functional_call(base, parameters, (batch, lookups))
+        found[blend_name(alpha)] = base.score_with(parameters, batch, lookups)
     return found
 
 

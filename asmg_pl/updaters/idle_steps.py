@@ -65,6 +65,7 @@ class IdleSums:
         idle = torch.arange(BLOCK, dtype=torch.float64)
         self.powers = torch.stack([beta**idle, torch.exp(idle * math.log(beta_square) / 2)], dim=1)
         self._sums = torch.zeros(0, self.terms, dtype=torch.float64)
+        self._copies: dict[torch.device, Tensor] = {}
 
     def until(self, step: int) -> Tensor:
         """The sums from each step on, float64 [S, P], where S is above ``step`` or the horizon."""
@@ -84,7 +85,7 @@ class IdleSums:
             since: the step up to which each row has moved, int [n].
             now: the step up to which all of them move.
         """
-        sums, (beta, beta_square) = self.until(now).to(since.device), self.betas
+        sums, (beta, beta_square) = self._at(since.device, now), self.betas
         idle = (now - since).double()
         root = torch.exp(idle * math.log(beta_square) / 2)[:, None]
         # Later sums, from now on, in powers of 1 - β₂^(n/2) β₂^(i/2) = (1 - β₂^(n/2)) + β₂^(n/2) δ(i).
@@ -94,4 +95,11 @@ class IdleSums:
             after = (1 - root) * after[:, :-1] + after[:, 1:]
             shifted.append(after[:, 0])
         later = torch.exp(idle * math.log(beta))[:, None] * torch.stack(shifted, dim=1)
-        return sums[since.long().clamp(max=self.horizon)] - later
+        return sums.index_select(0, since.long().clamp(max=self.horizon)) - later
+
+    def _at(self, device: torch.device, now: int) -> Tensor:
+        """The sums on a device, where they stay, so that a step needs no copy."""
+        sums = self.until(now)
+        if device not in self._copies or len(self._copies[device]) < len(sums):
+            self._copies[device] = sums.to(device)
+        return self._copies[device]

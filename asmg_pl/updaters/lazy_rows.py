@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from asmg_pl.generators.kernels.compiled import library, share_out
+from asmg_pl.recommenders.touched import chunks
 from asmg_pl.updaters.idle_steps import IdleSums
 
 #: Rows that catch up at a time where plain operations compute it.
@@ -72,24 +73,29 @@ class LazyRows:
 
         Returns:
             The distinct rows, int64 [n] ascending; their vectors, float [n, D]; and the place of each id among them,
-            int64 of the ids' shape.
+            int64 of the ids' shape. The last row may stand there several times, so that n need not be found: a device
+            would have to be waited for. The places are those where a row stands first.
         """
-        rows, places = ids.unique(return_inverse=True)
-        self._catch_up(rows)
-        return rows, self._table.index_select(0, rows), places
+        ordered, order = ids.flatten().sort()
+        number = torch.cat([ordered.new_zeros(len(ordered[:1])), (ordered[1:] != ordered[:-1]).cumsum(0)])
+        places = torch.empty_like(order).scatter_(0, order, number)
+        rows = ordered[-1:].repeat(len(ordered)).scatter_(0, number, ordered)
+        self._advance(rows)
+        return rows, self._table.index_select(0, rows), places.view_as(ids)
 
     @torch.no_grad()
     def catch_up(self) -> None:
         """Let all rows take the steps that they have missed."""
-        self._catch_up(torch.arange(len(self.last), device=self.last.device))
+        for rows in chunks(0, len(self.last), CHUNK, self.last.device):
+            self._advance(rows)
 
     @torch.no_grad()
     def step(self, rows: Tensor, slopes: Tensor, rate: float) -> None:
         """Take a step, in which some rows have a gradient.
 
         Args:
-            rows: the distinct rows, int64 [n].
-            slopes: their gradient, float [n, D].
+            rows: the rows, int64 [n] ascending.
+            slopes: their gradient, float [n, D]; 0 where a row stands again.
             rate: the learning rate. If it is another one than before, all rows catch up first.
         """
         if rate != self.rate:
@@ -98,35 +104,45 @@ class LazyRows:
         self._step(rows, slopes)
         self.now += 1
 
-    def _catch_up(self, rows: Tensor) -> None:
-        for part in rows[self.last[rows] < self.now].split(CHUNK):
-            self._advance(part)
-
     def _advance(self, rows: Tensor) -> None:
         beta, beta_square = self._sums.betas
-        idle = (self.now - self.last[rows]).double()[:, None]
-        factors = self.rate * self._sums.between(self.last[rows], self.now)  # [n, P]
-        mean, square = self._mean[rows].double(), self._square[rows].double()
+        since = self.last.index_select(0, rows)
+        idle = (self.now - since).double()[:, None]
+        factors = self.rate * self._sums.between(since, self.now)  # [n, P]
+        mean, square = self._mean.index_select(0, rows).double(), self._square.index_select(0, rows).double()
         root = square.sqrt()
         share = root / (root + self._epsilon)
         total = torch.zeros_like(root)
         for factor in factors.unbind(1)[::-1]:
             total = total * share + factor[:, None]
-        self._table[rows] = (self._table[rows] - mean / (root + self._epsilon) * total).to(self._table.dtype)
-        self._mean[rows] = (mean * torch.exp(idle * math.log(beta))).to(self._mean.dtype)
-        self._square[rows] = (square * torch.exp(idle * math.log(beta_square))).to(self._square.dtype)
-        self.last[rows] = self.now
+        value = self._table.index_select(0, rows) - mean / (root + self._epsilon) * total
+        decays = torch.exp(idle * math.log(beta)), torch.exp(idle * math.log(beta_square))
+        for state, moved in zip(self._states(), (value, mean * decays[0], square * decays[1]), strict=True):
+            state.index_copy_(0, rows, moved.to(state.dtype))
+        self.last.index_fill_(0, rows, self.now)
 
     def _step(self, rows: Tensor, slopes: Tensor) -> None:
-        self._catch_up(rows)
+        self._advance(rows)
         beta, beta_square = self._sums.betas
+        slopes = slopes.index_select(0, _first_of_each(rows))
         mean = self._mean.index_select(0, rows).lerp_(slopes, 1 - beta)
         square = self._square.index_select(0, rows).lerp_(slopes * slopes, 1 - beta_square)
-        self._mean.index_copy_(0, rows, mean)
-        self._square.index_copy_(0, rows, square)
         correction = (1 - beta_square ** (self.now + 1)) ** 0.5 / (1 - beta ** (self.now + 1))
-        self._table.index_add_(0, rows, mean / square.sqrt_().add_(self._epsilon), alpha=-self.rate * correction)
-        self.last[rows] = self.now + 1
+        move = mean / square.sqrt().add_(self._epsilon)
+        value = self._table.index_select(0, rows).sub_(move, alpha=self.rate * correction)
+        for state, moved in zip(self._states(), (value, mean, square), strict=True):
+            state.index_copy_(0, rows, moved)
+        self.last.index_fill_(0, rows, self.now + 1)
+
+    def _states(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self._table, self._mean, self._square
+
+
+def _first_of_each(rows: Tensor) -> Tensor:
+    """For each of some ascending rows, the place at which the row stands first, int64 [n]."""
+    places = torch.arange(len(rows), device=rows.device)
+    places[1:].mul_(rows[1:] != rows[:-1])
+    return places.cummax(0).values
 
 
 class _Table(ctypes.Structure):

@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.func import functional_call
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.reading import Reading
@@ -107,7 +106,7 @@ class SML(Updater):
                 rows = self.transfer.table(name, self.before.table(name).index_select(0, touched), now)
                 lookups[name] = asked[name].answer(rows, places)
             dense = self._transferred_dense()
-        logits = functional_call(self.recommender, dense, (batch, lookups))
+        logits = self.recommender.score_with(dense, batch, lookups)
         return cross_entropy(logits, batch.label, batch)
 
     def update(self, batch: Batch) -> None:
