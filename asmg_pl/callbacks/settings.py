@@ -23,6 +23,7 @@ FREE = {
     "data.device_rows",
     "model.init_args.chunk_rows",
     "model.init_args.compile_generator",
+    "model.init_args.lazy_tables",
     "model.init_args.pretrained_model",
 }
 

@@ -8,35 +8,24 @@ another device. So any updating method works with any recommender, and a trainin
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from inspect import Parameter, signature
 from itertools import pairwise
 from types import MappingProxyType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.randomness.keyed import uniform
 from asmg_pl.recommenders.lookup import Lookup, Request
+from asmg_pl.recommenders.row_access import Deferred, Owners
 from asmg_pl.recommenders.sides import TwoSided
-from asmg_pl.recommenders.touched import touched_rows
-
-
-class Owners(Protocol):
-    """The way to rows of a table that other processes hold in part."""
-
-    def __call__(self, ids: Tensor) -> Request:
-        """Ask for ids, int64 of any shape."""
-
-    def ids_at(self, places: Tensor) -> Tensor:
-        """The row numbers at these places of the rows at hand, int64 like the places."""
-
-    def held(self, rows: int) -> int:
-        """The number of rows at hand among the first ``rows`` of the table; they stand before all others at hand."""
+from asmg_pl.recommenders.touched import RowsOf, touched_rows
 
 
 class Recommender(nn.Module, ABC):
@@ -55,6 +44,8 @@ class Recommender(nn.Module, ABC):
         row_of: by name, the row of each id, int32 [ids + 1], of tables whose ids come and go
             (:class:`~asmg_pl.data.lifetimes.Lifetimes`); its last entry stands for all further ids. In a table without
             an entry, an id is the number of its row.
+        deferred: the optimiser that moves rows when they are next read; ``None`` if each step moves all rows. Whatever
+            reads tables through the methods of this class reads current rows.
 
     Examples:
         A bias for each item, and one for all:
@@ -79,12 +70,19 @@ class Recommender(nn.Module, ABC):
     owners: Mapping[str, Owners] = MappingProxyType({})
     known: Mapping[str, int] = MappingProxyType({})
     row_of: Mapping[str, Tensor] = MappingProxyType({})
+    deferred: Deferred | None = None
 
     def __new__(cls, *arguments: Any, **named: Any) -> Self:
         """Make a recommender that knows with which arguments it was built."""
         made = super().__new__(cls)
         made.__dict__["_built_with"] = arguments, named
         return made
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Begin without tables and parameters."""
+        super().__init__(*args, **options)
+        self.register_state_dict_pre_hook(_catch_up)  # type: ignore[no-untyped-call]
+        self.register_load_state_dict_pre_hook(_catch_up)  # type: ignore[no-untyped-call]
 
     def init_args(self) -> dict[str, Any]:
         """The arguments that the recommender was built with, by name, without the sizes.
@@ -115,26 +113,68 @@ class Recommender(nn.Module, ABC):
             lookups = {n: self._look_up(n, request) for n, request in self.requests(batch).items()}
         return self.score(batch, lookups)
 
+    def score_with(self, dense: Mapping[str, Tensor], batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
+        """Logits [B] from other dense parameters, by module path. Tables are not read, so that their rows may wait."""
+        deferred, self.deferred = self.deferred, None
+        try:
+            logits: Tensor = functional_call(self, dict(dense), (batch, lookups))
+        finally:
+            self.deferred = deferred
+        return logits
+
     def requests(self, batch: Batch) -> dict[str, Request]:
-        """What the batch asks each table for; see :attr:`owners`."""
+        """What the batch asks each table for; see :attr:`owners`. The rows asked for are current."""
         here = partial(Request, rows_on_other_ranks=batch.total - batch.label.shape[0])
         asked = self.lookups(batch)
         for name in asked.keys() & self.row_of.keys():
             rows = self.row_of[name]
             asked[name] = rows[asked[name].clamp(max=len(rows) - 1)].long()
-        return {n: self.owners.get(n, partial(here, known=self.rows_known(n)))(ids) for n, ids in asked.items()}
+        found = {n: self.owners.get(n, partial(here, known=self.rows_known(n)))(ids) for n, ids in asked.items()}
+        if self.deferred is not None:
+            for name, request in found.items():
+                self.deferred.catch_up(name, request.rows)
+        return found
 
     def _look_up(self, name: str, request: Request) -> Lookup:
-        table, known = self.table(name), self.rows_known(name)
-        if self.row_wise and table.requires_grad and torch.is_grad_enabled():
-            touched, (places,) = touched_rows([request.rows], known, request.rows_on_other_ranks)
-            if len(touched) < known:
-                return request.answer(F.embedding(touched, table, sparse=True), places)
-        return request.answer(table, request.rows)
+        if (found := self._moved_rows(name, request)) is not None:
+            _, vectors, places = found
+            return request.answer(vectors, places)
+        return request.answer(self.stored(name), request.rows)
+
+    def _moved_rows(self, name: str, request: Request) -> tuple[Tensor, Tensor, Tensor] | None:
+        """The distinct rows of a request, their vectors, and each id's place, if the step moves these rows alone."""
+        table, known = self.stored(name), self.rows_known(name)
+        if not (table.requires_grad and torch.is_grad_enabled()):
+            return None
+        if self.deferred is not None:
+            found = self.deferred.read(name, request, known)
+            if found is None:
+                return None
+            rows, vectors, places = found
+        elif self.row_wise:
+            rows, (places,) = touched_rows([request.rows], known, request.rows_on_other_ranks)
+            if len(rows) == known:
+                return None
+            vectors = table.detach().index_select(0, rows)
+        else:
+            return None
+        return rows, RowsOf.apply(table, rows, vectors), places  # type: ignore[no-untyped-call]
+
+    def distinct_rows(self, name: str, request: Request) -> tuple[Tensor, Tensor, Tensor]:
+        """The distinct rows that a request needs, for a step that reads something of these rows beside their vectors.
+
+        Returns:
+            The rows, int64 [n]; their vectors, float [n, D]; and the place of each id among them, int64.
+        """
+        if (found := self._moved_rows(name, request)) is not None:
+            return found
+        rows, (places,) = touched_rows([request.rows], self.rows_known(name), request.rows_on_other_ranks)
+        return rows, F.embedding(rows, self.stored(name)), places
 
     def rows_known(self, name: str) -> int:
         """The number of rows at hand of a table that have appeared by now, see :attr:`known`."""
-        return min(self.known.get(name, len(self.table(name))), len(self.table(name)))
+        rows = len(self.stored(name))
+        return min(self.known.get(name, rows), rows)
 
     def ids_at(self, name: str, places: Tensor) -> Tensor:
         """The row numbers of a table at these places of the rows at hand, int64 [n]."""
@@ -163,9 +203,14 @@ class Recommender(nn.Module, ABC):
         """
         return uniform(rows, width, seed, "table", name) * glorot_limit(known, width)
 
-    def table(self, name: str) -> nn.Parameter:
-        """The weight of a table, float [N, D]."""
+    def stored(self, name: str) -> nn.Parameter:
+        """The weight of a table, float [N, D], of whose rows only those of the newest requests need be current."""
         return self.tables[name].weight  # type: ignore[return-value]
+
+    def table(self, name: str) -> nn.Parameter:
+        """The weight of a table, float [N, D], whose rows are all current."""
+        self.catch_up(name)
+        return self.stored(name)
 
     def table_parameters(self) -> dict[str, nn.Parameter]:
         """The weights of all tables by name."""
@@ -173,7 +218,29 @@ class Recommender(nn.Module, ABC):
 
     def dense_parameters(self) -> dict[str, nn.Parameter]:
         """All other parameters by their module path."""
-        return {name: p for name, p in self.named_parameters() if not name.startswith("tables.")}
+        return {name: p for name, p in super().named_parameters() if not name.startswith("tables.")}
+
+    # ---- rows that wait for their steps
+
+    def catch_up(self, name: str | None = None) -> None:
+        """Make all rows of a table current, or those of all tables; see :attr:`deferred`."""
+        if self.deferred is not None:
+            self.deferred.catch_up(name)
+
+    def named_parameters(self, *args: Any, **options: Any) -> Iterator[tuple[str, nn.Parameter]]:
+        """All parameters, whose rows are current."""
+        self.catch_up()
+        yield from super().named_parameters(*args, **options)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy gets: current rows, and no optimiser."""
+        self.catch_up()
+        return {name: value for name, value in self.__dict__.items() if name != "deferred"}
+
+
+def _catch_up(recommender: Recommender, *state: Any) -> None:
+    """Before its state is saved or replaced, rows take their steps; when it is replaced, for their moments' sake."""
+    recommender.catch_up()
 
 
 def glorot_uniform_(tensor: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -40,3 +42,22 @@ def _distinct(ids: Tensor, table_rows: int) -> tuple[Tensor, Tensor]:
 def chunks(begin: int, end: int, size: int, device: torch.device) -> tuple[Tensor, ...]:
     """The row numbers ``begin … end - 1``, at most ``size`` at a time, int64 on a device."""
     return torch.arange(begin, end, device=device).split(size) if begin < end else ()
+
+
+class RowsOf(torch.autograd.Function):
+    """Distinct rows of a table, ascending, float [n, D]; the table gets a sparse gradient that needs no sorting."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, rows: Tensor, vectors: Tensor) -> Tensor:
+        """The vectors of the rows, int64 [n]."""
+        ctx.rows, ctx.shape = rows, table.shape
+        return vectors.view_as(vectors)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
+        """The sparse gradient of the table."""
+        # Autograd forgets that a gradient is coalesced, unless somebody else holds it too.
+        ctx.gradient = torch.sparse_coo_tensor(
+            ctx.rows[None], gradient, ctx.shape, is_coalesced=True, check_invariants=False
+        )
+        return ctx.gradient, None, None

@@ -111,7 +111,7 @@ class ADER(Updater):
         """The gradient of each row's loss by its looked-up vectors, summed per table, float [B, Σ D of the tables]."""
         lookups = {}
         for name, request in self.recommender.requests(batch).items():
-            asked = request.answer(self.recommender.table(name).detach(), request.rows)
+            asked = request.answer(self.recommender.stored(name).detach(), request.rows)
             vectors = asked.vectors().flatten(0, -2).requires_grad_()  # one for each id
             lookups[name] = Lookup(vectors, torch.arange(len(vectors), device=vectors.device).view_as(asked.index))
         with torch.enable_grad():

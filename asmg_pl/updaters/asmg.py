@@ -20,7 +20,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.func import functional_call
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.reading import Reading
@@ -193,7 +192,7 @@ class ASMG(Guarded):
         for i, batch in enumerate(batches):
             lookups = {name: asked[i][name].answer(tables[name][i], places[name][i]) for name in tables}
             parameters = self.history.split_dense(dense[first + i])
-            logits.append(functional_call(self.recommender, parameters, (batch, lookups)))
+            logits.append(self.recommender.score_with(parameters, batch, lookups))
         return logits
 
     def begin_training(self, period: int) -> None:

@@ -183,6 +183,7 @@ class Updater(BaseTraining):
         """
         with self.race.turn(self, phase):
             if phase.trains:
+                self.recommender.catch_up()
                 parameters, moments = trained(self, self.trainer.optimizers)
                 stop_if(self.stepping.watch.take() + (unsound(parameters) or unsound(moments)), phase, self.device)
             phase.end()

@@ -12,7 +12,6 @@ from collections.abc import Iterable
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.func import functional_call
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.recommenders import Recommender
@@ -46,17 +45,17 @@ def blended_logits(
     for name, request in asked.items():
         known = base.rows_known(name)
         if known <= request.rows.numel():  # to look for the distinct rows would take longer than all of them
-            pairs[name] = base.table(name)[:known], generated.table(name)[:known]
+            pairs[name] = base.stored(name)[:known], generated.stored(name)[:known]
             places[name] = request.rows
         else:
             touched, (places[name],) = touched_rows([request.rows], known)
-            pairs[name] = F.embedding(touched, base.table(name)), F.embedding(touched, generated.table(name))
+            pairs[name] = F.embedding(touched, base.stored(name)), F.embedding(touched, generated.stored(name))
     dense = base.dense_parameters(), generated.dense_parameters()
     found = {}
     for alpha in alphas:
         lookups = {n: asked[n].answer(torch.lerp(*pair, alpha), places[n]) for n, pair in pairs.items()}
         parameters = {name: torch.lerp(value, dense[1][name], alpha) for name, value in dense[0].items()}
-        found[blend_name(alpha)] = functional_call(base, parameters, (batch, lookups))
+        found[blend_name(alpha)] = base.score_with(parameters, batch, lookups)
     return found
 
 

@@ -36,6 +36,7 @@ class EWC(Updater):
         ['score', 'weigh-pretraining', 'update', 'weigh']
     """
 
+    reads_whole_tables = True
     needs_whole_tables = "its penalty adds up all rows in one loss"
 
     def __init__(self, sizes: Sizes, strength: float = 10.0, decay: float = 0.9, **base: Any) -> None:

@@ -12,14 +12,12 @@ from functools import partial
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.reading import Reading
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import ConfigError
-from asmg_pl.recommenders.touched import touched_rows
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.coverage import cover
 from asmg_pl.updaters.losses import cross_entropy, row_mean
@@ -139,9 +137,7 @@ class FeSAIL(Updater):
         """
         base, lookups, distances = self.recommender, {}, []
         for name, request in base.requests(batch).items():
-            known = base.rows_known(name)
-            touched, (places,) = touched_rows([request.rows], known, request.rows_on_other_ranks)
-            vectors = F.embedding(touched, base.table(name), sparse=base.row_wise and len(touched) < known)
+            touched, vectors, places = base.distinct_rows(name, request)
             squares = (vectors - self.before.table(name)[touched]).square().sum(1, keepdim=True)
             lookups[name] = request.answer(vectors, places)
             distances.append(request.answer(squares, places).vectors().flatten(1).mean(1))

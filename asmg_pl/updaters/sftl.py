@@ -43,6 +43,8 @@ class SFTL(Updater):
         ['score', 'update']
     """
 
+    reads_whole_tables = True
+
     def __init__(self, sizes: Sizes, ranking: float = 0.03, decay: float = 0.99, **base: Any) -> None:
         """Build the base model and both teachers.
 

@@ -12,9 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
-from torch.func import functional_call
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.reading import Reading
@@ -23,7 +21,7 @@ from asmg_pl.generators import ParameterShapes
 from asmg_pl.generators.history import ParameterHistory
 from asmg_pl.randomness.keyed import seeded
 from asmg_pl.recommenders import Recommender
-from asmg_pl.recommenders.touched import chunks, touched_rows
+from asmg_pl.recommenders.touched import chunks
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.checks import check_at_least, check_positive
 from asmg_pl.updaters.losses import cross_entropy
@@ -103,14 +101,12 @@ class SML(Updater):
         asked = self.recommender.requests(batch)
         lookups = {}
         with self.full_precision():
-            for name, now in self.recommender.table_parameters().items():
-                known = self.recommender.rows_known(name)
-                touched, (places,) = touched_rows([asked[name].rows], known, asked[name].rows_on_other_ranks)
-                before = self.before.table(name).index_select(0, touched)
-                rows = self.transfer.table(name, before, F.embedding(touched, now, sparse=self.recommender.row_wise))
+            for name in self.recommender.tables:
+                touched, now, places = self.recommender.distinct_rows(name, asked[name])
+                rows = self.transfer.table(name, self.before.table(name).index_select(0, touched), now)
                 lookups[name] = asked[name].answer(rows, places)
             dense = self._transferred_dense()
-        logits = functional_call(self.recommender, dense, (batch, lookups))
+        logits = self.recommender.score_with(dense, batch, lookups)
         return cross_entropy(logits, batch.label, batch)
 
     def update(self, batch: Batch) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import torch
 from lightning.pytorch.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Optimizer
@@ -83,13 +84,37 @@ class Stepping:
         if several():
             self._average(moved)
         if self.gradient_clip is not None:
-            norm = nn.utils.clip_grad_norm_(moved, self.gradient_clip)
-            self.watch.see("gradient", norm, self.mini_batch)
+            self.watch.see("gradient", shortened(moved, self.gradient_clip), self.mini_batch)
         optimizer.step()
 
     def _average(self, parameters: Sequence[nn.Parameter]) -> None:
         """Average the gradients over processes; what only this process holds has its sum already."""
         base = self._recommender
-        tables = base.table_parameters()
+        tables = {name: base.stored(name) for name in base.tables}
         own = [table for name, table in tables.items() if name in base.owners]
-        average_gradients(parameters, list(tables.values()) if base.row_wise else [], own)
+        by_rows = base.row_wise or base.deferred is not None
+        average_gradients(parameters, list(tables.values()) if by_rows else [], own)
+
+
+@torch.no_grad()
+def shortened(parameters: Sequence[nn.Parameter], longest: float) -> Tensor:
+    """Shorten the gradient of all parameters together, in place, if it is too long.
+
+    Args:
+        parameters: of which a gradient may be sparse.
+        longest: the largest norm.
+
+    Returns:
+        The norm before.
+    """
+    numbers = []
+    for parameter in parameters:
+        if parameter.grad is not None and parameter.grad.is_sparse:
+            parameter.grad = parameter.grad.coalesce()
+        if parameter.grad is not None:
+            numbers.append(parameter.grad.values() if parameter.grad.is_sparse else parameter.grad)
+    norm = nn.utils.get_total_norm(numbers)
+    factor = (longest / (norm + 1e-6)).clamp(max=1.0)
+    for gradient in numbers:
+        gradient.mul_(factor)
+    return norm

@@ -12,6 +12,7 @@ from torch import Tensor
 from asmg_pl.errors import ConfigError
 from asmg_pl.recommenders import Recommender
 from asmg_pl.updaters.checks import check_positive
+from asmg_pl.updaters.lazy_adam import LazyAdam
 from asmg_pl.updaters.optim import Adam, AdamAside, RowAdam
 from asmg_pl.updaters.rates import Group, Rates
 
@@ -119,15 +120,21 @@ class AdamBesideTables(AdamAside):
         self.rule.move(parameter, gradient, state, group["lr"])
 
 
-def optimizer_of(recommender: Recommender, rates: Rates, rule: TableOptimizer | None = None) -> Adam:
+def optimizer_of(
+    recommender: Recommender, rates: Rates, rule: TableOptimizer | None = None, lazy: bool | None = False
+) -> Adam:
     """The optimiser of a base model.
 
     Args:
         recommender: the base model; if it is ``row_wise``, Adam changes only the rows that a mini-batch touches.
         rates: the learning rates.
         rule: moves the tables; Adam moves them by default.
+        lazy: whether dense Adam moves rows when they are next read, with the same numbers up to rounding; ``None`` for
+            tables where this is faster.
     """
     groups = rates.groups(recommender)
     if rule is not None:
         return AdamBesideTables(groups, rates.dense, recommender.table_parameters().values(), rule)
-    return (RowAdam if recommender.row_wise else Adam)(groups, rates.dense)
+    if recommender.row_wise:
+        return RowAdam(groups, rates.dense)
+    return Adam(groups, rates.dense) if lazy is False else LazyAdam(groups, rates.dense, recommender, always=bool(lazy))

@@ -109,6 +109,14 @@ def test_a_walk_is_that_of_a_single_process(tmp_path: Path, alone: dict[str, Pat
     assert_same(tmp_path / "walk", alone[method])
 
 
+@pytest.mark.slow
+def test_rows_that_wait_at_their_owners_are_those_of_dense_steps(tmp_path: Path, alone: dict[str, Path]) -> None:
+    waiting = "--model.lazy_tables=true"
+    assert walk(tmp_path / "walk", 2, "IncrementalUpdate", waiting, "--loop.until=5") == ""
+    assert walk(tmp_path / "walk", 1, "IncrementalUpdate", waiting, "--ckpt_path=last") == ""
+    assert_same(tmp_path / "walk", alone["IncrementalUpdate"])
+
+
 def in_turns(*arguments: object) -> tuple[int, str]:
     """The program with a guard that lets its candidates serve in turns."""
     Guard.choose = Turns.choose  # type: ignore[method-assign, assignment]

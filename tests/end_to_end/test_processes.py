@@ -42,6 +42,7 @@ ASKED: dict[str, list[object]] = {
 METHODS = ASKED | {
     "by rows": ["--model", "IncrementalUpdate", "--model.row_wise", "true"],
     "clipped": ["--model", "IncrementalUpdate", "--model.gradient_clip", 0.05],
+    "waiting": ["--model", "IncrementalUpdate", "--model.lazy_tables", "true", "--model.gradient_clip", 0.05],
     "row": ["--model", "ASMG", "--model.window", 1, "--model.generator", "RowGenerator", "--model.passes", 2],
     "EWC": ["--model", "EWC"],
     "SPMF": ["--model", "SPMF"],

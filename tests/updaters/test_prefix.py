@@ -105,6 +105,8 @@ METHODS: dict[str, Callable[..., Updater]] = {
     "SML": SML,
     "IncrementalUpdate": IncrementalUpdate,
     "row by row": partial(IncrementalUpdate, row_wise=True),
+    "rows that wait": partial(IncrementalUpdate, lazy_tables=True),
+    "ASMG, rows that wait": partial(ASMG, window=2, lazy_tables=True),
     "EWC": EWC,
     "Retrain": Retrain,
     **{kind.__name__: kind for kind in (SRIU, SFTL, FeSAIL, DenseEMA)},

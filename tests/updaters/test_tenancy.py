@@ -81,9 +81,10 @@ class Watch(Callback):
                 assert not history.counts or not history.counts.snapshots.get_buffer(kind)[:, rows].any()
 
 
-def test_a_row_begins_as_the_shared_one_without_moments_and_counts_and_no_score_knows_who_comes() -> None:
-    watch = Watch()
-    walk(partial(ASMG, window=2, generator=RowGenerator), ROWS * PERIODS, lifetimes=LIFETIMES, callbacks=[watch])
+@pytest.mark.parametrize("lazy", [False, True], ids=["dense", "rows that wait"])
+def test_a_row_begins_as_the_shared_one_without_moments_and_counts_and_no_score_knows_who_comes(lazy: bool) -> None:
+    watch, method = Watch(), partial(ASMG, window=2, generator=RowGenerator, lazy_tables=lazy)
+    walk(method, ROWS * PERIODS, lifetimes=LIFETIMES, callbacks=[watch])
     assert watch.begun > watch.reused > 0
 
 

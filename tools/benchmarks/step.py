@@ -9,7 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from asmg_pl.updaters import ASMG
+from asmg_pl.updaters import ASMG, Updater
+from asmg_pl.updaters.lazy_adam import LazyAdam
 from asmg_pl.updaters.optim import Adam, RowAdam
 from benchmarks.timing import medians
 from benchmarks.whole_table import WholeTable
@@ -35,15 +36,21 @@ def generator_step(updater: ASMG, workload: Workload) -> Callable[[], None]:
     return step_on(Adam(updater.generator.parameters(), lr=1e-4), lambda: updater.generator_loss(next(steps)))
 
 
-def base_step(updater: ASMG, workload: Workload, row_wise: bool = False) -> Callable[[], None]:
+def base_step(
+    updater: Updater, workload: Workload, row_wise: bool = False, lazy: bool | None = False
+) -> Callable[[], None]:
     """One step of the base model on the next mini-batch."""
     steps, recommender = workload.steps(), updater.recommender
+    if lazy is not False:  # the optimiser belongs to its model from now on
+        optimizer: Adam = LazyAdam(recommender.parameters(), 1e-4, recommender, always=bool(lazy))
+    else:
+        optimizer = (RowAdam if row_wise else Adam)(recommender.parameters(), lr=1e-4)
 
     def loss() -> Tensor:
         recommender.row_wise = row_wise
         return updater.cross_entropy(next(steps)[0])
 
-    return step_on((RowAdam if row_wise else Adam)(recommender.parameters(), lr=1e-4), loss)
+    return step_on(optimizer, loss)
 
 
 def measure(given: argparse.Namespace) -> dict[str, float]:

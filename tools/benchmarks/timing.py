@@ -9,18 +9,32 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 
 
-def medians(calls: Mapping[str, Callable[[], object]], repeat: int) -> dict[str, float]:
+def now() -> float:
+    """The clock in seconds, once a GPU has done all that it was given."""
+    if torch.cuda.is_initialized():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def medians(
+    calls: Mapping[str, Callable[[], object]], repeat: int, clock: Callable[[], float] = now
+) -> dict[str, float]:
     """Median seconds of each call, by name.
 
     The calls take turns, so that all of them see the same changes of the machine's speed; a first round is not counted.
+
+    Args:
+        calls: what is timed.
+        repeat: how often.
+        clock: gives the time in seconds; :func:`time.process_time` where other programs keep the machine busy.
     """
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for number in range(repeat + 1):
         for name, call in calls.items():
-            began = now()
+            began = clock()
             call()
             if number:
-                seconds[name].append(now() - began)
+                seconds[name].append(clock() - began)
     return {name: statistics.median(taken) for name, taken in seconds.items()}
 
 
@@ -36,13 +50,6 @@ def in_turns(calls: Mapping[str, Sequence[Callable[[], object]]]) -> dict[str, l
             call()
             seconds[name].append((time.perf_counter() - began, time.thread_time() - used))
     return seconds
-
-
-def now() -> float:
-    """The clock in seconds, once a GPU has done all that it was given."""
-    if torch.cuda.is_initialized():
-        torch.cuda.synchronize()
-    return time.perf_counter()
 
 
 def median(call: Callable[[], object], repeat: int) -> float:

@@ -1,0 +1,32 @@
+"""The ways to rows that are not simply at hand: other processes hold them, or they wait for their steps."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from torch import Tensor
+
+from asmg_pl.recommenders.lookup import Request
+
+
+class Owners(Protocol):
+    """The way to rows of a table that other processes hold in part."""
+
+    def __call__(self, ids: Tensor) -> Request:
+        """Ask for ids, int64 of any shape."""
+
+    def ids_at(self, places: Tensor) -> Tensor:
+        """The row numbers at these places of the rows at hand, int64 like the places."""
+
+    def held(self, rows: int) -> int:
+        """The number of rows at hand among the first ``rows`` of the table; they stand before all others at hand."""
+
+
+class Deferred(Protocol):
+    """An optimiser that moves the rows of tables when they are next read."""
+
+    def catch_up(self, name: str | None = None, ids: Tensor | None = None) -> None:
+        """Make rows current: those with these ids, all rows of a table, or those of all tables."""
+
+    def read(self, name: str, request: Request, known: int) -> tuple[Tensor, Tensor, Tensor] | None:
+        """The distinct rows of a request, their vectors, and the place of each id; ``None`` if no row waits."""
