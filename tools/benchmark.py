@@ -7,6 +7,7 @@
     python tools/benchmark.py period
     python tools/benchmark.py guard
     python tools/benchmark.py generation
+    python tools/benchmark.py kernels
     python tools/benchmark.py memory
     python tools/benchmark.py scale
     python tools/benchmark.py serve
@@ -21,7 +22,20 @@ import argparse
 import json
 from pathlib import Path
 
-from benchmarks import data, generation, guard, memory, period, profile, scale, scaling, serve, serve_load, step
+from benchmarks import (
+    data,
+    generation,
+    guard,
+    kernels,
+    memory,
+    period,
+    profile,
+    scale,
+    scaling,
+    serve,
+    serve_load,
+    step,
+)
 
 from asmg_pl.experiments.rendering import Printed, markdown
 
@@ -33,6 +47,7 @@ PARTS = {
     "period": period,
     "guard": guard,
     "generation": generation,
+    "kernels": kernels,
     "memory": memory,
     "scale": scale,
     "serve": serve,

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from asmg_pl.generators.kernels.base import Kernel
 from asmg_pl.generators.kernels.compiled import library, share_out
+from asmg_pl.generators.stored import StoredRows
 
 #: Rows of a block. A block is computed whole, so that a few rows take the smaller one.
 BLOCKS = (64, 8)
@@ -31,17 +32,21 @@ class NativeWindow(Kernel):
     def _for(self, rows: int) -> ctypes.CDLL:
         return self._many if rows >= BLOCKS[0] else self._few
 
-    def __call__(self, cells: Any, output: Any, window: Tensor, hidden: Tensor) -> Tensor:
-        """See :meth:`Kernel.__call__`."""
+    def generate(self, cells: Any, output: Any, rows: StoredRows) -> Tensor:
+        """See :meth:`Kernel.generate`."""
+        window, hidden, *_ = rows.copied()
         given = _weights(cells), output.weight, window, hidden
         change = _Window.apply(*given, self._for(len(hidden)))  # type: ignore[no-untyped-call]
         return output.around(window.transpose(1, 2), change.transpose(1, 2)).transpose(1, 2)
 
-    def advance(self, cells: Any, window: Tensor, hidden: Tensor) -> Tensor:
-        """See :meth:`Kernel.advance`."""
-        states = torch.empty_like(hidden, memory_format=torch.contiguous_format)
-        _forward(self._for(len(hidden)), window, hidden, _weights(cells), states=states)
-        return states
+    def carry(self, cells: Any, rows: StoredRows) -> bool:
+        """See :meth:`Kernel.carry`."""
+        for piece in rows.pieces(65536):
+            window, hidden, *_ = piece.copied()
+            states = torch.empty_like(hidden)
+            _forward(self._for(len(hidden)), window, hidden, _weights(cells), states=states)
+            piece.keep_state(states)
+        return True
 
 
 def _library(hidden_size: int, block: int) -> ctypes.CDLL:
