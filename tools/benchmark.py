@@ -7,6 +7,7 @@
     python tools/benchmark.py period
     python tools/benchmark.py guard
     python tools/benchmark.py generation
+    python tools/benchmark.py kernels
     python tools/benchmark.py memory
     python tools/benchmark.py scale
     python tools/benchmark.py peers
@@ -27,6 +28,7 @@ from benchmarks import (
     data,
     generation,
     guard,
+    kernels,
     memory,
     peers,
     period,
@@ -50,6 +52,7 @@ PARTS = {
     "peers": peers,
     "guard": guard,
     "generation": generation,
+    "kernels": kernels,
     "memory": memory,
     "scale": scale,
     "start": start,

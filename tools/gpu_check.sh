@@ -1,41 +1,55 @@
 #!/usr/bin/env bash
 # This script shows what only a GPU can: the tests marked gpu, then each benchmark on the device beside its rival.
-#   bash tools/gpu_check.sh [FOLDER]      writes FOLDER/*.md and FOLDER/*.json, runs/gpu by default
-# Each part has a minute, the tests two. A part that fails or takes longer does not stop the others; the last line names
-# it, and the exit status is 1.
+#   bash tools/gpu_check.sh [FOLDER]      writes FOLDER/*.json, FOLDER/gpu.json and FOLDER/gpu.md, runs/gpu by default
+#   ASMG_DEVICE=cpu SMALL=1 bash tools/gpu_check.sh      tries the script itself out on small tables
+# Each part has its own limit; all limits together are six minutes. A part that fails or takes longer does not stop the
+# others; the last line names it, and the exit status is 1.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 folder="${1:-runs/gpu}"
-device="${ASMG_DEVICE:-cuda}" # cpu tries the script itself out
+device="${ASMG_DEVICE:-cuda}"
+python="${PYTHON:-python3}"
+export PYTHONUNBUFFERED=1 PYTHONPATH=".${PYTHONPATH:+:$PYTHONPATH}"
 mkdir -p "$folder"
 failed=()
+small=()
+if [ -n "${SMALL:-}" ]; then small=(--users 300 --items 200 --batch-size 32 --history 4 --repeat 1); fi
 
 part() { # NAME SECONDS COMMAND…
+    local name="$1" limit="$2" began=$SECONDS
+    shift 2
+    echo "== $name, at most $limit s: $*"
+    timeout "$limit" "$@" || failed+=("$name")
+    echo "== $name took $((SECONDS - began)) s"
+}
+
+benchmark() { # NAME SECONDS PART OPTION…
     local name="$1" limit="$2"
     shift 2
-    echo "== $name: $*"
-    timeout "$limit" "$@" || failed+=("$name")
+    part "$name" "$limit" "$python" tools/benchmark.py "$@" "${small[@]}" --device "$device" --folder "$folder/$name"
+    if [ -f "$folder/$name/benchmark.json" ]; then cp "$folder/$name/benchmark.json" "$folder/$name.json"; fi
 }
 
-benchmark() { # NAME PART OPTION…
-    local name="$1"
-    shift
-    part "$name" 60 python3 tools/benchmark.py "$@" --device "$device" --folder "$folder/$name"
-    for kind in md json; do
-        [ -f "$folder/$name/benchmark.$kind" ] && cp "$folder/$name/benchmark.$kind" "$folder/$name.$kind"
-    done
-}
-
-python3 -c "import torch; print(torch.__version__, torch.cuda.get_device_name() if torch.cuda.is_available() else 'no GPU')"
+"$python" -c "import torch; print(torch.__version__, torch.cuda.get_device_name() if torch.cuda.is_available() else 'no GPU')"
 mapfile -t tests < <(grep -rl "mark\.gpu" tests) # others may import what this machine has not
-part tests 120 python3 -m pytest -m gpu "${tests[@]}"
-benchmark step step
-benchmark step-large step --users 1000000 --items 1000000 --batch-size 8192
-benchmark profile profile --repeat 5
-benchmark generation generation
-benchmark scaling scaling --repeat 5
-benchmark memory memory --rows 2048
-benchmark period period --rows 22100 --repeat 1
+part tests 90 "$python" -m pytest -q -m gpu -p no:cacheprovider "${tests[@]}"
+benchmark step 30 step
+benchmark step-large 30 step --users 1000000 --items 1000000 --batch-size 8192 --repeat 5
+benchmark generation 20 generation
+benchmark profile 20 profile --repeat 5
+benchmark scaling 30 scaling --repeat 5
+benchmark memory 40 memory --rows 2048
+if command -v nvidia-smi > /dev/null; then
+    nvidia-smi --query-gpu=utilization.gpu,memory.used --format=csv,noheader,nounits -lms 200 > "$folder/use.csv" &
+    watching=$!
+fi
+rows=221000
+if [ -n "${SMALL:-}" ]; then rows=64; fi
+benchmark period 60 period --rows "$rows" --repeat 1
+if [ -n "${watching:-}" ]; then kill "$watching"; fi
+benchmark kernels 40 kernels
+
+"$python" tools/benchmarks/gathered.py "$folder"
 if [ ${#failed[@]} -gt 0 ]; then
     echo "failed: ${failed[*]}"
     exit 1

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from asmg_pl.generators.stored import StoredRows
+
 
 @dataclass(frozen=True)
 class ParameterShapes:
@@ -97,6 +99,35 @@ class Generator(nn.Module, ABC):
     def advance(self, name: str, window: Tensor, hidden: Tensor, *updates: Tensor) -> Tensor:
         """The state of rows of a table after the window, float [n, D, H], without a gradient."""
         return self.table(name, window, hidden, *updates)[1][-1]
+
+    def generate_stored(self, name: str, rows: StoredRows) -> Tensor:
+        """The generated rows as in :meth:`generate`, float [k, n, D], of rows that stand in a history."""
+        return self.generate(name, *rows.copied())
+
+    def generate_stored_dense(self, stored: StoredRows) -> Tensor:
+        """The generated coordinates as in :meth:`generate_dense`, float [k, P], of a history's row of P columns."""
+        window, hidden = stored.copied()
+        return self.generate_dense(window[:, 0], hidden[0])
+
+    @torch.no_grad()
+    def write_newest(self, name: str, rows: StoredRows, to: Tensor, chunk_rows: int) -> None:
+        """Write the rows that are generated after the last snapshot.
+
+        Args:
+            name: the table.
+            rows: a range of its rows.
+            to: where they are written, float [n, D].
+            chunk_rows: rows that are generated at a time, if they are copied.
+        """
+        for number, piece in enumerate(rows.pieces(chunk_rows)):
+            part = to[number * chunk_rows :][: len(piece)]
+            part.copy_(self.generate(name, *piece.copied())[-1])
+
+    @torch.no_grad()
+    def carry_state(self, name: str, rows: StoredRows, chunk_rows: int) -> None:
+        """Replace the state of a range of rows by that after their snapshots, some rows at a time as above."""
+        for piece in rows.pieces(chunk_rows):
+            piece.keep_state(self.advance(name, *piece.copied()))
 
     def identity_at_zero(self) -> list[nn.Parameter]:
         """The parameters that make the generator the identity when all of them are 0; none by default.

@@ -33,10 +33,10 @@ class UpdateCounts(nn.Module):
         >>> counts.see("item", torch.tensor([0, 2, 2]), torch.ones(3, dtype=torch.int32))
         >>> counts.settle(lambda name, pending: pending)  # the only rank
         >>> counts.push(0, before=0)
-        >>> counts.rows("item", torch.tensor([[0, 1, 2]]))
-        tensor([[[1., 1., 0.],
-                 [0., 0., 0.],
-                 [2., 2., 0.]]])
+        >>> counts.snapshots.get_buffer("item")
+        tensor([[[1, 1, 0],
+                 [0, 0, 0],
+                 [2, 2, 0]]], dtype=torch.int32)
     """
 
     def __init__(self, tables: Mapping[str, Tensor], slots: int) -> None:
@@ -91,11 +91,6 @@ class UpdateCounts(nn.Module):
             age = torch.where((asked > 0) | (now == 0), 0, age + 1)
             snapshots[slot] = torch.stack([asked, now, age], -1)
             asked.zero_()
-
-    def rows(self, name: str, places: Tensor) -> Tensor:
-        """The counts at some places of a table's snapshots, float [k, n, 3]; row i of slot s stands at s N + i."""
-        snapshots = self.snapshots.get_buffer(name).flatten(0, 1)
-        return snapshots.index_select(0, places.flatten()).float().view(*places.shape, NUMBERS)
 
     def resize(self, kept: Tensor) -> None:
         """Keep the snapshots of some slots, int64 [k], in this order."""

@@ -20,6 +20,8 @@ from asmg_pl.generators.cell import Cells, GRUCells, glorot_cells
 from asmg_pl.generators.kernels.base import Kernel
 from asmg_pl.generators.kernels.fused import LARGEST, FusedWindow
 from asmg_pl.generators.kernels.native import NativeWindow
+from asmg_pl.generators.kernels.triton_window import TritonWindow
+from asmg_pl.generators.stored import StoredRows
 
 
 class LinearOutput(nn.Module):
@@ -106,12 +108,12 @@ class GRUGenerator(Generator):
             self.outputs[key] = self.output(sizes, hidden_size)
             self._gates = cells.gates
         self._window = shapes.window
-        self._kernel: Kernel | None = None
+        self.kernel: Kernel | None = None
 
     @property
     def computed_by(self) -> str:
         """See :attr:`Generator.computed_by`."""
-        return "plain" if self._kernel is None else self._kernel.name
+        return "plain" if self.kernel is None else self.kernel.name
 
     def _run(self, key: str, window: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
         states = self.cells[key](window, hidden)
@@ -123,34 +125,55 @@ class GRUGenerator(Generator):
         return generated.transpose(1, 2), states.transpose(1, 2)
 
     def fuse(self, device: torch.device) -> None:
-        """See :meth:`Generator.fuse`: C++ for GRU cells on the CPU; on a GPU ``torch.compile`` for cells of any kind.
+        """See :meth:`Generator.fuse`: for GRU cells C++ on the CPU and Triton on a GPU; else ``torch.compile`` there.
 
         On a GPU, a window that grows and large states stay with the plain cells, since compiling takes minutes.
         """
         # A window that grows (None) has no largest number of products.
         products = (self._window or math.inf) * self._gates * self.hidden_size * (self.hidden_size + 1)
-        if device.type == "cpu" and all(type(cells) is GRUCells for cells in self.cells.values()):
-            self._kernel = NativeWindow(self.hidden_size)
-        elif device.type != "cpu" and products <= LARGEST:
-            self._kernel = FusedWindow(device)
+        gru = all(type(cells) is GRUCells for cells in self.cells.values())
+        if device.type == "cpu":
+            self.kernel = NativeWindow(self.hidden_size) if gru else None
+        elif products <= LARGEST:
+            self.kernel = TritonWindow() if gru and device.type == "cuda" else FusedWindow(device)
+
+    def _fast(self, rows: int) -> Kernel | None:
+        """The kernel, if it is to be used for so many rows."""
+        return None if self.kernel is None or rows < self.kernel.fewest_rows else self.kernel
+
+    def generate_stored(self, name: str, rows: StoredRows) -> Tensor:
+        """See :meth:`Generator.generate_stored`."""
+        kernel = self._fast(len(rows))
+        if kernel is None:
+            return super().generate_stored(name, rows)
+        return kernel.generate(self.cells[f"table_{name}"], self.outputs[f"table_{name}"], rows)
+
+    def generate_stored_dense(self, stored: StoredRows) -> Tensor:
+        """See :meth:`Generator.generate_stored_dense`. The kernel takes the coordinates for a row of P columns."""
+        kernel = self._fast(1)
+        if kernel is None:
+            return super().generate_stored_dense(stored)
+        return kernel.generate(self.cells["dense"], self.outputs["dense"], stored)[:, 0]
 
     def generate(self, name: str, window: Tensor, hidden: Tensor, *updates: Tensor) -> Tensor:
         """See :meth:`Generator.generate`."""
-        if self._kernel is None or window.shape[1] < self._kernel.fewest_rows:
+        if self._fast(len(hidden)) is None:
             return super().generate(name, window, hidden)
-        key = f"table_{name}"
-        return self._kernel(self.cells[key], self.outputs[key], window, hidden)
+        return self.generate_stored(name, StoredRows.beside(window, hidden))
 
-    def generate_dense(self, window: Tensor, hidden: Tensor) -> Tensor:
-        """See :meth:`Generator.generate_dense`. The kernel takes the coordinates for a row of P columns."""
-        if self._kernel is None or self._kernel.fewest_rows > 1:
-            return super().generate_dense(window, hidden)
-        return self._kernel(self.cells["dense"], self.outputs["dense"], window[:, None], hidden[None])[:, 0]
+    def write_newest(self, name: str, rows: StoredRows, to: Tensor, chunk_rows: int) -> None:
+        """See :meth:`Generator.write_newest`."""
+        kernel = self._fast(len(rows))
+        if kernel is None or not kernel.in_place:
+            super().write_newest(name, rows, to, chunk_rows)
+        else:
+            kernel.newest(self.cells[f"table_{name}"], self.outputs[f"table_{name}"], rows, to)
 
-    def advance(self, name: str, window: Tensor, hidden: Tensor, *updates: Tensor) -> Tensor:
-        """See :meth:`Generator.advance`."""
-        states = self._kernel.advance(self.cells[f"table_{name}"], window, hidden) if self._kernel else None
-        return super().advance(name, window, hidden) if states is None else states
+    def carry_state(self, name: str, rows: StoredRows, chunk_rows: int) -> None:
+        """See :meth:`Generator.carry_state`."""
+        kernel = self._fast(len(rows))
+        if kernel is None or not kernel.carry(self.cells[f"table_{name}"], rows):
+            super().carry_state(name, rows, chunk_rows)
 
     def dense(self, window: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """See :meth:`Generator.dense`."""

@@ -16,11 +16,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from asmg_pl.generators.base import ParameterShapes
 from asmg_pl.generators.counts import UpdateCounts
+from asmg_pl.generators.stored import StoredRows
 from asmg_pl.recommenders.base import Recommender
 
 
@@ -66,6 +66,8 @@ class ParameterHistory(nn.Module):
         super().__init__()
         self.grows = window is None
         self.pushes = 0
+        self._order = torch.empty(0, dtype=torch.int64)
+        self._ordered: tuple[object, ...] = ()
         slots = window or 1
         self.tables, self.hidden = nn.Module(), nn.Module()
         for name, table in recommender.table_parameters().items():
@@ -101,9 +103,14 @@ class ParameterHistory(nn.Module):
         dense = {name: p.numel() for name, p in recommender.dense_parameters().items()}
         return ParameterShapes(tables, dense, window)
 
-    def _slots(self) -> list[int]:
-        """Slots from the oldest snapshot to the newest."""
-        return [(self.pushes + i) % self.window for i in range(self.window)]
+    @property
+    def order(self) -> Tensor:
+        """Slots from the oldest snapshot to the newest, int64 [k]; a push changes them, which is no wait for a device."""
+        now = self.pushes, self.window, self.dense.device
+        if self._ordered != now:
+            slots = [(self.pushes + i) % self.window for i in range(self.window)]
+            self._order, self._ordered = torch.tensor(slots, device=self.dense.device), now
+        return self._order
 
     def resize(self, slots: int) -> None:
         """Keep the first slots, or add slots that repeat the last one until they are written."""
@@ -133,30 +140,22 @@ class ParameterHistory(nn.Module):
             self.counts.push(slot, before=(self.pushes - 1) % self.window)
         self.pushes += 1
 
+    def stored(self, name: str, rows: Tensor | range) -> StoredRows:
+        """Some rows of a table in all snapshots, with their state and counts, where they stand."""
+        counts = None if self.counts is None else self.counts.snapshots.get_buffer(name)
+        return StoredRows(self.tables.get_buffer(name), self.order, self.hidden.get_buffer(name), rows, counts)
+
     def rows(self, name: str, ids: Tensor) -> tuple[Tensor, ...]:
-        """What a generator is given of a table's rows.
+        """Copies of a table's rows, see :meth:`~asmg_pl.generators.stored.StoredRows.copied`."""
+        return self.stored(name, ids).copied()
 
-        Returns:
-            The rows in all snapshots, oldest first, float [k, n, D]; their state, float [n, D, H]; and, if they are
-            kept, their counts of updates, float [k, n, 3].
-        """
-        snapshots = self.tables.get_buffer(name)
-        # One lookup in all snapshots, stacked: row i of slot s stands at s N + i.
-        places = torch.tensor(self._slots(), device=ids.device)[:, None] * snapshots.shape[1] + ids
-        window = F.embedding(places, snapshots.flatten(0, 1))
-        hidden = self.hidden.get_buffer(name)
-        state = F.embedding(ids, hidden.flatten(1)).float()  # a row in one piece is copied much faster
-        state = state.view(len(ids), *hidden.shape[1:])
-        return (window, state, self.counts.rows(name, places)) if self.counts else (window, state)
-
-    def keep_state(self, name: str, ids: Tensor, states: Tensor) -> None:
-        """Set the state of a table's rows, float [n, D, H]."""
-        hidden = self.hidden.get_buffer(name)
-        hidden[ids] = states.to(hidden.dtype)
+    def stored_dense(self) -> StoredRows:
+        """The dense coordinates as the only row of a table of P columns."""
+        return StoredRows(self.dense[:, None], self.order, self.dense_hidden[None], range(1))
 
     def dense_window(self) -> tuple[Tensor, Tensor]:
         """The dense coordinates in all snapshots, oldest first, float [k, P], and their state, float [P, H]."""
-        return torch.stack([self.dense[slot] for slot in self._slots()]), self.dense_hidden
+        return self.dense.index_select(0, self.order), self.dense_hidden
 
     def split_dense(self, flat: Tensor) -> dict[str, Tensor]:
         """Concatenated dense coordinates [P] as the recommender's parameters by name."""

@@ -9,6 +9,7 @@ import ctypes
 import hashlib
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -21,6 +22,8 @@ import torch
 
 #: Loops over rows become vector operations. Additions keep the order of the source, so that numbers are repeatable.
 FLAGS = ["-O3", "-march=native", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros"]
+if platform.machine() in ("x86_64", "AMD64"):  # compilers prefer half the width, for programs with few such loops
+    FLAGS.append("-mprefer-vector-width=512")
 
 #: The fewest rows of a thread.
 SHARE = 1024
@@ -28,9 +31,16 @@ SHARE = 1024
 _Part = Callable[[int, int, int], None]
 
 
-def cpp_compiler() -> str | None:
-    """The path of the C++ compiler, from the environment variable ``CXX`` or of g++; ``None`` if there is none."""
-    return shutil.which(os.environ.get("CXX", "g++"))
+def cpp_compiler() -> list[str] | None:
+    """The C++ compiler's path and first options, from the environment variable ``CXX``; g++ or clang++ by default.
+
+    ``CXX`` may name a program and its arguments, as ``ccache g++`` does. Without a compiler, ``None``.
+    """
+    for command in [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++"]:
+        program, *options = shlex.split(command)
+        if all(map(shutil.which, [program, *options[:1]])) if options[:1] and not options[0].startswith("-") else shutil.which(program):
+            return [str(shutil.which(program)), *options]
+    return None
 
 
 @cache
@@ -48,7 +58,7 @@ def library(source: Path, **sizes: int) -> ctypes.CDLL:
     if compiler is None:
         raise OSError("there is no C++ compiler: install g++, or name one in the environment variable CXX")
     constants = [f"-D{constant}={value}" for constant, value in sizes.items()]
-    command = [compiler, "-std=c++17", *FLAGS, *constants, "-shared", "-fPIC"]
+    command = [*compiler, "-std=c++17", *FLAGS, *constants, "-shared", "-fPIC"]
     texts = b"".join(file.read_bytes() for file in (source, *sorted(source.parent.glob("*.h"))))
     key = hashlib.sha256(texts + "\n".join([*command, _processor()]).encode()).hexdigest()[:16]
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asmg_pl"
@@ -59,7 +69,7 @@ def library(source: Path, **sizes: int) -> ctypes.CDLL:
             made = Path(place) / path.name
             done = subprocess.run([*command, str(source), "-o", str(made)], capture_output=True, text=True, check=False)
             if done.returncode:
-                raise OSError(f"{compiler} cannot compile {source.name}: {done.stderr.strip()}")
+                raise OSError(f"{shlex.join(compiler)} cannot compile {source.name}: {done.stderr.strip()}")
             made.replace(path)
     return ctypes.CDLL(str(path))
 

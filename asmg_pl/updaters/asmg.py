@@ -29,7 +29,7 @@ from asmg_pl.generators import Generator, ParameterShapes, ResidualGRU
 from asmg_pl.generators.history import ParameterHistory
 from asmg_pl.generators.learned import learned_quantities
 from asmg_pl.randomness.keyed import seeded
-from asmg_pl.recommenders.touched import chunks, touched_rows
+from asmg_pl.recommenders.touched import touched_rows
 from asmg_pl.updaters.checks import check_at_least
 from asmg_pl.updaters.counting import count, settle
 from asmg_pl.updaters.finite import trained
@@ -185,9 +185,9 @@ class ASMG(Guarded):
         with self.full_precision():
             for name in self.recommender.tables:
                 touched, places[name] = touched_rows([r[name].rows for r in asked], self.recommender.rows_known(name))
-                generated = self.generator.generate(name, *self.history.rows(name, touched))  # [k, n, D]
+                generated = self.generator.generate_stored(name, self.history.stored(name, touched))  # [k, n, D]
                 tables[name] = generated[first:].unbind(0)  # whose backward is one stack
-            dense = self.generator.generate_dense(*self.history.dense_window())  # [k, P]
+            dense = self.generator.generate_stored_dense(self.history.stored_dense())  # [k, P]
         logits = []
         for i, batch in enumerate(batches):
             lookups = {name: asked[i][name].answer(tables[name][i], places[name][i]) for name in tables}
@@ -221,10 +221,8 @@ class ASMG(Guarded):
         A row has state 0 until it appears.
         """
         for name in self.recommender.tables:
-            for ids in chunks(0, self.recommender.rows_known(name), self.chunk_rows, self.device):
-                window, hidden, *updates = self.history.rows(name, ids)
-                state = self.generator.advance(name, window[:1], hidden, *(each[:1] for each in updates))
-                self.history.keep_state(name, ids, state)
+            stored = self.history.stored(name, range(self.recommender.rows_known(name)))
+            self.generator.carry_state(name, stored.oldest(), self.chunk_rows)
         window, hidden = self.history.dense_window()
         _, states = self.generator.dense(window[:1], hidden)
         self.history.dense_hidden.copy_(states[0])
@@ -253,7 +251,7 @@ class ASMG(Guarded):
             return
         for name in self.recommender.tables:
             self._generate(name, 0, self.recommender.rows_known(name))
-        dense = self.generator.generate_dense(*self.history.dense_window())
+        dense = self.generator.generate_stored_dense(self.history.stored_dense())
         parameters = self.generated.dense_parameters()
         for name, values in self.history.split_dense(dense[-1]).items():
             parameters[name].copy_(values)
@@ -268,9 +266,9 @@ class ASMG(Guarded):
                 self._generate(name, begin, end)
 
     def _generate(self, name: str, begin: int, end: int) -> None:
-        """Generate rows of a table, a chunk at a time."""
-        for ids in chunks(begin, end, self.chunk_rows, self.device):
-            self.generated.table(name)[ids] = self.generator.generate(name, *self.history.rows(name, ids))[-1]
+        """Generate rows of a table."""
+        rows = self.history.stored(name, range(begin, end))
+        self.generator.write_newest(name, rows, self.generated.table(name)[begin:end], self.chunk_rows)
 
     # ---- the updates; a generator that breaks down
 

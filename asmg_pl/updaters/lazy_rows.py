@@ -14,12 +14,13 @@ import ctypes
 import math
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from asmg_pl.generators.kernels.compiled import library, share_out
 from asmg_pl.recommenders.touched import chunks
+from asmg_pl.system.compiled import library, share_out
 from asmg_pl.updaters.idle_steps import IdleSums
 
 #: Rows that catch up at a time where plain operations compute it.
@@ -210,7 +211,7 @@ class NativeLazyRows(LazyRows):
 
 @cache
 def _library(terms: int) -> ctypes.CDLL:
-    found = library("idle_rows", TERMS=terms)
+    found = library(Path(__file__).with_name("idle_rows.cpp"), TERMS=terms)
     whole, place = ctypes.c_int64, ctypes.c_void_p
     found.in_huge_pages.argtypes, found.in_huge_pages.restype = [whole, place], None
     found.distinct.argtypes, found.distinct.restype = [whole, place, place, place, place], whole

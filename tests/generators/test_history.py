@@ -159,4 +159,4 @@ def test_no_row_may_be_asked_for(hidden_size: int) -> None:
     window, state = history.rows("user", torch.arange(0))
     assert window.shape == (2, 0, 2)
     assert state.shape == (0, 2, hidden_size)
-    history.keep_state("user", torch.arange(0), state)
+    history.stored("user", torch.arange(0)).keep_state(state)

@@ -21,6 +21,7 @@ from asmg_pl.checkpoints.io import newest_first
 from asmg_pl.data import Batch, EqualCounts, PeriodDataModule, Sizes
 from asmg_pl.data.sources import DriftingStream
 from asmg_pl.generators import Generator, ResidualGRU
+from asmg_pl.generators.stored import StoredRows
 from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.recommenders import DeepFM, EmbeddingMLP, Hashed, MatrixFactorization, TwoTower
 from asmg_pl.serving import open_package
@@ -182,14 +183,13 @@ class Breaking(ResidualGRU):
     value: float = math.nan
     left = 1
 
-    def generate(self, name: str, window: Tensor, hidden: Tensor, *updates: Tensor) -> Tensor:
-        found = super().generate(name, window, hidden, *updates)
-        if torch.is_grad_enabled() or self.left == 0:
-            return found
-        return found * self.value
+    def write_newest(self, name: str, rows: StoredRows, to: Tensor, chunk_rows: int) -> None:
+        super().write_newest(name, rows, to, chunk_rows)
+        if self.left:
+            to.mul_(self.value)
 
-    def generate_dense(self, window: Tensor, hidden: Tensor) -> Tensor:
-        found = super().generate_dense(window, hidden)
+    def generate_stored_dense(self, stored: StoredRows) -> Tensor:
+        found = super().generate_stored_dense(stored)
         if torch.is_grad_enabled() or self.left == 0:
             return found
         self.left -= 1

@@ -14,6 +14,7 @@ from updaters.test_asmg import BIG, parameters_of, random_batches, random_model
 from asmg_pl.data.log import Sizes
 from asmg_pl.errors import CheckpointError
 from asmg_pl.generators import Cells, GRUCells, GRUGenerator, ResidualGRU, VanillaCells
+from asmg_pl.generators.stored import StoredRows
 from asmg_pl.recommenders import EmbeddingMLP
 from asmg_pl.updaters import ASMG, Updater
 from asmg_pl.updaters.positions import PositionWeights, position_weights
@@ -73,13 +74,18 @@ class Spy(GRUGenerator):
     def _note(self, window: Tensor, hidden: Tensor) -> None:
         self.seen.setdefault(self.phase(), set()).add((len(window), bool(hidden.any())))
 
-    def generate(self, name: str, window: Tensor, hidden: Tensor, *updates: Tensor) -> Tensor:
-        self._note(window, hidden)
-        return super().generate(name, window, hidden)
+    def generate_stored(self, name: str, rows: StoredRows) -> Tensor:
+        self._note(*rows.copied())
+        return super().generate_stored(name, rows)
 
-    def generate_dense(self, window: Tensor, hidden: Tensor) -> Tensor:
-        self._note(window, hidden)
-        return super().generate_dense(window, hidden)
+    def write_newest(self, name: str, rows: StoredRows, to: Tensor, chunk_rows: int) -> None:
+        if len(rows):
+            self._note(*rows.copied())
+        super().write_newest(name, rows, to, chunk_rows)
+
+    def generate_stored_dense(self, stored: StoredRows) -> Tensor:
+        self._note(*stored.copied())
+        return super().generate_stored_dense(stored)
 
 
 @pytest.mark.parametrize("cell", [GRUCells, VanillaCells])

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
-from asmg_pl.generators.kernels.compiled import cpp_compiler
 from asmg_pl.recommenders import DeepFM, EmbeddingMLP, Hashed, MatrixFactorization, Recommender, TwoTower
+from asmg_pl.system.compiled import cpp_compiler
 from asmg_pl.updaters import IncrementalUpdate, Updater
 from asmg_pl.updaters.lazy_adam import LazyAdam
 

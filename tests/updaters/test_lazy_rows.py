@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from asmg_pl.generators.kernels.compiled import cpp_compiler
+from asmg_pl.system.compiled import cpp_compiler
 from asmg_pl.updaters.idle_steps import IdleSums
 from asmg_pl.updaters.lazy_rows import LazyRows, NativeLazyRows
 from asmg_pl.updaters.optim import Adam

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from asmg_pl.generators.kernels.base import Kernel
+from asmg_pl.generators.stored import StoredRows
 
 #: Multiplications per coordinate, k · G · H · (H + 1), above which a compiler takes minutes and gains nothing.
 LARGEST = 512
@@ -51,8 +52,12 @@ class FusedWindow(Kernel):
             raise OSError("torch.compile needs Triton on a GPU: pip install triton")
         self._compiled = torch.compile(_window, dynamic=True, fullgraph=True)
 
+    def generate(self, cells: nn.Module, output: Any, rows: StoredRows) -> Tensor:
+        """See :meth:`Kernel.generate`."""
+        return self(cells, output, *rows.copied()[:2])
+
     def __call__(self, cells: nn.Module, output: Any, window: Tensor, hidden: Tensor) -> Tensor:
-        """See :meth:`Kernel.__call__`."""
+        """Generate rows from values, float [k, n, D], and the state before them, float [n, D, H]."""
         rows = window.shape[1]
         padding = -rows % ALIGNED  # rows that are missing to the next multiple
         values = F.pad(window.transpose(1, 2), (0, padding))  # [k, D, n]

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from asmg_pl.generators.kernels.base import Kernel
+from asmg_pl.generators.stored import StoredRows
 from asmg_pl.system.compiled import library, share_out
 
 #: Rows of a block. A block is computed whole, so that a few rows take the smaller one.
@@ -20,6 +21,7 @@ class NativeWindow(Kernel):
     """GRU cells on the CPU, for tables of any size and windows of any length."""
 
     name = "C++"
+    in_place = True
 
     def __init__(self, hidden_size: int) -> None:
         """Compile the kernels, or take them from the cache folder.
@@ -29,74 +31,104 @@ class NativeWindow(Kernel):
         """
         self._many, self._few = (_library(hidden_size, block) for block in BLOCKS)
 
-    def _for(self, rows: int) -> ctypes.CDLL:
-        return self._many if rows >= BLOCKS[0] else self._few
+    def _for(self, rows: StoredRows) -> ctypes.CDLL:
+        return self._many if len(rows) >= BLOCKS[0] else self._few
 
-    def __call__(self, cells: Any, output: Any, window: Tensor, hidden: Tensor) -> Tensor:
-        """See :meth:`Kernel.__call__`."""
-        given = _weights(cells), output.weight, window, hidden
-        change = _Window.apply(*given, self._for(len(hidden)))  # type: ignore[no-untyped-call]
-        return output.around(window.transpose(1, 2), change.transpose(1, 2)).transpose(1, 2)
+    def generate(self, cells: Any, output: Any, rows: StoredRows) -> Tensor:
+        """See :meth:`Kernel.generate`."""
+        given = _weights(cells), _read(output), rows, hasattr(output, "scale"), self._for(rows)
+        made: Tensor = _Window.apply(*given)  # type: ignore[no-untyped-call]
+        return made
 
-    def advance(self, cells: Any, window: Tensor, hidden: Tensor) -> Tensor:
-        """See :meth:`Kernel.advance`."""
-        states = torch.empty_like(hidden, memory_format=torch.contiguous_format)
-        _forward(self._for(len(hidden)), window, hidden, _weights(cells), states=states)
-        return states
+    def newest(self, cells: Any, output: Any, rows: StoredRows, to: Tensor) -> None:
+        """See :meth:`Kernel.newest`."""
+        options = len(rows.order) - 1, hasattr(output, "scale")
+        _forward(self._for(rows), rows, _weights(cells), _read(output), to, *options)
+
+    def carry(self, cells: Any, rows: StoredRows) -> bool:
+        """See :meth:`Kernel.carry`."""
+        _forward(self._for(rows), rows, _weights(cells))
+        return True
 
 
 def _library(hidden_size: int, block: int) -> ctypes.CDLL:
     found = library(Path(__file__).with_name("gru_window.cpp"), STATE=hidden_size, ROWS=block)
-    found.forward.argtypes = [ctypes.c_int64] * 5 + [ctypes.c_void_p] * 6
-    found.backward.argtypes = [ctypes.c_int64] * 5 + [ctypes.c_void_p] * 7
+    found.forward.argtypes = [ctypes.c_int64] * 10 + [ctypes.c_void_p] * 7
+    found.backward.argtypes = [ctypes.c_int64] * 8 + [ctypes.c_void_p] * 9
     found.forward.restype = found.backward.restype = None
     return found
 
 
 def _weights(cells: Any) -> Tensor:
-    """Weights u and W of all gates, float [D, 3H, 1+H]."""
-    return torch.cat([cells.input_weight, cells.hidden_weight], 1).mT
+    """Weights u and W of all gates, float [D, 3H, 1+H], contiguous."""
+    return torch.cat([cells.input_weight, cells.hidden_weight], 1).mT.contiguous()
 
 
-def _forward(native: ctypes.CDLL, *given: Tensor, out: Tensor | None = None, states: Tensor | None = None) -> None:
-    """Run the kernel on window, state, weights and, for ``out``, the weights of the read-out."""
-    given = tuple(each.contiguous() for each in given)
-    steps, rows, width = given[0].shape
-    read = given[3].data_ptr() if len(given) > 3 else None
-    places = [
-        *(each.data_ptr() for each in given[:3]),
-        read,
-        *(None if r is None else r.data_ptr() for r in (out, states)),
-    ]
-    share_out(lambda number, first, last: native.forward(first, last, steps, rows, width, *places), rows)
+def _read(output: Any) -> Tensor:
+    """Weights w, b and s of the output, float [D, H + 2], contiguous; s is 0 where the output is not residual."""
+    scale = getattr(output, "scale", torch.zeros_like(output.bias))
+    return torch.cat([output.weight, output.bias[:, None], scale[:, None]], 1)
+
+
+def _sizes(rows: StoredRows) -> list[int]:
+    """Snapshots, rows and width of the table, the first row of a range, and whether the state is bfloat16."""
+    start = rows.rows.start if isinstance(rows.rows, range) else 0
+    return [len(rows.order), *rows.snapshots.shape[1:], start, int(rows.hidden.dtype == torch.bfloat16)]
+
+
+def _places(rows: StoredRows) -> list[int | None]:
+    """Where table, order of the slots, numbers of the rows and state are in memory."""
+    numbers = None if isinstance(rows.rows, range) else rows.rows.data_ptr()
+    return [rows.snapshots.data_ptr(), rows.order.data_ptr(), numbers, rows.hidden.data_ptr()]
+
+
+def _forward(
+    native: ctypes.CDLL,
+    rows: StoredRows,
+    weight: Tensor,
+    read: Tensor | None = None,
+    out: Tensor | None = None,
+    written_from: int = 0,
+    residual: bool = False,
+) -> None:
+    """Write the rows after the steps from some step on or, without a tensor for them, the state after the last step."""
+    count = len(rows)
+    sizes, places = _sizes(rows), _places(rows)
+    others = [weight.data_ptr(), *(None if each is None else each.data_ptr() for each in (read, out))]
+    share_out(
+        lambda number, first, last: native.forward(
+            first, last, count, written_from, residual, *sizes, *places, *others
+        ),
+        count,
+    )
 
 
 class _Window(torch.autograd.Function):
-    """Computes w · h after each step, float [k, n, D]. Values and initial state are constants without a gradient."""
+    """Computes the rows after each step, float [k, n, D]. Values and initial state are constants without a gradient."""
 
     @staticmethod
-    def forward(ctx: Any, weight: Tensor, read: Tensor, window: Tensor, hidden: Tensor, native: ctypes.CDLL) -> Tensor:
-        given = [each.contiguous() for each in (window, hidden, weight, read)]
-        ctx.save_for_backward(*given)
-        ctx.native = native
-        out = torch.empty(window.shape)
-        _forward(native, *given, out=out)
+    def forward(
+        ctx: Any, weight: Tensor, read: Tensor, rows: StoredRows, residual: bool, native: ctypes.CDLL
+    ) -> Tensor:
+        ctx.save_for_backward(weight, read)
+        ctx.rows, ctx.native = rows, native
+        out = torch.empty(len(rows.order), len(rows), rows.snapshots.shape[2])
+        _forward(native, rows, weight, read, out, 0, residual)
         return out
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        given = ctx.saved_tensors
-        window, _, weight, read = given
-        steps, rows, width = window.shape
+        weight, read = ctx.saved_tensors
         gradient = gradient.contiguous()
-        places = [each.data_ptr() for each in (*given, gradient)]
+        count, sizes, places = len(ctx.rows), _sizes(ctx.rows), _places(ctx.rows)
+        given = [each.data_ptr() for each in (weight, read, gradient)]
         # Each thread has sums of its own, which are added up in a fixed order.
         sums = [torch.zeros(torch.get_num_threads(), *each.shape, dtype=torch.float64) for each in (weight, read)]
 
         def part(number: int, first: int, last: int) -> None:
             own = [each[number].data_ptr() for each in sums]
-            ctx.native.backward(first, last, steps, rows, width, *places, *own)
+            ctx.native.backward(first, last, count, *sizes, *places, *given, *own)
 
-        share_out(part, rows)
+        share_out(part, count)
         by_weight, by_read = (each.sum(0).float() for each in sums)
         return by_weight, by_read, None, None, None

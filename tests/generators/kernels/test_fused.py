@@ -79,7 +79,7 @@ def test_on_a_gpu_windows_that_grow_and_large_states_stay_plain() -> None:
     for shapes, size in [(ParameterShapes({"user": 2}, {}, None), 4), (ParameterShapes({"user": 2}, {}, 3), 16)]:
         generator = GRUGenerator(shapes, size)
         generator.fuse(torch.device("meta"))
-        assert generator._kernel is None
+        assert generator.kernel is None
     usual = GRUGenerator(ParameterShapes({"user": 2}, {}, 3), 4)
     usual.fuse(torch.device("meta"))
-    assert isinstance(usual._kernel, FusedWindow)
+    assert isinstance(usual.kernel, FusedWindow)

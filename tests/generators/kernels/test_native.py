@@ -43,7 +43,7 @@ def test_it_gives_the_numbers_of_the_plain_cells(
     given = torch.randn(steps, rows, 3), torch.randn(rows, 3, hidden_size).tanh(), torch.randn(steps, rows, 3)
     plain = results(generator, *given)
     generator.fuse(CPU)
-    assert isinstance(generator._kernel, NativeWindow)
+    assert isinstance(generator.kernel, NativeWindow)
     for ours, theirs in zip(results(generator, *given), plain, strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-5 * max([1.0, *theirs.abs().flatten().tolist()]), rtol=0)
 
@@ -112,7 +112,7 @@ def test_any_number_of_threads_agrees() -> None:
 def test_cells_of_another_kind_stay_plain() -> None:
     generator = GRUGenerator(ParameterShapes({"item": 2}, {}, 2), 4, VanillaCells)
     generator.fuse(CPU)
-    assert generator._kernel is None
+    assert generator.kernel is None
 
 
 @pytest.fixture
@@ -127,7 +127,7 @@ def test_without_a_compiler_the_plain_cells_do_unless_it_was_asked_for(short_wal
     updater = short_walk(ASMG, window=1, until=4)
     assert isinstance(updater, ASMG)
     assert isinstance(updater.generator, GRUGenerator)
-    assert updater.generator._kernel is None
+    assert updater.generator.kernel is None
     with pytest.raises(ConfigError, match=r"compile_generator: there is no C\+\+ compiler: install g\+\+"):
         short_walk(ASMG, window=1, until=4, compile_generator=True)
 
