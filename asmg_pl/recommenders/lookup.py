@@ -60,6 +60,8 @@ class Lookup:
         table = self.weight if self.known is None or self.known >= len(self.weight) else self.weight[: self.known]
         if len(table) <= SMALL:  # one matrix product: [B, U], each row's share of each sum, times [U, D]
             return weights.new_zeros(ids.shape[0], len(table)).scatter_add_(1, ids, weights) @ table
+        if not torch.is_grad_enabled():  # the same sum, without what a backward pass needs
+            return F.embedding_bag(ids, self.weight, per_sample_weights=weights, mode="sum")
         return _WeightedSum.apply(self.weight, ids, weights)  # type: ignore[no-untyped-call]
 
 

@@ -100,7 +100,8 @@ class SplitMLP:
     def of_user(self, past: list[Tensor], context: list[Tensor]) -> Tensor:
         """The first layer's part of the user's fields, with the bias, float [B, H]."""
         before, _, after = self._first.weight.split(self._widths, dim=1)
-        return F.linear(torch.cat([*past, *context], dim=-1), torch.cat([before, after], dim=1), self._first.bias)
+        weight = torch.cat([before, after], dim=1) if context else before
+        return F.linear(torch.cat([*past, *context], dim=-1), weight, self._first.bias)
 
     def of_item(self, fields: list[Tensor]) -> Tensor:
         """The first layer's part of the item's fields, float [B, H]."""

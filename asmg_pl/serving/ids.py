@@ -23,6 +23,9 @@ from asmg_pl.errors import DataError, PackageError
 
 Name = int | str
 
+#: Bytes that no name has, since they are no UTF-8.
+NO_NAME = b"\xff"
+
 
 class Ids:
     """The ids of one kind of names.
@@ -64,52 +67,72 @@ class Ids:
 
         A whole number and its usual spelling are one name: ``17`` finds ``"17"``, and the other way round.
         """
-        keys, possible = self._keys_of(names)
-        places = np.searchsorted(self._keys, keys)
-        places[places == len(self._keys)] = 0
         if not len(self._keys):
-            return np.full(len(keys), -1, np.int64)
-        found = np.where((self._keys[places] == keys) & possible, self._ids[places], -1).astype(np.int64)
-        if self.strings:  # another string may have the same key
-            there = np.flatnonzero(found >= 0)
-            found[there[~self._are(found[there], [str(names[place]) for place in there.tolist()])]] = -1
+            return np.full(len(names), -1, np.int64)
+        if self.strings:
+            return self._find_strings(_as_bytes(names))
+        keys, possible = _integer_keys(names)
+        places = self._places(keys)
+        return np.where((self._keys[places] == keys) & possible, self._ids[places], -1).astype(np.int64)
+
+    def find_one(self, name: Name) -> int:
+        """The id of one name, -1 if it is not known; a request has one user, and arrays of one number take longer."""
+        if self.strings:
+            (given,) = _as_bytes([name])
+            key = int.from_bytes(_digest(given), "little")
+        else:
+            integer = _integer(name)
+            if integer is None:
+                return -1
+            key = integer % 2**64
+        place = int(np.searchsorted(self._keys, np.uint64(key)))
+        if place == len(self._keys) or int(self._keys[place]) != key:
+            return -1
+        number = int(self._ids[place])
+        return number if not self.strings or self._bytes(number) == given else -1
+
+    def _find_strings(self, names: list[bytes]) -> np.ndarray:
+        keys = _keys_of_bytes(names)
+        places = self._places(keys)
+        found = np.where(self._keys[places] == keys, self._ids[places], -1).astype(np.int64)
+        there = np.flatnonzero(found >= 0)
+        given = names if len(there) == len(names) else [names[place] for place in there.tolist()]
+        found[there[~self._are(found[there], given)]] = -1  # another string may have the same key
         return found
 
-    def _are(self, numbers: np.ndarray, names: list[str]) -> np.ndarray:
+    def _places(self, keys: np.ndarray) -> np.ndarray:
+        """Where each key stands among all keys, if it is there, int64 [n]."""
+        places = np.searchsorted(self._keys, keys)
+        places[places == len(self._keys)] = 0
+        return places
+
+    def _are(self, numbers: np.ndarray, names: list[bytes]) -> np.ndarray:
         """Whether these ids have these names, which are strings, bool [n]."""
         assert self._ends is not None
-        given = [_encoded(name) for name in names]
         begins = np.where(numbers > 0, self._ends[numbers - 1], 0)
         lengths = self._ends[numbers] - begins
-        if lengths.tolist() == list(map(len, given)):  # nearly always they are: compared at once
+        if lengths.tolist() == list(map(len, names)):  # nearly always they are: compared at once
             starts = lengths.cumsum() - lengths
             bytes_there = self._names[np.repeat(begins - starts, lengths) + np.arange(int(lengths.sum()))]
-            if bytes_there.tobytes() == b"".join(given):
+            if bytes_there.tobytes() == b"".join(names):
                 return np.ones(len(names), bool)
-        return np.array([self.name(number) == name for number, name in zip(numbers.tolist(), names, strict=True)], bool)
+        return np.array(
+            [self._bytes(number) == name for number, name in zip(numbers.tolist(), names, strict=True)], bool
+        )
 
     def name(self, number: int) -> Name:
         """The name of an id."""
-        if self._ends is None:
-            return int(self._names[number])
+        return self._bytes(number).decode() if self.strings else int(self._names[number])
+
+    def _bytes(self, number: int) -> bytes:
+        """The name of an id, which is a string, in UTF-8."""
+        assert self._ends is not None
         begin = int(self._ends[number - 1]) if number else 0
-        return self._names[begin : int(self._ends[number])].tobytes().decode()
+        return self._names[begin : int(self._ends[number])].tobytes()
 
     def names(self, numbers: Iterable[int]) -> list[Name]:
         """The names of ids."""
         return [self.name(int(number)) for number in numbers]
-
-    def _keys_of(self, names: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The key of each name, uint64 [n], and whether it can be a name at all, bool [n]."""
-        if not self.strings and isinstance(names, np.ndarray) and names.dtype.kind in "iu":
-            possible = np.ones(len(names), bool) if names.dtype.kind == "i" else names < 2**63
-            return names.astype(np.int64).view(np.uint64), possible
-        if not self.strings:
-            numbers = [_integer(name) for name in names]
-            keys = np.array([number or 0 for number in numbers], np.int64).view(np.uint64)
-            return keys, np.array([number is not None for number in numbers], bool)
-        possible = np.array([isinstance(name, str | int | np.integer) and _is_no_truth(name) for name in names], bool)
-        return key_of_strings(str(name) for name in names), possible
 
 
 def write_ids(names: Sequence[Name] | np.ndarray, path: Path) -> None:
@@ -129,7 +152,7 @@ def write_ids(names: Sequence[Name] | np.ndarray, path: Path) -> None:
         encoded = [str(name).encode() for name in names]
         ends = np.cumsum([len(each) for each in encoded], dtype=np.int64)
         arrays: dict[str, np.ndarray] = {"names": np.frombuffer(b"".join(encoded), np.uint8), "ends": ends}
-        keys = key_of_strings(names)
+        keys = _keys_of_bytes(encoded)
     else:
         arrays = {"names": np.asarray(names, np.int64)}
         keys = arrays["names"].view(np.uint64)
@@ -146,14 +169,34 @@ def write_ids(names: Sequence[Name] | np.ndarray, path: Path) -> None:
     series.to_frame().write_parquet(path.with_name(f"{path.name}.parquet"))
 
 
-def key_of_strings(names: Iterable[Any]) -> np.ndarray:
-    """The keys of strings, uint64 [n]."""
-    digests = b"".join(blake2b(_encoded(str(name)), digest_size=8).digest() for name in names)
-    return np.frombuffer(digests, "<u8").astype(np.uint64)
+def _keys_of_bytes(names: Iterable[bytes]) -> np.ndarray:
+    """The keys of strings, which are given in UTF-8, uint64 [n]."""
+    return np.frombuffer(b"".join([_digest(name) for name in names]), "<u8").astype(np.uint64)
 
 
-def _encoded(name: str) -> bytes:
-    return name.encode("utf-8", "surrogatepass")
+def _digest(name: bytes) -> bytes:
+    return blake2b(name, digest_size=8).digest()
+
+
+def _as_bytes(names: Sequence[Any] | np.ndarray) -> list[bytes]:
+    """Each name in UTF-8; of what can be no name, bytes that are no UTF-8."""
+    if set(map(type, names)) == {str}:
+        return [name.encode("utf-8", "surrogatepass") for name in names]
+    can_be = (isinstance(name, str | int | np.integer) and _is_no_truth(name) for name in names)
+    return [
+        str(name).encode("utf-8", "surrogatepass") if possible else NO_NAME
+        for name, possible in zip(names, can_be, strict=True)
+    ]
+
+
+def _integer_keys(names: Sequence[Any] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The key of each name, uint64 [n], and whether it can be an integer at all, bool [n]."""
+    if isinstance(names, np.ndarray) and names.dtype.kind in "iu":
+        possible = np.ones(len(names), bool) if names.dtype.kind == "i" else names < 2**63
+        return names.astype(np.int64).view(np.uint64), possible
+    numbers = [_integer(name) for name in names]
+    keys = np.array([number or 0 for number in numbers], np.int64).view(np.uint64)
+    return keys, np.array([number is not None for number in numbers], bool)
 
 
 def _integer(name: Any) -> int | None:

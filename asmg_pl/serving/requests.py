@@ -106,7 +106,7 @@ class Requests:
             RequestError: if a name is neither an integer nor a string, or the package has no such context feature.
         """
         _check_name(name, "user")
-        (number,) = self._users.find([name]).tolist()
+        number = self._users.find_one(name)
         known = number >= 0
         missing: tuple[Name, ...] = ()
         if history is None:
@@ -148,7 +148,7 @@ class Requests:
             value = given.get(name)
             if value is not None:
                 _check_name(value, f"context[{name!r}]")
-            number = -1 if value is None else int(ids.find([value])[0])
+            number = -1 if value is None else ids.find_one(value)
             values.append(number if number >= 0 else len(ids))
             if number < 0:
                 lacking.append(name)
