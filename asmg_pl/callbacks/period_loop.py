@@ -52,7 +52,11 @@ class PeriodLoop(Callback):
 
     Attributes:
         place: where the walk stands. The loop alone moves it, and keeps it in every checkpoint. The updater sees it.
+        takes_bundles: whether the hooks of a mini-batch may be called once for several, with a list of them. Where a
+            callback has such hooks and not this attribute, each mini-batch comes by itself.
     """
+
+    takes_bundles = True
 
     def __init__(self, until: int | None = None) -> None:
         """Set the walk's end.
@@ -110,6 +114,7 @@ class PeriodLoop(Callback):
                 f"loop.until is {self.until}, but pre-training takes {updater.pretrain_periods} periods: let the walk "
                 "go at least as far"
             )
+        data.bundles = not any(map(_sees_each, (*callbacks, updater)))
         _check_classes(data)
         if updater.pretrain_periods and not updater.pretraining.given:
             _check_pretraining(data, updater.pretrain_periods)
@@ -157,13 +162,13 @@ class PeriodLoop(Callback):
         self.place.begin_phase()
         updater.phase = self._next
         updater.train(self._next.trains)
-        self._ahead = int(trainer.num_training_batches)
+        self._ahead = updater.data.mini_batches(self._next.reading)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Count the phase's mini-batches."""
-        self._ahead -= 1
+        self._ahead -= len(batch) if isinstance(batch, list) else 1
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """End the phase and find the next one.
@@ -206,6 +211,14 @@ class PeriodLoop(Callback):
         """End a phase, and only then move on: if its end fails, it has not been."""
         updater.end(phase)
         self.place.end_phase(phase.reading.periods if phase.trains else ())
+
+
+def _sees_each(listener: Callback | LightningModule) -> bool:
+    """Whether a callback or an updater has a hook for each mini-batch, and does not take them in bundles."""
+    plain = Callback if isinstance(listener, Callback) else LightningModule
+    hooks = ("on_train_batch_start", "on_train_batch_end")
+    own = any(getattr(type(listener), hook) is not getattr(plain, hook) for hook in hooks)
+    return own and not getattr(listener, "takes_bundles", False)
 
 
 def _check_classes(data: PeriodDataModule) -> None:

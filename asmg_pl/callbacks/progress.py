@@ -15,6 +15,8 @@ from asmg_pl.updaters.base import Updater
 class PeriodProgress(ProgressBar):
     """One bar for the walk, counted in mini-batches: ``period 14/31 · generate``."""
 
+    takes_bundles = True
+
     def __init__(self, enable: bool = True) -> None:
         """Create the bar; it appears when the walk starts.
 
@@ -57,9 +59,9 @@ class PeriodProgress(ProgressBar):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Move on by one."""
+        """Move on by one, or by a bundle."""
         if self._bar is not None:
-            self._bar.update()
+            self._bar.update(len(batch) if isinstance(batch, list) else 1)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the bar away."""

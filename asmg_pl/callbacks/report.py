@@ -87,7 +87,7 @@ class PeriodReport(Callback):
                 what = f"{len(read.rows)} rows that the method chooses"
             log.debug(
                 "period %d · %s begins: pass %d, %d mini-batches over %s",
-                *(phase.period, phase.name, phase.repeat + 1, trainer.num_training_batches, what),
+                *(phase.period, phase.name, phase.repeat + 1, updater.data.mini_batches(phase.reading), what),
             )
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -100,7 +100,7 @@ class PeriodReport(Callback):
                 "period": phase.period,
                 "phase": phase.name,
                 "pass": phase.repeat + 1,
-                "mini_batches": trainer.num_training_batches,
+                "mini_batches": updater.data.mini_batches(phase.reading),
                 "steps": trainer.global_step - self._steps_before,
                 "seconds": round(time.perf_counter() - self._began, 4),
                 "peak_mib": round(peak_memory(pl_module.device), 1),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import repeat
 from typing import NamedTuple
 
 from torch import Tensor
@@ -70,3 +72,12 @@ class Batch(NamedTuple):
     def total(self) -> int:
         """The number of rows of the whole mini-batch, over all processes."""
         return self.label.shape[0] if self.share is None else self.share.rows
+
+    def split(self, sizes: Sequence[int]) -> list[Batch]:
+        """Mini-batches of so many consecutive rows each, as views; the batch must be whole."""
+        columns = [column.split([*sizes]) for column in self[:5]]  # type: ignore[union-attr]
+        context = repeat(None) if self.context is None else self.context.split([*sizes])
+        return [
+            Batch(*rows, categories=self.categories, context=features)
+            for *rows, features in zip(*columns, context, strict=False)
+        ]

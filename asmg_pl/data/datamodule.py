@@ -15,7 +15,7 @@ from asmg_pl.data.cut import PeriodCut
 from asmg_pl.data.drawing import Drawing
 from asmg_pl.data.feed import Feed
 from asmg_pl.data.lifetimes import Lifetimes, Tenants
-from asmg_pl.data.loader import ByPeriod, MiniBatches, SideBySide
+from asmg_pl.data.loader import AT_ONCE, Bundles, ByPeriod, MiniBatches, SideBySide
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.negatives import Fresh
 from asmg_pl.data.periods import EqualCounts, Periods
@@ -34,6 +34,8 @@ class PeriodDataModule(LightningDataModule):
         evaluate_after: the latest period that the model has been trained on; an evaluation begins after it by default.
             The period loop sets it.
         categories: whether batches have the items' categories. An updater whose model goes without sets it.
+        bundles: whether :meth:`train_dataloader` hands small mini-batches over several at a time, as lists. The period
+            loop sets it, unless a callback wants to see each mini-batch.
 
     Examples:
         >>> from asmg_pl.data.sources import DriftingStream
@@ -106,6 +108,7 @@ class PeriodDataModule(LightningDataModule):
         self.reading: Reading | None = None
         self.evaluate_after = 0
         self.categories = True
+        self.bundles = False
 
     @cached_property
     def log(self) -> InteractionLog:
@@ -200,11 +203,13 @@ class PeriodDataModule(LightningDataModule):
 
     # ---- loaders
 
-    def train_dataloader(self) -> MiniBatches | SideBySide:
+    def train_dataloader(self) -> MiniBatches | SideBySide | Bundles:
         """The mini-batches of the current reading; none if there is nothing to read."""
         if self.reading is None:
             return MiniBatches(self.log, [], self.history_size)
-        return self._reader.read(self.reading, self._feed, self._drawing)
+        steps = self._reader.read(self.reading, self._feed, self._drawing)
+        size = AT_ONCE // self._reader.rows(self.reading)
+        return Bundles(steps, size) if self.bundles and size > 1 else steps
 
     def mini_batches(self, reading: Reading) -> int:
         """How many mini-batches this process gets in a pass; in training, micro-batches count."""

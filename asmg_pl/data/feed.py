@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.loader import MiniBatches
+from asmg_pl.data.loader import MiniBatches, gathered
 from asmg_pl.data.log import InteractionLog
 
 #: Cuts positions, int64 [n], into the positions of each mini-batch.
@@ -135,9 +135,7 @@ class GatheredOnDevice(MiniBatches):
         self.columns, self.cut, self.order, self.device = columns, cut, order, feed.device
 
     def __iter__(self) -> Iterator[Batch]:
-        columns = self.columns()
-        for positions in self.cut(self.order.to(self.device)):
-            yield columns.batch(positions, self.history_size)
+        return gathered(self.columns(), self.cut(self.order.to(self.device)), self.history_size)
 
 
 class GatheredAhead(MiniBatches):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -11,6 +12,9 @@ from asmg_pl.data.batch import Batch, RankShare
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.negatives import beside
 from asmg_pl.randomness.keyed import seed_of
+
+#: How many rows are gathered at once for small mini-batches, and handed over in one bundle.
+AT_ONCE = 8192
 
 
 def randomness(*key: int | str, device: torch.device | str = "cpu") -> torch.Generator:
@@ -45,8 +49,47 @@ class MiniBatches:
         return len(self.rows)
 
     def __iter__(self) -> Iterator[Batch]:
-        for rows in self.rows:
-            yield self.log.batch(rows, self.history_size)
+        return gathered(self.log, self.rows, self.history_size)
+
+
+def gathered(log: InteractionLog, rows: Sequence[Tensor], history_size: int) -> Iterator[Batch]:
+    """Mini-batches, whose rows are gathered for several of them at once: a small one costs more calls than work.
+
+    Args:
+        log: the stream, its columns on the device where batches are wanted.
+        rows: the row positions of each mini-batch, int64 [B], on the same device.
+        history_size: the longest history, ``T``.
+    """
+    waiting: list[Tensor] = []
+    for number, positions in enumerate(rows, 1):
+        waiting.append(positions)
+        if number == len(rows) or sum(map(len, waiting)) + len(rows[number]) > AT_ONCE:
+            if len(waiting) == 1:
+                yield log.batch(positions, history_size)
+            else:
+                yield from log.batch(torch.cat(waiting), history_size).split([len(each) for each in waiting])
+            waiting.clear()
+
+
+class Bundles:
+    """Mini-batches that are handed over several at a time, as lists: what a trainer does around each is done seldom."""
+
+    def __init__(self, steps: MiniBatches | SideBySide, size: int) -> None:
+        """Bundle mini-batches.
+
+        Args:
+            steps: the mini-batches, or tuples of them.
+            size: how many are handed over at a time; the last ones may be fewer.
+        """
+        self.steps, self.size = steps, size
+
+    def __len__(self) -> int:
+        return -(-len(self.steps) // self.size)
+
+    def __iter__(self) -> Iterator[list[Batch | tuple[Batch, ...]]]:
+        steps: Iterator[Batch | tuple[Batch, ...]] = iter(self.steps)
+        while bundle := list(islice(steps, self.size)):
+            yield bundle
 
 
 class WithNegatives(MiniBatches):

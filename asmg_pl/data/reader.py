@@ -44,6 +44,10 @@ class Reader:
         """How many micro-batches this process gets in a pass; mini-batches, where they are not divided further."""
         return self._mini_batches(reading) * self._micro_batches(reading)
 
+    def rows(self, reading: Reading) -> int:
+        """How many rows of one sequence a micro-batch has, over all processes; at least 1."""
+        return max(1, self._size(reading) // self._micro_batches(reading))
+
     def read(self, reading: Reading, feed: Feed, drawing: Drawing | None) -> MiniBatches | SideBySide:
         """The mini-batches of a pass.
 

@@ -23,9 +23,9 @@ from asmg_pl.recommenders.pooling import (
     field_ids,
     field_shares,
     field_tables,
-    fields,
     item_columns,
     item_fields,
+    joined_fields,
     past_fields,
 )
 from asmg_pl.recommenders.sides import Side, SplitMLP, TwoSided
@@ -80,12 +80,11 @@ class DeepFM(TwoSided, Recommender):
 
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """Logits [B]."""
-        shares = field_shares(batch)
         embeddings, weights = embeddings_and_weights(lookups)
-        linear = torch.cat(fields(weights, *shares), dim=-1).sum(-1)
-        embedded = fields(embeddings, *shares)  # F times [B, D]
-        deep: Tensor = self.mlp(torch.cat(embedded, dim=-1))
-        return linear + pairwise_products(torch.stack(embedded, dim=1)) + deep.squeeze(-1)
+        linear = joined_fields(batch, weights).sum((1, 2))
+        embedded = joined_fields(batch, embeddings)
+        deep: Tensor = self.mlp(embedded.flatten(1))
+        return linear + pairwise_products(embedded) + deep.squeeze(-1)
 
     def user_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Side:
         """The part of user, history and context features in each of the three sums, see :func:`part_of_sums`."""

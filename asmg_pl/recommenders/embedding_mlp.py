@@ -23,9 +23,9 @@ from asmg_pl.recommenders.pooling import (
     field_ids,
     field_shares,
     field_tables,
-    fields,
     item_columns,
     item_fields,
+    joined_fields,
     past_fields,
 )
 from asmg_pl.recommenders.sides import Side, SplitMLP, TwoSided
@@ -71,7 +71,7 @@ class EmbeddingMLP(TwoSided, Recommender):
 
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """Logits [B]."""
-        logits: Tensor = self.mlp(torch.cat(fields(lookups, *field_shares(batch)), dim=-1))
+        logits: Tensor = self.mlp(joined_fields(batch, lookups).flatten(1))
         return logits.squeeze(-1)
 
     def user_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Side:

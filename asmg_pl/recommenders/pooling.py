@@ -16,6 +16,7 @@ from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
+from asmg_pl.recommenders.kernels import fields as kernel
 from asmg_pl.recommenders.lookup import Lookup
 
 
@@ -96,6 +97,14 @@ def fields(lookups: Mapping[str, Lookup], history: Tensor, categories: Tensor | 
         float [B, D] each: user, history, [the history's categories,] item[, the item's categories][, context features].
     """
     return [*past_fields(lookups, history, categories), *item_fields(lookups, categories), *context_fields(lookups)]
+
+
+def joined_fields(batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
+    """The vectors that :func:`fields` gives, one after the other, float [B, F, D]; in C++ where it can be."""
+    if kernel.computes(batch, lookups):
+        joined, context = kernel.joined(batch, lookups), context_fields(lookups)
+        return torch.cat([joined, torch.stack(context, dim=1)], dim=1) if context else joined
+    return torch.stack(fields(lookups, *field_shares(batch)), dim=1)
 
 
 def past_fields(lookups: Mapping[str, Lookup], history: Tensor, categories: Tensor | None) -> list[Tensor]:

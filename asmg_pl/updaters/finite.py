@@ -22,6 +22,9 @@ from asmg_pl.updaters.phase import Phase
 #: How many findings a message names; further ones are counted.
 SHOWN = 5
 
+#: How many losses and gradients are looked at together.
+TOGETHER = 64
+
 
 class Watch:
     """Remembers in which mini-batch of a phase a loss or a gradient was not finite for the first time."""
@@ -48,19 +51,30 @@ class Watch:
 
 
 class _Sequence:
+    """Numbers that are looked at many at a time, so that a step has no operations of its own for it."""
+
     def __init__(self) -> None:
+        self._waiting: list[Tensor] = []
         self._places: list[int] = []
         self._trace: Tensor | float = 0.0  # 0 as long as all numbers are finite, then NaN
         self._sound: Tensor | int = 0  # how many numbers came before the first one that is not finite
 
     def add(self, number: Tensor, place: int) -> None:
-        self._trace = number.detach().float() * 0 + self._trace
-        self._sound = (self._trace == 0) + self._sound
+        self._waiting.append(number.detach())
         self._places.append(place)
+        if len(self._waiting) == TOGETHER:
+            self._look()
 
     def first(self) -> int | None:
+        self._look()
         sound = int(self._sound)
         return self._places[sound] if sound < len(self._places) else None
+
+    def _look(self) -> None:
+        if self._waiting:
+            trace = (torch.stack(self._waiting).float() * 0 + self._trace).cumsum(0)
+            self._trace, self._sound = trace[-1], self._sound + (trace == 0).sum()
+            self._waiting.clear()
 
 
 @torch.no_grad()

@@ -37,6 +37,7 @@ class Walker(LightningModule):
         self.phase: Phase | None = None
         self._place: Place | None = None
         self._evaluated = 0
+        self._arrived = 0  # micro-batches of the phase
 
     @abstractmethod
     def plan(self, period: int) -> list[Phase]:
@@ -140,14 +141,18 @@ class Walker(LightningModule):
         """Begin the phase; what is random in it depends on its key and the process alone, so it can begin again."""
         assert self.phase is not None
         torch.manual_seed(seed_of(self.data.seed, "phase", *self.phase.reading.key, self.trainer.global_rank))
+        self._arrived = 0
         self.phase.begin()
 
     def training_step(self, batch: Any, batch_idx: int) -> None:
-        """Hand the mini-batch, or a micro-batch of it, to the running phase."""
+        """Hand the mini-batch, or each one of a bundle, to the running phase; or a micro-batch of it."""
         assert self.phase is not None
-        self.stepping.arrive(batch_idx, self.data.accumulate if self.phase.trains else 1)
+        micro_batches = self.data.accumulate if self.phase.trains else 1
         with torch.set_grad_enabled(self.phase.trains):
-            self.phase.on_batch(batch)
+            for step in batch if isinstance(batch, list) else [batch]:
+                self.stepping.arrive(self._arrived, micro_batches)
+                self._arrived += 1
+                self.phase.on_batch(step)
 
     def on_validation_start(self) -> None:
         """Stand where training has ended."""

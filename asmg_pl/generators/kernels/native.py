@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from asmg_pl.generators.kernels.base import Kernel
-from asmg_pl.generators.kernels.compiled import library, share_out
+from asmg_pl.system.compiled import library, share_out
 
 #: Rows of a block. A block is computed whole, so that a few rows take the smaller one.
 BLOCKS = (64, 8)
@@ -45,7 +46,7 @@ class NativeWindow(Kernel):
 
 
 def _library(hidden_size: int, block: int) -> ctypes.CDLL:
-    found = library("gru_window", STATE=hidden_size, ROWS=block)
+    found = library(Path(__file__).with_name("gru_window.cpp"), STATE=hidden_size, ROWS=block)
     found.forward.argtypes = [ctypes.c_int64] * 5 + [ctypes.c_void_p] * 6
     found.backward.argtypes = [ctypes.c_int64] * 5 + [ctypes.c_void_p] * 7
     found.forward.restype = found.backward.restype = None

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from asmg_pl.generators.kernels.compiled import library, share_out
+from asmg_pl.system.compiled import library, share_out
 
 
 class NativeRows:
@@ -23,7 +23,7 @@ class NativeRows:
         Raises:
             OSError: if it cannot be compiled.
         """
-        self._native = library("row_window")
+        self._native = library(Path(__file__).with_name("row_window.cpp"))
         for function, tensors in ((self._native.forward, 6), (self._native.backward, 7)):
             function.argtypes = [ctypes.c_int64] * 8 + [ctypes.c_void_p] * tensors
             function.restype = None

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from asmg_pl.generators import Cells, Generator, GRUCells, GRUGenerator, ParameterShapes, ResidualGRU, VanillaCells
-from asmg_pl.generators.kernels.compiled import cpp_compiler
+from asmg_pl.system.compiled import cpp_compiler
 from asmg_pl.generators.kernels.fused import FusedWindow, _window
 
 SHAPES = ParameterShapes(tables={"user": 3, "item": 3}, dense={"a": 4}, window=2)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import GRUGenerator, ParameterShapes, ResidualGRU, VanillaCells
-from asmg_pl.generators.kernels.compiled import SHARE, cpp_compiler, library
+from asmg_pl.system.compiled import SHARE, cpp_compiler, library
 from asmg_pl.generators.kernels.native import NativeWindow
 from asmg_pl.updaters import ASMG, Updater
 
@@ -136,8 +136,8 @@ def test_what_does_not_compile_is_reported_with_the_compilers_words(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("asmg_pl.generators.kernels.compiled.FLAGS", ["-DH=("])
+    monkeypatch.setattr("asmg_pl.system.compiled.FLAGS", ["-DH=("])
     library.cache_clear()
     with pytest.raises(OSError, match=r"cannot compile gru_window.cpp: .*error"):
-        library("gru_window", STATE=3, ROWS=8)
+        library(Path(native.__file__).with_name("gru_window.cpp"), STATE=3, ROWS=8)
     assert not list(tmp_path.rglob("*.so"))

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from asmg_pl.generators import ParameterShapes, RowGenerator
-from asmg_pl.generators.kernels.compiled import SHARE, cpp_compiler
+from asmg_pl.system.compiled import SHARE, cpp_compiler
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.skipif(cpp_compiler() is None, reason="needs a C++ compiler")

@@ -1,4 +1,4 @@
-"""Compiles the C++ kernels when a machine first needs them, which takes seconds, and keeps them in the user's cache.
+"""Compiles C++ kernels when a machine first needs them, which takes seconds, and keeps them in the user's cache.
 
 A kernel goes over rows of a table, each by itself, so that threads can share the rows.
 """
@@ -34,17 +34,16 @@ def cpp_compiler() -> str | None:
 
 
 @cache
-def library(name: str, **sizes: int) -> ctypes.CDLL:
+def library(source: Path, **sizes: int) -> ctypes.CDLL:
     """A compiled kernel, which is compiled if the cache folder lacks it for this processor.
 
     Args:
-        name: the name of the C++ file, without its ending.
+        source: the C++ file; headers beside it may be included.
         sizes: the constants that the file is compiled with.
 
     Raises:
         OSError: if it cannot be compiled.
     """
-    source = Path(__file__).with_name(f"{name}.cpp")
     compiler = cpp_compiler()
     if compiler is None:
         raise OSError("there is no C++ compiler: install g++, or name one in the environment variable CXX")
@@ -53,7 +52,7 @@ def library(name: str, **sizes: int) -> ctypes.CDLL:
     texts = b"".join(file.read_bytes() for file in (source, *sorted(source.parent.glob("*.h"))))
     key = hashlib.sha256(texts + "\n".join([*command, _processor()]).encode()).hexdigest()[:16]
     folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "asmg_pl"
-    path = folder / f"{name}-{key}.so"
+    path = folder / f"{source.stem}-{key}.so"
     if not path.exists():
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as place:  # several processes may compile at the same time

@@ -1,0 +1,1 @@
+"""Compiled kernels of what the recommenders share: C++ on the CPU."""
