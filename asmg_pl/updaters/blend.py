@@ -29,15 +29,17 @@ def blend_name(alpha: float) -> str:
 
 
 @torch.no_grad()
-def blended_logits(
+def logits_between(
     base: Recommender, generated: Recommender, alphas: Iterable[float], batch: Batch
-) -> dict[str, Tensor]:
-    """Logits [B] of blends on a mini-batch, by their names.
+) -> dict[float, Tensor]:
+    """Logits [B] on a mini-batch of θ + α(θ* − θ), by the share α: of the incremental model at 0, the generated at 1.
+
+    All models share one request for rows.
 
     Args:
         base: the incremental model θ.
         generated: the generated model θ*.
-        alphas: the share α of each blend.
+        alphas: the shares of the blends, between 0 and 1.
         batch: the mini-batch.
     """
     asked = base.requests(batch)
@@ -50,12 +52,14 @@ def blended_logits(
         else:
             touched, (places[name],) = touched_rows([request.rows], known)
             pairs[name] = F.embedding(touched, base.stored(name)), F.embedding(touched, generated.stored(name))
-    dense = base.dense_parameters(), generated.dense_parameters()
     found = {}
+    for alpha, model in ((0.0, base), (1.0, generated)):
+        found[alpha] = model(batch, {n: each.answer(model.stored(n), each.rows) for n, each in asked.items()})
+    dense = base.dense_parameters(), generated.dense_parameters()
     for alpha in alphas:
         lookups = {n: asked[n].answer(torch.lerp(*pair, alpha), places[n]) for n, pair in pairs.items()}
         parameters = {name: torch.lerp(value, dense[1][name], alpha) for name, value in dense[0].items()}
-        found[blend_name(alpha)] = base.score_with(parameters, batch, lookups)
+        found[alpha] = base.score_with(parameters, batch, lookups)
     return found
 
 

@@ -12,7 +12,7 @@ from asmg_pl.data.batch import Batch
 from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.recommenders import Recommender
 from asmg_pl.serving.headed import Headed
-from asmg_pl.updaters.blend import blend_name, blended, blended_logits
+from asmg_pl.updaters.blend import blend_name, blended, logits_between
 from asmg_pl.updaters.guard import DEFAULT, Choice, Guard
 from asmg_pl.updaters.head import READ, Head
 from asmg_pl.updaters.regret import Regret
@@ -56,15 +56,16 @@ class Candidates:
             results: of the periods before its rows.
             head: whose logits are a candidate too.
         """
-        plain = self._base(batch)
-        found = dict.fromkeys([DEFAULT, GENERATED, *self._blends], plain)
+        shares = {DEFAULT: 0.0, GENERATED: 1.0, **self._blends}
         if self.begun:
-            found[GENERATED] = self._generated(batch)
-            found |= blended_logits(self._base, self._generated, self._blends.values(), batch)
+            between = logits_between(self._base, self._generated, self._blends.values(), batch)
+            found = {name: between[alpha] for name, alpha in shares.items()}
+        else:
+            found = dict.fromkeys(shares, self._base(batch))
         if head is not None:
             found[HEADED] = head({name: found[name] for name in READ}, batch)
         chosen = found[self._choose(results, found).served]
-        return found | {"serving": torch.where(chosen.isfinite(), chosen, plain)}
+        return found | {"serving": torch.where(chosen.isfinite(), chosen, found[DEFAULT])}
 
     def serving(self, results: Mapping[int, PeriodResult], head: Head | None = None) -> nn.Module:
         """The chosen candidate as a model; a blend is made anew each time.

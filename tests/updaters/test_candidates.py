@@ -26,7 +26,7 @@ from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.recommenders import DeepFM, EmbeddingMLP, Hashed, MatrixFactorization, TwoTower
 from asmg_pl.serving import open_package
 from asmg_pl.updaters import ASMG
-from asmg_pl.updaters.blend import blended, blended_logits
+from asmg_pl.updaters.blend import blended, logits_between
 from asmg_pl.updaters.guard import Choice, Guard
 from asmg_pl.updaters.scoring import diverged
 
@@ -73,11 +73,11 @@ def test_a_blend_is_scored_as_the_whole_model_that_it_stands_for(kind: Any) -> N
     randomized(updater.generated)
     for rows in (50, 1):  # many ids and few ones are looked up in two ways
         batch = batch_of(data, rows)
-        found = blended_logits(updater.recommender, updater.generated, [0.25, 0.5], batch)
-        for name, alpha in {"blend_0.25": 0.25, "blend_0.5": 0.5}.items():
+        found = logits_between(updater.recommender, updater.generated, [0.25, 0.5], batch)
+        for alpha in (0.0, 0.25, 0.5, 1.0):
             whole = blended(updater.recommender, updater.generated, alpha)
-            torch.testing.assert_close(found[name], whole(batch), atol=1e-5, rtol=1e-5)
-        assert not torch.allclose(found["blend_0.5"], updater.recommender(batch), atol=1e-3)
+            torch.testing.assert_close(found[alpha], whole(batch), atol=1e-5, rtol=1e-5)
+        assert not torch.allclose(found[0.5], updater.recommender(batch), atol=1e-3)
 
 
 def test_a_whole_blend_lies_between_and_changes_neither_end() -> None:
