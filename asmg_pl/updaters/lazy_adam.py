@@ -27,7 +27,7 @@ from asmg_pl.updaters.optim import AdamAside
 from asmg_pl.updaters.rates import Group
 
 #: The fewest known rows of a table that wait by default: in all, and for each id that a mini-batch asks for.
-FEWEST_ROWS, ROWS_PER_ID = 16384, 4
+FEWEST_ROWS, ROWS_PER_ID = 16384, 1
 
 
 class LazyAdam(AdamAside):

@@ -101,7 +101,7 @@ class BaseTraining(Tunable):
             table_optimizer: the rule by which tables take their steps, as ``Adagrad``; Adam by default.
             lazy_tables: whether Adam moves a table's rows when they are next read, so that a step takes time in
                 proportion to the rows that its mini-batch touches. The numbers are the same up to rounding. By default,
-                on the CPU, for tables of at least 16,384 rows, and of 4 rows for each id that a mini-batch asks for.
+                on the CPU, for tables of at least 16,384 rows, and of a row for each id that a mini-batch asks for.
             batch_size: rows of a mini-batch that trains the base model; by default ``data.batch_size``, or what
                 ``self_tuning`` finds.
             self_tuning: finds learning rate, batch size and passes along the stream, as far as they are not given. By

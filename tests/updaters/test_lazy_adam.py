@@ -15,7 +15,7 @@ from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.recommenders import DeepFM, EmbeddingMLP, Hashed, MatrixFactorization, Recommender, TwoTower
 from asmg_pl.system.compiled import cpp_compiler
-from asmg_pl.updaters import IncrementalUpdate, Updater
+from asmg_pl.updaters import IncrementalUpdate, Updater, lazy_adam
 from asmg_pl.updaters.lazy_adam import LazyAdam
 
 SIZES = Sizes(users=50, items=60)
@@ -162,6 +162,21 @@ def test_a_step_without_a_gradient_of_a_table_leaves_it_where_it_is() -> None:
                 torch.stack([weight.square().sum() for weight in weights]).sum().backward()
             else:
                 updater.cross_entropy(a_batch(number)).backward()
+            optimizer.step()
+    close(lazy.state_dict(), dense.state_dict())
+
+
+@pytest.mark.parametrize("native", [True, False])
+def test_the_gradients_of_micro_batches_add_up(native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not native:
+        monkeypatch.setattr(lazy_adam, "is_native", lambda *given: False)
+    lazy, dense = made(True), made(False)
+    for updater in (lazy, dense):
+        (optimizer,) = updater.configure_optimizers()
+        for number in range(20):
+            optimizer.zero_grad()
+            for micro in range(3):
+                updater.cross_entropy(a_batch(3 * number + micro)).backward()
             optimizer.step()
     close(lazy.state_dict(), dense.state_dict())
 
