@@ -71,6 +71,11 @@ class Generator(nn.Module, ABC):
     counts_updates: bool = False
 
     @property
+    def in_place(self) -> bool:
+        """Whether rows of tables are read where they stand, so that asking for one again and again costs little."""
+        return False
+
+    @property
     def computed_by(self) -> str:
         """The name of the implementation: ``plain``, or a compiled kernel with equal numbers up to rounding."""
         return "plain"

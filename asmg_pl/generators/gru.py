@@ -111,6 +111,11 @@ class GRUGenerator(Generator):
         self.kernel: Kernel | None = None
 
     @property
+    def in_place(self) -> bool:
+        """See :attr:`Generator.in_place`."""
+        return self.kernel is not None and self.kernel.in_place
+
+    @property
     def computed_by(self) -> str:
         """See :attr:`Generator.computed_by`."""
         return "plain" if self.kernel is None else self.kernel.name
