@@ -1,13 +1,14 @@
-"""A loss of mini-batches of one shape, with its gradient, as CUDA graphs: two starts instead of some hundreds.
+"""A loss of mini-batches, with its gradient, as CUDA graphs: two starts instead of some hundreds of kernels.
 
-    first mini-batches of a shape      ─▶ run, and record the kernels
-    further ones of the same shape     ─▶ copy them where the record reads, replay
-    mini-batches of another shape      ─▶ run without a graph, as the short last ones of a period do
+the first mini-batches of a shape      ─▶ run, then once more to record the kernels
+further ones of the same shape         ─▶ copied to where the record reads, replayed
+mini-batches of a rare shape           ─▶ run kernel by kernel
 """
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 
 import torch
@@ -20,8 +21,11 @@ log = logging.getLogger(__name__)
 #: Fields of a mini-batch that differ from step to step; its other tensors stay where they are.
 MOVING = ("user", "item", "history", "history_length", "label", "context")
 
-#: How many mini-batches of a shape run one after the other before the next one is recorded.
+#: How many mini-batches of a shape run before the next one is recorded.
 PATIENCE = 3
+
+#: The most records that are kept; each has memory of its own for what a step computes.
+RECORDS = 4
 
 
 class GraphedLoss:
@@ -30,7 +34,7 @@ class GraphedLoss:
     Examples:
         >>> graphed = GraphedLoss(nn.Linear(1, 1), lambda batches: torch.zeros(()))
         >>> graphed.state()
-        'no graph has been recorded'
+        '0 shapes of mini-batches are replayed'
     """
 
     def __init__(self, module: nn.Module, loss: Callable[[tuple[Batch, ...]], Tensor]) -> None:
@@ -41,17 +45,16 @@ class GraphedLoss:
             loss: of mini-batches; it must not wait for the device, and its shapes must depend on theirs alone.
         """
         self._module, self._loss = module, loss
-        self._key: Hashable = None
-        self._latest: Hashable = None
-        self._times = 0
-        self._replay: Callable[..., Tensor] | None = None
+        self._others: Hashable = None
+        self._times: Counter[Hashable] = Counter()
+        self._replays: dict[Hashable, Callable[..., Tensor]] = {}
         self._flaw = ""
 
     def state(self) -> str:
         """Whether graphs are in use, in words."""
         if self._flaw:
             return f"no graph can be recorded: {self._flaw}"
-        return "no graph has been recorded" if self._replay is None else "a graph is replayed"
+        return f"{len(self._replays)} shapes of mini-batches are replayed"
 
     def __call__(self, batches: tuple[Batch, ...], *others: Hashable) -> Tensor:
         """The loss, a scalar.
@@ -60,26 +63,26 @@ class GraphedLoss:
             batches: on the GPU.
             others: whatever else the recorded kernels depend on; another value needs another record.
         """
-        moving = [tensor for batch in batches for tensor in _moving(batch)]
-        key = (tuple(tuple(tensor.shape) for tensor in moving), tuple(map(_constants, batches)), others)
         if self._flaw or torch.is_autocast_enabled(batches[0].label.device.type):
             return self._loss(batches)
-        if key == self._key and self._replay is not None:
-            return self._replay(*moving)
-        # One short mini-batch, the last of a period, must not cost a record: the old one may be needed again.
-        self._times, self._latest = self._times + 1 if key == self._latest else 1, key
-        if self._times <= PATIENCE:
-            return self._loss(batches)
-        self._record(batches, moving)
-        self._key = key
-        return self(batches, *others)
+        if others != self._others:
+            self._others = others
+            self._times.clear()
+            self._replays.clear()
+        moving = [tensor for batch in batches for tensor in _moving(batch)]
+        key = tuple(tuple(tensor.shape) for tensor in moving), tuple(map(_constants, batches))
+        self._times[key] += 1
+        if key not in self._replays and self._times[key] > PATIENCE and len(self._replays) < RECORDS:
+            self._record(key, batches, moving)
+        replay = self._replays.get(key)
+        return self._loss(batches) if replay is None else replay(*moving)
 
-    def _record(self, batches: tuple[Batch, ...], moving: Sequence[Tensor]) -> None:
+    def _record(self, key: Hashable, batches: tuple[Batch, ...], moving: Sequence[Tensor]) -> None:
         recorded = _Recorded(self._module, self._loss, batches)
         gradients = {name: p.grad for name, p in self._module.named_parameters()}
         try:
             examples = tuple(tensor.clone() for tensor in moving)
-            self._replay = torch.cuda.make_graphed_callables(recorded, examples, allow_unused_input=True)
+            self._replays[key] = torch.cuda.make_graphed_callables(recorded, examples, allow_unused_input=True)
         except RuntimeError as error:
             self._flaw = str(error).splitlines()[0]
             log.warning("the generator's steps are started kernel by kernel, since %s", self.state())
