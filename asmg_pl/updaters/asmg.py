@@ -38,7 +38,7 @@ from asmg_pl.updaters.generator_adam import GeneratorAdam, check_generator_adam
 from asmg_pl.updaters.graphed import GraphedLoss
 from asmg_pl.updaters.guarded import Guarded
 from asmg_pl.updaters.losses import cross_entropy
-from asmg_pl.updaters.memory import require, size_of
+from asmg_pl.updaters.memory import bytes_of_step, require, size_of
 from asmg_pl.updaters.optim import Adam
 from asmg_pl.updaters.phase import Phase, nothing
 from asmg_pl.updaters.positions import PositionWeights, position_weights
@@ -177,6 +177,11 @@ class ASMG(Guarded):
     def settled_from(self) -> int:
         """The first period that a trained generator serves."""
         return self.pretrain_periods + (self.window or 1) + 2
+
+    def bytes_of_step(self, rows: int) -> int:
+        """See :meth:`~asmg_pl.updaters.training.BaseTraining.bytes_of_step`: a generator step reads k mini-batches."""
+        window = self.window or 1  # one that grows has no largest size
+        return bytes_of_step(self.recommender, rows * window, window)
 
     # ---- the generator's training
 
