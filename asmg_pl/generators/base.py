@@ -80,6 +80,10 @@ class Generator(nn.Module, ABC):
         """The name of the implementation: ``plain``, or a compiled kernel with equal numbers up to rounding."""
         return "plain"
 
+    def why_plain(self) -> str:
+        """Why no compiled kernel computes the generator, though one was asked for, in words."""
+        return f"{type(self).__name__} has no kernel"
+
     @abstractmethod
     def table(self, name: str, window: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
         """Generate rows of a table.

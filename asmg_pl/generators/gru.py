@@ -142,6 +142,13 @@ class GRUGenerator(Generator):
         elif products <= LARGEST:
             self.kernel = TritonWindow() if gru and device.type == "cuda" else FusedWindow(device)
 
+    def why_plain(self) -> str:
+        """See :meth:`Generator.why_plain`."""
+        kinds = {type(cells).__name__ for cells in self.cells.values()}
+        if kinds != {GRUCells.__name__}:
+            return f"there is no kernel for {', '.join(sorted(kinds))} here"
+        return "a window that grows, or a large hidden_size, would take minutes to compile"
+
     def _fast(self, rows: int) -> Kernel | None:
         """The kernel, if it is to be used for so many rows."""
         return None if self.kernel is None or rows < self.kernel.fewest_rows else self.kernel

@@ -59,6 +59,7 @@ class ASMG(Guarded):
 
     Attributes:
         history: the snapshots and the generator's carried state.
+        why_plain: why the generator has no compiled kernel; empty if it has one, or if none is written for it.
         trained: whether the generator has taken a step, bool []. It has not after its first period, if that had no
             rows.
 
@@ -144,6 +145,7 @@ class ASMG(Guarded):
         self.history = ParameterHistory(
             self.recommender, window, self.generator.hidden_size, state_dtype, self.generator.counts_updates
         )
+        self.why_plain = "model.compile_generator is false" if compile_generator is False else ""
         self._graphed = GraphedLoss(self.generator, self.generator_loss)
         self._restart = Restart(self.generator, self.history)
         self.trained: Tensor
@@ -331,12 +333,16 @@ class ASMG(Guarded):
         if self.compile_generator is not False:
             try:
                 self.generator.fuse(self.device)
-                log.debug("the generator is computed by %s", self.generator.computed_by)
             except OSError as error:
                 if self.compile_generator:
                     raise ConfigError(f"model.compile_generator: {error}") from error
-                log.debug("the generator is computed by plain operations: %s", error)
+                self.why_plain = str(error)
         super().on_fit_start()
+
+    def notes(self) -> list[str]:
+        """What computes the generator, and why not a compiled kernel."""
+        name, why = self.generator.computed_by, self.why_plain or self.generator.why_plain()
+        return [f"generator: computed by {name if name != 'plain' else f'plain operations: {why}'}"]
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """The base model's Adam and the generator's."""
