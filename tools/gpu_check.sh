@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # This script shows what only a GPU can: the tests marked gpu, then each benchmark on the device beside its rival.
 #   bash tools/gpu_check.sh [FOLDER]      writes FOLDER/*.json, FOLDER/gpu.json and FOLDER/gpu.md, runs/gpu by default
-#   ASMG_DEVICE=cpu SMALL=1 bash tools/gpu_check.sh      tries the script itself out on small tables
+#   ASMG_DEVICE=cpu SMALL=1 LIMITS=4 bash tools/gpu_check.sh      tries the script itself out, four times as long
 # Each part has its own limit; all limits together are six minutes. A part that fails or takes longer does not stop the
 # others; the last line names it, and the exit status is 1.
 set -uo pipefail
@@ -16,7 +16,7 @@ small=()
 if [ -n "${SMALL:-}" ]; then small=(--users 300 --items 200 --batch-size 32 --history 4 --repeat 1); fi
 
 part() { # NAME SECONDS COMMAND…
-    local name="$1" limit="$2" began=$SECONDS
+    local name="$1" limit=$(($2 * ${LIMITS:-1})) began=$SECONDS
     shift 2
     echo "== $name, at most $limit s: $*"
     timeout "$limit" "$@" || failed+=("$name")

@@ -65,7 +65,7 @@ class PeriodReport(Callback):
             for line in opening(updater.data, updater.test_from, updater.last_period):
                 log.info(line)
             log.info("memory: %s", described(bytes_by_component(pl_module, updater.race.most_waiting)))
-            for line in rows_of_their_own(updater):
+            for line in [*updater.notes(), *rows_of_their_own(updater)]:
                 log.info(line)
             if few := few_steps(updater):
                 log.warning(few)

@@ -71,9 +71,18 @@ class Generator(nn.Module, ABC):
     counts_updates: bool = False
 
     @property
+    def in_place(self) -> bool:
+        """Whether rows of tables are read where they stand, so that asking for one again and again costs little."""
+        return False
+
+    @property
     def computed_by(self) -> str:
         """The name of the implementation: ``plain``, or a compiled kernel with equal numbers up to rounding."""
         return "plain"
+
+    def why_plain(self) -> str:
+        """Why no compiled kernel computes the generator, though one was asked for, in words."""
+        return f"{type(self).__name__} has no kernel"
 
     @abstractmethod
     def table(self, name: str, window: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:

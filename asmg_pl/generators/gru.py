@@ -111,6 +111,11 @@ class GRUGenerator(Generator):
         self.kernel: Kernel | None = None
 
     @property
+    def in_place(self) -> bool:
+        """See :attr:`Generator.in_place`."""
+        return self.kernel is not None and self.kernel.in_place
+
+    @property
     def computed_by(self) -> str:
         """See :attr:`Generator.computed_by`."""
         return "plain" if self.kernel is None else self.kernel.name
@@ -136,6 +141,13 @@ class GRUGenerator(Generator):
             self.kernel = NativeWindow(self.hidden_size) if gru else None
         elif products <= LARGEST:
             self.kernel = TritonWindow() if gru and device.type == "cuda" else FusedWindow(device)
+
+    def why_plain(self) -> str:
+        """See :meth:`Generator.why_plain`."""
+        kinds = {type(cells).__name__ for cells in self.cells.values()}
+        if kinds != {GRUCells.__name__}:
+            return f"there is no kernel for {', '.join(sorted(kinds))} here"
+        return "a window that grows, or a large hidden_size, would take minutes to compile"
 
     def _fast(self, rows: int) -> Kernel | None:
         """The kernel, if it is to be used for so many rows."""

@@ -102,6 +102,16 @@ class RowGenerator(Generator):
             self.layers[f"table_{name}"] = nn.Sequential(*units, last)
         self.coefficients = nn.Parameter(torch.zeros(len(COEFFICIENTS), sum(shapes.dense.values())))
         self._kernel: NativeRows | None = None
+        self._on_gpu = False
+
+    @property
+    def in_place(self) -> bool:
+        """See :attr:`Generator.in_place`: on a GPU, where rows cost less than the wait for their number."""
+        return self._on_gpu
+
+    def why_plain(self) -> str:
+        """See :meth:`Generator.why_plain`."""
+        return "its layers are the GPU's own matrix products"
 
     @property
     def computed_by(self) -> str:
@@ -110,6 +120,7 @@ class RowGenerator(Generator):
 
     def fuse(self, device: torch.device) -> None:
         """See :meth:`Generator.fuse`: C++ on the CPU."""
+        self._on_gpu = device.type == "cuda"
         if device.type == "cpu":
             self._kernel = NativeRows()
 

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from asmg_pl.recommenders.kernels import distinct as kernel
+from asmg_pl.recommenders.lookup import SMALL
 
 
 def touched_rows(ids: list[Tensor], table_rows: int, rows_on_other_ranks: int = 0) -> tuple[Tensor, list[Tensor]]:
@@ -37,6 +38,23 @@ def _distinct(ids: Tensor, table_rows: int) -> tuple[Tensor, Tensor]:
     # 32 bits take half the time to sort.
     touched, inverse = (ids.int() if table_rows < 2**31 else ids).unique(return_inverse=True)
     return touched.long(), inverse
+
+
+def asked_rows(ids: list[Tensor], table_rows: int) -> tuple[Tensor, list[Tensor]]:
+    """All ids among several tensors of ids, with their repetitions, int64 [n], and where in it each id stands.
+
+    Unlike the distinct ids of :func:`touched_rows`, their number is known without a look at a GPU's memory, for which
+    the program would have to wait. A small table is touched whole.
+
+    Args:
+        ids: for rows of mini-batches, int64 [B, …] each.
+        table_rows: rows of the table.
+    """
+    sizes = [i.numel() for i in ids]
+    if table_rows <= max(SMALL, sum(sizes) // 16):
+        return torch.arange(table_rows, device=ids[0].device), ids
+    places = torch.arange(sum(sizes), device=ids[0].device).split(sizes)
+    return torch.cat([i.flatten() for i in ids]), [part.view_as(i) for part, i in zip(places, ids, strict=True)]
 
 
 def chunks(begin: int, end: int, size: int, device: torch.device) -> tuple[Tensor, ...]:

@@ -37,9 +37,9 @@ def cpp_compiler() -> list[str] | None:
     ``CXX`` may name a program and its arguments, as ``ccache g++`` does. Without a compiler, ``None``.
     """
     for command in [os.environ["CXX"]] if os.environ.get("CXX") else ["g++", "clang++"]:
-        program, *options = shlex.split(command)
-        if all(map(shutil.which, [program, *options[:1]])) if options[:1] and not options[0].startswith("-") else shutil.which(program):
-            return [str(shutil.which(program)), *options]
+        program, *others = shlex.split(command)
+        if found := shutil.which(program):
+            return [found, *others]
     return None
 
 

@@ -29,14 +29,15 @@ from asmg_pl.generators import Generator, ParameterShapes, ResidualGRU
 from asmg_pl.generators.history import ParameterHistory
 from asmg_pl.generators.learned import learned_quantities
 from asmg_pl.randomness.keyed import seeded
-from asmg_pl.recommenders.touched import touched_rows
+from asmg_pl.recommenders.touched import asked_rows, touched_rows
 from asmg_pl.updaters.checks import check_at_least
 from asmg_pl.updaters.counting import count, settle
 from asmg_pl.updaters.finite import trained
 from asmg_pl.updaters.generator_adam import GeneratorAdam, check_generator_adam
+from asmg_pl.updaters.graphed import GraphedLoss
 from asmg_pl.updaters.guarded import Guarded
 from asmg_pl.updaters.losses import cross_entropy
-from asmg_pl.updaters.memory import require, size_of
+from asmg_pl.updaters.memory import bytes_of_step, require, size_of
 from asmg_pl.updaters.optim import Adam
 from asmg_pl.updaters.phase import Phase, nothing
 from asmg_pl.updaters.positions import PositionWeights, position_weights
@@ -57,6 +58,7 @@ class ASMG(Guarded):
 
     Attributes:
         history: the snapshots and the generator's carried state.
+        why_plain: why the generator has no compiled kernel; empty if it has one, or if none is written for it.
         trained: whether the generator has taken a step, bool []. It has not after its first period, if that had no
             rows.
 
@@ -142,6 +144,8 @@ class ASMG(Guarded):
         self.history = ParameterHistory(
             self.recommender, window, self.generator.hidden_size, state_dtype, self.generator.counts_updates
         )
+        self.why_plain = "model.compile_generator is false" if compile_generator is False else ""
+        self._graphed = GraphedLoss(self.generator, self.generator_loss)
         self._restart = Restart(self.generator, self.history)
         self.trained: Tensor
         self.register_buffer("trained", torch.zeros((), dtype=torch.bool))
@@ -175,6 +179,11 @@ class ASMG(Guarded):
         """The first period that a trained generator serves."""
         return self.pretrain_periods + (self.window or 1) + 2
 
+    def bytes_of_step(self, rows: int) -> int:
+        """See :meth:`~asmg_pl.updaters.training.BaseTraining.bytes_of_step`: a generator step reads k mini-batches."""
+        window = self.window or 1  # one that grows has no largest size
+        return bytes_of_step(self.recommender, rows * window, window)
+
     # ---- the generator's training
 
     def generated_logits(self, batches: tuple[Batch, ...]) -> list[Tensor]:
@@ -182,9 +191,10 @@ class ASMG(Guarded):
         asked = [self.recommender.requests(batch) for batch in batches]
         first = self.history.window - len(batches)
         tables, places = {}, {}
+        find = asked_rows if self._on_gpu_in_place else touched_rows
         with self.full_precision():
             for name in self.recommender.tables:
-                touched, places[name] = touched_rows([r[name].rows for r in asked], self.recommender.rows_known(name))
+                touched, places[name] = find([r[name].rows for r in asked], self.recommender.rows_known(name))
                 generated = self.generator.generate_stored(name, self.history.stored(name, touched))  # [k, n, D]
                 tables[name] = generated[first:].unbind(0)  # whose backward is one stack
             dense = self.generator.generate_stored_dense(self.history.stored_dense())  # [k, P]
@@ -202,8 +212,20 @@ class ASMG(Guarded):
 
     def train_generator(self, batches: tuple[Batch, ...]) -> None:
         """Take one step of ω."""
-        self.step_optimizer(1, self.generator_loss(batches))
+        whole = all(batch.total for batch in batches) and self.stepping.micro_batches == 1
+        loss = self.replayed_loss if self._on_gpu_in_place and whole else self.generator_loss
+        self.step_optimizer(1, loss(batches))
         self.trained.fill_(True)
+
+    @property
+    def _on_gpu_in_place(self) -> bool:
+        return self.device.type == "cuda" and self.generator.in_place
+
+    def replayed_loss(self, batches: tuple[Batch, ...]) -> Tensor:
+        """The loss below, which on a GPU is replayed as a CUDA graph as soon as shapes repeat."""
+        known = tuple(self.recommender.rows_known(name) for name in self.recommender.tables)
+        places = tuple(buffer.data_ptr() for buffer in self.history.buffers())
+        return self._graphed(batches, known, places, self.history.order.data_ptr())
 
     def generator_loss(self, batches: tuple[Batch, ...]) -> Tensor:
         """Σ_i λ_i L(Θ*_i | D_{i+1})."""
@@ -212,7 +234,9 @@ class ASMG(Guarded):
         read = [i for i, batch in enumerate(batches) if batch.total]  # a short period may have no row left
         logits, weights = self.generated_logits(batches), self.position_weights[-len(batches) :]
         losses = [cross_entropy(logits[i], batches[i].label, batches[i]) for i in read]
-        return torch.stack(losses) @ weights[read]
+        if len(read) < len(batches):
+            weights = torch.stack([weights[i] for i in read])  # a list as an index would wait for the device
+        return torch.stack(losses) @ weights
 
     @torch.no_grad()
     def carry_state(self) -> None:
@@ -308,12 +332,16 @@ class ASMG(Guarded):
         if self.compile_generator is not False:
             try:
                 self.generator.fuse(self.device)
-                log.debug("the generator is computed by %s", self.generator.computed_by)
             except OSError as error:
                 if self.compile_generator:
                     raise ConfigError(f"model.compile_generator: {error}") from error
-                log.debug("the generator is computed by plain operations: %s", error)
+                self.why_plain = str(error)
         super().on_fit_start()
+
+    def notes(self) -> list[str]:
+        """What computes the generator, and why not a compiled kernel."""
+        name, why = self.generator.computed_by, self.why_plain or self.generator.why_plain()
+        return [f"generator: computed by {name if name != 'plain' else f'plain operations: {why}'}"]
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """The base model's Adam and the generator's."""

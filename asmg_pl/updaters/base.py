@@ -164,6 +164,10 @@ class Updater(BaseTraining):
         models = self.scored_models()
         return models["serving"] if self.head is None else Headed(read_by_head(models), self.head.numbers)
 
+    def notes(self) -> list[str]:
+        """What a method has to say when a walk begins, line by line; nothing, unless a method says otherwise."""
+        return []
+
     def choice(self) -> Choice | None:
         """What serves next, and why, where a method has a choice; ``None`` where it has none."""
         return None

@@ -22,6 +22,7 @@ from asmg_pl.updaters.appeared import Appeared
 from asmg_pl.updaters.checks import check_at_least, check_positive
 from asmg_pl.updaters.initial import Draw, known_sizes, table_rows
 from asmg_pl.updaters.losses import cross_entropy
+from asmg_pl.updaters.memory import bytes_of_step, check_gpu
 from asmg_pl.updaters.phase import Phase, nothing
 from asmg_pl.updaters.pretraining import Pretraining
 from asmg_pl.updaters.race import Race
@@ -208,10 +209,25 @@ class BaseTraining(Tunable):
         """Share the tables out among ranks, if that is the strategy.
 
         Raises:
-            ConfigError: if the method, or a limit of the gradient, needs whole tables.
+            ConfigError: if the method, or a limit of the gradient, needs whole tables; if a GPU is too small.
         """
         clips = self.stepping.gradient_clip is not None
         share_out(self, self.recommender, self.trainer.strategy, self.needs_whole_tables, clips)
+        check_gpu(self, self.bytes_of_step(self.rows_of_step()))
+
+    def rows_of_step(self) -> int:
+        """About how many rows of tables a mini-batch on one device asks for, with repetitions."""
+        data = self.data
+        rows = max(data.batch_size, self.batch_size or 0) // (data.accumulate * self.trainer.world_size)
+        return rows * (data.history_size + 2)
+
+    def bytes_of_step(self, rows: int) -> int:
+        """Bytes that a step takes while it runs, about.
+
+        Args:
+            rows: of tables that a mini-batch asks for.
+        """
+        return bytes_of_step(self.recommender, rows)
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """The optimiser of the base model: Adam, dense or row by row on its tables, or another rule on these."""

@@ -107,11 +107,12 @@ def test_scores_agree_with_the_counts_beside_them(walk: Walk) -> None:
 
 
 def test_the_screen_shows_a_row_per_period_and_the_mean_over_the_test_periods(walk: Walk) -> None:
-    cut, memory, *lines = walk[1].out.splitlines()
+    cut, memory, kernel, *lines = walk[1].out.splitlines()
     table = pl.read_csv(walk[0] / "metrics.csv")
     assert cut == "13 periods of 200 rows"
     assert memory.startswith("memory: recommender ")
     assert " + history " in memory
+    assert kernel.startswith("generator: computed by ")
     assert lines[0].startswith("pre-trained on periods 1 to 4 in ")
     assert lines[1].split() == ["incremental", "serving"]
     names = [name.split("_")[1] for name in SCORES]

@@ -43,6 +43,14 @@ def test_steps_are_measured_on_tables_of_several_sizes(tmp_path: Path, monkeypat
     assert found["generator, × 3 over × 1"] == pytest.approx(ratio)
 
 
+def test_kernels_are_measured_against_plain_operations_and_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = figures(monkeypatch, tmp_path, "kernels", *TABLES, "--rows", "150")
+    speed, copied = found["plain operations, forward: GB/s"], found["copying as many bytes: GB/s"]
+    assert found["plain operations, forward: share of a copy's speed"] == pytest.approx(speed / copied)
+
+
 def test_making_the_serving_model_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = figures(monkeypatch, tmp_path, "generation", *TABLES, "--times", "2")
     assert found["coordinates"] == 8 * (2 * (300 + 200) + 20)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from updaters.remembering import Remembering
 from asmg_pl.data.log import Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.updaters import ASMG, EWC, IncrementalUpdate
-from asmg_pl.updaters.memory import bytes_by_component, described, memory_of, peak_memory, require, size_of
+from asmg_pl.updaters.memory import bytes_by_component, check_gpu, described, memory_of, peak_memory, require, size_of
 
 
 def test_what_fits_is_let_pass_and_what_does_not_is_refused_with_the_figures() -> None:
@@ -40,6 +41,43 @@ def test_impossible_tables_are_refused_before_they_are_made() -> None:
 def test_an_impossible_history_is_refused() -> None:
     with pytest.raises(ConfigError, match="history"):
         ASMG(Sizes(users=1000, items=1000), window=10**9)
+
+
+class Gpu:
+    """Stands for a trainer on a GPU that has so many bytes free."""
+
+    training = True
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, free: int) -> None:
+        monkeypatch.setattr("asmg_pl.updaters.memory.free_memory_of", lambda device: free)
+        self.strategy = SimpleNamespace(root_device=torch.device("cuda", 0))
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_a_walk_is_refused_before_it_takes_more_of_a_gpu_than_is_free(
+    half: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    updater = ASMG(Sizes(users=5000, items=7000), window=3, bfloat16_state=half)  # a state of 4 numbers
+    tables = sum(table.nbytes for table in updater.recommender.table_parameters().values())
+    step = updater.bytes_of_step(rows=100)
+    # The base model, its moments and gradient; the generated model; three snapshots and the state of each number.
+    models = 1 + 3 + 1 + 3 + (2 if half else 4)
+    weights = sum(p.nbytes for p in updater.generator.parameters()) + size_of(updater.history) - (models - 5) * tables
+    dense = sum(p.nbytes for p in updater.recommender.dense_parameters().values())
+    updater.trainer = Gpu(monkeypatch, models * tables + 8 * weights + 8 * dense + step)  # type: ignore[assignment]
+    check_gpu(updater, step)
+    updater.trainer = Gpu(monkeypatch, models * tables - 1)  # type: ignore[assignment]
+    with pytest.raises(
+        ConfigError, match=r"memory of cuda:0, of which .* is free: .*Lower embedding_dim .*model.window"
+    ):
+        check_gpu(updater, step)
+
+
+def test_a_cpu_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    updater = ASMG(Sizes(users=5, items=7))
+    updater.trainer = Gpu(monkeypatch, 0)  # type: ignore[assignment]
+    updater.trainer.strategy.root_device = torch.device("cpu")
+    check_gpu(updater, 0)
 
 
 def test_looking_at_sizes_draws_nothing() -> None:

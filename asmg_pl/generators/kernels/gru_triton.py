@@ -113,7 +113,7 @@ def forward(
     WRITTEN_FROM: tl.constexpr,
     KEEPS_STATES: tl.constexpr,
 ):
-    """Generate rows after the steps from WRITTEN_FROM on, [K - WRITTEN_FROM, n, D]; or write the states after step K."""
+    """Generate rows after the steps from WRITTEN_FROM on, [K - WRITTEN_FROM, n, D], or the states after step K."""
     row = tl.program_id(0) * ROWS + tl.arange(0, ROWS)
     column = tl.program_id(1) * COLUMNS + tl.arange(0, COLUMNS)[None, :]
     known = (row < n)[:, None] & (column < D)

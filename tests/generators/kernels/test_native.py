@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from asmg_pl.errors import ConfigError
 from asmg_pl.generators import GRUGenerator, ParameterShapes, ResidualGRU, VanillaCells
 from asmg_pl.generators.kernels import native
 from asmg_pl.generators.kernels.native import NativeWindow
+from asmg_pl.generators.stored import StoredRows
 from asmg_pl.system.compiled import SHARE, cpp_compiler, library
 from asmg_pl.updaters import ASMG, Updater
 
@@ -115,6 +117,86 @@ def test_cells_of_another_kind_stay_plain() -> None:
     assert generator.kernel is None
 
 
+@needs_compiler
+@pytest.mark.parametrize("size", [1, 3, 4])
+def test_small_states_keep_their_digits(size: int) -> None:
+    """θ* / θ is finite where θ is small: the digits of tanh and of e^x - 1 must not cancel."""
+    generator = GRUGenerator(ParameterShapes({"item": 1}, {}, 1), size)
+    for parameter in generator.parameters():
+        nn.init.constant_(parameter, 1.0)
+    with torch.no_grad():
+        generator.outputs["table_item"].bias.zero_()
+    values = torch.logspace(-8, 1, 100).view(1, 100, 1)
+    exact = size * values.double().sigmoid() * values.double().tanh()
+    generator.fuse(CPU)
+    made = generator.generate("item", values, torch.zeros(100, 1, size)).double()
+    torch.testing.assert_close(made, exact, rtol=2e-6, atol=0)
+    made = generator.generate("item", -values, torch.zeros(100, 1, size)).double()
+    exact = -size * (-values.double()).sigmoid() * values.double().tanh()
+    torch.testing.assert_close(made, exact, rtol=5e-6, atol=0)
+
+
+@needs_compiler
+def test_gradients_of_small_values_keep_their_digits() -> None:
+    torch.manual_seed(0)
+    generator = ResidualGRU(ParameterShapes({"item": 2}, {}, 2), 4)
+    for parameter in generator.parameters():
+        nn.init.normal_(parameter)
+    given = [1e-4 * torch.rand(2, 70, 2), torch.zeros(70, 2, 4), 1 + torch.rand(2, 70, 2)]
+    plain = results(generator.double(), *(each.double() for each in given))
+    generator.float().fuse(CPU)
+    for ours, theirs in zip(results(generator, *given), plain, strict=True):
+        torch.testing.assert_close(ours.double(), theirs, rtol=1e-4, atol=1e-5 * float(theirs.abs().max()))
+
+
+@needs_compiler
+@pytest.mark.parametrize("kept", [torch.float32, torch.bfloat16])
+def test_states_are_carried_and_the_newest_rows_written_in_place(kept: torch.dtype) -> None:
+    torch.manual_seed(0)
+    generator = ResidualGRU(ParameterShapes({"item": 3}, {}, 3), 4)
+    for parameter in generator.parameters():
+        nn.init.normal_(parameter)
+    hidden = torch.randn(90, 3, 4).tanh().to(kept)
+    stored = StoredRows(torch.randn(4, 90, 3), torch.tensor([2, 0, 1]), hidden, range(5, 85))
+    with torch.no_grad():
+        newest = generator.generate_stored("item", stored)[-1]
+        states = generator.advance("item", *stored.oldest().copied())
+    before, made = hidden.clone(), torch.full_like(newest, torch.nan)
+    generator.fuse(CPU)
+    generator.write_newest("item", stored, made, chunk_rows=7)
+    torch.testing.assert_close(made, newest, rtol=1e-5, atol=1e-5)
+    generator.carry_state("item", stored.oldest(), chunk_rows=7)
+    torch.testing.assert_close(hidden[5:85], states.to(kept), rtol=1e-2 if kept == torch.bfloat16 else 1e-5, atol=1e-5)
+    assert torch.equal(hidden[:5], before[:5])
+    assert torch.equal(hidden[85:], before[85:]), "other rows keep their state"
+
+
+def test_a_compiler_may_be_named_with_what_comes_before_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CXX", "env LANG=C g++")
+    found = cpp_compiler()
+    assert found is not None
+    assert found[1:] == ["LANG=C", "g++"]
+    monkeypatch.setenv("CXX", "no-such-launcher g++")
+    assert cpp_compiler() is None
+
+
+@needs_compiler
+def test_a_launcher_of_the_compiler_compiles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CXX", f"env {cpp_compiler()[0]}")  # type: ignore[index]
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    library.cache_clear()
+    assert library("gru_window", STATE=1, ROWS=8).forward
+
+
+@pytest.mark.skipif(shutil.which("clang++") is None, reason="needs clang++")
+def test_clang_compiles_it_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("CXX", "clang++")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    library.cache_clear()
+    assert library("gru_window", STATE=2, ROWS=8).forward
+    assert library("row_window").forward
+
+
 @pytest.fixture
 def no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("CXX", "no-such-compiler")
@@ -126,6 +208,8 @@ def no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_without_a_compiler_the_plain_cells_do_unless_it_was_asked_for(short_walk: Callable[..., Updater]) -> None:
     updater = short_walk(ASMG, window=1, until=4)
     assert isinstance(updater, ASMG)
+    (said,) = updater.notes()
+    assert said.startswith("generator: computed by plain operations: there is no C++ compiler: install g++")
     assert isinstance(updater.generator, GRUGenerator)
     assert updater.generator.kernel is None
     with pytest.raises(ConfigError, match=r"compile_generator: there is no C\+\+ compiler: install g\+\+"):
