@@ -53,6 +53,7 @@ class ParameterHistory(nn.Module):
         hidden_size: int,
         state_dtype: torch.dtype = torch.float32,
         counts_updates: bool = False,
+        keeps_state: bool = True,
     ) -> None:
         """Allocate the buffers. A slot that has not been pushed yet holds the recommender's initial values.
 
@@ -62,24 +63,28 @@ class ParameterHistory(nn.Module):
             hidden_size: size of a coordinate's state, H.
             state_dtype: the type in which the state of tables' rows is kept in memory.
             counts_updates: whether the counts of updates are kept with the snapshots.
+            keeps_state: whether there is a state to keep. Otherwise each window starts from state 0, which takes no
+                memory.
         """
         super().__init__()
         self.grows = window is None
         self.pushes = 0
         slots = window or 1
         self.tables, self.hidden = nn.Module(), nn.Module()
+        self.hidden_size, self.keeps_state = hidden_size, keeps_state
         for name, table in recommender.table_parameters().items():
             self.tables.register_buffer(name, table.detach().repeat(slots, 1, 1))  # [k, N, D]
-            self.hidden.register_buffer(
-                name, table.new_zeros(*table.shape, hidden_size, dtype=state_dtype)
-            )  # [N, D, H]
+            if keeps_state:
+                state = table.new_zeros(*table.shape, hidden_size, dtype=state_dtype)
+                self.hidden.register_buffer(name, state)  # [N, D, H]
         self.counts = UpdateCounts(recommender.table_parameters(), slots) if counts_updates else None
         self.dense_shapes = {name: p.shape for name, p in recommender.dense_parameters().items()}
         dense = self.flat(recommender)
         self.dense: Tensor
         self.dense_hidden: Tensor
         self.register_buffer("dense", dense.repeat(slots, 1))  # [k, P]
-        self.register_buffer("dense_hidden", dense.new_zeros(len(dense), hidden_size))  # [P, H]
+        state = dense.new_zeros(len(dense) if keeps_state else 0, hidden_size)  # [P, H]
+        self.register_buffer("dense_hidden", state, persistent=keeps_state)
         if self.grows:
             self.register_load_state_dict_pre_hook(_take_length)  # type: ignore[no-untyped-call]
 
@@ -144,9 +149,12 @@ class ParameterHistory(nn.Module):
         # One lookup in all snapshots, stacked: row i of slot s stands at s N + i.
         places = torch.tensor(self._slots(), device=ids.device)[:, None] * snapshots.shape[1] + ids
         window = F.embedding(places, snapshots.flatten(0, 1))
-        hidden = self.hidden.get_buffer(name)
-        state = F.embedding(ids, hidden.flatten(1)).float()  # a row in one piece is copied much faster
-        state = state.view(len(ids), *hidden.shape[1:])
+        if self.keeps_state:
+            hidden = self.hidden.get_buffer(name)
+            state = F.embedding(ids, hidden.flatten(1)).float()  # a row in one piece is copied much faster
+            state = state.view(len(ids), *hidden.shape[1:])
+        else:
+            state = window.new_zeros(*window.shape[1:], self.hidden_size)
         return (window, state, self.counts.rows(name, places)) if self.counts else (window, state)
 
     def keep_state(self, name: str, ids: Tensor, states: Tensor) -> None:
@@ -156,7 +164,18 @@ class ParameterHistory(nn.Module):
 
     def dense_window(self) -> tuple[Tensor, Tensor]:
         """The dense coordinates in all snapshots, oldest first, float [k, P], and their state, float [P, H]."""
-        return torch.stack([self.dense[slot] for slot in self._slots()]), self.dense_hidden
+        state = self.dense_hidden if self.keeps_state else self.dense.new_zeros(self.dense.shape[1], self.hidden_size)
+        return torch.stack([self.dense[slot] for slot in self._slots()]), state
+
+    def states(self) -> list[Tensor]:
+        """All tensors of the state that is kept; none if each window starts from state 0."""
+        return [*self.hidden.buffers(), self.dense_hidden] if self.keeps_state else []
+
+    def forget(self, state_dict: dict[str, Any], prefix: str) -> None:
+        """Leave out of a module's ``state_dict`` the state that is not kept, which is 0 in it."""
+        if not self.keeps_state:
+            for name in [name for name in state_dict if name.startswith((f"{prefix}hidden.", f"{prefix}dense_hidden"))]:
+                del state_dict[name]
 
     def split_dense(self, flat: Tensor) -> dict[str, Tensor]:
         """Concatenated dense coordinates [P] as the recommender's parameters by name."""

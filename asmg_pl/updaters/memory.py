@@ -80,7 +80,7 @@ def bytes_by_component(module: LightningModule, waiting: int = 0) -> dict[str, i
     found = {name: size_of(child) for name, child in module.named_children()}
     for name, child in list(module.named_children()):
         if isinstance(child, ParameterHistory):
-            state = size_of(child.hidden) + child.dense_hidden.nbytes
+            state = sum(kept.nbytes for kept in child.states())
             found["hidden state"] = found.get("hidden state", 0) + state
             found[name] -= state
     found = {name: size for name, size in found.items() if size}
