@@ -1,4 +1,4 @@
-"""What a period takes does not depend on how many periods a walk has been through: functions called and bytes written."""
+"""What a period takes does not depend on the periods before it: functions called, and bytes written."""
 
 from __future__ import annotations
 
