@@ -16,7 +16,8 @@ PACKAGE = Path(asmg_pl.__file__).parent
 #: A file imports from its own package and from those before it. Packages in one line do not know each other.
 LAYERS = """
 errors
-system randomness
+system
+randomness
 data
 metrics
 recommenders

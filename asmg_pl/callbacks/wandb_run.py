@@ -7,7 +7,7 @@ import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import Any, Literal, cast
 
 import torch
 from lightning import LightningModule, Trainer
@@ -21,9 +21,6 @@ from asmg_pl.checkpoints.io import newest_first
 from asmg_pl.errors import ConfigError, DivergedError
 from asmg_pl.metrics.results import PeriodResult, mean_over
 from asmg_pl.updaters.base import Updater
-
-if TYPE_CHECKING:
-    from wandb import Run
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +80,7 @@ class WandbRun(Callback):
         self.tags = tags
         self.artifacts = artifacts
         self._id: str | None = None
-        self._run: Run | None = None
+        self._run: Any = None  # a wandb.Run; jsonargparse would import whatever this file names for type checkers
         self._logged = 0  # the latest period that the run has
         self._models: set[str] = set()
 
@@ -113,9 +110,9 @@ class WandbRun(Callback):
             offline = "" if self.mode == "offline" else ". Or walk with --wandb.mode offline, and wandb sync later"
             raise ConfigError(f"Weights & Biases does not begin the run: {said}{offline}") from error
         self._id = self._run.id
-        self._logged = int(self._run.summary.get("period", 0))  # type: ignore[no-untyped-call]
+        self._logged = int(self._run.summary.get("period", 0))
         self._models = set()
-        self._run.config.update(described(trainer), allow_val_change=True)  # type: ignore[no-untyped-call]
+        self._run.config.update(described(trainer), allow_val_change=True)
         self._run.define_metric("period")
         self._run.define_metric("diverged", step_metric="period", summary="none")
         for section in ("data", "cost", "guard"):

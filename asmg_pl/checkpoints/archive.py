@@ -1,10 +1,10 @@
 """What a long walk has noted of its early periods, in files beside its checkpoints that are written once.
 
-    notes-000100-3f2a….pt                    notes of the periods up to 100
+    notes-000035-3f2a….pt                    notes of the periods up to 35
         ▲
-    notes-000200-91bc….pt                    notes of the periods 101 … 200, and the name of the file before
+    notes-000060-91bc….pt                    notes of the periods 36 … 60, and the name of the file before
         ▲
-    period-000350-phase-001-update.ckpt      notes of the periods 201 … 350, and the name of the newest of these files
+    period-000100-phase-001-update.ckpt      notes of the periods 61 … 100, and the name of the newest of these files
 
 So a checkpoint does not grow with the number of periods. A walk of few periods has all its notes in each checkpoint.
 The name of a file has a digest of its content, so a walk that goes back to an earlier checkpoint overwrites no file.
@@ -27,7 +27,7 @@ from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.system.files import remove, written_whole
 
 #: The periods whose notes one file has. A checkpoint has the notes of up to twice as many.
-PERIODS = 100
+PERIODS = 25
 
 #: The files, whose names begin with their newest period.
 FILES = "notes-*.pt"

@@ -15,7 +15,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import asmg_pl
 from asmg_pl.errors import DataError
 from asmg_pl.experiments.run_files import section, settings_of
 from asmg_pl.system.files import written_whole
@@ -101,7 +100,7 @@ class Finished:
 
 def program_mark() -> str:
     """A mark of the installed program: it changes with any of its files."""
-    return _program(str(Path(asmg_pl.__file__).parent))
+    return _program(str(Path(__file__).parents[1]))
 
 
 def argument_marks(arguments: Sequence[str]) -> dict[str, str]:

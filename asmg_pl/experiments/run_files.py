@@ -177,9 +177,11 @@ def scored(table: pl.DataFrame, place: str) -> pl.DataFrame:
     if table["period"].is_duplicated().any():
         raise DataError(f"{place} has two rows of period {table.filter(pl.col('period').is_duplicated())['period'][0]}")
     of_model = _columns_by_model(table.columns)
-    for name in (name for columns in of_model.values() for name in columns if _SHARE.search(name)):
-        values = table[name].fill_nan(None)
-        if ((values < 0) | (values > 1)).any() and not values.is_infinite().any():
+    shares = [name for columns in of_model.values() for name in columns if _SHARE.search(name)]
+    values = {name: pl.col(name).fill_nan(None) for name in shares}
+    outside = {n: ((each < 0) | (each > 1)).any() & ~each.is_infinite().any() for n, each in values.items()}
+    for name, wrong in table.select(**outside).row(0, named=True).items() if shares else ():
+        if wrong:
             raise DataError(f"{place}, column {terminal(name)!r}: an AUC is from 0 to 1")
     names = pl.col("diverged").fill_null("").str.split(" ") if "diverged" in table.columns else None
     changed = []

@@ -53,6 +53,7 @@ class ParameterHistory(nn.Module):
         hidden_size: int,
         state_dtype: torch.dtype = torch.float32,
         counts_updates: bool = False,
+        keeps_state: bool = True,
     ) -> None:
         """Allocate the buffers. A slot that has not been pushed yet holds the recommender's initial values.
 
@@ -62,6 +63,8 @@ class ParameterHistory(nn.Module):
             hidden_size: size of a coordinate's state, H.
             state_dtype: the type in which the state of tables' rows is kept in memory.
             counts_updates: whether the counts of updates are kept with the snapshots.
+            keeps_state: whether there is a state to keep. Otherwise each window starts from state 0, which takes no
+                memory.
         """
         super().__init__()
         self.grows = window is None
@@ -70,18 +73,20 @@ class ParameterHistory(nn.Module):
         self._ordered: tuple[object, ...] = ()
         slots = window or 1
         self.tables, self.hidden = nn.Module(), nn.Module()
+        self.hidden_size, self.keeps_state = hidden_size, keeps_state
         for name, table in recommender.table_parameters().items():
             self.tables.register_buffer(name, table.detach().repeat(slots, 1, 1))  # [k, N, D]
-            self.hidden.register_buffer(
-                name, table.new_zeros(*table.shape, hidden_size, dtype=state_dtype)
-            )  # [N, D, H]
+            if keeps_state:
+                state = table.new_zeros(*table.shape, hidden_size, dtype=state_dtype)
+                self.hidden.register_buffer(name, state)  # [N, D, H]
         self.counts = UpdateCounts(recommender.table_parameters(), slots) if counts_updates else None
         self.dense_shapes = {name: p.shape for name, p in recommender.dense_parameters().items()}
         dense = self.flat(recommender)
         self.dense: Tensor
         self.dense_hidden: Tensor
         self.register_buffer("dense", dense.repeat(slots, 1))  # [k, P]
-        self.register_buffer("dense_hidden", dense.new_zeros(len(dense), hidden_size))  # [P, H]
+        state = dense.new_zeros(len(dense) if keeps_state else 0, hidden_size)  # [P, H]
+        self.register_buffer("dense_hidden", state, persistent=keeps_state)
         if self.grows:
             self.register_load_state_dict_pre_hook(_take_length)  # type: ignore[no-untyped-call]
 
@@ -147,7 +152,9 @@ class ParameterHistory(nn.Module):
     def stored(self, name: str, rows: Tensor | range) -> StoredRows:
         """Some rows of a table in all snapshots, with their state and counts, where they stand."""
         counts = None if self.counts is None else self.counts.snapshots.get_buffer(name)
-        return StoredRows(self.tables.get_buffer(name), self.order, self.hidden.get_buffer(name), rows, counts)
+        snapshots = self.tables.get_buffer(name)
+        state = self.hidden.get_buffer(name) if self.keeps_state else self._no_state(snapshots.shape[2])
+        return StoredRows(snapshots, self.order, state, rows, counts)
 
     def rows(self, name: str, ids: Tensor) -> tuple[Tensor, ...]:
         """Copies of a table's rows, see :meth:`~asmg_pl.generators.stored.StoredRows.copied`."""
@@ -155,11 +162,27 @@ class ParameterHistory(nn.Module):
 
     def stored_dense(self) -> StoredRows:
         """The dense coordinates as the only row of a table of P columns."""
-        return StoredRows(self.dense[:, None], self.order, self.dense_hidden[None], range(1))
+        state = self.dense_hidden[None] if self.keeps_state else self._no_state(self.dense.shape[1])
+        return StoredRows(self.dense[:, None], self.order, state, range(1))
 
     def dense_window(self) -> tuple[Tensor, Tensor]:
         """The dense coordinates in all snapshots, oldest first, float [k, P], and their state, float [P, H]."""
-        return self.dense.index_select(0, self.order), self.dense_hidden
+        state = self.dense_hidden if self.keeps_state else self.dense.new_zeros(self.dense.shape[1], self.hidden_size)
+        return self.dense.index_select(0, self.order), state
+
+    def states(self) -> list[Tensor]:
+        """All tensors of the state that is kept; none if each window starts from state 0."""
+        return [*self.hidden.buffers(), self.dense_hidden] if self.keeps_state else []
+
+    def _no_state(self, width: int) -> Tensor:
+        """The state of no row of a table, [0, D, H], which stands for a state of 0 in all rows."""
+        return self.dense.new_empty(0, width, self.hidden_size)
+
+    def forget(self, state_dict: dict[str, Any], prefix: str) -> None:
+        """Leave out of a module's ``state_dict`` the state that is not kept, which is 0 in it."""
+        if not self.keeps_state:
+            for name in [name for name in state_dict if name.startswith((f"{prefix}hidden.", f"{prefix}dense_hidden"))]:
+                del state_dict[name]
 
     def split_dense(self, flat: Tensor) -> dict[str, Tensor]:
         """Concatenated dense coordinates [P] as the recommender's parameters by name."""

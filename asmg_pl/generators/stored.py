@@ -20,7 +20,8 @@ class StoredRows:
     Attributes:
         snapshots: the table in all slots, float [S, N, D].
         order: the slots that are read, oldest snapshot first, int64 [k], on the table's device.
-        hidden: the state before the oldest snapshot, float32 or bfloat16 [N, D, H].
+        hidden: the state before the oldest snapshot, float32 or bfloat16 [N, D, H]; without a row, [0, D, H], where the
+            state of all rows is 0.
         rows: which rows, int64 [n], with or without repetitions; or a range of rows.
         counts: the rows' counts of updates in all slots, int32 [S, N, 3], if they are kept.
 
@@ -58,7 +59,9 @@ class StoredRows:
             kept, their counts of updates, float [k, n, 3].
         """
         window = self._of_each(self.snapshots)
-        if isinstance(self.rows, range):
+        if not len(self.hidden):
+            state = window.new_zeros(len(self), *self.hidden.shape[1:])
+        elif isinstance(self.rows, range):
             state = self.hidden[self.rows.start : self.rows.stop].float()
         else:  # a row in one piece is copied much faster
             state = F.embedding(self.rows, self.hidden.flatten(1)).float().view(len(self), *self.hidden.shape[1:])

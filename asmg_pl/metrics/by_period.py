@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from itertools import takewhile
-from typing import TypeVar
+from typing import TypeVar, cast
 
 Note = TypeVar("Note")
 
 
+def newest_first(notes: Mapping[int, Note]) -> Iterator[Note]:
+    """The notes, the newest first; notes stand in the order of their periods.
+
+    Examples:
+        >>> list(newest_first({11: "a", 12: "b"}))
+        ['b', 'a']
+    """
+    return reversed(cast("dict[int, Note]", notes).values())
+
+
 def later(notes: Mapping[int, Note], period: int) -> dict[int, Note]:
-    """The notes of the periods after one; notes stand in the order of their periods.
+    """The notes of the periods after one.
 
     Examples:
         >>> later({11: "a", 12: "b", 13: "c"}, 11)
         {12: 'b', 13: 'c'}
     """
-    return dict(reversed([*takewhile(lambda note: note[0] > period, reversed(notes.items()))]))
+    backwards = reversed(cast("dict[int, Note]", notes).items())
+    return dict(reversed([*takewhile(lambda note: note[0] > period, backwards)]))
 
 
 def between(notes: Mapping[int, Note], period: int, last: int) -> dict[int, Note]:

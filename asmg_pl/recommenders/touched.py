@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -57,9 +58,13 @@ def asked_rows(ids: list[Tensor], table_rows: int) -> tuple[Tensor, list[Tensor]
     return torch.cat([i.flatten() for i in ids]), [part.view_as(i) for part, i in zip(places, ids, strict=True)]
 
 
-def chunks(begin: int, end: int, size: int, device: torch.device) -> tuple[Tensor, ...]:
-    """The row numbers ``begin … end - 1``, at most ``size`` at a time, int64 on a device."""
-    return torch.arange(begin, end, device=device).split(size) if begin < end else ()
+def chunks(begin: int, end: int, size: int, device: torch.device) -> Iterator[Tensor]:
+    """The row numbers ``begin … end - 1``, at most ``size`` at a time, int64 on a device.
+
+    Each chunk is made when it is asked for, so that the numbers of a large table are never in memory together.
+    """
+    for first in range(begin, end, size):
+        yield torch.arange(first, min(first + size, end), device=device)
 
 
 class RowsOf(torch.autograd.Function):

@@ -36,6 +36,7 @@ class Appeared:
         """
         self._recommender, self._build = recommender, build
         self.has_categories = bool(sizes.categories)
+        self._rows: dict[Sizes, dict[str, int]] = {}  # of the sizes that were asked for last
 
     def leave_out_categories(self, data: PeriodDataModule, pretrain_periods: int) -> None:
         """Go without categories if the base model has no table of them; later ones must not change what came before.
@@ -59,7 +60,11 @@ class Appeared:
 
     def rows_in_all(self, sizes: Sizes) -> dict[str, int]:
         """How many rows of each table have appeared, also of those that other processes hold in part."""
-        return table_rows(self._build, self.seen_by_model(sizes))
+        seen = self.seen_by_model(sizes)
+        if seen not in self._rows:
+            latest = dict([*self._rows.items()][-1:])
+            self._rows = {**latest, seen: table_rows(self._build, seen)}
+        return self._rows[seen]
 
     def seen_by_model(self, sizes: Sizes) -> Sizes:
         """Sizes of the stream as the base model knows them: without categories, if it has no table of them."""

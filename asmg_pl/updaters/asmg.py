@@ -138,11 +138,16 @@ class ASMG(Guarded):
         check_generator_adam(self.generator, *self.generator_rates)
         size = size_of(self.recommender)
         state_dtype = torch.bfloat16 if bfloat16_state else torch.float32
-        states = size * self.generator.hidden_size // (2 if bfloat16_state else 1)
+        states = 0 if self.zero_state else size * self.generator.hidden_size // (2 if bfloat16_state else 1)
         snapshots = size * (window or 1)
         require({"recommender": size, "generated": size, "history": snapshots, "hidden": states, "moments": 2 * size})
         self.history = ParameterHistory(
-            self.recommender, window, self.generator.hidden_size, state_dtype, self.generator.counts_updates
+            self.recommender,
+            window,
+            self.generator.hidden_size,
+            state_dtype,
+            self.generator.counts_updates,
+            keeps_state=not self.zero_state,
         )
         self.why_plain = "model.compile_generator is false" if compile_generator is False else ""
         self._graphed = GraphedLoss(self.generator, self.generator_loss)
@@ -249,7 +254,7 @@ class ASMG(Guarded):
             self.generator.carry_state(name, stored.oldest(), self.chunk_rows)
         window, hidden = self.history.dense_window()
         _, states = self.generator.dense(window[:1], hidden)
-        self.history.dense_hidden.copy_(states[0])
+        hidden.copy_(states[0])
 
     # ---- the generated model
 

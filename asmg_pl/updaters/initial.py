@@ -20,6 +20,7 @@ from asmg_pl.data.sizes import Sizes
 from asmg_pl.generators.table_entries import histories_in, models_in
 from asmg_pl.randomness.keyed import seeded
 from asmg_pl.recommenders import Recommender
+from asmg_pl.recommenders.touched import chunks
 from asmg_pl.updaters.memory import require, size_of
 
 #: Rows that each table is drawn for where there is no pre-training to see any.
@@ -103,7 +104,7 @@ class Draw:
     def fill(self, recommender: Recommender) -> None:
         """Draw all rows of its tables that are at hand."""
         for name, table in recommender.table_parameters().items():
-            for places in torch.arange(len(table), device=table.device).split(CHUNK):
+            for places in chunks(0, len(table), CHUNK, table.device):
                 rows = recommender.ids_at(name, places)
                 drawn = recommender.initial_rows(name, rows, table.shape[1], self.known[name], self.seed)
                 table[places] = drawn.to(table.dtype)

@@ -52,6 +52,7 @@ def fit_to_stream(
         snapshots = checkpoint["state_dict"].get(f"{path}dense")
         if history.grows and snapshots is not None:
             history.resize(len(snapshots))
+        history.forget(checkpoint["state_dict"], path)
     saved = {name.removeprefix(PREFIX): value for name, value in checkpoint["state_dict"].items()}
     growth = table_growth(saved, recommender.state_dict())
     begin_as(checkpoint, growth)

@@ -133,7 +133,7 @@ def _by_child(module: nn.Module) -> dict[str, int]:
     found = {name: size_of(child) for name, child in module.named_children()}
     for name, child in list(module.named_children()):
         if isinstance(child, ParameterHistory):
-            state = size_of(child.hidden) + child.dense_hidden.nbytes
+            state = sum(kept.nbytes for kept in child.states())
             found["hidden state"] = found.get("hidden state", 0) + state
             found[name] -= state
     return {name: size for name, size in found.items() if size}

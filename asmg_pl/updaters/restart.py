@@ -101,7 +101,7 @@ class Restart:
         """
         self._generator.load_state_dict(self._initial)
         optimizer.forget()
-        for state in (*self._history.hidden.buffers(), self._history.dense_hidden):
+        for state in self._history.states():
             state.zero_()
         log.log(
             logging.DEBUG if self._said else logging.WARNING,

@@ -117,9 +117,11 @@ def begin_rows(
             table = model.table(name)
             table[rows] = table[SHARED].clone()
         for _, history in histories_in(module):
-            snapshots, state = history.tables.get_buffer(name), history.hidden.get_buffer(name)
+            snapshots = history.tables.get_buffer(name)
             snapshots[:, rows] = snapshots[:, SHARED, None].clone()
-            state[rows] = state[SHARED].clone()
+            if history.keeps_state:
+                state = history.hidden.get_buffer(name)
+                state[rows] = state[SHARED].clone()
             if history.counts:
                 history.counts.asked.get_buffer(name)[rows] = 0
                 history.counts.snapshots.get_buffer(name)[:, rows] = 0

@@ -160,3 +160,18 @@ def test_no_row_may_be_asked_for(hidden_size: int) -> None:
     assert window.shape == (2, 0, 2)
     assert state.shape == (0, 2, hidden_size)
     history.stored("user", torch.arange(0)).keep_state(state)
+
+
+def test_without_a_state_to_keep_each_window_starts_from_zero_and_takes_no_memory() -> None:
+    model = EmbeddingMLP(SIZES)
+    kept, zero = (ParameterHistory(model, 3, hidden_size=2, keeps_state=keeps) for keeps in (True, False))
+    assert not zero.states()
+    assert not [name for name in zero.state_dict() if "hidden" in name]
+    for found, expected in zip(
+        zero.rows("item", torch.tensor([1, 0])), kept.rows("item", torch.tensor([1, 0])), strict=True
+    ):
+        assert torch.equal(found, expected)
+    assert torch.equal(zero.dense_window()[1], kept.dense_window()[1])
+    saved = {f"history.{name}": value for name, value in kept.state_dict().items()}
+    zero.forget(saved, "history.")
+    assert set(saved) == {f"history.{name}" for name in zero.state_dict()}, "earlier checkpoints have a state of zeros"

@@ -31,7 +31,7 @@ def random_model(sizes: Sizes, pushes: int = 3, trained: bool = True, **options:
         for parameter in updater.recommender.parameters():
             torch.nn.init.normal_(parameter, std=0.5)
         updater.history.push(updater.recommender)
-    for tensor in (*updater.history.hidden.buffers(), updater.history.dense_hidden):
+    for tensor in updater.history.states():
         tensor.uniform_(-1, 1)
     for parameter in updater.generator.parameters():
         torch.nn.init.normal_(parameter, std=0.5)
@@ -298,10 +298,12 @@ def test_a_generator_that_has_stopped_goes_on_generating_from_the_window_as_it_m
     assert torch.equal(first[1], second[0]), "the window has moved on"
     _, states = before.generator.dense(*before.history.dense_window())
     expected = torch.zeros_like(states[0]) if zero_state else states[0]
-    torch.testing.assert_close(after.history.dense_hidden, expected)
+    torch.testing.assert_close(after.history.dense_window()[1], expected)
+    assert bool(after.history.states()) is not zero_state, "state 0 takes no memory"
     rows, hidden = before.history.rows("item", torch.arange(20))
     _, states = before.generator.table("item", rows, hidden)
-    torch.testing.assert_close(after.history.hidden.get_buffer("item"), 0 * states[0] if zero_state else states[0])
+    found = after.history.rows("item", torch.arange(20))[1]
+    torch.testing.assert_close(found, 0 * states[0] if zero_state else states[0])
     assert any(
         not torch.equal(a, b) for a, b in zip(before.generated.parameters(), after.generated.parameters(), strict=True)
     )
@@ -330,7 +332,9 @@ def test_every_window_starts_from_the_carried_state_or_from_zero(short_walk: Cal
 
             def note(self) -> None:
                 assert self.phase is not None
-                hidden = [self.history.dense_hidden, *self.history.hidden.buffers()]
+                known = {name: torch.arange(self.recommender.rows_known(name)) for name in self.recommender.tables}
+                rows = [self.history.rows(name, ids)[1] for name, ids in known.items()]
+                hidden = [self.history.dense_window()[1], *rows]
                 seen[self.phase.name, self.phase.period] = all(state.any() for state in hidden)
 
         short_walk(Watched, generator=GRUGenerator, window=2, zero_state=zero_state)

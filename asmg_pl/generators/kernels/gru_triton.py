@@ -42,10 +42,11 @@ def _columns(pointer, column, known, COUNT: tl.constexpr):
 
 
 @triton.jit
-def _state(hidden, place, known, H: tl.constexpr, UNITS: tl.constexpr):
+def _state(hidden, place, known, H: tl.constexpr, UNITS: tl.constexpr, KEPT: tl.constexpr):
     """The state of a tile of coordinates, a tuple of tiles; UNITS is the next power of 2 from H on."""
     units = tl.arange(0, UNITS)[None, None, :]
-    tile = tl.load(hidden + place[:, :, None] * H + units, mask=known[:, :, None] & (units < H), other=0.0)
+    there = known[:, :, None] & (units < H) & KEPT  # without a kept state it is 0
+    tile = tl.load(hidden + place[:, :, None] * H + units, mask=there, other=0.0)
     return _apart(tile.to(tl.float32), UNITS)
 
 
@@ -106,6 +107,7 @@ def forward(
     K: tl.constexpr,
     H: tl.constexpr,
     UNITS: tl.constexpr,
+    KEPT: tl.constexpr,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
     GATHERED: tl.constexpr,
@@ -121,7 +123,7 @@ def forward(
     target = row.to(tl.int64)[:, None] * D + column
     inputs = _columns(input_weight, column, column < D, 3 * H)
     weights = _columns(hidden_weight, column, column < D, 3 * H * H)
-    state = _state(hidden, place, known, H, UNITS)
+    state = _state(hidden, place, known, H, UNITS, KEPT)
     if not KEEPS_STATES:
         read = _columns(read_weight, column, column < D, H)
         constant = tl.load(bias + column, mask=column < D, other=0.0)
@@ -249,6 +251,7 @@ def backward(
     K: tl.constexpr,
     H: tl.constexpr,
     UNITS: tl.constexpr,
+    KEPT: tl.constexpr,
     ROWS: tl.constexpr,
     COLUMNS: tl.constexpr,
     PADDED: tl.constexpr,
@@ -288,7 +291,7 @@ def backward(
         known = (row < n)[:, None] & (column < D)
         place = _rows(rows, first, row, n, GATHERED)[:, None] * D + column
         target = row.to(tl.int64)[:, None] * D + column
-        state = _state(hidden, place, known, H, UNITS)
+        state = _state(hidden, place, known, H, UNITS, KEPT)
         steps = ()
         for k in tl.static_range(K):
             slot = tl.load(slots + k).to(tl.int64)

@@ -88,7 +88,7 @@ float dot(const Row& one, const Row& other) {
 }
 
 // Where rows stand: the table in slots of N rows of D floats, of which `order` are read, and the state, float or bfloat16
-// [N, D, H]. Row b of a call is row `rows[b]` of the table or, if there are no row numbers, row `start + b`.
+// [N, D, H], or null where it is 0. Row b of a call is row `rows[b]` of the table or, if there are no row numbers, row `start + b`.
 struct Stored {
     int64_t k, N, D, start, bfloat16;
     const float* table;
@@ -129,14 +129,15 @@ struct Block {
         for (int64_t b = count; b < BLOCK; ++b) out[b] = 0.0f;
     }
     void load_state(int64_t column, Row* out) const {
-        for (int64_t b = 0; b < count; ++b)
+        const int64_t kept = of.hidden ? count : 0;
+        for (int64_t b = 0; b < kept; ++b)
             for (int i = 0; i < H; ++i) {
                 const int64_t at = (places[b] + column) * H + i;
                 out[i][b] = of.bfloat16 ? widened(static_cast<const uint16_t*>(of.hidden)[at])
                                         : static_cast<const float*>(of.hidden)[at];
             }
         for (int i = 0; i < H; ++i)
-            for (int64_t b = count; b < BLOCK; ++b) out[i][b] = 0.0f;
+            for (int64_t b = kept; b < BLOCK; ++b) out[i][b] = 0.0f;
     }
     void store_state(const Row* in, int64_t column) const {
         for (int64_t b = 0; b < count; ++b)

@@ -79,7 +79,8 @@ def _sizes(rows: StoredRows) -> list[int]:
 def _places(rows: StoredRows) -> list[int | None]:
     """Where table, order of the slots, numbers of the rows and state are in memory."""
     numbers = None if isinstance(rows.rows, range) else rows.rows.data_ptr()
-    return [rows.snapshots.data_ptr(), rows.order.data_ptr(), numbers, rows.hidden.data_ptr()]
+    state = rows.hidden.data_ptr() if len(rows.hidden) else None
+    return [rows.snapshots.data_ptr(), rows.order.data_ptr(), numbers, state]
 
 
 def _forward(

@@ -74,6 +74,7 @@ class _Tiles:
             "K": len(rows.order),
             "H": size,
             "UNITS": _power_of_2(size),
+            "KEPT": len(rows.hidden) > 0,
             "ROWS": self.rows,
             "COLUMNS": self.columns,
             "GATHERED": not isinstance(rows.rows, range),

@@ -19,6 +19,7 @@ from asmg_pl.system.compiled import SHARE, cpp_compiler, library
 from asmg_pl.updaters import ASMG, Updater
 
 CPU = torch.device("cpu")
+KERNELS = Path(native.__file__).parent
 needs_compiler = pytest.mark.skipif(cpp_compiler() is None, reason="needs a C++ compiler")
 
 
@@ -48,6 +49,20 @@ def test_it_gives_the_numbers_of_the_plain_cells(
     assert isinstance(generator.kernel, NativeWindow)
     for ours, theirs in zip(results(generator, *given), plain, strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-5 * max([1.0, *theirs.abs().flatten().tolist()]), rtol=0)
+
+
+@needs_compiler
+@pytest.mark.parametrize("rows", [torch.tensor([7, 0, 7]), range(2, 90)])
+def test_a_state_that_is_not_kept_is_zero(rows: Tensor | range) -> None:
+    torch.manual_seed(0)
+    generator = GRUGenerator(ParameterShapes({"item": 3}, {}, 2), 4)
+    kept = StoredRows(torch.randn(2, 90, 3), torch.tensor([1, 0]), torch.zeros(90, 3, 4), rows)
+    none = StoredRows(kept.snapshots, kept.order, torch.empty(0, 3, 4), rows)
+    plain = generator.generate_stored("item", none)
+    assert torch.equal(plain, generator.generate_stored("item", kept))
+    generator.fuse(CPU)
+    assert torch.equal(generator.generate_stored("item", none), generator.generate_stored("item", kept))
+    torch.testing.assert_close(generator.generate_stored("item", none), plain)
 
 
 @needs_compiler
@@ -185,7 +200,7 @@ def test_a_launcher_of_the_compiler_compiles(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("CXX", f"env {cpp_compiler()[0]}")  # type: ignore[index]
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     library.cache_clear()
-    assert library("gru_window", STATE=1, ROWS=8).forward
+    assert library(KERNELS / "gru_window.cpp", STATE=1, ROWS=8).forward
 
 
 @pytest.mark.skipif(shutil.which("clang++") is None, reason="needs clang++")
@@ -193,8 +208,8 @@ def test_clang_compiles_it_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setenv("CXX", "clang++")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     library.cache_clear()
-    assert library("gru_window", STATE=2, ROWS=8).forward
-    assert library("row_window").forward
+    assert library(KERNELS / "gru_window.cpp", STATE=2, ROWS=8).forward
+    assert library(KERNELS / "row_window.cpp").forward
 
 
 @pytest.fixture

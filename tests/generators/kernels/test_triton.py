@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 import torch
@@ -98,3 +99,15 @@ def test_a_small_candidate_state_keeps_its_digits() -> None:
     exact = (values.double().sigmoid() * values.double().tanh()).float()
     generator.kernel = TritonWindow()
     torch.testing.assert_close(generator.generate_stored("item", stored).detach().cpu(), exact, rtol=2e-6, atol=0)
+
+
+@pytest.mark.parametrize("gathered", [False, True])
+def test_a_state_that_is_not_kept_is_zero(gathered: bool) -> None:
+    generator, stored = drawn(GRUGenerator, 4, 3, 37, 8, gathered)
+    cotangent = torch.randn(3, 37, 8).to(DEVICE)
+    generator.kernel = TritonWindow()
+    zero = results(generator, replace(stored, hidden=torch.zeros_like(stored.hidden)), cotangent)
+    for ours, theirs in zip(
+        results(generator, replace(stored, hidden=stored.hidden[:0]), cotangent), zero, strict=True
+    ):
+        assert torch.equal(ours, theirs)
