@@ -72,7 +72,7 @@ class GrowingTable:
         for name, kind in rows.schema.items():
             if columns[name] == pl.Null:
                 columns[name] = kind
-            elif kind not in (pl.Null, columns[name]) and (kind, columns[name]) != (pl.Int64, pl.Float64):
+            elif kind not in (pl.Null, columns[name]) and not (kind == pl.Int64 and columns[name] == pl.Float64):
                 return None
         found = [
             pl.col(name).cast(kind) if name in rows.columns else pl.lit(None, kind).alias(name)

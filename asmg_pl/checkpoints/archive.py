@@ -61,7 +61,7 @@ class Archive:
     def put_away(
         self,
         folder: Path,
-        results: Mapping[int, PeriodResult],
+        results: dict[int, PeriodResult],
         learned: Mapping[int, Any],
         timings: Sequence[Mapping[str, Any]],
         write: bool = True,
@@ -78,7 +78,7 @@ class Archive:
         Raises:
             StorageError: if the disk is full or fails.
         """
-        first, last = next(iter(results), 0), next(reversed(results), 0)
+        first, last = (next(iter(results)), next(reversed(results))) if results else (0, 0)
         if last - max(self.until, first - 1) < 2 * PERIODS:
             return
         until = last - PERIODS

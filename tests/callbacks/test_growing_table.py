@@ -67,7 +67,7 @@ def test_after_an_error_the_file_is_as_before(tmp_path: Path, monkeypatch: pytes
     table.add(rows[:1], whole=lambda: rows[:1])
     write = os.write
     with monkeypatch.context() as patch:
-        patch.setattr(files.os, "write", lambda file, content: write(file, content[:2]))
+        patch.setattr(files.__dict__["os"], "write", lambda file, content: write(file, content[:2]))
         with pytest.raises(StorageError, match=r"x\.csv could not be written \(No space left on device\)"):
             table.add(rows[1:], whole=lambda: rows)
     assert (tmp_path / "x.csv").read_text() == "period\n100\n"

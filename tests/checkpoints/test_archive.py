@@ -64,7 +64,8 @@ def test_files_and_checkpoint_together_have_every_note_once_and_in_order(tmp_pat
 
 
 def test_a_file_is_written_once(tmp_path: Path) -> None:
-    own, written = Archive(), {}
+    own = Archive()
+    written: dict[str, int] = {}
     for until in range(11, 31):
         own.put_away(tmp_path, *walked(until))
         now = {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
