@@ -15,6 +15,7 @@ import torch
 from lightning import Trainer
 
 from asmg_pl.data.datamodule import PeriodDataModule
+from asmg_pl.recommenders.kernels import fields
 from asmg_pl.system.files import written_whole
 
 #: The file in the run folder.
@@ -61,7 +62,7 @@ def machine(trainer: Trainer) -> dict[str, Any]:
 
     Returns:
         the ``processor``, or the GPU; the number of CPU ``threads`` and of ``processes``; the version of ``torch``;
-        and what computes the generator, if there is one, as ``kernel``.
+        what computes the ``fields`` of mini-batches; and what computes the generator, if there is one, as ``kernel``.
     """
     device = trainer.strategy.root_device
     found = {
@@ -69,6 +70,7 @@ def machine(trainer: Trainer) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "processes": trainer.world_size,
         "torch": str(torch.__version__),
+        "fields": "C++" if fields.runs(device) else "plain",
     }
     generator = getattr(trainer.lightning_module, "generator", None)
     return found if generator is None else {**found, "kernel": str(getattr(generator, "computed_by", "plain"))}

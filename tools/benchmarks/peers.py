@@ -15,6 +15,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 
 from asmg_pl import updaters
+from asmg_pl.data import Sizes
 from asmg_pl.recommenders import DeepFM
 from asmg_pl.updaters import IncrementalUpdate, Updater
 from benchmarks import workload
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Those of a step."""
     workload.add_arguments(parser)
     parser.add_argument("--steps", type=int, default=50, help="steps of a turn")
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[256, 1024], help="instead of --batch-size")
     parser.add_argument("--no-loops", action="store_true", help="leave out the loop of every updater")
     parser.set_defaults(threads=1, categories=0, repeat=5)
 
@@ -35,7 +37,7 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
     """Milliseconds of a step, and ratios; both in the median over turns."""
     torch.set_num_threads(given.threads)
     figures: dict[str, float] = {}
-    for size in (256, 1024):
+    for size in given.batch_sizes:
         here = argparse.Namespace(**vars(given) | {"batch_size": size})
         figures |= {f"batch {size} · {name}": value for name, value in _beside_peers(here).items()}
         if not given.no_loops:
@@ -112,12 +114,19 @@ def _loops(given: argparse.Namespace) -> dict[str, float]:
         if not (isinstance(kind, type) and issubclass(kind, Updater)) or kind is Updater:
             continue
         clock = _Phases()
-        fit(ZipfStream(given, given.steps * given.batch_size, 4 + given.repeat), kind, [clock])
+        begun = partial(_pretrained, kind)
+        fit(ZipfStream(given, given.steps * given.batch_size, 4 + given.repeat), begun, [clock])
         ratios: dict[str, float] = {}
         for phase, pairs in clock.pairs.items():
             ratios[phase] = statistics.median(ours / bare for ours, bare in pairs[-given.repeat :])
+        print(name, ratios, flush=True)
         figures |= {f"Lightning over a bare loop, {name} · {phase}": ratio for phase, ratio in ratios.items()}
     return figures
+
+
+def _pretrained(kind: Callable[..., Updater], sizes: Sizes, **_: int) -> Updater:
+    """An updater that is pre-trained on a period, which some of them need."""
+    return kind(sizes, pretrain_periods=1, pretrain_epochs=1)
 
 
 class _Phases(Callback):
@@ -134,7 +143,7 @@ class _Phases(Callback):
         seconds = time.process_time() - self._began
         updater = cast(Updater, pl_module)
         phase = updater.phase
-        if phase is None or not phase.trains:
+        if phase is None or not phase.trains or phase.name == "pretrain":
             return
         with (
             patch.object(updater.data, "bundles", False),
