@@ -29,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     workload.add_arguments(parser)
     parser.add_argument("--steps", type=int, default=50, help="steps of a turn")
     parser.add_argument("--batch-sizes", type=int, nargs="+", default=[256, 1024], help="instead of --batch-size")
+    parser.add_argument("--updaters", nargs="+", help="whose loops are measured; all by default")
+    parser.add_argument("--no-peers", action="store_true", help="leave out the other libraries")
     parser.add_argument("--no-loops", action="store_true", help="leave out the loop of every updater")
     parser.set_defaults(threads=1, categories=0, repeat=5)
 
@@ -39,7 +41,8 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
     figures: dict[str, float] = {}
     for size in given.batch_sizes:
         here = argparse.Namespace(**vars(given) | {"batch_size": size})
-        figures |= {f"batch {size} · {name}": value for name, value in _beside_peers(here).items()}
+        if not given.no_peers:
+            figures |= {f"batch {size} · {name}": value for name, value in _beside_peers(here).items()}
         if not given.no_loops:
             figures |= {f"batch {size} · {name}": value for name, value in _loops(here).items()}
     return figures
@@ -109,7 +112,7 @@ def _beside_peers(given: argparse.Namespace) -> dict[str, float]:
 def _loops(given: argparse.Namespace) -> dict[str, float]:
     """Lightning's time divided by that of a bare loop, by updater: its phase in which it spends most."""
     figures = {}
-    for name in updaters.__all__:
+    for name in given.updaters or updaters.__all__:
         kind = getattr(updaters, name)
         if not (isinstance(kind, type) and issubclass(kind, Updater)) or kind is Updater:
             continue
@@ -130,7 +133,7 @@ def _pretrained(kind: Callable[..., Updater], sizes: Sizes, **_: int) -> Updater
 
 
 class _Phases(Callback):
-    """Times each phase that trains, then the same phase in a bare loop around the same step."""
+    """Times each phase that trains, then the same phase, from its beginning on, in a bare loop around the same steps."""
 
     def __init__(self) -> None:
         self.pairs: dict[str, list[tuple[float, float]]] = defaultdict(list)
@@ -150,6 +153,7 @@ class _Phases(Callback):
             patch.object(updater, "step_optimizer", Bare(trainer.optimizers).step),
         ):
             began = time.process_time()
+            phase.begin()
             for batch in updater.data.train_dataloader():
                 phase.on_batch(batch)
             self.pairs[phase.name].append((seconds, time.process_time() - began))

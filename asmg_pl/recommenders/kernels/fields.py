@@ -101,7 +101,7 @@ class _Fields(torch.autograd.Function):
         wide = category[0].shape[-1] if category else 0
         catalogue = None if ids[3] is None else ids[3].contiguous()
         lengths = [len(weight) for weight in weights] + [0] * (3 - len(weights))
-        places = [user, item, *(category or [None]), *ids[:3], catalogue]
+        places = [user, item, category[0] if category else None, *ids[:3], catalogue]
         told = _Ids(
             *(entries - 1, wide, weights[0].shape[1], *lengths, 0 if catalogue is None else len(catalogue)),
             *(None if each is None else each.data_ptr() for each in places),
