@@ -15,7 +15,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 
 from asmg_pl import updaters
-from asmg_pl.data import Sizes
+from asmg_pl.data import Batch, Sizes
 from asmg_pl.recommenders import DeepFM
 from asmg_pl.updaters import IncrementalUpdate, Updater
 from benchmarks import workload
@@ -79,7 +79,7 @@ class Turns(Callback):
             with patch.object(updater, "step_optimizer", Bare(trainer.optimizers).step):
                 self._time("a bare loop around our own steps", batches, phase.on_batch)
             for name, peer in self.peers.items():
-                self._time(name, [peer.given(batch) for batch in batches], peer.step)
+                self._time(name, [peer.given(cast(Batch, batch)) for batch in batches], peer.step)
 
     def _time(self, name: str, steps: Any, call: Callable[[Any], object]) -> None:
         began = time.process_time()
@@ -111,7 +111,7 @@ def _beside_peers(given: argparse.Namespace) -> dict[str, float]:
 
 def _loops(given: argparse.Namespace) -> dict[str, float]:
     """Lightning's time divided by that of a bare loop, by updater: its phase in which it spends most."""
-    figures = {}
+    figures: dict[str, float] = {}
     for name in given.updaters or updaters.__all__:
         kind = getattr(updaters, name)
         if not (isinstance(kind, type) and issubclass(kind, Updater)) or kind is Updater:
@@ -122,7 +122,6 @@ def _loops(given: argparse.Namespace) -> dict[str, float]:
         ratios: dict[str, float] = {}
         for phase, pairs in clock.pairs.items():
             ratios[phase] = statistics.median(ours / bare for ours, bare in pairs[-given.repeat :])
-        print(name, ratios, flush=True)
         figures |= {f"Lightning over a bare loop, {name} · {phase}": ratio for phase, ratio in ratios.items()}
     return figures
 
@@ -133,7 +132,7 @@ def _pretrained(kind: Callable[..., Updater], sizes: Sizes, **_: int) -> Updater
 
 
 class _Phases(Callback):
-    """Times each phase that trains, then the same phase, from its beginning on, in a bare loop around the same steps."""
+    """Times each phase that trains, then the same phase, from its beginning, in a bare loop around its steps."""
 
     def __init__(self) -> None:
         self.pairs: dict[str, list[tuple[float, float]]] = defaultdict(list)
