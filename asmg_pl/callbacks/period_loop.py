@@ -115,7 +115,7 @@ class PeriodLoop(Callback):
                 f"loop.until is {self.until}, but pre-training takes {updater.pretrain_periods} periods: let the walk "
                 "go at least as far"
             )
-        data.bundles = not any(map(_sees_each, (*callbacks, updater)))
+        data.bundles = not (_sees_each(updater) or any(_sees_each(callback) for callback in callbacks))
         _check_classes(data)
         if updater.pretrain_periods and not updater.pretraining.given:
             _check_pretraining(data, updater.pretrain_periods)

@@ -16,6 +16,7 @@ from lightning import Trainer
 
 from asmg_pl.callbacks.file_names import PROVENANCE
 from asmg_pl.data.datamodule import PeriodDataModule
+from asmg_pl.recommenders.kernels import fields
 from asmg_pl.system.files import written_whole
 
 
@@ -59,7 +60,7 @@ def machine(trainer: Trainer) -> dict[str, Any]:
 
     Returns:
         the ``processor``, or the GPU; the number of CPU ``threads`` and of ``processes``; the version of ``torch``;
-        and what computes the generator, if there is one, as ``kernel``.
+        what computes the ``fields`` of mini-batches; and what computes the generator, if there is one, as ``kernel``.
     """
     device = trainer.strategy.root_device
     found = {
@@ -67,6 +68,7 @@ def machine(trainer: Trainer) -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "processes": trainer.world_size,
         "torch": str(torch.__version__),
+        "fields": "C++" if fields.runs(device) else "plain",
     }
     generator = getattr(trainer.lightning_module, "generator", None)
     return found if generator is None else {**found, "kernel": str(getattr(generator, "computed_by", "plain"))}

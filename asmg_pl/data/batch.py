@@ -76,9 +76,8 @@ class Batch(NamedTuple):
 
     def split(self, sizes: Sequence[int]) -> list[Batch]:
         """Mini-batches of so many consecutive rows each, as views; the batch must be whole."""
-        columns = [column.split([*sizes]) for column in self[:5]]  # type: ignore[union-attr]
+        whole = self.user, self.item, self.history, self.history_length, self.label
+        columns = zip(*(column.split([*sizes]) for column in whole), strict=True)
         context = repeat(None) if self.context is None else self.context.split([*sizes])
-        return [
-            Batch(*rows, categories=self.categories, context=features)
-            for *rows, features in zip(*columns, context, strict=False)
-        ]
+        rest = zip(columns, context, strict=False)
+        return [Batch._make((*rows, self.categories, features, None)) for rows, features in rest]

@@ -9,6 +9,7 @@ from pathlib import Path
 import benchmark
 import pytest
 import torch
+from benchmarks import peer_models, peers
 
 TABLES = ["--users", "300", "--items", "200", "--batch-size", "32", "--history", "4", "--threads", "1", "--repeat", "1"]
 
@@ -69,6 +70,23 @@ def test_what_a_guard_and_a_head_add_is_measured(tmp_path: Path, monkeypatch: py
     with_both, without = found["row generator, guard, head: s"], found["row generator: s"]
     assert found["guard and head over none"] == pytest.approx(with_both / without)
     assert found["row generator over GRU"] == pytest.approx(without / found["GRU: s"])
+
+
+def test_rivals_that_are_not_installed_are_left_out_and_the_reason_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def missing(*_: object) -> None:
+        raise ImportError("no module named recbole")
+
+    monkeypatch.setattr(peers, "PEERS", {"recbole": missing, "plain": peer_models.PlainEmbedding})
+    sizes = ["--batch-sizes", "32", "--steps", "2", "--no-loops"]
+    found = figures(monkeypatch, tmp_path, "peers", *TABLES, *sizes)
+    assert [name.removeprefix("batch 32 · ") for name in found] == [
+        "our step of DeepFM: ms",
+        "a bare loop around our own steps, divided by ours",
+        "plain, divided by ours",
+    ]
+    assert "recbole is left out: no module named recbole" in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -201,7 +201,13 @@ class PlainEmbedding(Peer):
         rows = {"user": self.users, "item": self.items}
         self.model = nn.ModuleDict({name: nn.Embedding(n, WIDTH) for name, n in rows.items()})
         self.model.update({f"{name}_weight": nn.Embedding(n, 1) for name, n in rows.items()})
-        layers = [nn.Linear(3 * WIDTH, HIDDEN[0]), nn.ReLU(), nn.Linear(*HIDDEN), nn.ReLU(), nn.Linear(HIDDEN[1], 1)]
+        layers = [
+            nn.Linear(3 * WIDTH, HIDDEN[0]),
+            nn.ReLU(),
+            nn.Linear(HIDDEN[0], HIDDEN[1]),
+            nn.ReLU(),
+            nn.Linear(HIDDEN[1], 1),
+        ]
         self.model["mlp"] = nn.Sequential(*layers)
         self.optimizer = torch.optim.Adam(self.model.parameters(), fused=True)
 

@@ -15,6 +15,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 
 from asmg_pl import updaters
+from asmg_pl.data import Batch, Sizes
 from asmg_pl.recommenders import DeepFM
 from asmg_pl.updaters import IncrementalUpdate, Updater
 from benchmarks import workload
@@ -27,6 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Those of a step."""
     workload.add_arguments(parser)
     parser.add_argument("--steps", type=int, default=50, help="steps of a turn")
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=[256, 1024], help="instead of --batch-size")
+    parser.add_argument("--updaters", nargs="+", help="whose loops are measured; all by default")
+    parser.add_argument("--no-peers", action="store_true", help="leave out the other libraries")
     parser.add_argument("--no-loops", action="store_true", help="leave out the loop of every updater")
     parser.set_defaults(threads=1, categories=0, repeat=5)
 
@@ -35,9 +39,10 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
     """Milliseconds of a step, and ratios; both in the median over turns."""
     torch.set_num_threads(given.threads)
     figures: dict[str, float] = {}
-    for size in (256, 1024):
+    for size in given.batch_sizes:
         here = argparse.Namespace(**vars(given) | {"batch_size": size})
-        figures |= {f"batch {size} · {name}": value for name, value in _beside_peers(here).items()}
+        if not given.no_peers:
+            figures |= {f"batch {size} · {name}": value for name, value in _beside_peers(here).items()}
         if not given.no_loops:
             figures |= {f"batch {size} · {name}": value for name, value in _loops(here).items()}
     return figures
@@ -74,7 +79,7 @@ class Turns(Callback):
             with patch.object(updater, "step_optimizer", Bare(trainer.optimizers).step):
                 self._time("a bare loop around our own steps", batches, phase.on_batch)
             for name, peer in self.peers.items():
-                self._time(name, [peer.given(batch) for batch in batches], peer.step)
+                self._time(name, [peer.given(cast(Batch, batch)) for batch in batches], peer.step)
 
     def _time(self, name: str, steps: Any, call: Callable[[Any], object]) -> None:
         began = time.process_time()
@@ -106,13 +111,14 @@ def _beside_peers(given: argparse.Namespace) -> dict[str, float]:
 
 def _loops(given: argparse.Namespace) -> dict[str, float]:
     """Lightning's time divided by that of a bare loop, by updater: its phase in which it spends most."""
-    figures = {}
-    for name in updaters.__all__:
+    figures: dict[str, float] = {}
+    for name in given.updaters or updaters.__all__:
         kind = getattr(updaters, name)
         if not (isinstance(kind, type) and issubclass(kind, Updater)) or kind is Updater:
             continue
         clock = _Phases()
-        fit(ZipfStream(given, given.steps * given.batch_size, 4 + given.repeat), kind, [clock])
+        begun = partial(_pretrained, kind)
+        fit(ZipfStream(given, given.steps * given.batch_size, 4 + given.repeat), begun, [clock])
         ratios: dict[str, float] = {}
         for phase, pairs in clock.pairs.items():
             ratios[phase] = statistics.median(ours / bare for ours, bare in pairs[-given.repeat :])
@@ -120,8 +126,13 @@ def _loops(given: argparse.Namespace) -> dict[str, float]:
     return figures
 
 
+def _pretrained(kind: Callable[..., Updater], sizes: Sizes, **_: int) -> Updater:
+    """An updater that is pre-trained on a period, which some of them need."""
+    return kind(sizes, pretrain_periods=1, pretrain_epochs=1)
+
+
 class _Phases(Callback):
-    """Times each phase that trains, then the same phase in a bare loop around the same step."""
+    """Times each phase that trains, then the same phase, from its beginning, in a bare loop around its steps."""
 
     def __init__(self) -> None:
         self.pairs: dict[str, list[tuple[float, float]]] = defaultdict(list)
@@ -134,13 +145,14 @@ class _Phases(Callback):
         seconds = time.process_time() - self._began
         updater = cast(Updater, pl_module)
         phase = updater.phase
-        if phase is None or not phase.trains:
+        if phase is None or not phase.trains or phase.name == "pretrain":
             return
         with (
             patch.object(updater.data, "bundles", False),
             patch.object(updater, "step_optimizer", Bare(trainer.optimizers).step),
         ):
             began = time.process_time()
+            phase.begin()
             for batch in updater.data.train_dataloader():
                 phase.on_batch(batch)
             self.pairs[phase.name].append((seconds, time.process_time() - began))

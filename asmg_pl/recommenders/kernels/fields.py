@@ -64,7 +64,7 @@ def categories(catalogue: Tensor, items: Tensor) -> Tensor:
     Raises:
         IndexError: if the catalogue lacks an item.
     """
-    native, catalogue, items = _native(), catalogue.contiguous(), items.contiguous()
+    native, catalogue, items = _native(), catalogue.long().contiguous(), items.long().contiguous()
     assert native is not None
     found = items.new_empty(*items.shape, catalogue.shape[1])
     given = items.data_ptr(), catalogue.data_ptr(), found.data_ptr()
@@ -84,8 +84,8 @@ def joined(batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         IndexError: if an id is not in its table.
     """
     found = [lookups[name] for name in TABLES[: 2 if batch.categories is None else 3]]
-    indices = [lookup.index.contiguous() for lookup in found]
-    ids = batch.item.contiguous(), batch.history.contiguous(), batch.history_length.contiguous(), batch.categories
+    indices = [lookup.index.long().contiguous() for lookup in found]
+    ids = *(each.long().contiguous() for each in (batch.item, batch.history, batch.history_length)), batch.categories
     made: Tensor = _Fields.apply(indices, ids, *(lookup.weight for lookup in found))  # type: ignore[no-untyped-call]
     return made
 
@@ -99,9 +99,9 @@ class _Fields(torch.autograd.Function):
         user, item, *category = indices
         rows, entries = item.shape
         wide = category[0].shape[-1] if category else 0
-        catalogue = None if ids[3] is None else ids[3].contiguous()
+        catalogue = None if ids[3] is None else ids[3].long().contiguous()
         lengths = [len(weight) for weight in weights] + [0] * (3 - len(weights))
-        places = [user, item, *(category or [None]), *ids[:3], catalogue]
+        places = [user, item, category[0] if category else None, *ids[:3], catalogue]
         told = _Ids(
             *(entries - 1, wide, weights[0].shape[1], *lengths, 0 if catalogue is None else len(catalogue)),
             *(None if each is None else each.data_ptr() for each in places),
