@@ -28,8 +28,8 @@ def provenance(updater: Updater) -> dict[str, Any]:
     Returns:
         ``code``, with the package's version and :func:`commit`; ``stream``, with the fingerprint of the rows that were
         cut into periods, see :meth:`asmg_pl.data.InteractionLog.fingerprint`, the numbers of rows, periods, users,
-        items and categories, and the names of the context features. If ids come and go, ``lifetimes`` says in words what
-        this saves.
+        items and categories, and the names of the context features. If ids come and go, ``lifetimes`` says what this
+        saves.
     """
     data, saved = updater.data, spared(updater)
     cut, sizes = data.state_dict(), data.log.sizes

@@ -22,7 +22,7 @@ from asmg_pl.data import Batch, EqualCounts, EqualRows, InteractionLog, Lifetime
 from asmg_pl.data.so_far import SoFar
 from asmg_pl.data.sources import DriftingStream, Source, Stream
 from asmg_pl.data.stream import StreamWriter
-from asmg_pl.errors import ConfigError, DataError
+from asmg_pl.errors import ConfigError, DataError, FormatError
 from asmg_pl.recommenders import DeepFM, EmbeddingMLP, Hashed, MatrixFactorization, Recommender, TwoTower
 from asmg_pl.serving import Package, Scores, Store, load, open_package
 from asmg_pl.testing.samples import GrowingStream
@@ -175,6 +175,41 @@ def test_a_scorer_answers_as_the_walk_where_ids_come_and_go_and_tells_who_has_no
     assert [bool(each.unknown.items) for each in answers] == items[batch.item].tolist()
     assert not any(each.unknown.history for each in answers)  # who shares a row counts in histories, as in the walk
     assert len({*users[batch.user].tolist()}) == len({*items[batch.item].tolist()}) == 2
+
+
+@pytest.mark.slow
+def test_each_package_takes_its_formats_along_and_the_walk_is_as_without_them(tmp_path: Path) -> None:
+    plain = walk(IncrementalUpdate, tmp_path / "plain", until=4)
+    given = [ServingExport(keep=1, formats=["pt2"])]
+    done = walk(IncrementalUpdate, tmp_path / "formats", until=4, callbacks=given)
+    store = Store(tmp_path / "formats" / "serving")
+    assert [path.name for path in (store.folder / "formats").iterdir()] == [store.current()] == ["after-period-000004"]
+    assert (store.folder / "formats" / "after-period-000004" / "model.pt2").is_file()
+    assert done.updater.results == plain.updater.results
+    for name, value in plain.updater.state_dict().items():
+        assert torch.equal(value, done.updater.state_dict()[name])
+
+
+def test_formats_that_a_recommender_does_not_have_or_nobody_has_are_refused_before_the_walk(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no format 'onx'"):
+        ServingExport(keep=1, formats=["onx"])
+    with pytest.raises(ConfigError, match="does not score by a dot product"):
+        walk(IncrementalUpdate, tmp_path, callbacks=[ServingExport(keep=1, formats=["vectors"])])
+    assert not (tmp_path / "serving").exists()
+
+
+def test_a_package_whose_formats_cannot_be_written_does_not_serve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(package: Package, *_: Any) -> dict[str, float]:
+        if package.name == "after-period-000004":
+            raise FormatError("model.pt2 is not written")
+        return {}
+
+    monkeypatch.setattr("asmg_pl.callbacks.export.write_beside", fail)
+    with pytest.raises(FormatError, match=r"model\.pt2 is not written"):
+        walk(IncrementalUpdate, tmp_path, callbacks=[ServingExport(keep=-1, formats=["pt2"])])
+    assert Store(tmp_path / "serving").current() == "after-period-000003"
 
 
 def test_without_lifetimes_a_package_has_no_list_of_shared_rows(tmp_path: Path) -> None:
