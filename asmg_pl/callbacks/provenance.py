@@ -21,6 +21,9 @@ from asmg_pl.updaters.base import Updater
 #: The file in the run folder.
 PROVENANCE = "provenance.json"
 
+#: The file of an installed wheel that has the commit; ``setup.py`` writes it.
+BUILT = "commit.txt"
+
 
 def provenance(updater: Updater) -> dict[str, Any]:
     """What tells two runs with one configuration apart, as plain values for a logger.
@@ -48,16 +51,18 @@ def write_provenance(folder: Path, updater: Updater) -> None:
 
 
 def commit() -> str | None:
-    """The git commit that the package was checked out at, with ``-dirty`` if files have been changed since.
+    """The git commit of the package, with ``-dirty`` if files have been changed since.
 
-    ``None`` if it does not run from a checkout of its own repository, or without git.
+    In a checkout of its own repository git knows the commit, and an installed wheel has noted it when it was built.
+    ``None`` if neither is so.
     """
     try:
-        if _git("ls-files", "--error-unmatch", "__init__.py") is None:
-            return None
-        return _git("describe", "--always", "--abbrev=40", "--exclude=*", "--dirty")
-    except OSError:
-        return None
+        if _git("ls-files", "--error-unmatch", "__init__.py") is not None:
+            return _git("describe", "--always", "--abbrev=40", "--exclude=*", "--dirty")
+    except OSError:  # there is no git
+        pass
+    noted = Path(__file__).parents[1] / BUILT
+    return noted.read_text(encoding="utf-8").strip() or None if noted.is_file() else None
 
 
 def machine(trainer: Trainer) -> dict[str, Any]:
