@@ -22,7 +22,7 @@ def test_two_processes_walk_and_one_of_them_judges_and_publishes(shop: Shop, ope
     config = yaml.safe_load(path.read_text())
     config["trainer"] |= {"devices": 2, "strategy": "ddp", "accelerator": "cpu"}
     path.write_text(yaml.safe_dump(config))
-    command = [sys.executable, "-m", "asmg_pl", "update", shop.run, shop.day(0)]
+    command = [sys.executable, "-m", "asmg_pl", "update", str(shop.run), str(shop.day(0))]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment(), timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     assert shop.current == alone.current
