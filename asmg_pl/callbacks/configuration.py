@@ -59,7 +59,7 @@ class RunConfig(SaveConfigCallback):
             log.warning(line)
         with written_whole(Path(trainer.default_root_dir) / self.config_filename) as partial:
             self.write(partial)
-        write_provenance(Path(trainer.default_root_dir), trainer.datamodule)  # type: ignore[attr-defined]
+        write_provenance(Path(trainer.default_root_dir), cast(Updater, pl_module))
         for logger in trainer.loggers:
             logger.log_hyperparams(described(trainer))
 
@@ -89,4 +89,4 @@ class RunConfig(SaveConfigCallback):
 def described(trainer: Trainer) -> dict[str, Any]:
     """The configuration that the trainer's run began with, if it is known, and its provenance, for loggers."""
     configs = (callback.plain for callback in trainer.callbacks if isinstance(callback, RunConfig))  # type: ignore[attr-defined]
-    return next(configs, {}) | provenance(cast(Updater, trainer.lightning_module).data)
+    return next(configs, {}) | provenance(cast(Updater, trainer.lightning_module))

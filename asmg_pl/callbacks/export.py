@@ -12,7 +12,11 @@ from asmg_pl.callbacks.packaging import check_description, completed_period, on_
 from asmg_pl.callbacks.packaging import write_package as write_package
 from asmg_pl.data.so_far import SoFar
 from asmg_pl.errors import ConfigError
+from asmg_pl.serving.classes import paths_in
 from asmg_pl.serving.contents import Contents
+from asmg_pl.serving.formats.beside import write_beside
+from asmg_pl.serving.formats.names import check_formats, check_recommender
+from asmg_pl.serving.package import open_package
 from asmg_pl.serving.store import FOLDER, Store, order
 from asmg_pl.serving.writer import write
 from asmg_pl.updaters.base import Updater
@@ -45,26 +49,32 @@ class ServingExport(Callback):
         ('after-period-000003', 30)
     """
 
-    def __init__(self, keep: int = 0) -> None:
+    def __init__(self, keep: int = 0, formats: list[str] | None = None) -> None:
         """Set what is kept.
 
         Args:
             keep: how many of the newest serving packages are kept; -1 keeps all, 0 writes none (the default).
+            formats: formats for other programs that each package takes along, ``pt2``, ``onnx`` and ``vectors``; those
+                of ``asmg update`` too. A package whose formats cannot be written does not serve, and the walk stops.
         """
         if keep < -1:
             raise ConfigError(f"export.keep must be -1 or at least 0, got {keep}")
-        self.keep = keep
+        self.keep, self.formats = keep, formats or []
+        if self.formats:
+            check_formats(self.formats)
         self._so_far: SoFar | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Check that a package can name the model, before any work is done.
 
         Raises:
-            ConfigError: if it cannot.
+            ConfigError: if it cannot, or if it has no vectors and they are wanted.
         """
         self._so_far = None
         if self.keep and stage == "fit":
-            check_description(cast(Updater, pl_module))
+            updater = cast(Updater, pl_module)
+            check_description(updater)
+            check_recommender(updater.recommender, self.formats)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the package when the period's last phase has ended."""
@@ -83,6 +93,9 @@ class ServingExport(Callback):
     def _publish(self, store: Store, contents: Contents, period: int) -> None:
         with store.lock():
             name = store.add(period, lambda folder: write(contents, folder))
+            if self.formats:
+                version = store.path(name)
+                write_beside(open_package(version, [*paths_in(contents.recommender)]), store, self.formats)
             store.publish(name)
             # Later ones, and others of this period, are of a walk that has gone back to an earlier checkpoint.
             store.remove([each for each in store.versions() if order(each)[1] >= period and each != name])

@@ -186,6 +186,7 @@ def _contents(
         context=log.context_names,
         catalogue=catalogue,
         head=numbers,
+        shared=_shared(data, period, sizes),
         choice=None if choice is None else choice._asdict(),
         provenance=_provenance(updater, data, period),
     )
@@ -208,6 +209,14 @@ def _names(data: PeriodDataModule, sizes: Sizes) -> dict[str, np.ndarray | list[
         names = data.log.names[name]().head(count)
         found[kind] = names.to_list() if names.dtype == pl.String else names.to_numpy()
     return found
+
+
+def _shared(data: PeriodDataModule, period: int, sizes: Sizes) -> dict[str, np.ndarray]:
+    """Which ids have the shared row, bool [n], by the kinds of ids that come and go."""
+    return {
+        kind: (tenants.rows_at(period)[: kinds(sizes)[kind]] == tenancy.SHARED).numpy()
+        for kind, tenants in data.tenants.items()
+    }
 
 
 def _provenance(updater: Updater, data: PeriodDataModule, period: int) -> dict[str, Any]:

@@ -15,44 +15,53 @@ import torch
 from lightning import Trainer
 
 from asmg_pl.callbacks.file_names import PROVENANCE
-from asmg_pl.data.datamodule import PeriodDataModule
+from asmg_pl.callbacks.tenants import spared
 from asmg_pl.recommenders.kernels import fields
 from asmg_pl.system.files import written_whole
+from asmg_pl.updaters.base import Updater
+
+#: The file of an installed wheel that has the commit; ``setup.py`` writes it.
+BUILT = "commit.txt"
 
 
-def provenance(data: PeriodDataModule) -> dict[str, Any]:
+def provenance(updater: Updater) -> dict[str, Any]:
     """What tells two runs with one configuration apart, as plain values for a logger.
 
     Returns:
         ``code``, with the package's version and :func:`commit`; ``stream``, with the fingerprint of the rows that were
         cut into periods, see :meth:`asmg_pl.data.InteractionLog.fingerprint`, the numbers of rows, periods, users,
-        items and categories, and the names of the context features.
+        items and categories, and the names of the context features. If ids come and go, ``lifetimes`` says what this
+        saves.
     """
+    data, saved = updater.data, spared(updater)
     cut, sizes = data.state_dict(), data.log.sizes
     counts = {"users": sizes.users, "items": sizes.items, "categories": sizes.categories}
     features = {"context": list(data.log.context_names)}
     stream = {"fingerprint": cut["fingerprint"], "rows": cut["rows"], "periods": len(cut["boundaries"]) - 1}
-    return {"code": {"version": version("asmg_pl"), "commit": commit()}, "stream": stream | counts | features}
+    code = {"version": version("asmg_pl"), "commit": commit()}
+    return {"code": code, "stream": stream | counts | features} | ({"lifetimes": saved} if saved else {})
 
 
-def write_provenance(folder: Path, data: PeriodDataModule) -> None:
+def write_provenance(folder: Path, updater: Updater) -> None:
     """Note in a run folder when the walk has begun, or gone on, and its :func:`provenance`."""
-    found = {"walked": datetime.now(UTC).isoformat(timespec="seconds"), **provenance(data)}
+    found = {"walked": datetime.now(UTC).isoformat(timespec="seconds"), **provenance(updater)}
     with written_whole(folder / PROVENANCE) as partial:
         partial.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def commit() -> str | None:
-    """The git commit that the package was checked out at, with ``-dirty`` if files have been changed since.
+    """The git commit of the package, with ``-dirty`` if files have been changed since.
 
-    ``None`` if it does not run from a checkout of its own repository, or without git.
+    In a checkout of its own repository git knows the commit, and an installed wheel has noted it when it was built.
+    ``None`` if neither is so.
     """
     try:
-        if _git("ls-files", "--error-unmatch", "__init__.py") is None:
-            return None
-        return _git("describe", "--always", "--abbrev=40", "--exclude=*", "--dirty")
-    except OSError:
-        return None
+        if _git("ls-files", "--error-unmatch", "__init__.py") is not None:
+            return _git("describe", "--always", "--abbrev=40", "--exclude=*", "--dirty")
+    except OSError:  # there is no git
+        pass
+    noted = Path(__file__).parents[1] / BUILT
+    return noted.read_text(encoding="utf-8").strip() or None if noted.is_file() else None
 
 
 def machine(trainer: Trainer) -> dict[str, Any]:

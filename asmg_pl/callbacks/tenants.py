@@ -1,4 +1,4 @@
-"""What it saves that users and items come and go: a line at the start of a walk and one at its end."""
+"""What it saves that users and items come and go: a line at the start of a walk and one at its end, and in reports."""
 
 from __future__ import annotations
 
@@ -8,12 +8,18 @@ from asmg_pl.updaters.tenancy import saved_by_lifetimes
 
 
 def rows_of_their_own(updater: Updater) -> list[str]:
-    """How many rows stand for how many ids, and the memory that this saves; nothing if no ids come and go."""
+    """The line; none if no ids come and go."""
+    said = spared(updater)
+    return [f"lifetimes: {said}"] if said else []
+
+
+def spared(updater: Updater) -> str:
+    """How many rows stand for how many ids, and the memory that this saves; empty if no ids come and go."""
     data = updater.data
     if not data.tenants:
-        return []
+        return ""
     saved = saved_by_lifetimes(updater, updater.recommender, data)
     found = [f"{each.used(data.last_period):,} rows for {each.ids:,} {kind}s" for kind, each in data.tenants.items()]
     total = sum(saved.values())
     what = f"saves {readable(total)}" if total >= 0 else f"saves nothing, and takes {readable(-total)} more"
-    return [f"lifetimes: {', '.join(found)} ({data.lifetimes}): {what}"]
+    return f"{', '.join(found)} ({data.lifetimes}): {what}"

@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
-from asmg_pl.cli.formats import FORMATS, check_formats, own_classes, write_beside
+from asmg_pl.cli.formats import FORMATS, check_formats, own_classes, write_and_tell
 from asmg_pl.cli.study import StudyParser
 from asmg_pl.errors import ConfigError
 from asmg_pl.serving.manifest import FILE
@@ -37,7 +37,7 @@ def run(arguments: Sequence[str]) -> None:
     with store.lock():
         name = export(given.run, store, given.root, given.period)
         if given.formats is not None:
-            write_beside(store.folder / name, store.folder, given.formats, own_classes(store.folder / name))
+            write_and_tell(store.folder / name, store.folder, given.formats, own_classes(store.folder / name))
         current = store.current()
         newest = all(order(name) >= order(other) for other in store.versions())
         if newest or current is None:
@@ -64,7 +64,7 @@ def _of_version(given: Namespace) -> None:
     for name in ("period", "keep", "root"):  # --out is the store that gets the formats
         if getattr(given, name) is not None:
             raise ConfigError(f"--{name} is for a run, and {given.run} is a version: leave it out")
-    write_beside(given.run, given.out or given.run.resolve().parent, given.formats, given.allow)
+    write_and_tell(given.run, given.out or given.run.resolve().parent, given.formats, given.allow)
 
 
 def parser() -> StudyParser:

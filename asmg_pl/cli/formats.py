@@ -8,19 +8,12 @@ from pathlib import Path
 from asmg_pl.serving.formats.names import FORMATS, check_formats
 from asmg_pl.serving.manifest import Manifest
 from asmg_pl.serving.store import Store
-from asmg_pl.system.files import PARTIAL, remove
 
-__all__ = ["FORMATS", "check_formats", "own_classes", "write_beside"]
-
-#: The folder in a store that has one folder for each version.
-FOLDER = "formats"
+__all__ = ["FORMATS", "check_formats", "own_classes", "write_and_tell"]
 
 
-def write_beside(version: Path, store: Path, formats: Sequence[str], allow: Collection[str]) -> None:
-    """Write formats of a version, and say how well they agree with its scores.
-
-    A version never changes, so that its formats are in a folder of their own. Those of versions that the store has no
-    longer are removed.
+def write_and_tell(version: Path, store: Path, formats: Sequence[str], allow: Collection[str]) -> None:
+    """Write formats of a version beside it, and say how well they agree with its scores.
 
     Args:
         version: the folder of a serving package.
@@ -32,18 +25,13 @@ def write_beside(version: Path, store: Path, formats: Sequence[str], allow: Coll
         UserError: if a format cannot be written.
     """
     from asmg_pl.serving import open_package
-    from asmg_pl.serving.formats import write_formats
+    from asmg_pl.serving.formats.beside import folder_of, write_beside
 
-    package = open_package(version, allow)
-    folder = store / FOLDER / package.name
-    found = write_formats(package, folder, formats)
+    package, there = open_package(version, allow), Store(store)
+    found = write_beside(package, there, formats)
     worst = max(found.values())
+    folder = folder_of(package, there)
     print(f"{folder} has {', '.join(found)}: probabilities differ from the scorer's by {worst:.1e} at most")
-    versions = Store(store).versions()
-    if package.name in versions:
-        for old in folder.parent.iterdir():
-            if old.name not in versions and not old.name.endswith(PARTIAL):
-                remove(old)
 
 
 def own_classes(version: Path) -> list[str]:

@@ -13,6 +13,7 @@ from asmg_pl.cli.study import StudyParser, positive
 from asmg_pl.errors import ConfigError
 from asmg_pl.operations.append import OF_CONVERSION
 from asmg_pl.operations.gate import Gate
+from asmg_pl.serving.formats.names import FORMATS, check_formats
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -49,6 +50,8 @@ def check(given: Any) -> None:
             raise ConfigError(f"--{name} must be a number of seconds, got {getattr(given, name)}")
     if given.keep == 0 or given.keep < -1:
         raise ConfigError(f"--keep must be -1 or at least 1, got {given.keep}")
+    if given.formats:
+        check_formats(given.formats)
     if "TORCHELASTIC_RUN_ID" in os.environ:
         raise ConfigError(
             "asmg update is one process, and starts those of its walk itself: call it without torchrun, on the devices "
@@ -85,6 +88,13 @@ def parser() -> StudyParser:
         type=int,
         default=7,
         help="how many of the newest versions the store keeps, beside the one that serves; -1 keeps all (default: 7)",
+    )
+    of_store.add_argument(
+        "--formats",
+        nargs="*",
+        metavar="FORMAT",
+        help=f"formats that each version takes along for other programs ({', '.join(FORMATS)}), written before it "
+        "serves; without a name none (default: export.formats of the run)",
     )
     of_store.add_argument(
         "--allow",

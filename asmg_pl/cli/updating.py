@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -15,12 +15,15 @@ import torch
 from asmg_pl.cli import fit
 from asmg_pl.cli.exporting import export
 from asmg_pl.convert.sources import taken
+from asmg_pl.errors import ConfigError, FormatError
 from asmg_pl.operations import Gate, Outcome, Update, Updated, WalkedRun
 from asmg_pl.operations.append import OF_CONVERSION, append
 from asmg_pl.operations.arrivals import Arrivals
 from asmg_pl.operations.follow import follow
 from asmg_pl.operations.update import Stages
 from asmg_pl.operations.walked import CONFIG
+from asmg_pl.serving.formats.beside import are_beside, write_beside
+from asmg_pl.serving.package import Package
 from asmg_pl.serving.store import FOLDER, Store
 from asmg_pl.system.screen import say
 from asmg_pl.system.signals import patiently
@@ -73,6 +76,7 @@ def job(given: Any, done: WalkedRun) -> Update:
         append=lambda files: append(files, done.stream(), options, given.wait),
         walk=partial(walk, done.folder, given.root, given.complete_until),
         export=partial(export, done.folder, store, given.root),
+        formats=partial(write_formats, store, done.formats if given.formats is None else given.formats),
     )
     gate = Gate(given.margin, given.periods, tuple(given.calibration))
     return Update(done, store, stages, gate, given.keep, given.force, given.wait, given.allow)
@@ -91,6 +95,26 @@ def walk(folder: Path, root: Path | None, complete_until: str | None) -> None:
     arguments += ["--data.periods.init_args.complete_until", complete_until] if complete_until else []
     with _as_before():
         fit.run("fit", arguments, next_steps=False)
+
+
+def write_formats(store: Store, formats: Sequence[str], package: Package) -> None:
+    """Write a version in other programs' formats, unless they are there.
+
+    Args:
+        store: of the version.
+        formats: which; none is fine.
+        package: the version.
+
+    Raises:
+        FormatError: if a format cannot be written; the version is not published then.
+    """
+    if not formats or are_beside(package, store, formats):
+        return
+    try:
+        write_beside(package, store, formats)
+    except (ConfigError, FormatError) as error:
+        wanted = ", ".join(formats)
+        raise FormatError(f"{package.folder} does not get {wanted}, and what serves stays: {error}") from error
 
 
 @contextmanager

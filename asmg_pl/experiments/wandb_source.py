@@ -49,6 +49,10 @@ def wandb_runs(project: str, experiment: str | None = None) -> list[Run]:
     return found
 
 
+#: What a run's configuration tells of its origin, beside the settings.
+PROVENANCE: dict[str, type] = {"code": Mapping, "stream": Mapping, "lifetimes": str}
+
+
 def from_history(rows: Iterable[Mapping[str, Any]], config: Mapping[str, Any], method: str, place: str) -> Run:
     """A run of the rows of its history, one per period; undefined scores come as the text ``NaN``."""
     rows = list(rows)
@@ -75,5 +79,5 @@ def from_history(rows: Iterable[Mapping[str, Any]], config: Mapping[str, Any], m
         timings=pl.DataFrame(timings),
         peak_mib=max((row["cost/peak_mib"] for row in rows if "cost/peak_mib" in row), default=None),
         place=place,
-        provenance={name: config[name] for name in ("code", "stream") if isinstance(config.get(name), Mapping)},
+        provenance={name: config[name] for name, kind in PROVENANCE.items() if isinstance(config.get(name), kind)},
     )

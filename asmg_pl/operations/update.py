@@ -66,11 +66,13 @@ class Stages:
         append: adds the rows of files to the run's stream; gives what it has added.
         walk: walks what is new in the stream.
         export: writes the package of the run's newest model to the store; gives the version's name.
+        formats: writes a version in other programs' formats, those that are not there yet; does nothing by default.
     """
 
     append: Callable[[Sequence[Path]], Appended]
     walk: Callable[[], None]
     export: Callable[[], str]
+    formats: Callable[[Package], None] = lambda _: None
 
 
 class Update:
@@ -151,7 +153,10 @@ class Update:
     def _release(self, progress: Progress) -> Entry | None:
         """Publish the newest model or hold it back; ``None`` if it serves already."""
         current = self._published()
-        if progress.last < 1 or (current is not None and self._serves(current, progress)):
+        if progress.last < 1:
+            return None
+        if current is not None and self._serves(current, progress):
+            self.stages.formats(current)
             return None
         name = f"after-period-{progress.last:06d}"
         results = self._beside(current, progress)
@@ -163,6 +168,7 @@ class Update:
             judgement = self._judge(name, results, newest)
         entry = self._entry(name, current, judgement)
         if entry.outcome == WAS_PUBLISHED:
+            self.stages.formats(open_package(self.store.path(name), self.allow))  # before anybody looks for them
             self._journal.begin(entry)
             self.store.publish(name)
             self._journal.end(entry)

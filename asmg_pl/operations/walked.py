@@ -90,6 +90,12 @@ class WalkedRun:
             told["periods"] = periods | {"init_args": settings}
         self._told, self._complete_until = told, complete_until
 
+    @property
+    def formats(self) -> list[str]:
+        """The formats for other programs that each package of the run takes along (``export.formats``)."""
+        told = section(self._config, "export", path=self.folder / CONFIG).get("formats") or []
+        return [str(each) for each in told]
+
     def data(self) -> PeriodDataModule:
         """The run's stream, as it is now.
 

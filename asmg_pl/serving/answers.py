@@ -13,9 +13,12 @@ from asmg_pl.serving.ids import Name
 class Unknown:
     """What of a request the package does not know. It is true if anything is unknown.
 
+    With :class:`~asmg_pl.data.Lifetimes`, users and items that are not admitted yet, or expired, are unknown too: the
+    model has the shared row for them.
+
     Attributes:
         user: whether the user is unknown.
-        items: the unknown items among those asked for, each once, in their order.
+        items: the unknown items among those asked for or recommended, each once, in their order.
         context: the names of the context features whose value is unknown or was not given.
         history: the unknown items of the given history, each once, in their order.
 

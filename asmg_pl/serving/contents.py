@@ -48,6 +48,8 @@ class Contents:
         context: the names of the context features.
         catalogue: the categories of each item, int32 [items, C] padded with -1; ``None`` without categories.
         head: the head's numbers; ``None`` without a head.
+        shared: for ``"user"`` and ``"item"``, if such ids come and go, whether each id has the shared row, and none of
+            its own, bool [n].
         choice: what the guard has chosen, ``served`` and ``why``; ``None`` without a guard.
         provenance: what the package was made of, as plain values.
 
@@ -87,6 +89,7 @@ class Contents:
     context: tuple[str, ...] = ()
     catalogue: np.ndarray | None = None
     head: HeadNumbers | None = None
+    shared: Mapping[str, np.ndarray] = field(default_factory=dict)
     choice: Mapping[str, str] | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 

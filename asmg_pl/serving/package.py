@@ -88,6 +88,21 @@ class Package:
             raise self._misfit(f"ids/{kind}", f"{len(found):,} ids")
         return found
 
+    def shared(self, kind: str) -> np.ndarray | None:
+        """Whether each id of a kind has the shared row of :class:`~asmg_pl.data.Lifetimes`, bool [n].
+
+        ``None`` if each id has a row of its own.
+
+        Raises:
+            PackageError: if the array does not fit the ids.
+        """
+        if f"ids/{kind}.shared.npy" not in self.manifest.files:
+            return None
+        found = self.array(f"ids/{kind}.shared")
+        if found.dtype != bool or found.shape != (kinds(self.sizes).get(kind),):
+            raise self._misfit(f"ids/{kind}.shared", f"{found.dtype} {list(found.shape)}")
+        return found
+
     @cached_property
     def history(self) -> Lists:
         """Each user's latest items, the latest first."""

@@ -45,12 +45,14 @@ class Asked:
     Attributes:
         names: as they were given.
         ids: of the names, int64 [n].
-        unknown: the distinct names that are unknown, in their order.
+        unknown: the distinct names that are unknown, or have the shared row, in their order.
+        stranger: the id that stands for all names that the package does not have.
     """
 
     names: list[Name]
     ids: np.ndarray
     unknown: tuple[Name, ...]
+    stranger: int
 
     def named(self, places: Iterable[int]) -> list[Name]:
         """The names at some places."""
@@ -60,13 +62,11 @@ class Asked:
         """The items, each where it is named first."""
         if len(np.unique(self.ids)) == len(self.ids):
             return self
-        unknown = set(self.unknown)
         first: dict[Any, int] = {}
         for place, number in enumerate(self.ids.tolist()):
-            name = self.names[place]
-            first.setdefault((name,) if name in unknown else number, place)
+            first.setdefault((self.names[place],) if number == self.stranger else number, place)
         places = list(first.values())
-        return Asked(self.named(places), self.ids[places], self.unknown)
+        return Asked(self.named(places), self.ids[places], self.unknown, self.stranger)
 
     def without(self, ids: np.ndarray, names: Collection[Name]) -> np.ndarray:
         """Which of the items are neither among these ids nor among these unknown names, bool [n]."""
@@ -86,6 +86,7 @@ class Requests:
             package: whose ids, histories and seen items count.
         """
         self._users, self.items = package.ids("user"), package.ids("item")
+        self._shared_users, self._shared_items = package.shared("user"), package.shared("item")
         self._remembered = Remembered(self.items)
         self._contexts = {
             name: package.ids(f"context-{number}") for number, name in enumerate(package.manifest.context)
@@ -112,11 +113,12 @@ class Requests:
         if history is None:
             latest, seen = _of(self._history, number), _of(self._seen, number)
         else:
-            given = self.items_named(history, "history")
-            latest, missing = given.ids[given.ids < len(self.items)], given.unknown
+            names, ids = self._found(history, "history")
+            latest, missing = ids[ids >= 0], _distinct(names, ids < 0)
             seen = np.concatenate([_of(self._seen, number), latest])
         values, lacking = self._context(context)
-        unknown = Unknown(user=not known, context=lacking, history=missing)
+        stranger = not known or (self._shared_users is not None and bool(self._shared_users[number]))
+        unknown = Unknown(user=stranger, context=lacking, history=missing)
         return User(number if known else len(self._users), latest[: self._longest], seen, values, unknown)
 
     def items_named(self, names: Items, what: str) -> Asked:
@@ -129,11 +131,21 @@ class Requests:
         Raises:
             RequestError: if ``names`` is no sequence of integers or strings.
         """
+        given, ids = self._found(names, what)
+        unknown, stranger = ids < 0, len(self.items)
+        if self._shared_items is not None:
+            unknown |= self._shared_items[ids]  # of those that have no id, the last one's, which makes no difference
+        ids[ids < 0] = stranger
+        return Asked(given, ids, _distinct(given, unknown), stranger)
+
+    def sharing(self, items: np.ndarray) -> tuple[Name, ...]:
+        """The names of those among items, int64 [n], that have the shared row."""
+        return () if self._shared_items is None else tuple(self.items.names(items[self._shared_items[items]]))
+
+    def _found(self, names: Items, what: str) -> tuple[list[Name], np.ndarray]:
+        """Names as they are given, and their ids, int64 [n]; -1 for a name that the package does not have."""
         given = _names(names, what)
-        ids = self._remembered.find(given)
-        unknown = np.flatnonzero(ids < 0)
-        ids[unknown] = len(self.items)
-        return Asked(given, ids, tuple(dict.fromkeys(given[place] for place in unknown.tolist())))
+        return given, self._remembered.find(given)
 
     def _context(self, given: Mapping[str, Name] | None) -> tuple[tuple[int, ...], tuple[str, ...]]:
         """The id of each context feature's value, and the names of the features whose value is unknown."""
@@ -200,6 +212,11 @@ def _names(names: Items, what: str) -> list[Name]:
 def _check_name(name: Any, what: str) -> None:
     if not isinstance(name, int | str | np.integer) or isinstance(name, bool):
         raise RequestError(f"{what} is {name!r:.60}, a {type(name).__name__}: give an integer or a string")
+
+
+def _distinct(names: list[Name], wanted: np.ndarray) -> tuple[Name, ...]:
+    """The names at the wanted places, bool [n], each once, in their order."""
+    return tuple(dict.fromkeys(names[place] for place in np.flatnonzero(wanted).tolist()))
 
 
 def _of(lists: Any, user: int) -> np.ndarray:

@@ -262,7 +262,7 @@ class Scorer:
             values = self._logits(side, ids)
         places = best(values.masked_fill(~allowed, -torch.inf), min(count, int(allowed.sum())))
         logits = self._logits(side, places if ids is None else ids[places]) if popular else values[places]
-        unknown = () if chosen is None else chosen.unknown
+        unknown = self._requests.sharing(places.numpy()) if chosen is None else chosen.unknown
         return self._answer(user, names(places.tolist()), logits, unknown, "popularity" if popular else "score")
 
     def _logits(self, side: Side, items: Tensor | None) -> Tensor:

@@ -3,6 +3,7 @@
     STORE/current                    the name of the version that serves
     STORE/served.json                the versions that have served, the oldest first, to go back to
     STORE/after-period-000031/       a version: a serving package, which never changes
+    STORE/formats/…                  for other programs, a folder for each version that has been written so
     STORE/.lock                      locked by the program that writes
 
 Every change is one step: a file or folder is written beside its place and renamed. A program that is killed leaves the
@@ -27,6 +28,9 @@ from asmg_pl.system.lock import locked
 FOLDER = "serving"
 
 CURRENT, SERVED = "current", "served.json"
+
+#: The folder with a folder for each version whose model has been written in other programs' formats.
+FORMATS = "formats"
 
 _REMOVING = ".removing-"
 _VERSION = re.compile(r"after-period-(\d+)(?:-(\d+))?")
@@ -133,7 +137,7 @@ class Store:
         """
         name = f"after-period-{period:06d}"
         with self.lock():
-            self._sweep()
+            self.sweep()
             target = self.folder / f".{name}"
             remove(target)
             write(target)
@@ -223,22 +227,27 @@ class Store:
                 (self.folder / name).rename(aside)  # in one step, so that no half of a package can be opened
                 remove(aside)
                 removed.append(name)
-            self._sweep()
+            self.sweep()
         return removed
+
+    def sweep(self) -> None:
+        """Remove what killed programs have left, and the formats of versions that are gone."""
+        with self.lock():
+            for path in self._remains():
+                remove(path)
 
     def _point(self, name: str, served: list[str]) -> None:
         for path, text in ((CURRENT, f"{name}\n"), (SERVED, json.dumps(served, indent=1) + "\n")):
             with written_whole(self.folder / path) as partial:
                 partial.write_text(text, encoding="utf-8")
 
-    def _sweep(self) -> None:
-        """Remove what killed programs have left. The caller holds the lock."""
-        for path in self._remains():
-            remove(path)
-
     def _remains(self) -> Iterator[Path]:
         for path in self.folder.iterdir():
             if path.name.startswith((_REMOVING, ".after-period-")):
+                yield path
+        versions = self.versions()
+        for path in (self.folder / FORMATS).glob("*") if versions else ():  # a store may have formats alone
+            if path.name not in versions and not path.name.endswith(PARTIAL):
                 yield path
 
 

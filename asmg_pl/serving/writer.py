@@ -45,7 +45,7 @@ def write(contents: Contents, folder: str | Path) -> None:
             path = partial / f"{name}.npy"
             path.parent.mkdir(parents=True, exist_ok=True)
             write_array(array, path)
-        (partial / "ids").mkdir()
+        (partial / "ids").mkdir(exist_ok=True)
         for kind in kinds(contents.sizes):
             write_ids(contents.names[kind], partial / "ids" / kind)
         manifest = _manifest(contents, partial)
@@ -77,6 +77,8 @@ def _arrays(contents: Contents) -> Iterator[tuple[str, Tensor | np.ndarray | Row
     if contents.head is not None:
         for name in ("users", "items", "coefficients", "bounds"):
             yield f"head/{name}", getattr(contents.head, name).float()
+    for kind, shared in contents.shared.items():
+        yield f"ids/{kind}.shared", shared
     for name, lists in (("history", contents.history), ("seen", contents.seen)):
         yield f"{name}/items", lists.items
         yield f"{name}/offsets", lists.offsets
@@ -130,6 +132,9 @@ def _check(contents: Contents) -> None:
             raise ConfigError(f"the contents have no names of {kind}: give one for each of the {count:,} ids")
         if len(contents.names[kind]) != count:
             raise ConfigError(f"there are {len(contents.names[kind]):,} names of {kind}, and {count:,} ids")
+    for kind, shared in contents.shared.items():
+        if shared.dtype != bool or shared.shape != (kinds(sizes).get(kind),):
+            raise ConfigError(f"shared has {shared.dtype} {list(shared.shape)} for {kind}: give a bool for each id")
     if len(contents.context) != len(sizes.context):
         raise ConfigError(f"{len(contents.context)} context features have names, and {len(sizes.context)} have values")
     for name, lists in (("history", contents.history), ("seen", contents.seen)):

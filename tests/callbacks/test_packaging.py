@@ -22,9 +22,9 @@ from asmg_pl.data import Batch, EqualCounts, EqualRows, InteractionLog, Lifetime
 from asmg_pl.data.so_far import SoFar
 from asmg_pl.data.sources import DriftingStream, Source, Stream
 from asmg_pl.data.stream import StreamWriter
-from asmg_pl.errors import ConfigError, DataError
+from asmg_pl.errors import ConfigError, DataError, FormatError
 from asmg_pl.recommenders import DeepFM, EmbeddingMLP, Hashed, MatrixFactorization, Recommender, TwoTower
-from asmg_pl.serving import Package, Store, load, open_package
+from asmg_pl.serving import Package, Scores, Store, load, open_package
 from asmg_pl.testing.samples import GrowingStream
 from asmg_pl.updaters import ASMG, SML, IncrementalUpdate, PrequentialHead, Updater
 from asmg_pl.walk import Walk
@@ -103,7 +103,14 @@ def known_rows(data: PeriodDataModule, period: int) -> torch.Tensor:
 
 
 def scored(store: Path, log: InteractionLog, rows: torch.Tensor) -> torch.Tensor:
-    """The logits that a scorer gives the rows, each asked for by its raw names, with the history of the row's time."""
+    """The logits that a scorer gives the rows, all of whose names it knows."""
+    answers = answered(store, log, rows)
+    assert not any(answer.unknown for answer in answers)
+    return torch.tensor([float(answer.logits[0]) for answer in answers])
+
+
+def answered(store: Path, log: InteractionLog, rows: torch.Tensor) -> list[Scores]:
+    """A scorer's answers to the rows, each asked for by its raw names, with the history of the row's time."""
     scorer, batch, found = load(store), log.batch(rows, HISTORY), []
     for place, length in enumerate(batch.history_length.tolist()):
         (user,), (item,) = names_of(log, "users", batch.user[[place]]), names_of(log, "items", batch.item[[place]])
@@ -111,10 +118,8 @@ def scored(store: Path, log: InteractionLog, rows: torch.Tensor) -> torch.Tensor
         for number, name in enumerate(scorer.package.manifest.context):
             assert batch.context is not None
             (context[name],) = names_of(log, f"context-{number}", batch.context[place, [number]])
-        answer = scorer.score(user, [item], history=history, context=context)
-        assert not answer.unknown
-        found.append(float(answer.logits[0]))
-    return torch.tensor(found)
+        found.append(scorer.score(user, [item], history=history, context=context))
+    return found
 
 
 QUICK = [("guarded and headed", "mlp"), ("plain", "hashed")]
@@ -151,6 +156,67 @@ def test_a_package_has_a_row_for_each_id_where_ids_come_and_go_and_unknown_ones_
     stranger = torch.full_like(batch.user, package.sizes.users)
     unknown = done.updater.logits(data.log.batch(rows, HISTORY)._replace(user=torch.full_like(stranger, 10**6)))
     torch.testing.assert_close(package.served()(batch._replace(user=stranger)), unknown["serving"], atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("method", slow_but(["headed"], ["headed", "guarded and headed"]))
+def test_a_scorer_answers_as_the_walk_where_ids_come_and_go_and_tells_who_has_no_row(
+    method: str, tmp_path: Path
+) -> None:
+    data = data_of()
+    data.lifetimes = Lifetimes(admit_after=2, expire_after=2)
+    done = walk(METHODS[method], tmp_path, data)
+    rows = known_rows(data, 6)
+    batch = data.log.batch(rows, HISTORY)
+    answers = answered(tmp_path / "serving", data.log, rows)
+    expected = done.updater.logits(batch)["serving"]
+    torch.testing.assert_close(torch.tensor([float(each.logits[0]) for each in answers]), expected, atol=1e-5, rtol=0)
+    users, items = (data.tenants[kind].rows_at(6) == 0 for kind in ("user", "item"))
+    assert [each.unknown.user for each in answers] == users[batch.user].tolist()
+    assert [bool(each.unknown.items) for each in answers] == items[batch.item].tolist()
+    assert not any(each.unknown.history for each in answers)  # who shares a row counts in histories, as in the walk
+    assert len({*users[batch.user].tolist()}) == len({*items[batch.item].tolist()}) == 2
+
+
+@pytest.mark.slow
+def test_each_package_takes_its_formats_along_and_the_walk_is_as_without_them(tmp_path: Path) -> None:
+    plain = walk(IncrementalUpdate, tmp_path / "plain", until=4)
+    given = [ServingExport(keep=1, formats=["pt2"])]
+    done = walk(IncrementalUpdate, tmp_path / "formats", until=4, callbacks=given)
+    store = Store(tmp_path / "formats" / "serving")
+    assert [path.name for path in (store.folder / "formats").iterdir()] == [store.current()] == ["after-period-000004"]
+    assert (store.folder / "formats" / "after-period-000004" / "model.pt2").is_file()
+    assert done.updater.results == plain.updater.results
+    for name, value in plain.updater.state_dict().items():
+        assert torch.equal(value, done.updater.state_dict()[name])
+
+
+def test_formats_that_a_recommender_does_not_have_or_nobody_has_are_refused_before_the_walk(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no format 'onx'"):
+        ServingExport(keep=1, formats=["onx"])
+    with pytest.raises(ConfigError, match="does not score by a dot product"):
+        walk(IncrementalUpdate, tmp_path, callbacks=[ServingExport(keep=1, formats=["vectors"])])
+    assert not (tmp_path / "serving").exists()
+
+
+def test_a_package_whose_formats_cannot_be_written_does_not_serve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(package: Package, *_: Any) -> dict[str, float]:
+        if package.name == "after-period-000004":
+            raise FormatError("model.pt2 is not written")
+        return {}
+
+    monkeypatch.setattr("asmg_pl.callbacks.export.write_beside", fail)
+    with pytest.raises(FormatError, match=r"model\.pt2 is not written"):
+        walk(IncrementalUpdate, tmp_path, callbacks=[ServingExport(keep=-1, formats=["pt2"])])
+    assert Store(tmp_path / "serving").current() == "after-period-000003"
+
+
+def test_without_lifetimes_a_package_has_no_list_of_shared_rows(tmp_path: Path) -> None:
+    walk(IncrementalUpdate, tmp_path, until=4)
+    package = open_package(Store(tmp_path / "serving").path())
+    assert package.shared("user") is None
+    assert not [path for path in package.manifest.files if "shared" in path]
 
 
 def test_nothing_later_than_its_period_is_in_a_package(tmp_path: Path) -> None:

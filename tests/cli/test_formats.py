@@ -8,7 +8,7 @@ import pytest
 from serving.formats.packages import BARE, Counting, package_of
 
 from asmg_pl.cli.export import run
-from asmg_pl.cli.formats import own_classes, write_beside
+from asmg_pl.cli.formats import own_classes, write_and_tell
 from asmg_pl.errors import ConfigError, PackageError
 from asmg_pl.recommenders import MatrixFactorization
 from asmg_pl.serving import Store
@@ -62,5 +62,5 @@ def test_a_recommender_of_ones_own_must_be_allowed(tmp_path: Path) -> None:
     with pytest.raises(PackageError, match=r"which is no recommender of this program"):
         run([str(version), "--formats", "pt2"])
     assert own_classes(version) == ["serving.formats.packages.Counting"]
-    write_beside(version, tmp_path, ["pt2"], own_classes(version))
+    write_and_tell(version, tmp_path, ["pt2"], own_classes(version))
     assert (tmp_path / "formats" / version.name / "model.pt2").is_file()

@@ -134,5 +134,11 @@ def test_the_stream_the_days_and_the_program_are_said_once_for_all_runs() -> Non
     assert streams.endswith("; clicks (Stream), 93,000 rows, 31 periods, 800 users, fingerprint abababababab")
 
 
+def test_the_memory_is_said_that_ids_which_come_and_go_save() -> None:
+    saved = "10 rows for 20 users (user admitted after 2 sightings): saves 1.3 MiB"
+    runs = [replace(method("iu", [0.7])[0], provenance=told) for told in (TOLD, TOLD | {"lifetimes": saved})]
+    assert dict(origin(runs))["rows saved"] == saved
+
+
 def test_of_runs_that_have_kept_nothing_nothing_is_said() -> None:
     assert origin(method("iu", [0.7])) == []

@@ -68,6 +68,38 @@ def test_the_published_version_stands_beside_the_walk_and_the_walk_is_as_without
 
 
 @pytest.mark.slow
+def test_formats_are_there_before_a_version_serves_and_what_serves_stays_if_one_cannot_be_written(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert shop.update("--formats", "pt2") == PUBLISHED
+    written = shop.store / "formats" / version(0) / "model.pt2"
+    before = written.stat().st_mtime_ns
+    assert shop.update("--formats", "pt2") == NOTHING_NEW
+    assert written.stat().st_mtime_ns == before
+
+    assert shop.update(shop.day(0), "--formats", "vectors") == MENDABLE  # the shop's model has none
+    assert shop.current == version(0)
+    assert shop.updates()["version"].to_list() == [version(0)]
+    told = " ".join(capsys.readouterr().err.split())
+    assert "does not get vectors, and what serves stays: " in told
+    config = shop.run / "config.yaml"
+    config.write_text(config.read_text().replace("formats: null", "formats: [pt2]"))
+    assert shop.update(shop.day(0)) == PUBLISHED
+    assert shop.current == version(1)
+    assert (shop.store / "formats" / version(1) / "model.pt2").is_file()
+    assert not (shop.store / "formats" / version(1) / "vectors").exists()
+
+
+def test_a_format_that_does_not_exist_is_refused_before_anything_is_done(
+    shop: Shop, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(path.name for path in shop.stream.iterdir())
+    assert shop.update(shop.day(0), "--formats", "onx") == MENDABLE
+    assert "there is no format 'onx': there are pt2, onnx, vectors" in " ".join(capsys.readouterr().err.split())
+    assert sorted(path.name for path in shop.stream.iterdir()) == before
+
+
+@pytest.mark.slow
 def test_a_version_that_is_held_back_is_judged_anew_by_the_next_call(
     shop: Shop, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -335,6 +335,8 @@ def test_a_class_within_the_arguments_is_checked_too(tmp_path: Path) -> None:
         ({"names": {"user": USERS}}, "no names of item"),
         ({"names": {**contents().names, "user": ["ann"]}}, "1 names of user, and 4 ids"),
         ({"names": {**contents().names, "user": ["ann", "bob", "ann", "dee"]}}, "have one key"),
+        ({"shared": {"user": np.zeros(3, bool)}}, "give a bool for each id"),
+        ({"shared": {"nobody": np.zeros(4, bool)}}, "give a bool for each id"),
         ({"popularity": np.zeros(3, np.float32)}, "popularity has 3 entries"),
         ({"catalogue": None}, "3 categories"),
         ({"catalogue": np.zeros((2, 1), np.int32)}, "2 rows"),

@@ -224,6 +224,24 @@ def test_unknown_ids_are_scored_with_the_mean_of_the_known_rows(tmp_path: Path) 
             assert logit == pytest.approx(float(row[:-1] @ other[:-1] + row[-1] + other[-1]), abs=1e-5)
 
 
+def test_ids_without_a_row_of_their_own_are_told_as_unknown_and_keep_all_else_that_is_theirs(tmp_path: Path) -> None:
+    made = contents()
+    shared = {"user": np.arange(SIZES.users) == 3, "item": np.arange(SIZES.items) % 2 == 1}
+    scorer = scorer_of(replace(made, shared=shared), tmp_path / "shared")
+    plain = scorer_of(made, tmp_path / "plain")
+    user, odd, even = made.names["user"][3], made.names["item"][7], made.names["item"][8]
+    found = scorer.score(user, [even, odd, odd, "nobody"], history=[odd])
+    assert (found.unknown.user, found.unknown.items, found.unknown.history) == (True, (odd, "nobody"), ())
+    np.testing.assert_array_equal(found.logits, plain.score(user, [even, odd, odd, "nobody"], history=[odd]).logits)
+    best = scorer.recommend(user, 20)
+    assert (best.by, best.items) == ("score", plain.recommend(user, 20).items)
+    assert best.unknown.items == tuple(
+        item for item in best.items if shared["item"][list(made.names["item"]).index(item)]
+    )
+    assert scorer.recommend(user, 3, candidates=[odd, odd, even], exclude_seen=False).items.count(odd) == 1
+    assert not scorer.score(made.names["user"][4], [even]).unknown.items
+
+
 def test_an_unknown_user_without_a_history_gets_the_most_popular_items(scorer: Scorer) -> None:
     popular = np.argsort(-scorer.package.popularity, kind="stable")
     for history in (None, [], ["unheard-of"]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 from updaters.test_prefix import METHODS, PERIODS, ROWS, SHORT, Growing, scores, walk
 
+from asmg_pl.callbacks.provenance import provenance
 from asmg_pl.data import EqualRows, Lifetimes, PeriodDataModule, Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import RowGenerator
@@ -120,6 +122,32 @@ def test_tables_that_are_too_small_for_a_stream_that_has_been_cut_anew_are_refus
     with pytest.raises(ConfigError, match="cut it by EqualRows") as refused:
         stand_at(updater, longer, PERIODS, updater.device)
     assert "data.lifetimes" in str(refused.value)
+
+
+def test_who_gets_a_freed_row_inherits_no_count_of_a_head() -> None:
+    """The counts go by ids: they are those of a walk in which each id keeps its row, and a newcomer's are its own."""
+    method = partial(IncrementalUpdate, head=PrequentialHead())
+    plain, spared = (walk(method, ROWS * PERIODS, lifetimes=rule) for rule in (None, LIFETIMES))
+    assert plain.head is not None
+    assert spared.head is not None
+    assert torch.equal(spared.head.users.table, plain.head.users.table)
+    assert torch.equal(spared.head.items.table, plain.head.items.table)
+    tenants, data = spared.data.tenants["user"], spared.data
+    known, rows = data.known_before(PERIODS)[0], data.log.user[data.boundaries[PERIODS - 1] : data.boundaries[PERIODS]]
+    heirs = [
+        id_
+        for id_, row in zip(tenants.changes[PERIODS].come.tolist(), tenants.begun(PERIODS).tolist(), strict=True)
+        if id_ >= known and row < tenants.used(PERIODS - 1)
+    ]
+    assert heirs  # ids of the newest period, each with a row that another id had before
+    for id_ in heirs:
+        assert spared.head.users.table[id_, 0] == float((rows == id_).sum())
+
+
+def test_what_is_saved_is_told_where_reports_look_for_it() -> None:
+    told = [provenance(walk(IncrementalUpdate, ROWS * SHORT, lifetimes=rule)) for rule in (None, LIFETIMES)]
+    assert "lifetimes" not in told[0]
+    assert re.search(r"^\d+ rows for \d+ users, .* admitted after 2 sightings.*: saves .*B", told[1]["lifetimes"])
 
 
 def test_the_memory_that_is_saved_is_that_of_the_rows() -> None:

@@ -13,11 +13,12 @@ def origin(runs: Sequence[Run]) -> list[tuple[str, str]]:
     """Facts about some runs, each with its title; several values of a fact stand side by side.
 
     Returns:
-        ``stream``, ``context features``, ``walked`` and ``program``, those that are known.
+        ``stream``, ``context features``, ``rows saved``, ``walked`` and ``program``, those that are known.
     """
     facts = {
         "stream": "; ".join(_distinct(map(_stream, runs))),
         "context features": "; ".join(_distinct(", ".join(context_names(run)) for run in runs)),
+        "rows saved": "; ".join(_distinct(str(run.provenance.get("lifetimes") or "") for run in runs)),
         "walked": _dates(runs),
         "program": "; ".join(_distinct(map(_program, runs))),
     }

@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 from asmg_pl.errors import ConfigError
+
+if TYPE_CHECKING:
+    from torch import nn
 
 #: The formats, each with what it is.
 FORMATS = {
@@ -16,6 +20,18 @@ FORMATS = {
 
 #: What must be installed for ONNX.
 _FOR_ONNX = ("onnx", "onnxscript", "onnxruntime")
+
+
+def check_recommender(recommender: nn.Module, formats: Sequence[str]) -> None:
+    """Refuse formats that a recommender does not have, before anything is written.
+
+    Raises:
+        ConfigError: if vectors are wanted, and it does not score by a dot product.
+    """
+    if "vectors" in formats:
+        from asmg_pl.serving.formats.towers import Towers
+
+        Towers(recommender)
 
 
 def check_formats(formats: Sequence[str]) -> None:
