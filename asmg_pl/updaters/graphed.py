@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -82,7 +83,8 @@ class GraphedLoss:
         gradients = {name: p.grad for name, p in self._module.named_parameters()}
         try:
             examples = tuple(tensor.clone() for tensor in moving)
-            self._replays[key] = torch.cuda.make_graphed_callables(recorded, examples, allow_unused_input=True)
+            replay: Any = torch.cuda.make_graphed_callables(recorded, examples, allow_unused_input=True)
+            self._replays[key] = replay
         except RuntimeError as error:
             self._flaw = str(error).splitlines()[0]
             log.warning("the generator's steps are started kernel by kernel, since %s", self.state())
@@ -101,7 +103,7 @@ class _Recorded(nn.Module):
         self._loss, self._batches = loss, batches
 
     def forward(self, *moving: Tensor) -> Tensor:
-        left = iter(moving)
+        left: Any = iter(moving)
         return self._loss(
             tuple(
                 batch._replace(**{name: next(left) for name in MOVING if getattr(batch, name) is not None})

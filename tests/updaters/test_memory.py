@@ -76,7 +76,7 @@ def test_a_walk_is_refused_before_it_takes_more_of_a_gpu_than_is_free(
 def test_a_cpu_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     updater = ASMG(Sizes(users=5, items=7))
     updater.trainer = Gpu(monkeypatch, 0)  # type: ignore[assignment]
-    updater.trainer.strategy.root_device = torch.device("cpu")
+    updater.trainer.strategy.root_device = torch.device("cpu")  # type: ignore[misc]
     check_gpu(updater, 0)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -22,7 +23,7 @@ pytestmark = [
 GENERATORS = [GRUGenerator, ResidualGRU, RowGenerator]
 
 
-def on_both(generator: Callable[..., Generator], **options: object) -> tuple[ASMG, ASMG]:
+def on_both(generator: Callable[..., Generator], **options: Any) -> tuple[ASMG, ASMG]:
     """The same updater on the CPU in plain operations, and on the device with its kernel."""
     plain = random_model(BIG, generator=generator, **options)
     device = copy.deepcopy(plain).cuda()
@@ -31,7 +32,10 @@ def on_both(generator: Callable[..., Generator], **options: object) -> tuple[ASM
 
 
 def moved(batches: tuple[Batch, ...]) -> tuple[Batch, ...]:
-    return tuple(Batch(*(each.cuda() if isinstance(each, Tensor) else each for each in batch)) for batch in batches)
+    def on_gpu(each: Any) -> Any:
+        return each.cuda() if isinstance(each, Tensor) else each
+
+    return tuple(Batch(*map(on_gpu, batch)) for batch in batches)
 
 
 def gradients(updater: ASMG, loss: Tensor) -> list[Tensor]:
@@ -108,7 +112,7 @@ def test_replayed_steps_are_those_that_run_kernel_by_kernel() -> None:
 def test_steps_of_the_base_model_are_those_of_the_cpu(row_wise: bool) -> None:
     plain, device = on_both(ResidualGRU)
     losses = []
-    for updater, place in [(plain, lambda found: found), (device, moved)]:
+    for updater, place in [(plain, tuple), (device, moved)]:
         updater.recommender.row_wise = row_wise
         optimizer = (RowAdam if row_wise else Adam)(updater.recommender.parameters(), lr=1e-2)
         for batch in place(random_batches(BIG)) * 3:

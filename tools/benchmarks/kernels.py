@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from functools import partial
 
 import torch
 
@@ -37,8 +38,8 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
         kernels["torch.compile"] = FusedWindow(torch.device(given.device))
     calls: dict[str, Callable[[], object]] = {}
     for name, kernel in kernels.items():
-        calls[f"{name}, forward"] = lambda kernel=kernel: _forward(generator, kernel, stored)
-        calls[f"{name}, forward and backward"] = lambda kernel=kernel: _backward(generator, kernel, stored)
+        calls[f"{name}, forward"] = partial(_forward, generator, kernel, stored)
+        calls[f"{name}, forward and backward"] = partial(_backward, generator, kernel, stored)
     values = given.rows * given.embedding_dim
     read, write = 4 * values * (given.window + given.hidden_size), 4 * values * given.window
     source = torch.rand((read + write) // 8, device=given.device)

@@ -87,7 +87,7 @@ def test_a_small_candidate_state_keeps_its_digits() -> None:
     for parameter in generator.parameters():
         nn.init.constant_(parameter, 1.0)
     with torch.no_grad():
-        generator.outputs["table_item"].bias.zero_()
+        generator.get_parameter("outputs.table_item.bias").zero_()
     generator.to(DEVICE)
     values = torch.logspace(-6, 1, 50).view(1, 50, 1)
     stored = StoredRows(
