@@ -60,7 +60,7 @@ class Clock(Callback):
         self.lightning[phase.name].append(seconds)
 
         bare = Bare(trainer.optimizers)
-        with patch.object(updater, "step_optimizer", bare.step):
+        with patch.object(updater, "step_optimizer", bare.step), patch.object(updater.data, "bundles", False):
             began = now()
             for batch in updater.data.train_dataloader():
                 phase.on_batch(batch)
