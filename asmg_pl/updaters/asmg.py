@@ -34,7 +34,6 @@ from asmg_pl.updaters.checks import check_at_least
 from asmg_pl.updaters.counting import count, settle
 from asmg_pl.updaters.finite import trained
 from asmg_pl.updaters.generator_adam import GeneratorAdam, check_generator_adam
-from asmg_pl.updaters.graphed import GraphedLoss
 from asmg_pl.updaters.guarded import Guarded
 from asmg_pl.updaters.losses import cross_entropy
 from asmg_pl.updaters.memory import bytes_of_step, require, size_of
@@ -150,7 +149,6 @@ class ASMG(Guarded):
             keeps_state=not self.zero_state,
         )
         self.why_plain = "model.compile_generator is false" if compile_generator is False else ""
-        self._graphed = GraphedLoss(self.generator, self.generator_loss)
         self._restart = Restart(self.generator, self.history)
         self.trained: Tensor
         self.register_buffer("trained", torch.zeros((), dtype=torch.bool))
@@ -196,7 +194,7 @@ class ASMG(Guarded):
         asked = [self.recommender.requests(batch) for batch in batches]
         first = self.history.window - len(batches)
         tables, places = {}, {}
-        find = asked_rows if self._on_gpu_in_place else touched_rows
+        find = asked_rows if self.device.type == "cuda" and self.generator.in_place else touched_rows
         with self.full_precision():
             for name in self.recommender.tables:
                 touched, places[name] = find([r[name].rows for r in asked], self.recommender.rows_known(name))
@@ -217,20 +215,8 @@ class ASMG(Guarded):
 
     def train_generator(self, batches: tuple[Batch, ...]) -> None:
         """Take one step of ω."""
-        whole = all(batch.total for batch in batches) and self.stepping.micro_batches == 1
-        loss = self.replayed_loss if self._on_gpu_in_place and whole else self.generator_loss
-        self.step_optimizer(1, loss(batches))
+        self.step_optimizer(1, self.generator_loss(batches))
         self.trained.fill_(True)
-
-    @property
-    def _on_gpu_in_place(self) -> bool:
-        return self.device.type == "cuda" and self.generator.in_place
-
-    def replayed_loss(self, batches: tuple[Batch, ...]) -> Tensor:
-        """The loss below, which on a GPU is replayed as a CUDA graph as soon as shapes repeat."""
-        known = tuple(self.recommender.rows_known(name) for name in self.recommender.tables)
-        places = tuple(buffer.data_ptr() for buffer in self.history.buffers())
-        return self._graphed(batches, known, places, self.history.order.data_ptr())
 
     def generator_loss(self, batches: tuple[Batch, ...]) -> Tensor:
         """Σ_i λ_i L(Θ*_i | D_{i+1})."""

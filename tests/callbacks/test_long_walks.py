@@ -55,7 +55,7 @@ class Counts(Callback):
 def test_late_periods_call_as_many_functions_and_write_as_many_bytes_as_early_ones(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    counts, sync, append = Counts(), files.sync, growing_table.append
+    counts, sync, append = Counts(), files.sync, files.append
 
     def synced(path: Path) -> None:
         if path.is_file() and path.name.endswith(files.PARTIAL):

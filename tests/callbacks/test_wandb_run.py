@@ -50,7 +50,7 @@ class Faulty:
 
 def test_a_client_that_fails_does_not_end_the_walk(caplog: pytest.LogCaptureFixture) -> None:
     callback = WandbRun("fresh")
-    callback._run = Client()  # type: ignore[assignment]
+    callback._run = Client()
     callback.on_exception(None, None, KeyError())  # type: ignore[arg-type]
     assert "takes no more rows (ConnectionResetError: the service has gone). The walk goes on" in caplog.text
     assert callback._run is None
@@ -58,6 +58,6 @@ def test_a_client_that_fails_does_not_end_the_walk(caplog: pytest.LogCaptureFixt
 
 def test_a_fault_of_ours_is_not_taken_for_one_of_the_client() -> None:
     callback = WandbRun("fresh")
-    callback._run = Faulty()  # type: ignore[assignment]
+    callback._run = Faulty()
     with pytest.raises(KeyError):
         callback.on_exception(None, None, KeyError())  # type: ignore[arg-type]

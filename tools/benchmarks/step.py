@@ -33,8 +33,7 @@ def step_on(optimizer: torch.optim.Optimizer, loss: Callable[[], Tensor]) -> Cal
 def generator_step(updater: ASMG, workload: Workload) -> Callable[[], None]:
     """One step of the generator on the next k mini-batches."""
     steps = workload.steps()
-    loss = updater.replayed_loss if updater.device.type == "cuda" else updater.generator_loss
-    return step_on(Adam(updater.generator.parameters(), lr=1e-4), lambda: loss(next(steps)))
+    return step_on(Adam(updater.generator.parameters(), lr=1e-4), lambda: updater.generator_loss(next(steps)))
 
 
 def base_step(
