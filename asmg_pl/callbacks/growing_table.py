@@ -22,13 +22,13 @@ class GrowingTable:
     """The rows of a walk in a file.
 
     Examples:
-        >>> folder = getfixture("tmp_path")
-        >>> table = GrowingTable(folder / "metrics.csv")
+        >>> from tempfile import mkdtemp
+        >>> table = GrowingTable(Path(mkdtemp()) / "metrics.csv")
         >>> rows = [{"period": 12, "auc": 0.5}]
         >>> table.add(rows, whole=lambda: rows)
         >>> rows.append({"period": 13, "auc": 0.625})
         >>> table.add(rows[1:], whole=lambda: rows)
-        >>> (folder / "metrics.csv").read_text().split()
+        >>> table.path.read_text().split()
         ['period,auc', '12,0.5', '13,0.625']
     """
 

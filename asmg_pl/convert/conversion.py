@@ -179,6 +179,7 @@ def convert(
                 bar.update(len(part))
         publish(stream)
         manifest = Manifest.read(stream)
+        only_positives = _only_positives(stream, rows["label"], settings)
     return Conversion(
         rows=len(rows),
         left_out=found.left_out,
@@ -197,7 +198,7 @@ def convert(
         repeated=found.repeated,
         passed_over=found.passed_over,
         recategorised=recategorised,
-        only_positives=_only_positives(stream, rows["label"], settings),
+        only_positives=only_positives,
         parts=len(manifest.parts),
     )
 

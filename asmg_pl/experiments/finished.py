@@ -36,7 +36,8 @@ class Finished:
     """The walks that have ended. A stream is looked at once, when it is first needed.
 
     Examples:
-        >>> folder = getfixture("tmp_path")
+        >>> from tempfile import mkdtemp
+        >>> folder = Path(mkdtemp())
         >>> _ = (folder / "config.yaml").write_text("data: {root: null}")
         >>> finished = Finished()
         >>> finished.note(folder, ["--config", "demo"])

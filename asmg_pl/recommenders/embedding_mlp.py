@@ -36,6 +36,7 @@ class EmbeddingMLP(TwoSided, Recommender):
     Everything starts Glorot uniform, tables and biases included. Source: Peng et al. (RecSys 2021), base model.
 
     Examples:
+        >>> import torch
         >>> from asmg_pl.data.sources import DriftingStream
         >>> log = DriftingStream(users=9, items=9, rows=99, categories=3).read(None)
 

@@ -164,8 +164,8 @@ def test_on_a_terminal_the_progress_bar_names_period_and_phase(on_terminal: Walk
         assert place in screen
     assert "period 5/6 · select" not in screen
     lines = on_terminal[1].out.splitlines()
-    assert lines[3].split() == ["incremental", "serving"]
-    assert lines[4].split()[:3] == ["period", "split", "rows"]
+    assert lines[4].split() == ["incremental", "serving"]
+    assert lines[5].split()[:3] == ["period", "split", "rows"]
     assert any("go on walking:" in line and "--ckpt_path last" in line for line in lines)
 
 
