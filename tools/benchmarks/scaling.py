@@ -17,6 +17,9 @@ from benchmarks.workload import Workload
 
 TIMES = (1, 10, 100)
 
+#: Kinds of steps in which rows wait, with the setting ``lazy_tables``: the automatic choice, and every table.
+WAITING = {"rows that wait": None, "all tables wait": True}
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Those of a step."""
@@ -34,15 +37,16 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
         calls[f"generator, tables × {times}"] = generator_step(updater, drawn)
         calls[f"incremental by rows, tables × {times}"] = base_step(updater, drawn, row_wise=True)
         calls[f"incremental, tables × {times}"] = base_step(updater, drawn)
-        # Rows wait for one optimiser, so that these steps have a model of their own.
-        plain = IncrementalUpdate(
-            drawn.sizes, recommender=partial(EmbeddingMLP, embedding_dim=given.embedding_dim), pretrain_periods=0
-        )
-        waiting = base_step(plain.to(given.device), drawn, lazy=None)
-        calls[f"incremental, rows that wait, tables × {times}"] = waiting
+        for kind, lazy in WAITING.items():
+            # Rows wait for one optimiser, so that these steps have a model of their own.
+            plain = IncrementalUpdate(
+                drawn.sizes, recommender=partial(EmbeddingMLP, embedding_dim=given.embedding_dim), pretrain_periods=0
+            )
+            calls[f"incremental, {kind}, tables × {times}"] = base_step(plain.to(given.device), drawn, lazy=lazy)
     taken = medians(calls, given.repeat, now if given.device == "cuda" else time.process_time)
     first, last = given.times[0], given.times[-1]
-    kinds = ("generator", "incremental by rows", "incremental", "incremental, rows that wait")
+    waiting = [f"incremental, {kind}" for kind in WAITING]
+    kinds = ["generator", "incremental by rows", "incremental", *waiting]
     return (
         {f"{name}: ms": 1e3 * seconds for name, seconds in taken.items()}
         | {
@@ -50,8 +54,9 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
             for kind in kinds
         }
         | {
-            f"rows that wait over dense steps, × {times}": taken[f"incremental, rows that wait, tables × {times}"]
+            f"{kind}, over dense steps, × {times}": taken[f"{kind}, tables × {times}"]
             / taken[f"incremental, tables × {times}"]
+            for kind in waiting
             for times in given.times
         }
     )
