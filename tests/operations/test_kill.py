@@ -43,7 +43,7 @@ PLACES = {
     "after the last checkpoint": ("asmg_pl.callbacks.report:plot_results", "before", 1),
     "while the gate's table is written": ("asmg_pl.operations.comparison:Comparison._write", "before", 1),
     "while the package is written": ("asmg_pl.serving.writer:note_intact", "before", 1),
-    "before the package has its name": ("asmg_pl.serving.store:Store._sweep", "after", 2),
+    "before the package has its name": ("asmg_pl.serving.store:Store.sweep", "after", 2),
     "before the pointer moves": ("asmg_pl.operations.journal:Journal.begin", "after", 1),
     "when the pointer has moved": ("asmg_pl.serving.store:Store.publish", "after", 1),
     "before the decision is logged": ("asmg_pl.operations.journal:Journal.add", "before", 1),
