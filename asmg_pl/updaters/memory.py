@@ -68,12 +68,13 @@ def require(components: Mapping[str, int], device: torch.device | None = None) -
     """
     device = device or torch.device("cpu")
     there = memory_of(device)
-    if sum(components.values()) > there:
-        raise ConfigError(
-            f"too large for the memory of {device}, which is {readable(there)}: {described(components)}. Choose a "
-            "smaller embedding_dim, window or hidden_size, tables of a fixed size (asmg_pl.recommenders.Hashed), or "
-            "fewer settings that race (model.self_tuning)"
-        )
+    _check(
+        components,
+        there,
+        f"the memory of {device}, which is {readable(there)}",
+        "Choose a smaller embedding_dim, window or hidden_size, tables of a fixed size (asmg_pl.recommenders.Hashed), "
+        "or fewer settings that race (model.self_tuning)",
+    )
 
 
 def check_gpu(module: LightningModule, step: int) -> None:
@@ -95,12 +96,19 @@ def check_gpu(module: LightningModule, step: int) -> None:
         trained = sum(p.numel() * p.element_size() for p in module.parameters() if p.requires_grad)
         components |= {"moments": 2 * trained, "gradient": trained, "step": step}
     there = free_memory_of(device)
+    _check(
+        components,
+        there,
+        f"the memory of {device}, of which {readable(there)} is free",
+        "Lower embedding_dim of the recommender, model.window, hidden_size of the generator or data.batch_size; or set "
+        "model.bfloat16_state, or trainer.strategy sharded on several GPUs",
+    )
+
+
+def _check(components: Mapping[str, int], there: int, memory: str, mend: str) -> None:
+    """Refuse components that need more bytes than are there; ``memory`` and ``mend`` are words of the message."""
     if sum(components.values()) > there:
-        raise ConfigError(
-            f"too large for the memory of {device}, of which {readable(there)} is free: {described(components)}. Lower "
-            "embedding_dim of the recommender, model.window, hidden_size of the generator or data.batch_size; or set "
-            "model.bfloat16_state, or trainer.strategy sharded on several GPUs"
-        )
+        raise ConfigError(f"too large for {memory}: {described(components)}. {mend}")
 
 
 def bytes_of_step(recommender: Recommender, rows: int, snapshots: int = 1) -> int:

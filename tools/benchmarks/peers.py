@@ -9,18 +9,17 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, cast
-from unittest.mock import patch
 
 import torch
-from lightning import Callback, LightningModule, Trainer
 
 from asmg_pl import updaters
 from asmg_pl.data import Batch, Sizes
 from asmg_pl.recommenders import DeepFM
 from asmg_pl.updaters import IncrementalUpdate, Updater
+from asmg_pl.updaters.phase import Phase
 from benchmarks import workload
 from benchmarks.peer_models import HIDDEN, PEERS, WIDTH, Peer
-from benchmarks.period import Bare
+from benchmarks.phases import AfterPhases, bare
 from benchmarks.walks import ZipfStream, fit
 
 
@@ -48,7 +47,7 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
     return figures
 
 
-class Turns(Callback):
+class Turns(AfterPhases):
     """After each update of a walk, the rivals go over the same mini-batches.
 
     Attributes:
@@ -58,28 +57,18 @@ class Turns(Callback):
 
     def __init__(self, peers: Mapping[str, Peer]) -> None:
         """Take the rivals."""
+        super().__init__(time.process_time)
         self.peers = peers
         self.seconds: dict[str, list[float]] = defaultdict(list)
-        self._began = 0.0
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock."""
-        self._began = time.process_time()
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop it, and let the others have their turn."""
-        seconds = time.process_time() - self._began
-        updater = cast(Updater, pl_module)
-        phase = updater.phase
-        if phase is None or not phase.trains:
-            return
+    def after(self, updater: Updater, phase: Phase, seconds: float) -> None:
+        """Let the others have their turn."""
         self.seconds["ours"].append(seconds)
-        with patch.object(updater.data, "bundles", False):
+        with bare(updater):
             batches = updater.data.train_dataloader()
-            with patch.object(updater, "step_optimizer", Bare(trainer.optimizers).step):
-                self._time("a bare loop around our own steps", batches, phase.on_batch)
-            for name, peer in self.peers.items():
-                self._time(name, [peer.given(cast(Batch, batch)) for batch in batches], peer.step)
+            self._time("a bare loop around our own steps", batches, phase.on_batch)
+        for name, peer in self.peers.items():
+            self._time(name, [peer.given(cast(Batch, batch)) for batch in batches], peer.step)
 
     def _time(self, name: str, steps: Any, call: Callable[[Any], object]) -> None:
         began = time.process_time()
@@ -131,28 +120,19 @@ def _pretrained(kind: Callable[..., Updater], sizes: Sizes, **_: int) -> Updater
     return kind(sizes, pretrain_periods=1, pretrain_epochs=1)
 
 
-class _Phases(Callback):
-    """Times each phase that trains, then the same phase, from its beginning, in a bare loop around its steps."""
+class _Phases(AfterPhases):
+    """Times each phase but pre-training, then the same phase, from its beginning, in a bare loop around its steps."""
 
     def __init__(self) -> None:
+        super().__init__(time.process_time)
         self.pairs: dict[str, list[tuple[float, float]]] = defaultdict(list)
-        self._began = 0.0
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._began = time.process_time()
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        seconds = time.process_time() - self._began
-        updater = cast(Updater, pl_module)
-        phase = updater.phase
-        if phase is None or not phase.trains or phase.name == "pretrain":
+    def after(self, updater: Updater, phase: Phase, seconds: float) -> None:
+        if phase.name == "pretrain":
             return
-        with (
-            patch.object(updater.data, "bundles", False),
-            patch.object(updater, "step_optimizer", Bare(trainer.optimizers).step),
-        ):
-            began = time.process_time()
+        with bare(updater):
+            began = self.clock()
             phase.begin()
             for batch in updater.data.train_dataloader():
                 phase.on_batch(batch)
-            self.pairs[phase.name].append((seconds, time.process_time() - began))
+            self.pairs[phase.name].append((seconds, self.clock() - began))

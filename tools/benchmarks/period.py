@@ -6,19 +6,17 @@ import argparse
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import cast
-from unittest.mock import patch
 
 import torch
-from lightning import Callback, LightningModule, Trainer
-from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.generators import Generator, GRUGenerator, RowGenerator, TrendGenerator
 from asmg_pl.updaters import ASMG, IncrementalUpdate, Updater
+from asmg_pl.updaters.phase import Phase
 from benchmarks import workload
+from benchmarks.phases import AfterPhases, bare
 from benchmarks.timing import now
 from benchmarks.walks import ZipfStream, fit
 
@@ -32,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--generator", choices=GENERATORS, default="gru", help="whose phase is measured")
 
 
-class Clock(Callback):
+class Clock(AfterPhases):
     """Times each phase that trains, then the same phase once more in a bare loop around the same step.
 
     Attributes:
@@ -42,44 +40,18 @@ class Clock(Callback):
 
     def __init__(self) -> None:
         """Start with nothing."""
+        super().__init__(now)
         self.lightning: dict[str, list[float]] = defaultdict(list)
         self.bare: dict[str, list[float]] = defaultdict(list)
-        self._began = 0.0
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start the clock."""
-        self._began = now()
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop it, and go over the phase's mini-batches again."""
-        seconds = now() - self._began
-        updater = cast(Updater, pl_module)
-        phase = updater.phase
-        if phase is None or not phase.trains:
-            return
+    def after(self, updater: Updater, phase: Phase, seconds: float) -> None:
+        """Go over the phase's mini-batches again."""
         self.lightning[phase.name].append(seconds)
-
-        bare = Bare(trainer.optimizers)
-        with patch.object(updater, "step_optimizer", bare.step), patch.object(updater.data, "bundles", False):
+        with bare(updater):
             began = now()
             for batch in updater.data.train_dataloader():
                 phase.on_batch(batch)
             self.bare[phase.name].append(now() - began)
-
-
-class Bare:
-    """Steps of optimisers that Lightning has no part in."""
-
-    def __init__(self, optimizers: Sequence[torch.optim.Optimizer]) -> None:
-        """Take the optimisers."""
-        self.optimizers = optimizers
-
-    def step(self, number: int, loss: Tensor) -> None:
-        """One step of one of them."""
-        optimizer = self.optimizers[number]
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
 
 
 class Idle(IncrementalUpdate):
@@ -103,7 +75,7 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
     phases = {"update": clocks["incremental"], "generate": clocks["ASMG"]}
     # The first periods warm up; the last ones have a generator phase each.
     lightning = {phase: statistics.median(clock.lightning[phase][-given.repeat :]) for phase, clock in phases.items()}
-    bare = {phase: statistics.median(clock.bare[phase][-given.repeat :]) for phase, clock in phases.items()}
+    alone = {phase: statistics.median(clock.bare[phase][-given.repeat :]) for phase, clock in phases.items()}
     idle = clocks["idle"]
     empty, data = (statistics.median(found["update"][-given.repeat :]) for found in (idle.lightning, idle.bare))
     milliseconds = 1e3 / math.ceil(given.rows / given.batch_size)  # of a step, for a phase's second
@@ -112,8 +84,8 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
         "incremental update: s": lightning["update"],
         "generator: s": lightning["generate"],
         "generator over incremental update": lightning["generate"] / lightning["update"],
-        "Lightning over a bare loop, incremental update": lightning["update"] / bare["update"],
-        "Lightning over a bare loop, generator": lightning["generate"] / bare["generate"],
-        "step of the incremental update: ms": bare["update"] * milliseconds,
+        "Lightning over a bare loop, incremental update": lightning["update"] / alone["update"],
+        "Lightning over a bare loop, generator": lightning["generate"] / alone["generate"],
+        "step of the incremental update: ms": alone["update"] * milliseconds,
         "Lightning around a step that does nothing: ms": (empty - data) * milliseconds,
     }
