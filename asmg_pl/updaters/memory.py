@@ -71,7 +71,7 @@ def require(components: Mapping[str, int], device: torch.device | None = None) -
     _check(
         components,
         there,
-        f"the memory of {device}, which is {readable(there)}",
+        f"too large for the memory of {device}, which is {readable(there)}",
         "Choose a smaller embedding_dim, window or hidden_size, tables of a fixed size (asmg_pl.recommenders.Hashed), "
         "or fewer settings that race (model.self_tuning)",
     )
@@ -99,16 +99,16 @@ def check_gpu(module: LightningModule, step: int) -> None:
     _check(
         components,
         there,
-        f"the memory of {device}, of which {readable(there)} is free",
+        f"too large for the memory of {device}, of which {readable(there)} is free",
         "Lower embedding_dim of the recommender, model.window, hidden_size of the generator or data.batch_size; or set "
         "model.bfloat16_state, or trainer.strategy sharded on several GPUs",
     )
 
 
-def _check(components: Mapping[str, int], there: int, memory: str, mend: str) -> None:
-    """Refuse components that need more bytes than are there; ``memory`` and ``mend`` are words of the message."""
+def _check(components: Mapping[str, int], there: int, flaw: str, mend: str) -> None:
+    """Refuse components that need more bytes than are there; ``flaw`` and ``mend`` are words of the message."""
     if sum(components.values()) > there:
-        raise ConfigError(f"too large for {memory}: {described(components)}. {mend}")
+        raise ConfigError(f"{flaw}: {described(components)}. {mend}")
 
 
 def bytes_of_step(recommender: Recommender, rows: int, snapshots: int = 1) -> int:
