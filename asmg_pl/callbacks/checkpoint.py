@@ -192,12 +192,12 @@ class PhaseCheckpoint(Checkpoint):
             write_identity(run_folder, self._walk)
             self._noted = self._walk
         later: list[Path] = []
-        if self._kept is None:  # an earlier process may have left others
+        first = self._kept is None
+        if first:  # an earlier process may have left others
             there = newest_first(folder)
             later = [c for c in there if c.name > path.name]
             self._kept = [c for c in there if c.name < path.name]
-            self._archive.remove_later(folder)
-        checkpoints = [path, *self._kept]
+        checkpoints = [path, *(self._kept or [])]
         if self.keep > 0:
             outdated = checkpoints[self.keep :]
         else:
@@ -206,6 +206,8 @@ class PhaseCheckpoint(Checkpoint):
         for checkpoint in [*later, *outdated]:
             remove(checkpoint)
         self._kept = [c for c in checkpoints if c not in outdated]
+        if first:
+            self._archive.remove_later(folder)  # after the checkpoints that need them
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Give the run folder back; if a disk is the reason, say what is kept and how to go on."""

@@ -14,7 +14,7 @@ from asmg_pl.data.so_far import SoFar
 from asmg_pl.errors import ConfigError
 from asmg_pl.serving.classes import paths_in
 from asmg_pl.serving.contents import Contents
-from asmg_pl.serving.formats.beside import write_beside
+from asmg_pl.serving.formats.beside import are_beside, write_beside
 from asmg_pl.serving.formats.names import check_formats, check_recommender
 from asmg_pl.serving.package import open_package
 from asmg_pl.serving.store import FOLDER, Store, order
@@ -94,8 +94,9 @@ class ServingExport(Callback):
         with store.lock():
             name = store.add(period, lambda folder: write(contents, folder))
             if self.formats:
-                version = store.path(name)
-                write_beside(open_package(version, [*paths_in(contents.recommender)]), store, self.formats)
+                package = open_package(store.path(name), [*paths_in(contents.recommender)])
+                if not are_beside(package, store, self.formats):
+                    write_beside(package, store, self.formats)
             store.publish(name)
             # Later ones, and others of this period, are of a walk that has gone back to an earlier checkpoint.
             store.remove([each for each in store.versions() if order(each)[1] >= period and each != name])

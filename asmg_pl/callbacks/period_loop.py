@@ -14,6 +14,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from asmg_pl.callbacks.order import check_order
 from asmg_pl.callbacks.others import ADDED, refuse_callback
 from asmg_pl.data.datamodule import PeriodDataModule
+from asmg_pl.data.loader import steps_in
 from asmg_pl.data.place import Place
 from asmg_pl.distributed import ShardedTables
 from asmg_pl.errors import ConfigError, WalkInterruptedError
@@ -169,7 +170,7 @@ class PeriodLoop(Callback):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Count the phase's mini-batches."""
-        self._ahead -= len(batch) if isinstance(batch, list) else 1
+        self._ahead -= len(steps_in(batch))
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """End the phase and find the next one.

@@ -8,6 +8,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from tqdm import tqdm
 
+from asmg_pl.data.loader import steps_in
 from asmg_pl.system.screen import bar_options
 from asmg_pl.updaters.base import Updater
 
@@ -62,7 +63,7 @@ class PeriodProgress(ProgressBar):
     ) -> None:
         """Move on by one, or by a bundle."""
         if self._bar is not None:
-            self._bar.update(len(batch) if isinstance(batch, list) else 1)
+            self._bar.update(len(steps_in(batch)))
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Take the bar away."""

@@ -19,6 +19,7 @@ from asmg_pl.callbacks.tenants import spared
 from asmg_pl.recommenders.kernels import fields
 from asmg_pl.system.files import written_whole
 from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.lazy_adam import rows_moved_by
 
 #: The file of an installed wheel that has the commit; ``setup.py`` writes it.
 BUILT = "commit.txt"
@@ -69,7 +70,8 @@ def machine(trainer: Trainer) -> dict[str, Any]:
 
     Returns:
         the ``processor``, or the GPU; the number of CPU ``threads`` and of ``processes``; the version of ``torch``;
-        what computes the ``fields`` of mini-batches; and what computes the generator, if there is one, as ``kernel``.
+        what computes the ``fields`` of mini-batches; what moves the rows of ``tables``; and, if there is a generator,
+        what computes it, as ``kernel``.
     """
     device = trainer.strategy.root_device
     found = {
@@ -78,6 +80,7 @@ def machine(trainer: Trainer) -> dict[str, Any]:
         "processes": trainer.world_size,
         "torch": str(torch.__version__),
         "fields": "C++" if fields.runs(device) else "plain",
+        "tables": rows_moved_by(getattr(trainer.lightning_module, "lazy_tables", False), device),
     }
     generator = getattr(trainer.lightning_module, "generator", None)
     return found if generator is None else {**found, "kernel": str(getattr(generator, "computed_by", "plain"))}

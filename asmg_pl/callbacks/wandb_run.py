@@ -17,6 +17,7 @@ from asmg_pl.callbacks.checkpoint import FOLDER
 from asmg_pl.callbacks.configuration import described
 from asmg_pl.callbacks.report import PLOT, PeriodReport
 from asmg_pl.callbacks.schedule import logged
+from asmg_pl.checkpoints.archive import FILES as NOTES
 from asmg_pl.checkpoints.io import newest_first
 from asmg_pl.errors import ConfigError, DivergedError
 from asmg_pl.metrics.results import PeriodResult, mean_over
@@ -208,7 +209,8 @@ class WandbRun(Callback):
         self._run.log_artifact(serving)
         if self.artifacts == "all" and (checkpoints := newest_first(folder / FOLDER)):
             checkpoint = wandb.Artifact(f"checkpoint-{self._id}", type="checkpoint")
-            checkpoint.add_file(str(checkpoints[0]))
+            for path in (checkpoints[0], *(folder / FOLDER).glob(NOTES)):  # without its notes it cannot be read
+                checkpoint.add_file(str(path))
             self._run.log_artifact(checkpoint)
 
     def _finish(self, status: int) -> None:

@@ -6,8 +6,9 @@
         ▲
     period-000100-phase-001-update.ckpt      notes of the periods 61 … 100, and the name of the newest of these files
 
-So a checkpoint does not grow with the number of periods. A walk of few periods has all its notes in each checkpoint.
-The name of a file has a digest of its content, so a walk that goes back to an earlier checkpoint overwrites no file.
+So these notes do not make checkpoints grow with the number of periods. A walk of few periods has all its notes in each
+checkpoint. The name of a file has a digest of its content, so a walk that goes back to an earlier checkpoint overwrites
+no file.
 """
 
 from __future__ import annotations
@@ -142,7 +143,11 @@ def _read(path: Path) -> dict[str, Any]:
             raise ValueError
     except Exception as error:  # a damaged archive raises many types of errors
         problem = "is damaged" if path.exists() else "is missing"
-        raise Flaw("filed", f"needs {path}, which {problem}: it has the notes of earlier periods") from error
+        raise Flaw(
+            "filed",
+            f"names {path}, which {problem}. It has the notes of earlier periods: copy it from the folder where the "
+            "checkpoint was written",
+        ) from error
     return dict(content)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -61,14 +62,22 @@ def gathered(log: InteractionLog, rows: Sequence[Tensor], history_size: int) -> 
         history_size: the longest history, ``T``.
     """
     waiting: list[Tensor] = []
+    count = 0
     for number, positions in enumerate(rows, 1):
         waiting.append(positions)
-        if number == len(rows) or sum(map(len, waiting)) + len(rows[number]) > AT_ONCE:
+        count += len(positions)
+        if number == len(rows) or count + len(rows[number]) > AT_ONCE:
             if len(waiting) == 1:
                 yield log.batch(positions, history_size)
             else:
                 yield from log.batch(torch.cat(waiting), history_size).split([len(each) for each in waiting])
             waiting.clear()
+            count = 0
+
+
+def steps_in(given: Any) -> list[Any]:
+    """The mini-batches that a trainer is given together: those of a bundle, or one."""
+    return given if isinstance(given, list) else [given]
 
 
 class Bundles:

@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,10 @@ LEFT = ("config.yaml", "metrics.csv", "walk.json", "provenance.json", "checkpoin
 #: The most files of a stream that are looked at.
 MOST_FILES = 10_000
 
-#: Packages whose classes the program's own mark covers.
+#: Libraries whose versions are in the program's mark.
+LIBRARIES = ("lightning", "torch", "jsonargparse")
+
+#: Packages whose classes this mark covers.
 KNOWN = ("asmg_pl", "lightning", "torch")
 
 
@@ -62,15 +66,17 @@ class Finished:
         except (OSError, ValueError, TypeError, KeyError, RecursionError):
             return False  # there is no such file, or it is damaged
 
-    def note(self, folder: Path, arguments: Sequence[str]) -> None:
+    def note(self, folder: Path, arguments: Sequence[str], began: int = 0) -> None:
         """Note that a walk has ended well.
 
         Nothing is noted of a walk that could go on at another start without any file being changed: one that cuts time
-        by this machine's clock, or has classes of other packages.
+        by this machine's clock, or has classes of other packages. Nor if a file that it depends on has changed while it
+        was under way, as the walk may have read what the file was before.
 
         Args:
             folder: the run folder.
             arguments: of ``asmg fit``.
+            began: when the walk was started, in nanoseconds since 1970.
         """
         (folder / FINISHED).unlink(missing_ok=True)
         try:
@@ -79,7 +85,9 @@ class Finished:
             return
         root = section(told, "data").get("root")
         stream = None if root is None else str(Path(str(root)).expanduser())
-        marks = self._marks(folder, arguments, stream) if all(_stays(*each) for each in _leaves(told)) else None
+        if not stays(told) or _changed(arguments, stream, began):
+            return
+        marks = self._marks(folder, arguments, stream)
         if marks is not None:
             with written_whole(folder / FINISHED) as partial:
                 partial.write_text(json.dumps({"stream": stream, "marks": marks}, indent=1) + "\n", encoding="utf-8")
@@ -92,40 +100,66 @@ class Finished:
         if files is None:
             return None
         return {
-            **{"arguments": list(arguments), "named": argument_marks(arguments)},
-            **{"program": program_mark(), "working folder": str(Path.cwd())},
+            **call_marks(arguments),
             "stream": files,
             "left": sorted(f"{path.relative_to(folder)} {_stat(path)}" for name in LEFT for path in folder.glob(name)),
         }
 
 
+def call_marks(arguments: Sequence[str]) -> dict[str, Any]:
+    """Marks of a call of the program: its arguments, the files that they name, the program, and the working folder."""
+    return {
+        **{"arguments": list(arguments), "named": {str(path): _content(path) for path in _named(arguments)}},
+        **{"program": program_mark(), "working folder": str(Path.cwd())},
+    }
+
+
 def program_mark() -> str:
-    """A mark of the installed program: it changes with any of its files."""
+    """A mark of the installed program: it changes with any of its files, and with the libraries that walk."""
     return _program(str(Path(__file__).parents[1]))
 
 
-def argument_marks(arguments: Sequence[str]) -> dict[str, str]:
-    """Marks of the files and folders that arguments name."""
-    named = (word.partition("=")[2] if word.startswith("--") and "=" in word else word for word in arguments)
-    return {word: _content(Path(word)) for word in named if word and _exists(word)}
+def stays(told: Any) -> bool:
+    """Whether settings mean the same at each start, as long as no file changes."""
+    return all(_stays(*each) for each in _leaves(told))
+
+
+def _named(arguments: Sequence[str]) -> list[Path]:
+    """The files and folders that arguments name."""
+    words = (word.partition("=")[2] if word.startswith("--") and "=" in word else word for word in arguments)
+    return [Path(word) for word in words if word and _exists(word)]
+
+
+def _changed(arguments: Sequence[str], stream: str | None, since: int) -> bool:
+    """Whether a file of the stream, or one that arguments name, has been written since a moment."""
+    of_stream = [] if stream is None else _inside(Path(stream)) or []
+    files = [path for path in (*_named(arguments), *of_stream) if path.is_file()]
+    return bool(since) and any(path.stat().st_mtime_ns >= since for path in files)
 
 
 def _files(place: Path) -> list[str] | None:
-    """Marks of the files in a stream's folder, without hidden ones such as locks; ``None`` if they are too many."""
+    """Marks of the files of a stream; ``None`` if they are too many."""
+    if not place.exists():
+        return ["is missing"]
+    found = _inside(place)
+    return None if found is None else sorted(f"{path.relative_to(place)} {_stat(path)}" for path in found)
+
+
+def _inside(place: Path) -> list[Path] | None:
+    """A file, or the files in a folder, without hidden ones such as locks; ``None`` if they are too many."""
     if not place.is_dir():
-        return [_stat(place)] if place.exists() else ["is missing"]
-    found: list[str] = []
+        return [place] if place.exists() else []
+    found: list[Path] = []
     for inner, _, names in os.walk(place):
-        files = [Path(inner, name) for name in names if not name.startswith(".")]
-        found += [f"{path.relative_to(place)} {_stat(path)}" for path in files]
+        found += [Path(inner, name) for name in names if not name.startswith(".")]
         if len(found) > MOST_FILES:
             return None
-    return sorted(found)
+    return found
 
 
 @cache
 def _program(folder: str) -> str:
-    digest = hashlib.sha256()
+    digest = hashlib.sha256("".join(f"{name} {version(name)}\n" for name in LIBRARIES).encode())
     for inner, folders, names in os.walk(folder):
         folders[:] = sorted(each for each in folders if each != "__pycache__")
         for name in sorted(names):

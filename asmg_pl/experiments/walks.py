@@ -21,7 +21,7 @@ from typing import Any
 import yaml
 
 from asmg_pl.errors import ConfigError, DataError
-from asmg_pl.experiments.finished import Finished, argument_marks, program_mark
+from asmg_pl.experiments.finished import Finished, call_marks, stays
 from asmg_pl.experiments.run_files import peak_of
 from asmg_pl.system.files import written_whole
 
@@ -141,10 +141,7 @@ def resolved(arguments: Sequence[str], kept: Path | None = None) -> dict[str, An
     Raises:
         ConfigError: with the message of ``asmg fit``, if it does not accept them.
     """
-    marks = {
-        **{"arguments": list(arguments), "named": argument_marks(arguments)},
-        **{"program": program_mark(), "working folder": str(Path.cwd())},
-    }
+    marks = call_marks(arguments)
     with suppress(OSError, ValueError, TypeError, KeyError, RecursionError):
         if kept is not None and (noted := json.loads(kept.read_text(encoding="utf-8")))["marks"] == marks:
             return dict(noted["settings"])
@@ -153,7 +150,7 @@ def resolved(arguments: Sequence[str], kept: Path | None = None) -> dict[str, An
     if done.returncode:
         raise ConfigError(done.stderr.strip().removeprefix("asmg: "))
     found: dict[str, Any] = yaml.safe_load(done.stdout)
-    if kept is not None:
+    if kept is not None and stays(found):
         with suppress(TypeError), written_whole(kept) as partial:  # of values that JSON lacks, nothing is kept
             partial.write_text(json.dumps({"marks": marks, "settings": found}, indent=1) + "\n", encoding="utf-8")
     return found
@@ -167,6 +164,7 @@ def _run(one: Walk, processes: _Processes, finished: Finished) -> str | None:
     """
     one.folder.mkdir(parents=True, exist_ok=True)
     with (one.folder / LOG).open("w+", encoding="utf-8", errors="replace") as log:
+        began = time.time_ns()
         status, used = processes.run(one.command, log.fileno())
         if status:
             log.seek(0)
@@ -178,7 +176,7 @@ def _run(one: Walk, processes: _Processes, finished: Finished) -> str | None:
         logger.warning("passed over: %s", error)
         before = 0.0
     peak.write_text(f"{max(before, used):.0f}\n")
-    finished.note(one.folder, one.own_arguments)
+    finished.note(one.folder, one.own_arguments, began)
     return None
 
 

@@ -71,8 +71,8 @@ class Generator(nn.Module, ABC):
     counts_updates: bool = False
 
     @property
-    def in_place(self) -> bool:
-        """Whether rows of tables are read where they stand, so that asking for one again and again costs little."""
+    def repeats_rows(self) -> bool:
+        """Whether a row is generated each time that it is asked for, and not once, which needs no count of rows."""
         return False
 
     @property
@@ -130,7 +130,7 @@ class Generator(nn.Module, ABC):
         """
         for number, piece in enumerate(rows.pieces(chunk_rows)):
             part = to[number * chunk_rows :][: len(piece)]
-            part.copy_(self.generate(name, *piece.copied())[-1])
+            part.copy_(self.generate_stored(name, piece)[-1])
 
     @torch.no_grad()
     def carry_state(self, name: str, rows: StoredRows, chunk_rows: int) -> None:

@@ -111,8 +111,8 @@ class GRUGenerator(Generator):
         self.kernel: Kernel | None = None
 
     @property
-    def in_place(self) -> bool:
-        """See :attr:`Generator.in_place`."""
+    def repeats_rows(self) -> bool:
+        """See :attr:`Generator.repeats_rows`."""
         return self.kernel is not None and self.kernel.in_place
 
     @property
@@ -146,7 +146,7 @@ class GRUGenerator(Generator):
         """See :meth:`Generator.why_plain`."""
         kinds = {type(cells).__name__ for cells in self.cells.values()}
         if kinds != {GRUCells.__name__}:
-            return f"there is no kernel for {', '.join(sorted(kinds))} here"
+            return f"there is no kernel for {', '.join(sorted(kinds))} on this device"
         return "a window that grows, or a large hidden_size, would take minutes to compile"
 
     def _fast(self, rows: int) -> Kernel | None:

@@ -113,12 +113,8 @@ class ParameterHistory(nn.Module):
         """Slots from the oldest snapshot to the newest, int64 [k]; a push changes them."""
         now = self.pushes, self.window, self.dense.device
         if self._ordered != now:
-            order = torch.tensor([(self.pushes + i) % self.window for i in range(self.window)])
-            if order.shape != self._order.shape or self._order.device != self.dense.device:
-                self._order = order.to(self.dense.device)
-            else:
-                self._order.copy_(order)  # in place: recorded steps go on reading it
-            self._ordered = now
+            slots = [(self.pushes + i) % self.window for i in range(self.window)]
+            self._order, self._ordered = torch.tensor(slots, device=self.dense.device), now
         return self._order
 
     def resize(self, slots: int) -> None:

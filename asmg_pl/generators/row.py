@@ -105,8 +105,8 @@ class RowGenerator(Generator):
         self._on_gpu = False
 
     @property
-    def in_place(self) -> bool:
-        """See :attr:`Generator.in_place`: on a GPU, where rows cost less than the wait for their number."""
+    def repeats_rows(self) -> bool:
+        """See :attr:`Generator.repeats_rows`: on a GPU, where rows cost less than the wait for their number."""
         return self._on_gpu
 
     def why_plain(self) -> str:

@@ -23,7 +23,13 @@ class Owners(Protocol):
 
 
 class Deferred(Protocol):
-    """An optimiser that moves the rows of tables when they are next read."""
+    """An optimiser that moves the rows of tables when they are next read.
+
+    Attributes:
+        may_wait: whether rows of any table can be waiting, the same in all processes; else all steps are dense.
+    """
+
+    may_wait: bool
 
     def catch_up(self, name: str | None = None, ids: Tensor | None = None) -> None:
         """Make rows current: those with these ids, all rows of a table, or those of all tables."""

@@ -74,6 +74,15 @@ def library(source: Path, **sizes: int) -> ctypes.CDLL:
     return ctypes.CDLL(str(path))
 
 
+@cache
+def library_or_none(source: Path, **sizes: int) -> ctypes.CDLL | None:
+    """The same; ``None`` where it cannot be compiled, which is tried once."""
+    try:
+        return library(source, **sizes)
+    except OSError:
+        return None
+
+
 def _processor() -> str:
     """A text that differs between processors with other instructions."""
     described = Path("/proc/cpuinfo")

@@ -194,7 +194,7 @@ class ASMG(Guarded):
         asked = [self.recommender.requests(batch) for batch in batches]
         first = self.history.window - len(batches)
         tables, places = {}, {}
-        find = asked_rows if self.device.type == "cuda" and self.generator.in_place else touched_rows
+        find = asked_rows if self.device.type == "cuda" and self.generator.repeats_rows else touched_rows
         with self.full_precision():
             for name in self.recommender.tables:
                 touched, places[name] = find([r[name].rows for r in asked], self.recommender.rows_known(name))
@@ -254,8 +254,8 @@ class ASMG(Guarded):
         self.make_generated()
         if self.guard is not None and self.trained:
             self._begin_anew_if(self._restart.flaw_generated(self.recommender, self.generated))
-        if self.trained:
-            period = self.pretrain_periods + self.history.pushes
+        period = self.pretrain_periods + self.history.pushes
+        if self.trained and self.race.leads(period):
             self.learned[period] = learned_quantities(self.generator, self.history, self.recommender, self.generated)
 
     @torch.no_grad()

@@ -97,6 +97,8 @@ class Candidates:
             result: its scores.
             results: of the periods before it.
         """
+        if result.period in results:  # an evaluation may score it again
+            results = {period: each for period, each in results.items() if period != result.period}
         served, why = self._choose(results, result.scores)
         return replace(result, served=served, why=why, regret=self._regret.over(results, result))
 

@@ -192,7 +192,10 @@ void in_huge_pages(int64_t bytes, void* memory) {
 }
 
 // Sorts the distinct ids, and finds the place of each id among them. Places of any earlier call may stand in `marks`.
-int64_t distinct(int64_t count, const int64_t* ids, Mark* marks, int64_t* rows, int64_t* places) {
+// Gives their number, or -1 if an id is not in the table.
+int64_t distinct(int64_t count, int64_t table_rows, const int64_t* ids, Mark* marks, int64_t* rows, int64_t* places) {
+    for (int64_t i = 0; i < count; ++i)
+        if (ids[i] < 0 || ids[i] >= table_rows) return -1;
     int64_t found = 0;
     for (int64_t i = 0; i < count; ++i) {  // in the order in which they appear
         if (i + 4 * AHEAD < count) __builtin_prefetch(marks + ids[i + 4 * AHEAD], 1);

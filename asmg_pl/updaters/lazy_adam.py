@@ -61,6 +61,7 @@ class LazyAdam(AdamAside):
         """
         super().__init__(params, lr)
         self._always = always
+        self.may_wait = always or all(p.device.type == "cpu" for p in recommender.parameters())
         self._recommender = recommender
         self._tables: dict[str, nn.Parameter] = recommender.table_parameters()
         self._waits: dict[str, bool] = {}  # by table, until all rows catch up
@@ -149,7 +150,10 @@ class LazyAdam(AdamAside):
             return True
         self.catch_up(name)
         self._waits[name] = False
-        parameter.grad = gradient.to_dense()
+        if gradient.is_sparse:
+            found = gradient.coalesce()  # in plain operations its last row may stand there several times
+            gradient = torch.zeros_like(parameter).index_add_(0, found.indices()[0], found.values())
+        parameter.grad = gradient
         return False
 
     def move(self, group: dict[str, Any], parameter: Tensor, gradient: Tensor) -> None:
@@ -162,6 +166,19 @@ class LazyAdam(AdamAside):
         """Go back to the state before the first step; rows that wait take the steps behind them first."""
         self.catch_up()
         super().forget()
+
+
+def rows_moved_by(lazy: bool | None, device: torch.device) -> str:
+    """What moves the rows of large tables on a device, in words.
+
+    Args:
+        lazy: the setting ``lazy_tables``.
+        device: of the tables.
+    """
+    native = device.type == "cpu" and is_native(torch.empty(1, 1, device=device), _sums(0.9, 0.999))
+    if lazy is False or (lazy is None and not native):
+        return "dense steps"
+    return "C++ when read" if native else "plain operations when read"
 
 
 @cache

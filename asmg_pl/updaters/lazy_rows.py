@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from asmg_pl.recommenders.touched import chunks
-from asmg_pl.system.compiled import library, share_out
+from asmg_pl.system.compiled import library_or_none, share_out
 from asmg_pl.updaters.idle_steps import IdleSums
 
 #: Rows that catch up at a time where plain operations compute it.
@@ -77,7 +77,7 @@ class LazyRows:
             int64 of the ids' shape. The last row may stand there several times, so that n need not be found: a device
             would have to be waited for. The places are those where a row stands first.
         """
-        ordered, order = ids.flatten().sort()
+        ordered, order = ids.flatten().long().sort()
         number = torch.cat([ordered.new_zeros(len(ordered[:1])), (ordered[1:] != ordered[:-1]).cumsum(0)])
         places = torch.empty_like(order).scatter_(0, order, number)
         rows = ordered[-1:].repeat(len(ordered)).scatter_(0, number, ordered)
@@ -162,13 +162,11 @@ class NativeLazyRows(LazyRows):
     def __init__(
         self, table: Tensor, mean: Tensor, square: Tensor, sums: IdleSums, epsilon: float, now: int, rate: float
     ) -> None:
-        """Begin, see :class:`LazyRows`.
-
-        Raises:
-            OSError: if the kernel cannot be compiled.
-        """
+        """Begin, see :class:`LazyRows`; :func:`is_native` must be true."""
         super().__init__(table, mean, square, sums, epsilon, now, rate)
-        self._native = _library(sums.terms)
+        native = _library(sums.terms)
+        assert native is not None, "see is_native"
+        self._native = native
         self._marks = torch.zeros(len(table), 2, dtype=torch.int32)  # the last step of each row, and a place
         self.last = self._marks[:, 0].copy_(self.last)
         self._newest: tuple[Tensor, Tensor, Tensor, Tensor] | None = None  # ids, and what was read for them
@@ -181,11 +179,12 @@ class NativeLazyRows(LazyRows):
     def read(self, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See :meth:`LazyRows.read`. Before the next step, the same ids cost nothing."""
         if self._newest is None or self._newest[0] is not ids:
-            given = ids.contiguous()
+            given = ids.long().contiguous()
             rows, places = torch.empty(given.numel(), dtype=torch.int64), torch.empty_like(given)
-            found = self._native.distinct(
-                *(given.numel(), given.data_ptr(), self._marks.data_ptr(), rows.data_ptr(), places.data_ptr())
-            )
+            tensors = (each.data_ptr() for each in (given, self._marks, rows, places))
+            found = self._native.distinct(given.numel(), len(self._marks), *tensors)
+            if found < 0:
+                raise IndexError("an id of the mini-batch is not in its table")
             vectors = torch.empty(found, self._known.width)
             self._share_out(self._native.advance, found, rows.data_ptr(), vectors.data_ptr())
             self._newest = ids, rows[:found], vectors, places
@@ -210,11 +209,13 @@ class NativeLazyRows(LazyRows):
 
 
 @cache
-def _library(terms: int) -> ctypes.CDLL:
-    found = library(Path(__file__).with_name("idle_rows.cpp"), TERMS=terms)
+def _library(terms: int) -> ctypes.CDLL | None:
+    found = library_or_none(Path(__file__).with_name("idle_rows.cpp"), TERMS=terms)
+    if found is None:
+        return None
     whole, place = ctypes.c_int64, ctypes.c_void_p
     found.in_huge_pages.argtypes, found.in_huge_pages.restype = [whole, place], None
-    found.distinct.argtypes, found.distinct.restype = [whole, place, place, place, place], whole
+    found.distinct.argtypes, found.distinct.restype = [whole, whole, place, place, place, place], whole
     found.advance.argtypes, found.advance.restype = [whole, whole, place, place, place], None
     found.step.argtypes, found.step.restype = [whole, whole, place, place, place], None
     return found
@@ -222,10 +223,5 @@ def _library(terms: int) -> ctypes.CDLL:
 
 def is_native(table: Tensor, sums: IdleSums) -> bool:
     """Whether C++ computes the rows of a table."""
-    if table.device.type != "cpu" or table.dtype != torch.float32 or not table.is_contiguous():
-        return False
-    try:
-        _library(sums.terms)
-    except OSError:
-        return False
-    return True
+    of_kind = table.device.type == "cpu" and table.dtype == torch.float32 and table.is_contiguous()
+    return of_kind and _library(sums.terms) is not None

@@ -71,6 +71,10 @@ class Race:
         """
         return self.turns.get(period, [self.live] if self.turns else list(range(len(self.settings))))
 
+    def leads(self, period: int) -> bool:
+        """Whether the setting at hand is the leader of a period: what it does is official."""
+        return self.order(period)[0] == self.live
+
     @property
     def most_waiting(self) -> int:
         """How many copies of the models wait at most."""
@@ -119,7 +123,7 @@ class Race:
         order = self.order(result.period)
         if self.live in self.results:
             self.results[self.live][result.period] = result
-        if order[0] == self.live:
+        if self.leads(result.period):
             updater.results[result.period] = result
         if len(order) > 1 and self.in_turns(result.period - 1):  # before, all have the same state
             self.losses.setdefault(result.period, {})[self.live] = result.scores["serving"]["logloss"]

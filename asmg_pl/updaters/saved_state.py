@@ -1,7 +1,7 @@
 """A checkpoint in memory: everything of an updater that a walk changes, taken out and put back between phases.
 
 state_dict, optimizer_states      parameters, buffers and moments
-exemplars, reservoir, learned, …  whatever else the method writes into its checkpoints
+exemplars, reservoir, …           whatever else the method writes into its checkpoints
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 from lightning import LightningModule
 
 #: Entries of an updater's checkpoint that belong to the walk, and not to the models.
-OF_THE_WALK = ("results", "best_pretraining_epoch", "initial", "method", "self_tuning")
+OF_THE_WALK = ("results", "learned", "best_pretraining_epoch", "initial", "method", "self_tuning")
 
 SavedState = dict[str, Any]
 

@@ -92,7 +92,7 @@ class Stepping:
         base = self._recommender
         tables = {name: base.stored(name) for name in base.tables}
         own = [table for name, table in tables.items() if name in base.owners]
-        by_rows = base.row_wise or base.deferred is not None
+        by_rows = base.row_wise or (base.deferred is not None and base.deferred.may_wait)
         average_gradients(parameters, list(tables.values()) if by_rows else [], own)
 
 

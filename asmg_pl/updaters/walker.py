@@ -11,6 +11,7 @@ from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.datamodule import PeriodDataModule
+from asmg_pl.data.loader import steps_in
 from asmg_pl.data.place import Place
 from asmg_pl.errors import ConfigError
 from asmg_pl.randomness.keyed import seed_of
@@ -159,7 +160,7 @@ class Walker(LightningModule):
         assert self.phase is not None
         micro_batches = self.data.accumulate if self.phase.trains else 1
         with torch.set_grad_enabled(self.phase.trains):
-            for step in batch if isinstance(batch, list) else [batch]:
+            for step in steps_in(batch):
                 self.stepping.arrive(self._arrived, micro_batches)
                 self._arrived += 1
                 self.phase.on_batch(step)

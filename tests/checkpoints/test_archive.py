@@ -92,7 +92,7 @@ def test_files_of_periods_that_a_walk_goes_back_before_are_removed(tmp_path: Pat
         own.put_away(tmp_path, *walked(until))
     earlier.remove_later(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [earlier.newest]
-    with pytest.raises(Flaw, match="is missing: it has the notes of earlier periods"):
+    with pytest.raises(Flaw, match=r"is missing\. It has the notes of earlier periods: copy it"):
         add_filed(checkpoint(own, 30), tmp_path)
 
 

@@ -69,6 +69,17 @@ def test_whatever_has_changed_the_walk_decides_itself(
     assert starts() == 2
 
 
+@pytest.mark.parametrize("written", ["stream/part-00001.npy", "method.yaml"])
+def test_a_walk_during_which_a_file_has_changed_is_started_again(
+    walk: Walk, written: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = f"{walk.command[-1]}; sleep 0.1; echo more >> {written}"
+    monkeypatch.setattr(Walk, "command", property(lambda walk: ["sh", "-c", script]))
+    walk_all([walk], 1)
+    walk_all([walk], 1)
+    assert starts() == 2
+
+
 def test_a_method_that_is_written_again_with_the_same_content_has_not_changed(walk: Walk) -> None:
     walk_all([walk], 1)
     Path("method.yaml").write_text("model: ASMG")

@@ -38,6 +38,19 @@ def waiting(kind: type[LazyRows], table: Tensor, epsilon: float = 1e-8) -> LazyR
     return kind(table, torch.zeros_like(table), torch.zeros_like(table), SUMS, epsilon, 0, rate=1e-3)
 
 
+@pytest.mark.parametrize("ids", [[0, 5], [-1, 0]])
+def test_an_id_without_a_row_is_refused(ids: list[int]) -> None:
+    for kind in KINDS:
+        with pytest.raises(IndexError):
+            waiting(kind, torch.zeros(5, 2)).read(torch.tensor(ids))
+
+
+def test_ids_may_be_of_32_bits() -> None:
+    for kind in KINDS:
+        rows, _, places = waiting(kind, torch.zeros(5, 2)).read(torch.tensor([4, 1, 4], dtype=torch.int32))
+        assert rows[places].tolist() == [4, 1, 4]
+
+
 def errors(rows: LazyRows, table: Tensor, steps: int, epsilon: float = 1e-8) -> tuple[Tensor, Tensor]:
     """Errors of rows that wait, and of dense steps in float32, relative to dense steps in float64, [rows] each.
 

@@ -18,6 +18,7 @@ from asmg_pl.data import Batch, Sizes
 from asmg_pl.errors import ConfigError, DivergedError
 from asmg_pl.testing.walks import ROWS, differing, differing_results, short_walk
 from asmg_pl.updaters import ADER, ASMG, EWC, SPMF, IncrementalUpdate, SelfTuning, Updater
+from asmg_pl.updaters.phase import Phase
 from asmg_pl.updaters.self_tuning import Setting, neighbours
 
 SHORT = {"pretrain_periods": 2, "pretrain_epochs": 2}
@@ -63,6 +64,22 @@ def test_the_winner_goes_on_with_its_weights_and_moments(tmp_path: Path) -> None
     assert all(torch.equal(ours, theirs) for ours, theirs in zip(raced.parameters(), fixed.parameters(), strict=True))
     assert raced.race.waiting == {}
     assert raced.trainer.optimizers[0].param_groups[0]["lr"] == raced.race.settings[winner].learning_rate
+
+
+def test_what_a_generator_has_learned_is_that_of_the_leader_then_and_does_not_change() -> None:
+    seen: list[dict[int, Any]] = []
+
+    class Noting(ASMG):
+        def end(self, phase: Phase) -> None:
+            super().end(phase)
+            seen.append(dict(self.learned))
+
+    raced = short_walk(racing(partial(Noting, window=2), dropped_at=NOBODY_LEAVES, margin=0.0), 9)
+    leaders = [raced.race.turns[period][0] for period in raced.learned]
+    assert len(set(leaders)) > 1, "the leader changes"
+    assert [*raced.learned] == [*range(min(raced.learned), 10)]
+    for learned in seen:
+        assert {period: raced.learned[period] for period in learned} == learned
 
 
 def same_race(first: Updater, second: Updater) -> bool:

@@ -36,13 +36,15 @@ class Kernel(ABC):
     def newest(self, cells: Any, output: Any, rows: StoredRows, to: Tensor) -> None:
         """Write the rows that are generated after the last snapshot, float [n, D] and contiguous; without a gradient.
 
+        Only a kernel that is ``in_place`` has it.
+
         Args:
             cells: the cells of the table.
             output: the output of the table.
             rows: values and state.
             to: where they are written.
         """
-        to.copy_(self.generate(cells, output, rows)[-1])
+        raise NotImplementedError(f"{self.name} does not read rows where they stand")
 
     def carry(self, cells: Any, rows: StoredRows) -> bool:
         """Replace the rows' state by that after the snapshots.

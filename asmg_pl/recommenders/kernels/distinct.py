@@ -9,15 +9,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from asmg_pl.system.compiled import library
+from asmg_pl.system.compiled import library_or_none
 
 #: The most rows of a table for each id; a larger table has too many rows to go over its marks, 64 at a time.
-ROWS_PER_ID = 256
+MOST_ROWS_PER_ID = 256
 
 
 def computes(ids: Tensor, table_rows: int) -> bool:
     """Whether the kernel finds the distinct ids of a table: on the CPU, where a compiler is."""
-    known = ids.device.type == "cpu" and table_rows <= ROWS_PER_ID * ids.numel()
+    known = ids.device.type == "cpu" and table_rows <= MOST_ROWS_PER_ID * ids.numel()
     return known and not torch.compiler.is_exporting() and not torch.compiler.is_compiling() and _native() is not None
 
 
@@ -25,7 +25,7 @@ def distinct(ids: Tensor, table_rows: int) -> tuple[Tensor, Tensor] | None:
     """The distinct ids and the place of each id among them, as :func:`torch.unique` gives them.
 
     Args:
-        ids: int64 of any shape.
+        ids: whole numbers of any type and shape.
         table_rows: rows of the table.
 
     Returns:
@@ -33,7 +33,7 @@ def distinct(ids: Tensor, table_rows: int) -> tuple[Tensor, Tensor] | None:
     """
     native = _native()
     assert native is not None
-    ids = ids.contiguous()
+    ids = ids.long().contiguous()
     words = -(-table_rows // 64)
     marks, before = ids.new_zeros(words), ids.new_empty(words)
     count = native.mark(ids.numel(), table_rows, ids.data_ptr(), marks.data_ptr(), before.data_ptr())
@@ -48,9 +48,8 @@ def distinct(ids: Tensor, table_rows: int) -> tuple[Tensor, Tensor] | None:
 @cache
 def _native() -> ctypes.CDLL | None:
     """The kernel; ``None`` where it cannot be compiled."""
-    try:
-        found = library(Path(__file__).with_name("distinct.cpp"))
-    except OSError:
+    found = library_or_none(Path(__file__).with_name("distinct.cpp"))
+    if found is None:
         return None
     whole, place = ctypes.c_int64, ctypes.c_void_p
     found.mark.argtypes, found.mark.restype = [whole, whole, place, place, place], whole

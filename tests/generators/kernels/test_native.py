@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,9 @@ from asmg_pl.generators import GRUGenerator, ParameterShapes, ResidualGRU, Vanil
 from asmg_pl.generators.kernels import native
 from asmg_pl.generators.kernels.native import NativeWindow
 from asmg_pl.generators.stored import StoredRows
-from asmg_pl.system.compiled import SHARE, cpp_compiler, library
-from asmg_pl.updaters import ASMG, Updater
+from asmg_pl.recommenders.kernels import distinct, fields
+from asmg_pl.system.compiled import SHARE, cpp_compiler, library, library_or_none
+from asmg_pl.updaters import ASMG, Updater, lazy_rows
 
 CPU = torch.device("cpu")
 KERNELS = Path(native.__file__).parent
@@ -213,10 +214,15 @@ def test_clang_compiles_it_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 
 @pytest.fixture
-def no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    caches = library, library_or_none, distinct._native, fields._native, lazy_rows._library
     monkeypatch.setenv("CXX", "no-such-compiler")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    library.cache_clear()
+    for cache in caches:
+        cache.cache_clear()
+    yield
+    for cache in caches:
+        cache.cache_clear()
 
 
 @pytest.mark.usefixtures("no_compiler")

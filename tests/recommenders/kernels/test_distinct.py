@@ -25,7 +25,7 @@ def test_distinct_ids_and_their_places_are_those_of_sorting(table_rows: int) -> 
 
 @needs_compiler
 def test_a_table_with_far_more_rows_than_ids_is_sorted() -> None:
-    assert not distinct.computes(torch.zeros(4, dtype=torch.long), 1 + 4 * distinct.ROWS_PER_ID)
+    assert not distinct.computes(torch.zeros(4, dtype=torch.long), 1 + 4 * distinct.MOST_ROWS_PER_ID)
 
 
 def test_an_id_beyond_the_rows_that_are_known_is_found_all_the_same() -> None:
