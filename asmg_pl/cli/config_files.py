@@ -5,9 +5,11 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from glob import glob
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +168,32 @@ def options_before(arguments: Sequence[str], config: str) -> list[tuple[str, str
         else:
             found.append((option.lstrip("-"), value))
     return []
+
+
+def file_with(key: str, arguments: Sequence[str]) -> str | None:
+    """The last configuration file on a command line that has a setting of this name; ``None`` if an option has it.
+
+    Args:
+        key: a path, or its last part.
+        arguments: the words of the command line.
+    """
+    words = [word.partition("=") for word in arguments]
+    options = [(word.lstrip("-"), value or after[0]) for (word, _, value), after in pairwise([*words, ("", "", "")])]
+    if any(_names(option, key) for option, _ in options if option not in ("config", "c")):
+        return None
+    files = [value for option, value in options if option in ("config", "c")]
+    return next((file for file in reversed(files) if _has(file, key)), None)
+
+
+def _has(file: str, key: str) -> bool:
+    with suppress(ConfigError, OSError):
+        return any(_names(path, key) for path, _ in _flat(read(find(file))))
+    return False
+
+
+def _names(path: str, key: str) -> bool:
+    """Whether a setting's path has a key, or begins or ends with it."""
+    return f".{_plain(key)}." in f".{_plain(path)}."
 
 
 def _short(name: str) -> str:

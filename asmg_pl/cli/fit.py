@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ from asmg_pl.callbacks import RunConfig
 from asmg_pl.callbacks.checkpoint import FOLDER
 from asmg_pl.callbacks.defaults import CALLBACKS, TRAINER_DEFAULTS
 from asmg_pl.checkpoints.io import newest_first, read_checkpoint
-from asmg_pl.cli.config_files import ConfigFile
+from asmg_pl.cli.config_files import ConfigFile, file_with
 from asmg_pl.cli.failure import OneMessage
 from asmg_pl.cli.next_steps import NextSteps
 from asmg_pl.cli.options import explained
@@ -122,8 +123,10 @@ class Parser(OneMessage, LightningArgumentParser):
         return super().add_method_arguments(*method, **options | {"as_group": False})
 
     def explain(self, message: str) -> str:
-        """The message, with what a misspelt name may have meant."""
-        return explained(message)
+        """The message, with what a misspelt name may have meant, and the configuration file that has it."""
+        key = re.search(r"(?:Option|Key|key|accept option) ['\"]([\w.]+)['\"]", message)
+        file = file_with(key[1], sys.argv) if key else None
+        return explained(message) + (f"\n{key[1]} stands in {file}" if key and file else "")
 
 
 class AsmgCLI(LightningCLI):

@@ -54,10 +54,13 @@ def explained(message: str) -> str:
     if found := re.search(r"unrecognized arguments: (.*)", message):
         given = [word.lstrip("-").partition("=")[0] for word in found[1].split() if word.startswith("-")]
         near = [f"--{name}" for word in given for name in near_options(word)]
-    elif found := re.search(r"(?:Option|Key|accept option) ['\"]([\w.]+)['\"]", message):
-        near = near_options(found[1]) if "." in found[1] else _near_anywhere(found[1])
-        if near == [found[1]]:
-            return f"{message} here: give it after the class, or the --config, that has it"
+    elif found := re.search(r"ambiguous option: --([\w.]+) could match", message):
+        message, near = f"there is no option --{found[1]}", [f"--{name}" for name in near_options(found[1])]
+    elif found := re.search(r"(Option|Key|accept option) ['\"]([\w.]+)['\"]", message):
+        kind, name = found.groups()
+        near = near_options(name) if "." in name or kind == "accept option" else _near_anywhere(name)
+        if near == [name]:
+            return f"{message} here: it must come after the class, or the --config, that has it"
     elif found := re.search(r"Parser key \"([\w.]+)\":", message):
         return _with_classes(found[1], message)
     else:
@@ -87,8 +90,10 @@ def near_options(name: str) -> list[str]:
 
 
 def _near_anywhere(name: str) -> list[str]:
-    """The name of an option of any class that is spelt most like a name."""
+    """The name of an option of any class that is spelt most like a name; none if the name is that of a group."""
     kinds = [found for kind in KINDS.values() for found in classes(kind)]
+    if name in ("model", *GROUPS):
+        return []
     return get_close_matches(name, sorted(parameters(*GROUPS.values(), *kinds)), 1, 0.7)
 
 
@@ -101,9 +106,13 @@ def classes(kind: type) -> list[type]:
 
 
 def parameters(*kinds: type) -> set[str]:
-    """The names of all arguments of some classes."""
+    """The names of all arguments of some classes, and of the classes that they go on to."""
+    own = [one for kind in kinds for one in kind.__mro__ if "__init__" in vars(one) and one is not object]
     return {
-        name for kind in kinds for name in inspect.signature(kind).parameters if name not in ("self", "args", "kwargs")
+        name
+        for one in {*kinds, *own}
+        for name, found in inspect.signature(one).parameters.items()
+        if name != "self" and found.kind not in (found.VAR_POSITIONAL, found.VAR_KEYWORD)
     }
 
 

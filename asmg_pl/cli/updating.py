@@ -23,7 +23,8 @@ from asmg_pl.operations.follow import follow
 from asmg_pl.operations.update import Stages
 from asmg_pl.operations.walked import CONFIG
 from asmg_pl.serving.formats.beside import are_beside, write_beside
-from asmg_pl.serving.package import Package
+from asmg_pl.serving.formats.names import check_recommender
+from asmg_pl.serving.package import Package, open_package
 from asmg_pl.serving.store import FOLDER, Store
 from asmg_pl.system.screen import say
 from asmg_pl.system.signals import patiently
@@ -69,14 +70,19 @@ def job(given: Any, done: WalkedRun) -> Update:
     Args:
         given: the options.
         done: the run.
+
+    Raises:
+        FormatError: if the version that serves could not have one of the formats, before anything is done.
     """
     store = Store(given.store or done.folder / FOLDER)
+    formats = done.formats if given.formats is None else given.formats
+    _check(store, formats, given.allow)
     options = {name: getattr(given, name) for name in OF_CONVERSION}
     stages = Stages(
         append=lambda files: append(files, done.stream(), options, given.wait),
         walk=partial(walk, done.folder, given.root, given.complete_until),
         export=partial(export, done.folder, store, given.root),
-        formats=partial(write_formats, store, done.formats if given.formats is None else given.formats),
+        formats=partial(write_formats, store, formats),
     )
     gate = Gate(given.margin, given.periods, tuple(given.calibration))
     return Update(done, store, stages, gate, given.keep, given.force, given.wait, given.allow)
@@ -110,8 +116,22 @@ def write_formats(store: Store, formats: Sequence[str], package: Package) -> Non
     """
     if not formats or are_beside(package, store, formats):
         return
-    try:
+    with _refused(package, formats):
         write_beside(package, store, formats)
+
+
+def _check(store: Store, formats: Sequence[str], allow: Sequence[str]) -> None:
+    if "vectors" in formats and store.current() is not None:  # other formats are those of every recommender
+        package = open_package(store.path(), allow)
+        with _refused(package, formats):
+            check_recommender(package.served(), formats)
+
+
+@contextmanager
+def _refused(package: Package, formats: Sequence[str]) -> Iterator[None]:
+    """A context whose errors say which version does not get its formats."""
+    try:
+        yield
     except (ConfigError, FormatError) as error:
         wanted = ", ".join(formats)
         raise FormatError(f"{package.folder} does not get {wanted}, and what serves stays: {error}") from error

@@ -156,6 +156,6 @@ def readable(size: float) -> str:
     """A number of bytes in words, ``2.9 MiB`` for example."""
     for unit in ("B", "KiB", "MiB", "GiB"):
         if size < 1024:
-            return f"{size:.3g} {unit}"
+            return f"{size:,.0f} {unit}" if size >= 100 else f"{size:.3g} {unit}"
         size /= 1024
     return f"{size:,.3g} TiB"

@@ -33,11 +33,17 @@ def test_the_option_that_is_spelt_most_alike_is_named(given: str, meant: list[st
     [
         ("unrecognized arguments: --data.batchsize 3", ["did you mean --data.batch_size?"]),
         ("Option 'windows' is not accepted", ["did you mean window?"]),
-        ("Option 'window' is not accepted", ["give it after the class, or the --config, that has it"]),
+        ("Option 'window' is not accepted", ["it must come after the class, or the --config, that has it"]),
         ("Subcommand 'fit' does not accept option 'data.batchsize'", ["did you mean data.batch_size?"]),
         ('Parser key "model":\n  Given value: ASGM', ["no class ASGM", "Did you mean ASMG?", "IncrementalUpdate"]),
         ('Parser key "recommender":\n  import path string: DeepFn', ["Did you mean DeepFM?", "TwoTower"]),
         ("No module named 'x'", ["No module named 'x'"]),
+        ("Option 'lerning_rate' is not accepted", ["did you mean learning_rate?"]),
+        ("Subcommand 'fit' does not accept option 'modl'", ["did you mean model?"]),
+        (
+            "ambiguous option: --data.period could match --data.periods.help, --data.periods",
+            ["there is no option --data.period; did you mean --data.periods?"],
+        ),
     ],
 )
 def test_a_message_says_what_was_meant(message: str, words: list[str]) -> None:

@@ -68,7 +68,7 @@ def test_seconds_among_milliseconds_are_refused_row_by_row(write: Write, tmp_pat
     late = [BEGIN + 100 + n for n in range(10)]
     path = write(rows(["u"] * 60, time=early + late))
     message = refused(tmp_path / "out", path, settings=replace(SETTINGS, time_unit="ms"))
-    assert message.startswith("10 malformed rows, 0 accepted")
+    assert message.startswith("10 malformed rows, and --max-bad-rows accepts 0")
     assert (
         f"{path}:52: time '{BEGIN + 100}' would be 1970-01-19 12:26:40 UTC, before 1990: it reads like seconds"
         in message

@@ -246,13 +246,13 @@ BAD = [
 def test_a_malformed_row_stops_the_conversion(write: Write, tmp_path: Path, row: str, reason: str) -> None:
     path = write(f"{HEADER}\n{SOUND}{row}\n{SOUND}")
     message = refused(tmp_path, path)
-    assert message.startswith(f"1 malformed row, 0 accepted: nothing was written\n{path}:5: {reason}")
+    assert message.startswith(f"1 malformed row, and --max-bad-rows accepts 0: nothing was written\n{path}:5: {reason}")
     assert "--max-bad-rows 1" in message
 
 
 def test_malformed_rows_within_the_limit_are_listed_and_left_out(write: Write, tmp_path: Path) -> None:
     path = write(f"{HEADER}\n{SOUND}" + "".join(f"{row}\n" for row, _ in BAD))
-    assert "12 malformed rows, 11 accepted" in refused(tmp_path, path, max_bad_rows=11)
+    assert "12 malformed rows, and --max-bad-rows accepts 11" in refused(tmp_path, path, max_bad_rows=11)
     assert "… and 7 more" in refused(tmp_path, path, max_bad_rows=11)
     done = convert([path], tmp_path / "stream", RATED, max_bad_rows=12)
     assert done.quarantined == 12

@@ -57,7 +57,7 @@ def test_by_default_late_rows_are_refused_with_line_and_reason(stream: Path, tmp
     before = files_of(stream)
     with pytest.raises(DataError) as caught:
         convert([table(tmp_path / "new.csv", NEWER)], stream, LABELLED, append=True)
-    assert "2 malformed rows, 0 accepted: nothing was written" in str(caught.value)
+    assert "2 malformed rows, and --max-bad-rows accepts 0: nothing was written" in str(caught.value)
     assert "new.csv:2: its time is earlier than the stream's end, 1970-01-01 00:05:00 UTC (row: '1,d,1,250')" in str(
         caught.value
     )

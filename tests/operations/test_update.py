@@ -12,6 +12,7 @@ from operations.shop import ROWS, WALKED, Shop, day
 from slowness import slow_but
 
 from asmg_pl.data.stream import open_stream
+from asmg_pl.errors import FormatError
 from asmg_pl.operations.update import LOCK
 from asmg_pl.serving import Store
 from asmg_pl.system.lock import locked
@@ -77,7 +78,9 @@ def test_formats_are_there_before_a_version_serves_and_what_serves_stays_if_one_
     assert shop.update("--formats", "pt2") == NOTHING_NEW
     assert written.stat().st_mtime_ns == before
 
+    there = sorted(path.name for path in shop.stream.iterdir())
     assert shop.update(shop.day(0), "--formats", "vectors") == MENDABLE  # the shop's model has none
+    assert sorted(path.name for path in shop.stream.iterdir()) == there, "it is refused before anything is done"
     assert shop.current == version(0)
     assert shop.updates()["version"].to_list() == [version(0)]
     told = " ".join(capsys.readouterr().err.split())
@@ -88,6 +91,25 @@ def test_formats_are_there_before_a_version_serves_and_what_serves_stays_if_one_
     assert shop.current == version(1)
     assert (shop.store / "formats" / version(1) / "model.pt2").is_file()
     assert not (shop.store / "formats" / version(1) / "vectors").exists()
+
+
+@pytest.mark.slow
+def test_a_format_that_fails_after_the_walk_keeps_the_version_from_serving(
+    shop: Shop, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise FormatError("the disk is slow")
+
+    assert shop.update() == PUBLISHED
+    with monkeypatch.context() as broken:
+        broken.setattr("asmg_pl.cli.updating.write_beside", fail)
+        assert shop.update(shop.day(0), "--formats", "pt2") == MENDABLE
+    assert shop.current == version(0)
+    assert shop.updates()["version"].to_list() == [version(0)]
+    assert "does not get pt2, and what serves stays: the disk is slow" in " ".join(capsys.readouterr().err.split())
+    assert shop.update("--formats", "pt2") == PUBLISHED
+    assert shop.current == version(1)
+    assert (shop.store / "formats" / version(1) / "model.pt2").is_file()
 
 
 def test_a_format_that_does_not_exist_is_refused_before_anything_is_done(

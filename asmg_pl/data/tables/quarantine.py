@@ -68,7 +68,7 @@ class Quarantine:
             them = "it" if self.count == 1 else "them"
             raise DataError("\n".join([f"{rows}: mend {them}, or fetch the file again", *shown, *more]))
         raise DataError(
-            "\n".join([f"{rows}, {self.limit:,} accepted: nothing was written", *shown, *more])
+            "\n".join([f"{rows}, and --max-bad-rows accepts {self.limit:,}: nothing was written", *shown, *more])
             + f"\nmend them, or leave them out with --max-bad-rows {self.count}: the stream's {FILE} then lists them"
             + self._about_late_rows()
         )
