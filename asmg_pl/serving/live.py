@@ -79,7 +79,8 @@ class Live:
                             raise
                         continue  # meanwhile another one was published, and this one perhaps removed
                     log.info("%s serves in place of %s", name, self.scorer.version)
-                    self.scorer, self.refused = scorer, None
+                    self.refused = None  # before the swap: a version that answers is never told to be refused
+                    self.scorer = scorer
                     return True
             except Exception as error:  # whatever is wrong with it, requests are answered
                 if str(error) != self.refused:
