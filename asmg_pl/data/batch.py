@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import repeat
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -51,6 +51,13 @@ class Batch(NamedTuple):
             a stream without context features.
         share: which share of a mini-batch these rows are, where several processes or micro-batches divide it;
             ``None`` if they are the whole mini-batch.
+        numbers: the row's value of each of M numeric features, as it is in the stream, NaN where it is missing,
+            float32 [B, M]. ``None`` for a stream without numbers.
+        lists: the row's values of each of F multi-valued features, such as the tags of a page, padded with -1,
+            int64 [B, F, L]. ``None`` for a stream without lists.
+        weight: what the row counts in the loss and in the scores, float32 [B]. ``None`` if each row counts 1.
+        labels: K further labels beside ``label``, such as buy or dwell, NaN where nobody knows, float32 [B, K].
+            ``None`` for a stream with one label.
 
     Examples:
         >>> import torch
@@ -68,6 +75,10 @@ class Batch(NamedTuple):
     categories: Tensor | None = None
     context: Tensor | None = None
     share: RankShare | None = None
+    numbers: Tensor | None = None
+    lists: Tensor | None = None
+    weight: Tensor | None = None
+    labels: Tensor | None = None
 
     @property
     def total(self) -> int:
@@ -76,8 +87,12 @@ class Batch(NamedTuple):
 
     def split(self, sizes: Sequence[int]) -> list[Batch]:
         """Mini-batches of so many consecutive rows each, as views; the batch must be whole."""
-        whole = self.user, self.item, self.history, self.history_length, self.label
-        columns = zip(*(column.split([*sizes]) for column in whole), strict=True)
-        context = repeat(None) if self.context is None else self.context.split([*sizes])
-        rest = zip(columns, context, strict=False)
-        return [Batch._make((*rows, self.categories, features, None)) for rows, features in rest]
+
+        def pieces(column: Tensor | None) -> Iterable[Tensor | None]:
+            return repeat(None, len(sizes)) if column is None else column.split([*sizes])
+
+        by_row = {name: pieces(getattr(self, name)) for name in self._fields if name not in ("categories", "share")}
+        return [
+            Batch(**dict(zip(by_row, rows, strict=True)), categories=self.categories)
+            for rows in zip(*by_row.values(), strict=True)
+        ]
