@@ -18,6 +18,7 @@ from asmg_pl.data.reading import Reading
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.recommenders import EmbeddingMLP, Recommender
+from asmg_pl.updaters import moments
 from asmg_pl.updaters.appeared import Appeared
 from asmg_pl.updaters.checks import check_at_least, check_positive
 from asmg_pl.updaters.initial import Draw, known_sizes, table_rows
@@ -204,6 +205,13 @@ class BaseTraining(Tunable):
         if hasattr(self, "recommender"):
             self.recommender.catch_up()
         yield from super().named_parameters(*args, **options)
+
+    def on_train_epoch_start(self) -> None:
+        """Scale numbers as the period allows, if the phase trains, and begin it."""
+        assert self.phase is not None
+        if self.phase.trains:
+            moments.scale(self, self.data, self.phase.period)
+        super().on_train_epoch_start()
 
     def configure_model(self) -> None:
         """Share the tables out among ranks, if that is the strategy.
