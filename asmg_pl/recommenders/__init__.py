@@ -1,7 +1,9 @@
 """Recommenders: plain modules that name the table rows that a batch needs, and score from their vectors."""
 
 from asmg_pl.recommenders.base import Recommender
+from asmg_pl.recommenders.dcn_v2 import DCNv2
 from asmg_pl.recommenders.deep_fm import DeepFM
+from asmg_pl.recommenders.dlrm import DLRM
 from asmg_pl.recommenders.dot_product import DotProduct
 from asmg_pl.recommenders.embedding_mlp import EmbeddingMLP
 from asmg_pl.recommenders.hashed import Hashed
@@ -11,6 +13,8 @@ from asmg_pl.recommenders.sides import TwoSided
 from asmg_pl.recommenders.two_tower import TwoTower
 
 __all__ = [
+    "DLRM",
+    "DCNv2",
     "DeepFM",
     "DotProduct",
     "EmbeddingMLP",

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Feature, Sizes
-from asmg_pl.recommenders import DeepFM, EmbeddingMLP, Hashed, Lookup, Recommender, TwoTower
+from asmg_pl.recommenders import DLRM, DCNv2, DeepFM, EmbeddingMLP, Hashed, Lookup, Recommender, TwoTower
 from asmg_pl.recommenders.features import Features, Part, mean_share, rows_of_user, table_of
 from asmg_pl.testing.samples import of_side, rows_of, sample_batch
 
@@ -24,8 +24,8 @@ SIZES = Sizes(
     numbers=(Feature("age", "user"), Feature("price", "item"), Feature("hour", "row")),
     lists=(Feature("page.tags", "item", 6), Feature("interests", "user", 4)),
 )
-EVERY = [EmbeddingMLP, DeepFM, TwoTower, partial(DeepFM, log_numbers=True), partial(Hashed, items=5)]
-every_user_of_features = pytest.mark.parametrize("build", EVERY)
+SIDED = [EmbeddingMLP, DeepFM, TwoTower, partial(DeepFM, log_numbers=True), partial(Hashed, items=5)]
+every_user_of_features = pytest.mark.parametrize("build", [*SIDED, DCNv2, partial(DCNv2, rank=3), DLRM])
 
 
 def made(build: Build, sizes: Sizes = SIZES) -> Recommender:
@@ -103,7 +103,7 @@ def test_neither_the_order_nor_the_padding_of_a_list_makes_a_difference(build: B
     torch.testing.assert_close(model(batch._replace(lists=batch.lists[..., :0])), empty)
 
 
-@every_user_of_features
+@pytest.mark.parametrize("build", SIDED)
 @torch.no_grad()
 def test_many_items_of_one_user_score_as_their_rows_do(build: Build) -> None:
     model, user = made(build), rows_of(sample_batch(SIZES), slice(1))
@@ -128,7 +128,7 @@ def test_many_items_of_one_user_score_as_their_rows_do(build: Build) -> None:
     torch.testing.assert_close(logits, model(rows), atol=1e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("kind", [EmbeddingMLP, DeepFM, TwoTower])
+@pytest.mark.parametrize("kind", [EmbeddingMLP, DeepFM, TwoTower, DCNv2, DLRM])
 def test_what_depends_on_a_number_alone_is_learned(kind: Build) -> None:
     model, batch = kind(SIZES), sample_batch(SIZES)
     assert batch.numbers is not None
