@@ -16,14 +16,13 @@ from asmg_pl.recommenders.features import Part, rows_of_user
 from asmg_pl.testing.rules import Rules, alike
 from asmg_pl.testing.samples import of_side, rows_of, sample_batch
 
-#: Features of each kind and of each side.
-FEATURES = {
-    "context_features": (Feature("device", "row", 2), Feature("colour", "item", 4)),
-    "numbers": (Feature("price", "item"), Feature("age", "user")),
-    "lists": (Feature("words", "row", 5),),
-}
 PLAIN = Sizes(7, 9, 3, context=(2, 4))
-SIZES = PLAIN._replace(**FEATURES)
+#: Features of each kind and of each side.
+SIZES = PLAIN._replace(
+    context_features=(Feature("device", "row", 2), Feature("colour", "item", 4)),
+    numbers=(Feature("price", "item"), Feature("age", "user")),
+    lists=(Feature("words", "row", 5),),
+)
 GROWN = SIZES._replace(users=11, items=14, categories=5, context=(2, 6), lists=(Feature("words", "row", 8),))
 
 

@@ -55,8 +55,8 @@ def sample_batch(sizes: Sizes, history: bool = True) -> Batch:
 
 def rows_of(batch: Batch, rows: slice) -> Batch:
     """Some rows of a mini-batch."""
-    by_row = {name: column for name, column in batch._asdict().items() if name not in ("categories", "share")}
-    return batch._replace(**{name: None if column is None else column[rows] for name, column in by_row.items()})
+    kept = {"categories": batch.categories, "share": batch.share}
+    return Batch(**{n: x if n in kept or x is None else x[rows] for n, x in batch._asdict().items()})
 
 
 def of_side(batch: Batch, sizes: Sizes, side: Part) -> Batch:

@@ -9,6 +9,7 @@ from typing import Any
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 
+from asmg_pl.checkpoints.former_names import rename_tables
 from asmg_pl.checkpoints.values import Flaw
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.reading import Reading
@@ -284,6 +285,7 @@ class Updater(BaseTraining):
         Raises:
             CheckpointError: if the checkpoint belongs to another configuration.
         """
+        rename_tables(checkpoint, self.data.sizes)
         self.results = {period: PeriodResult(**result) for period, result in checkpoint["results"].items()}
         self.learned = checkpoint["learned"]
         self.pretraining.best = checkpoint["best_pretraining_epoch"]

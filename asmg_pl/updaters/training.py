@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from asmg_pl.checkpoints.former_names import rename_tables
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.reading import Reading
 from asmg_pl.data.sizes import Sizes
@@ -187,6 +188,7 @@ class BaseTraining(Tunable):
     def take_over_pretraining(self, path: Path) -> None:
         """Begin the walk with the base model that an earlier walk has pre-trained, from its checkpoint."""
         checkpoint = self.trainer.strategy.load_checkpoint(path, weights_only=True)
+        rename_tables(checkpoint, self.data.sizes)
         self.pretraining.take_over(checkpoint, self.trainer.optimizers[0], self.data, self.begin_as)
         self._begin_updates()
 

@@ -14,12 +14,16 @@ from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Feature, Sizes
 from asmg_pl.recommenders import DLRM, DCNv2, DeepFM, EmbeddingMLP, Hashed, Lookup, Recommender, TwoTower
 from asmg_pl.recommenders.features import Features, Part, mean_share, rows_of_user, table_of
+from asmg_pl.recommenders.numbers import Numbers
 from asmg_pl.testing.samples import of_side, rows_of, sample_batch
 
 Build = Callable[[Sizes], Recommender]
 
 SIZES = Sizes(
-    **{"users": 11, "items": 13, "categories": 4, "context": (3, 5)},
+    users=11,
+    items=13,
+    categories=4,
+    context=(3, 5),
     context_features=(Feature("device", "row", 3), Feature("brand", "item", 5)),
     numbers=(Feature("age", "user"), Feature("price", "item"), Feature("hour", "row")),
     lists=(Feature("page.tags", "item", 6), Feature("interests", "user", 4)),
@@ -49,7 +53,7 @@ def changed(batch: Batch, name: str, row: int, feature: int) -> Batch:
     else:
         values = SIZES.context[feature] if name == "context" else SIZES.lists[feature].values
         column[row, feature] = (column[row, feature] + 1).clamp(min=0) % values
-    return batch._replace(**{name: column})
+    return Batch(**(batch._asdict() | {name: column}))
 
 
 @every_user_of_features
@@ -107,10 +111,13 @@ def test_neither_the_order_nor_the_padding_of_a_list_makes_a_difference(build: B
 @torch.no_grad()
 def test_many_items_of_one_user_score_as_their_rows_do(build: Build) -> None:
     model, user = made(build), rows_of(sample_batch(SIZES), slice(1))
-    items = Batch(*(None if each is None else torch.cat([each] * 80) for each in sample_batch(SIZES)[:5]))
-    draw = torch.Generator().manual_seed(1)
-    count = len(items.item)
-    items = items._replace(
+    draw, count = torch.Generator().manual_seed(1), 500
+    none = torch.zeros(count, dtype=torch.int64)
+    items = Batch(
+        user=none,
+        history=none[:, None],
+        history_length=none,
+        label=none.float(),
         item=torch.randint(SIZES.items, (count,), generator=draw),
         categories=user.categories,
         context=torch.randint(3, (count, 2), generator=draw),
@@ -135,7 +142,7 @@ def test_what_depends_on_a_number_alone_is_learned(kind: Build) -> None:
     numbers = batch.numbers.nan_to_num(5.0)
     numbers[:, 0] = torch.tensor([1.0, 9, 2, 8, 7, 0])
     for part in model.modules():
-        if hasattr(part, "take"):
+        if isinstance(part, Numbers):
             part.take(numbers.mean(0), numbers.std(0))
     batch = batch._replace(numbers=numbers, label=(numbers[:, 0] > 5).float())
     optimizer = torch.optim.Adam(model.parameters(), lr=0.03)
