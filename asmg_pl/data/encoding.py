@@ -1,6 +1,6 @@
 """Turns a checked frame into arrays: names become ids, and lists become rows of one width.
 
-    tags  [7, 3]  []  [3, 9, 4, 7]      ids  [[0 1 -1] [-1 -1 -1] [1 2 3]]      with a list_size of 3
+tags  [7, 3]  []  [3, 9, 4, 7]      ids  [[0 1 -1] [-1 -1 -1] [1 2 3]]      with a list_size of 3
 """
 
 from __future__ import annotations

@@ -58,9 +58,7 @@ class Features:
         """What a feature belongs to."""
         return "user" if name in self.users else "item" if name in self.items else "row"
 
-    def sizes(
-        self, users: int, items: int, categories: int, context: Mapping[str, int], lists: Iterable[int]
-    ) -> Sizes:
+    def sizes(self, users: int, items: int, categories: int, context: Mapping[str, int], lists: Iterable[int]) -> Sizes:
         """The sizes of a stream with these features.
 
         Args:

@@ -148,7 +148,9 @@ def _merged(
     for part in group:
         Intact(folder / part.folder, part.digest)()
     arrays = {
-        name: _column(folder, group, name, kind) for name, (kind, _) in types_of(so_far).items() if name != "history_end"
+        name: _column(folder, group, name, kind)
+        for name, (kind, _) in types_of(so_far).items()
+        if name != "history_end"
     }
     user, item, label, time = (arrays[name] for name in ("user", "item", "label", "time"))
     found = advance((user, item, label, time), tails, log, so_far)

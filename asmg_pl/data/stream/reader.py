@@ -100,7 +100,8 @@ def open_part(folder: Path, part: Part, manifest: Manifest) -> Columns:
     """
     place = folder / part.folder
     columns = {
-        name: map_file(place / f"{name}.npy", kind, part.rows, width) for name, (kind, width) in types_of(manifest).items()
+        name: map_file(place / f"{name}.npy", kind, part.rows, width)
+        for name, (kind, width) in types_of(manifest).items()
     }
     columns["sequence"] = map_file(place / "sequence.npy", _ID, part.entries)
     if (int(columns["time"][0]), int(columns["time"][-1])) != (part.first_time, part.last_time):
