@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
@@ -109,6 +110,9 @@ def rows_of_user(user: Batch, items: Batch, sizes: Sizes) -> Batch:
         ours = ours.expand(count, *ours.shape[1:])
         if theirs is None or not any(of_item):
             return ours
+        if ours.ndim == 3:  # lists, of which the longer ones decide
+            longest = max(ours.shape[-1], theirs.shape[-1])
+            ours, theirs = (F.pad(each, (0, longest - each.shape[-1]), value=-1) for each in (ours, theirs))
         return torch.where(torch.tensor(of_item).view(-1, *[1] * (ours.ndim - 2)), theirs, ours)
 
     return items._replace(

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from asmg_pl.errors import DataError, PackageError
+from asmg_pl.errors import DataError, PackageError, RequestError
 
 Name = int | str
 
@@ -225,3 +225,13 @@ def _checked(array: np.ndarray, kind: type, name: str) -> np.ndarray:
             f"the array {name} of ids holds {array.dtype} {list(array.shape)}, not a row of {kind.__name__}"
         )
     return array
+
+
+def check_name(name: Any, what: str) -> None:
+    """Check that a name in a request can be one.
+
+    Raises:
+        RequestError: if it is neither an integer nor a string.
+    """
+    if not isinstance(name, int | str | np.integer) or isinstance(name, bool):
+        raise RequestError(f"{what} is {name!r:.60}, a {type(name).__name__}: give an integer or a string")

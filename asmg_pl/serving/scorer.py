@@ -23,18 +23,20 @@ from torch import Tensor
 from asmg_pl.data.batch import Batch
 from asmg_pl.errors import PackageError, RequestError
 from asmg_pl.serving.answers import Scores
+from asmg_pl.serving.given import Given
 from asmg_pl.serving.ids import Name
 from asmg_pl.serving.manifest import FILE
 from asmg_pl.serving.package import Package, open_package
 from asmg_pl.serving.ranking import best
 from asmg_pl.serving.requests import Asked, Items, Requests, User, for_each, whole_count
-from asmg_pl.serving.sided import Side, at, joined, part, sided
+from asmg_pl.serving.sided import Known, Side, at, joined, part, sided
 from asmg_pl.serving.store import Store
+from asmg_pl.serving.values import StoredValues, Values
 
 #: Items that are joined with a user at a time; their sides fit into a processor's cache.
 CHUNK = 8192
 
-Context = Mapping[str, Name]
+Context = Mapping[str, Given]
 
 
 class Scorer:
@@ -67,10 +69,11 @@ class Scorer:
             PackageError: if its arrays do not fit its recommender.
         """
         self.package, self.version = package, package.name
-        self._requests = Requests(package)
+        stored = StoredValues(package)
+        self._requests = Requests(package, stored)
         self._popularity = torch.from_numpy(np.append(package.popularity, np.float32(-1)))  # of unknown items, the last
         self._catalogue = None if package.catalogue is None else package.catalogue.long()
-        self._model = sided(package.served(), self._catalogue)
+        self._model = sided(package.served(), Known(package.sizes, self._catalogue, stored.of_items))
         self._sides: Side | None = None
         self._preparing = Lock()
 
@@ -83,14 +86,15 @@ class Scorer:
             user: the user's name. An unknown one is scored as a new user.
             items: names of items. Unknown ones are scored as new items.
             history: names of the user's latest items, the latest first, in place of those that the package has.
-            context: the value of each context feature by name. What is missing or unknown is scored as a new value.
+            context: values of features of the row and of the user by name: a category, a number, or a list. What is
+                missing is what the package has of the user; of a feature of the row it is unknown, and scored so.
 
         Returns:
             The items with their scores, and what was unknown.
 
         Raises:
-            RequestError: if there is no item, a name is neither an integer nor a string, or the package has no such
-                context feature.
+            RequestError: if there is no item, a name is neither an integer nor a string, a value is of another kind
+                than its feature, or the package has no such feature of rows or users.
         """
         return self.score_users([user], [items], [history], [context])[0]
 
@@ -115,7 +119,8 @@ class Scorer:
                 than once counts once.
             exclude_seen: whether items that the user has, or that the given history names, are left out.
             history: names of the user's latest items, the latest first, in place of those that the package has.
-            context: the value of each context feature by name. What is missing or unknown is scored as a new value.
+            context: values of features of the row and of the user by name: a category, a number, or a list. What is
+                missing is what the package has of the user; of a feature of the row it is unknown, and scored so.
 
         Returns:
             The items, the best first; of equally good ones, the one that is named first or appeared first.
@@ -214,8 +219,6 @@ class Scorer:
             row[: len(user.history)] = user.history
         ids = torch.from_numpy(np.array([user.id for user in users], np.int64))
         length = torch.from_numpy(np.array([len(user.history) for user in users], np.int64))
-        features = len(self.package.manifest.context)
-        context = np.array([user.context for user in users], np.int64).reshape(count, features)
         rows = Batch(
             user=ids,
             item=torch.zeros_like(ids),
@@ -223,7 +226,7 @@ class Scorer:
             history_length=length,
             label=torch.zeros(count),
             categories=self._catalogue,
-            context=torch.from_numpy(context) if features else None,
+            **Values.joined([user.values for user in users])._asdict(),
         )
         side = self._model.user_side(rows)
         return [part(side, slice(number, number + 1)) for number in range(count)]

@@ -12,12 +12,13 @@ LONGEST = 1000
 #: The id of a user, of an item or of a context feature's value, as the stream has it.
 Id = StrictInt | Annotated[str, StringConstraints(strict=True, max_length=LONGEST)]
 Ids = Annotated[list[Id], Field(fail_fast=True)]
-Context = dict[str, Id]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+Context = dict[str, Id | Number | Ids | None]
 
 _USER = "The user's id."
 _USERS = "The users' ids; there is an answer for each of them, in this order."
 _HISTORY = "The items that the user has had, the latest first, instead of those that the package knows."
-_CONTEXT = "The values of context features by name, like the device."
+_CONTEXT = "The values of features by name: a category like the device, a number, or a list of values."
 _K = "How many items each user gets at most."
 _CANDIDATES = "The items to choose from; without it, all items."
 _EXCLUDE = "Whether items that the user has had are left out."
