@@ -110,7 +110,7 @@ def test_a_negative_has_the_features_of_its_positive_and_no_further_label() -> N
     assert found.numbers is not None
     assert found.labels is not None
     assert batch.labels is not None
-    assert torch.equal(found.numbers.nan_to_num(), batch.numbers[[0, 0, 1, 1, 1]].nan_to_num())  # type: ignore[index]
+    assert torch.equal(found.numbers.nan_to_num(), batch.numbers[[0, 0, 1, 1, 1]].nan_to_num())
     for name in ("lists", "weight"):
         assert torch.equal(getattr(found, name), getattr(batch, name)[[0, 0, 1, 1, 1]])
     for row, positive in enumerate([0, 0, 1, 1, 1]):
@@ -167,7 +167,8 @@ def test_a_description_gives_each_column_one_meaning() -> None:
 
 
 def test_lists_may_all_be_empty_or_missing() -> None:
-    for values in ([None, None], [[], []], [None, []]):
+    cases: list[list[list[str] | None]] = [[None, None], [[], []], [None, []]]
+    for values in cases:
         log = InteractionLog.from_frame(ROWS.with_columns(pl.Series("a", values)), features=Features(lists=("a",)))
         assert log.batch(torch.arange(2), 0).lists.tolist() == [[[-1] * 16]] * 2  # type: ignore[union-attr]
         assert log.sizes.lists == (Feature("a", "row", 0),)
