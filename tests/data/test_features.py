@@ -99,7 +99,7 @@ def test_the_shares_of_processes_are_the_rows_of_one_process() -> None:
         own = shares[3 * number : 3 * number + 3]
         for name in FURTHER:
             assert torch.equal(
-                torch.cat([getattr(share, name) for share in own]).nan_to_num(-7.0),  # type: ignore[union-attr]
+                torch.cat([getattr(share, name) for share in own]).nan_to_num(-7.0),
                 getattr(batch, name).nan_to_num(-7.0),
             )
 
@@ -110,6 +110,7 @@ def test_a_negative_has_the_features_of_its_positive_and_no_further_label() -> N
     assert found.numbers is not None
     assert found.labels is not None
     assert batch.labels is not None
+    assert batch.numbers is not None
     assert torch.equal(found.numbers.nan_to_num(), batch.numbers[[0, 0, 1, 1, 1]].nan_to_num())
     for name in ("lists", "weight"):
         assert torch.equal(getattr(found, name), getattr(batch, name)[[0, 0, 1, 1, 1]])
