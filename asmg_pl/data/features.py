@@ -69,7 +69,10 @@ class Features:
             lists: the numbers of values of the multi-valued features.
         """
         return Sizes(
-            **{"users": users, "items": items, "categories": categories, "context": tuple(context.values())},
+            users,
+            items,
+            categories,
+            tuple(context.values()),
             context_features=tuple(Feature(name, self.side(name), values) for name, values in context.items()),
             numbers=tuple(Feature(name, self.side(name)) for name in self.numbers),
             lists=tuple(Feature(name, self.side(name), n) for name, n in zip(self.lists, lists, strict=True)),

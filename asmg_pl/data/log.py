@@ -299,8 +299,9 @@ class InteractionLog:
         """A digest of the first ``rows`` rows, to tell a stream that has grown from one that has changed.
 
         It covers users, items, labels, times, lengths of histories, features, weights, further labels, and the
-        categories that count for these rows. It is the digest of the digests of blocks of 2**20 rows. A stream on disk stores the digests of
-        blocks, so only the last block is read. The cut of the rows into parts makes no difference.
+        categories that count for these rows. It is the digest of the digests of blocks of 2**20 rows. A stream on disk
+        stores the digests of blocks, so only the last block is read. The cut of the rows into parts makes no
+        difference.
         """
         digest = hashlib.sha256()
         for begin in range(0, rows, BLOCK):

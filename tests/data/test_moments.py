@@ -58,10 +58,14 @@ def test_later_rows_change_no_moment_of_earlier_ones() -> None:
 
 
 def test_only_new_rows_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    read = []
-    original = Moments.of.__func__  # type: ignore[attr-defined]
-    monkeypatch.setattr(Moments, "of", classmethod(lambda cls, table: read.append(len(table)) or original(cls, table)))
-    log = make(featured_rows())
+    read: list[int] = []
+    original, log = Moments.of, make(featured_rows())
+
+    def spy(table: np.ndarray) -> Moments:
+        read.append(len(table))
+        return original(table)
+
+    monkeypatch.setattr(Moments, "of", spy)
     for count in (130, 260, 390):
         log.moments(count)
     assert sum(read) <= 390 + 3 * 64
