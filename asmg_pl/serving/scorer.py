@@ -213,6 +213,8 @@ class Scorer:
 
     def _user_sides(self, users: list[User]) -> list[Side]:
         """The side of each user, computed together."""
+        if not users:
+            return []
         count, longest = len(users), self.package.manifest.history_size
         history = np.zeros((count, longest), np.int64)
         for row, user in zip(history, users, strict=True):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -126,7 +126,8 @@ class Expanded(SidedModel):
         """See :meth:`SidedModel.join`."""
         (items,) = _tensors(item)
         theirs = self._known.rows(items)
-        ours = theirs._replace(**dict(zip(self._columns, _tensors(user), strict=True)))
+        columns: dict[str, Any] = dict(zip(self._columns, _tensors(user), strict=True))
+        ours = theirs._replace(**columns)
         rows = rows_of_user(ours, theirs, self._known.sizes)
         asked = self._recommender.lookups(rows)
         found = {name: OneUser(self._recommender.table(name), ids) for name, ids in asked.items()}

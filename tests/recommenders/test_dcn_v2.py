@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from recommenders.test_embedding_mlp import CATEGORIES, ITEMS, USERS, draw
@@ -18,10 +20,11 @@ from asmg_pl.testing.samples import sample_batch
 def test_a_layer_is_its_formula_in_a_plain_loop(rank: int | None) -> None:
     torch.manual_seed(0)
     layer, first, latest = Cross(5, rank), torch.randn(4, 5), torch.randn(4, 5)
+    parts: Any = layer.weight
     if rank is None:
-        weight, bias = layer.weight.weight, layer.weight.bias
+        weight, bias = parts.weight, parts.bias
     else:
-        weight, bias = layer.weight[1].weight @ layer.weight[0].weight, layer.weight[1].bias
+        weight, bias = parts[1].weight @ parts[0].weight, parts[1].bias
         assert torch.linalg.matrix_rank(weight.detach()) == rank
     found = layer(first, latest)
     for row in range(4):
@@ -51,6 +54,6 @@ def test_numbers_and_lists_reach_the_crosses() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"cross_layers": 0}, {"rank": 0}])
-def test_too_few_layers_or_ranks_are_refused(wrong: dict[str, int]) -> None:
+def test_too_few_layers_or_ranks_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=f"recommender.{next(iter(wrong))} must be at least 1, got 0"):
         DCNv2(Sizes(9, 9), **wrong)

@@ -18,7 +18,7 @@ from asmg_pl.callbacks import ServingExport
 from asmg_pl.data import EqualRows, PeriodDataModule, Sizes
 from asmg_pl.errors import ConfigError, RequestError
 from asmg_pl.recommenders import DCNv2, DeepFM, EmbeddingMLP, Recommender, TwoTower
-from asmg_pl.serving import Scorer, load
+from asmg_pl.serving import Scorer, Scores, load
 from asmg_pl.updaters import IncrementalUpdate
 from asmg_pl.walk import Walk
 
@@ -39,12 +39,23 @@ def latest(name: str, by: str) -> dict[int, Any]:
     return {row[by]: row[name] for row in FRAME[: ROWS * PERIODS].iter_rows(named=True)}
 
 
-def asked(scorer: Scorer, row: dict[str, Any], names: list[str]) -> Any:
-    given = {name: row[name] for name in names if row[name] is not None}
-    for name in ("tags", "interests"):
-        if name in given:
-            given[name] = given[name][: FEATURES.list_size]
-    return scorer.score(row["user"], [row["item"]], context=given)
+def known_rows(data: PeriodDataModule, sizes: Sizes) -> torch.Tensor:
+    """The rows after the package's period whose ids and values the package knows, with all of the user's features."""
+    rows = torch.arange(ROWS * PERIODS, len(FRAME))
+    batch = data.log.batch(rows, HISTORY)
+    assert batch.context is not None
+    assert batch.lists is not None
+    assert batch.numbers is not None
+    known = (batch.user < sizes.users) & (batch.item < sizes.items) & (batch.history < sizes.items).all(1)
+    known &= (batch.context < torch.tensor(sizes.context)).all(1) & ~batch.numbers[:, 1].isnan()
+    known &= (batch.lists < torch.tensor([[each.values] for each in sizes.lists])).all((1, 2))
+    return rows[known & (batch.lists[:, 1, 0] >= 0)]
+
+
+def asked(scorer: Scorer, row: dict[str, Any], history: list[Any]) -> Scores:
+    given = {name: row[name] for name in ("device", "country", "age")}
+    given |= {name: (row[name] or [])[: FEATURES.list_size] for name in ("tags", "interests")}
+    return scorer.score(row["user"], [row["item"]], history=history, context=given)
 
 
 @pytest.mark.parametrize("recommender", [EmbeddingMLP, DeepFM, TwoTower, DCNv2])
@@ -54,26 +65,21 @@ def test_a_scorer_answers_as_the_walk_scores_with_the_values_that_items_have_by_
     done = walked(recommender, tmp_path)
     scorer, sizes = load(tmp_path / "serving"), done.data.sizes_by(PERIODS)
     assert scorer.package.sizes == sizes._replace(past=None)
-    positions = torch.arange(ROWS * PERIODS, len(FRAME))
+    positions = known_rows(done.data, sizes)
     batch = done.data.log.batch(positions, HISTORY)
-    prices = latest("price", "item")
-    numbers = batch.numbers
+    prices, numbers = latest("price", "item"), batch.numbers
     assert numbers is not None
-    for place, item in enumerate(FRAME["item"][ROWS * PERIODS :]):
-        price = prices.get(item)
-        numbers[place, 0] = torch.nan if price is None else price
+    rows = [FRAME.row(position, named=True) for position in positions.tolist()]
+    numbers[:, 0] = torch.tensor([torch.nan if (price := prices[row["item"]]) is None else price for row in rows])
     with torch.no_grad():
-        expected = done.updater.logits(batch._replace(numbers=numbers))["serving"]
-    compared = 0
-    history = scorer.package.history
-    for place, row in enumerate(FRAME[ROWS * PERIODS :].iter_rows(named=True)):
-        found = asked(scorer, row, ["device", "country", "age", "tags", "interests"])
-        own = batch.history[place, : batch.history_length[place]].tolist()
-        known = row["age"] is not None and row["tags"] and row["interests"] and not found.unknown.user
-        if known and not found.unknown and history.of(int(batch.user[place])).tolist() == own:
-            torch.testing.assert_close(float(found.logits[0]), float(expected[place]), atol=1e-5, rtol=0)
-            compared += 1
-    assert compared > 3
+        expected = done.updater.logits(batch)["serving"]
+    item_names = done.data.log.names["items"]()
+    for place, row in enumerate(rows):
+        past = [item_names[number] for number in batch.history[place, : batch.history_length[place]].tolist()]
+        found = asked(scorer, row, past)
+        assert not found.unknown.user
+        torch.testing.assert_close(float(found.logits[0]), float(expected[place]), atol=1e-5, rtol=0)
+    assert len(rows) > 3
 
 
 def test_a_user_whose_features_are_not_given_has_the_latest_ones(tmp_path: Path) -> None:
@@ -94,14 +100,15 @@ def test_what_is_unknown_is_told_and_what_is_no_value_is_refused(tmp_path: Path)
     stranger = scorer.score("nobody", [item], context={"device": "tablet", "tags": ["tag 0", "new"]})
     assert {"device", "country", "age", "tags", "interests"} == set(stranger.unknown.context)
     assert np.isfinite(scorer.score("nobody", [item, "new"], context={"tags": ["tag 0"]}).logits).all()
-    for wrong, said in [
+    refused: list[tuple[dict[str, Any], str]] = [
         ({"price": 3.0}, "a feature of the items"),
         ({"age": "old"}, "give a finite number"),
         ({"age": float("nan")}, "give a finite number"),
         ({"tags": "tag 0"}, "give a list of names"),
         ({"tags": [1.5]}, "an entry of context"),
         ({"colour": 1}, "no context feature of the package"),
-    ]:
+    ]
+    for wrong, said in refused:
         with pytest.raises(RequestError, match=said):
             scorer.score(3, [item], context=wrong)
 

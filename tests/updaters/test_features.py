@@ -21,7 +21,7 @@ from asmg_pl.testing.rules import Rules
 from asmg_pl.testing.walks import ROWS, Listener, short_walk
 from asmg_pl.updaters import ASMG, EWC, SML, Frozen, IncCTR, IncrementalUpdate, Updater
 
-SHORT = {"pretrain_periods": 2, "pretrain_epochs": 1, "test_from": 5, "learning_rate": 0.01}
+SHORT: dict[str, Any] = {"pretrain_periods": 2, "pretrain_epochs": 1, "test_from": 5, "learning_rate": 0.01}
 Build = Callable[..., Updater]
 
 
