@@ -53,6 +53,9 @@ class Conversion:
         without_side: ``user`` and ``item``, if features of them were given and no row has any.
         like_numbers: the context features of a new stream whose values are all numbers, and of which either there are
             many, or some are no whole numbers.
+        cut_lists: the number of lists that were longer than ``list_size`` and were cut.
+        list_size: the most values of a list.
+        histories: whether rows have histories.
         label_mean: the share of positives among the rows written now.
         first: the earliest time written now, seconds since 1970.
         last: the latest time written now, seconds since 1970.
@@ -90,6 +93,9 @@ class Conversion:
     parts: int = 1
     without_side: tuple[str, ...] = ()
     like_numbers: tuple[str, ...] = ()
+    cut_lists: int = 0
+    list_size: int = 0
+    histories: bool = True
 
 
 def convert(
@@ -213,6 +219,9 @@ def convert(
         without_category=known is not None and not manifest.categories,
         without_side=tuple(without_side),
         like_numbers=like_numbers,
+        cut_lists=sum(int((rows[name].list.len() > settings.list_size).sum()) for name in settings.features.lists),
+        list_size=settings.list_size,
+        histories=settings.longest_history > 0,
         label_mean=float(cast(float, rows["label"].mean())),
         first=rows["time"][0],
         last=rows["time"][-1],
