@@ -81,8 +81,8 @@ def report(done: Conversion, folder: Path) -> str:
         lines.append(f"no row has features of its {side}: are the ids in --{side}s written as in the rows?")
     if done.cut_lists:
         lines.append(
-            f"{done.cut_lists:,} lists were longer than {done.list_size} values, and lost the later ones: to keep more, "
-            "convert everything into a new stream with a larger --list-size"
+            f"{done.cut_lists:,} lists were longer than {done.list_size} values, and lost the later ones: to keep "
+            "more, convert everything into a new stream with a larger --list-size"
         )
     for name in done.like_numbers:
         lines.append(

@@ -135,7 +135,7 @@ def convert(
             and of rows that another file of the same time has. refuse: nothing is written. drop: they are left out.
             keep: they are written, since they are no mistake.
         wait: the seconds to wait while another program writes the stream.
-        users: a file of the users' features, with one row per user, or several at different times.
+        users: a file of the users' features, one row per user or several at other times.
 
     Raises:
         BusyError: if another program is writing the stream.
@@ -158,11 +158,15 @@ def convert(
     if append:
         settings = Settings.of(vars(settings), folder)
     if items is not None and settings.item_id is None:
-        raise ConfigError("--items needs --item-id COL and --categories COL or features: they name its columns")
+        raise ConfigError(
+            "--items needs --item-id COL and --categories COL (or features of items): they name its columns"
+        )
     if users is not None and not settings.features.users:
         raise ConfigError("--users needs --user-context, --user-numbers or --user-lists: they name its columns")
     if items is None and settings.item_id is not None and (not append or settings.features.items):
-        raise ConfigError("--item-id COL and its features name columns of a file of items: give --items FILE")
+        raise ConfigError(
+            "--item-id COL and --categories COL (or features) name columns of a file of items: give --items FILE"
+        )
     if users is None and settings.features.users:
         raise ConfigError("the features of users name columns of a file of users: give --users FILE")
     first_day, last_day = _day("--start", start), _day("--end", end)

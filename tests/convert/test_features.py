@@ -273,11 +273,14 @@ def test_a_stream_without_such_features_keeps_the_settings_that_it_always_had(ro
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"numbers": ("x",), "context": ("x",)}, "two features have the name x"),
-        ({"numbers": ("time",)}, "time: the stream has a column of that name already"),
-        ({"user_time": "since"}, "belong together with features of users"),
-        ({"item_numbers": ("x",)}, "--item-id COL belongs together"),
-        ({"item_id": "x"}, "--item-id COL belongs together"),
+        (
+            {"numbers": ("x",), "context": ("x",)},
+            "--numbers x: two features|'x' is given two meanings|--context x: two features",
+        ),
+        ({"numbers": ("time",)}, "--numbers time: the stream has a column of that name already"),
+        ({"user_time": "since"}, "--user-time COL belong together"),
+        ({"item_numbers": ("x",)}, "--item-id COL and --categories COL"),
+        ({"item_id": "x"}, "--item-id COL and --categories COL"),
         ({"lists": ("x",), "list_size": 0}, "at least 1 value"),
     ],
 )
