@@ -79,7 +79,7 @@ class GivenFeatures:
 
     def _with_context(self, values: Values, name: str, place: int, value: Any) -> Values:
         assert values.context is not None
-        check_name(value, f"context[{name!r}]")
+        check_name(value, f"context.{name}")
         number = self._ids[name].find_one(value)
         values.context[0, place] = number if number >= 0 else len(self._ids[name])
         return values
@@ -87,16 +87,16 @@ class GivenFeatures:
     def _with_numbers(self, values: Values, name: str, place: int, value: Any) -> Values:
         assert values.numbers is not None
         if isinstance(value, bool) or not isinstance(value, Real) or not isfinite(value):
-            raise RequestError(f"context[{name!r}] is {value!r:.60}: give a finite number, or None if it is missing")
+            raise RequestError(f"context.{name} is {value!r:.60}: give a finite number, or None if it is missing")
         values.numbers[0, place] = float(value)
         return values
 
     def _with_lists(self, values: Values, name: str, place: int, value: Any) -> Values:
         assert values.lists is not None
         if isinstance(value, str) or not isinstance(value, Sequence | np.ndarray):
-            raise RequestError(f"context[{name!r}] is {value!r:.60}: give a list of names")
+            raise RequestError(f"context.{name} is {value!r:.60}: give a list of names")
         for each in value:
-            check_name(each, f"an entry of context[{name!r}]")
+            check_name(each, f"an entry of context.{name}")
         found = self._ids[name].find(value) if len(value) else np.zeros(0, np.int64)
         ids = torch.from_numpy(found[found >= 0])  # a list is a mean, to which unknown values add nothing
         lists: Tensor = F.pad(values.lists, (0, max(0, len(ids) - values.lists.shape[-1])), value=-1)

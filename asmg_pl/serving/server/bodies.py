@@ -13,7 +13,19 @@ LONGEST = 1000
 Id = StrictInt | Annotated[str, StringConstraints(strict=True, max_length=LONGEST)]
 Ids = Annotated[list[Id], Field(fail_fast=True)]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
-Context = dict[str, Id | Number | Ids | None]
+
+
+def _kind_of_value(value: Any) -> str:
+    """What a feature's value is taken for, so that an error is told of this kind alone."""
+    return "list" if isinstance(value, list) else "number" if isinstance(value, float) else "id"
+
+
+#: A category, a number, or a list of values; a number without a point may be a category.
+Value = Annotated[
+    Annotated[Id, Tag("id")] | Annotated[Number, Tag("number")] | Annotated[Ids, Tag("list")],
+    Discriminator(_kind_of_value),
+]
+Context = dict[str, Value | None]
 
 _USER = "The user's id."
 _USERS = "The users' ids; there is an answer for each of them, in this order."
