@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 from data.featured import FEATURES, featured_rows
-from updaters.test_features import SHORT, Rows
+from updaters.test_moments import SHORT, Rows
 
 import asmg_pl
 from asmg_pl.callbacks import ServingExport
