@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from asmg_pl.data.sizes import Sizes
-from asmg_pl.recommenders.features import Features
 
-
-def rename_tables(checkpoint: dict[str, Any], sizes: Sizes) -> None:
+def rename_tables(checkpoint: dict[str, Any], tables: Iterable[str]) -> None:
     """Give the tables of a checkpoint the names that they have in this version, in place.
 
     Args:
         checkpoint: of any version.
-        sizes: of the stream, with the names of its features.
+        tables: the names of the recommender's tables, in their order.
     """
-    tables = list(Features(sizes).tables)[: len(sizes.context)]
-    names = {f"context_{number}": name for number, name in enumerate(tables)}
-    names |= {f"{former}_weight": f"{name}_weight" for former, name in names.items()}
-    _rename(checkpoint, {former: name for former, name in names.items() if former != name})
+    of_features = [name for name in tables if name.startswith("context[") and name.endswith("]")]
+    names = {f"context_{number}": name for number, name in enumerate(of_features)}
+    _rename(checkpoint, names | {f"{former}_weight": f"{name}_weight" for former, name in names.items()})
 
 
 def _rename(entry: Any, names: Mapping[str, str]) -> None:

@@ -285,7 +285,7 @@ class Updater(BaseTraining):
         Raises:
             CheckpointError: if the checkpoint belongs to another configuration.
         """
-        rename_tables(checkpoint, self.data.sizes)
+        rename_tables(checkpoint, self.recommender.tables)
         self.results = {period: PeriodResult(**result) for period, result in checkpoint["results"].items()}
         self.learned = checkpoint["learned"]
         self.pretraining.best = checkpoint["best_pretraining_epoch"]

@@ -188,7 +188,7 @@ class BaseTraining(Tunable):
     def take_over_pretraining(self, path: Path) -> None:
         """Begin the walk with the base model that an earlier walk has pre-trained, from its checkpoint."""
         checkpoint = self.trainer.strategy.load_checkpoint(path, weights_only=True)
-        rename_tables(checkpoint, self.data.sizes)
+        rename_tables(checkpoint, self.recommender.tables)
         self.pretraining.take_over(checkpoint, self.trainer.optimizers[0], self.data, self.begin_as)
         self._begin_updates()
 

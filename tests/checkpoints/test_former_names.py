@@ -8,8 +8,10 @@ import torch
 
 from asmg_pl.checkpoints.former_names import rename_tables
 from asmg_pl.data.sizes import Feature, Sizes
+from asmg_pl.recommenders import DeepFM
 
-NAMED = Sizes(9, 9, context=(2, 3), context_features=(Feature("device", "row", 2), Feature("hour", "row", 3)))
+FEATURES = (Feature("device", "row", 2), Feature("hour", "row", 3))
+NAMED = list(DeepFM(Sizes(9, 9, context=(2, 3), context_features=FEATURES)).tables)
 
 
 def saved() -> dict[str, Any]:
@@ -51,5 +53,5 @@ def test_a_checkpoint_with_names_stays_as_it_is() -> None:
 
 def test_without_names_nothing_is_renamed() -> None:
     checkpoint = saved()
-    rename_tables(checkpoint, Sizes(9, 9, context=(2, 3)))
+    rename_tables(checkpoint, DeepFM(Sizes(9, 9, context=(2, 3))).tables)
     assert list(checkpoint["state_dict"]) == list(saved()["state_dict"])
