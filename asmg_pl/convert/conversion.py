@@ -104,7 +104,8 @@ def convert(
     written.
 
     Args:
-        files: CSV or TSV with a header (UTF-8, also compressed: .gz), Parquet, or folders of such files.
+        files: CSV or TSV with a header, JSON lines (UTF-8, also compressed: .gz, .zst), Parquet, or folders of such
+            files.
         out: the folder of the stream.
         settings: the meaning of the rows.
         items: a file of the items' categories, with one row per item, or several.

@@ -51,7 +51,7 @@ class TableFile(ABC):
 
 
 class TextFile(TableFile):
-    """A file of delimited text, plain or compressed with gzip.
+    """A file of delimited text, plain or compressed with gzip or zstd.
 
     Attributes:
         first: the fields of its first record, which are the names of the columns if the file has a header.
