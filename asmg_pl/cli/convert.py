@@ -64,6 +64,8 @@ def report(done: Conversion, folder: Path) -> str:
         lines.append(f"left out: {done.passed_over:,} files that were appended before")
     if done.repeated:
         lines.append(f"left out: {done.repeated:,} rows that were there already")
+    if done.filtered:
+        lines.append(f"left out: {done.filtered:,} rows by --where")
     if done.left_out:
         lines.append(f"left out: {done.left_out:,} rows before --start or after --end")
     if done.without_negative:
@@ -79,7 +81,8 @@ def report(done: Conversion, folder: Path) -> str:
         lines.append("no item has a category: are the ids in --items written as in the rows?")
     if done.label_mean == 0:
         lines.append(
-            "no row is positive, so that nothing can be learned: is that what --label or --positive-from means?"
+            "no row is positive, so that nothing can be learned: is that what --label, --positive or --positive-from "
+            "means?"
         )
     if advice := compact.recommended(done.parts, folder):
         lines.append(advice)
@@ -97,7 +100,8 @@ def report(done: Conversion, folder: Path) -> str:
 GROUPS = {
     "files": ("files", "out", "append", "max_bad_rows", "late", "repeated", "wait"),
     "what the columns mean": ("user", "item", "time", "context", "missing", "ids"),
-    "which rows are positive": ("label", "rating", "positive_from", "all_positive"),
+    "which rows are positive": ("label", "positive", "rating", "positive_from", "all_positive"),
+    "which rows are read": ("where",),
     "times": ("time_unit", "any_time", "start", "end"),
     "categories of the items": ("items", "item_id", "categories", "separator"),
     "negatives and histories": ("negatives", "negative_rule", "seed", "history", "carry"),
@@ -158,6 +162,11 @@ def _value(kind: Any, text: str) -> dict[str, Any]:
     if choices := [choice for k in (kind, *kinds) if typing.get_origin(k) is Literal for choice in typing.get_args(k)]:
         return {"help": text, "choices": choices}
     if typing.get_origin(kind) is tuple:
-        metavar = {"texts": "TEXT", "names": "NAME,NAME"}.get(text.split()[0], "COL")
-        return {"help": text, "nargs": "+", "metavar": metavar}
+        metavar = {
+            "texts": "TEXT",
+            "names": "NAME,NAME",
+            "values": "VALUE,VALUE",
+            "conditions": "CONDITION",
+        }.get(text.split()[0], "COL")
+        return {"help": text, "nargs": "+", "action": "extend", "metavar": metavar}
     return {"help": text, "metavar": metavar, "type": next((k for k in kinds if k in (int, float)), str)}

@@ -53,6 +53,7 @@ class Conversion:
         last: the latest time written now, seconds since 1970.
         stream_rows: the number of rows of the whole stream.
         sizes: the numbers of users, items, categories and context values of the whole stream.
+        filtered: the number of rows that do not fulfil the conditions of ``where``.
         late: the number of late rows that were left out.
         dropped: the number of these late rows that ``quarantine.csv`` does not list.
         entered_late: the number of late rows that were written, with the time of the stream's end.
@@ -74,6 +75,7 @@ class Conversion:
     last: int
     stream_rows: int
     sizes: Sizes
+    filtered: int = 0
     late: int = 0
     dropped: int = 0
     entered_late: int = 0
@@ -192,6 +194,7 @@ def convert(
         last=rows["time"][-1],
         stream_rows=sum(part.rows for part in manifest.parts),
         sizes=manifest.sizes,
+        filtered=found.filtered,
         late=quarantine.late + quarantine.set_aside + found.dropped,
         dropped=found.dropped,
         entered_late=len(found.late),

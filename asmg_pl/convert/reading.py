@@ -11,6 +11,7 @@ import polars as pl
 from asmg_pl.convert.checks import Given, as_in_stream, check_ids, check_times, in_types_of_stream
 from asmg_pl.convert.repeated import Repeated, without_known, without_shared, without_taken
 from asmg_pl.convert.settings import Settings
+from asmg_pl.convert.views import left_out_by_where, viewed
 from asmg_pl.data.stream.manifest import Manifest
 from asmg_pl.data.tables.files import TableFile
 from asmg_pl.data.tables.late import MARKS, Late, Treatment
@@ -33,6 +34,7 @@ class Found:
         categories: the rows of the catalogue.
         late: the rows that enter late, with their own ``time`` and the time when they ``entered``.
         left_out: the number of rows of other days.
+        filtered: the number of rows that do not fulfil the conditions.
         repeated: the number of repeated rows that were left out.
         passed_over: the number of files that were left out as a whole.
         dropped: the number of late rows that were left out, and are listed nowhere.
@@ -43,6 +45,7 @@ class Found:
     categories: pl.DataFrame
     late: pl.DataFrame
     left_out: int
+    filtered: int
     repeated: int
     passed_over: int
     dropped: int
@@ -89,7 +92,7 @@ def read(
             )
     plausible = settings.plausible()
     columns, item_columns = settings.row_columns(plausible), settings.item_columns()
-    given_tables = open_tables(files, *settings.dialect, settings.columns)
+    given_tables = viewed(open_tables(files, *settings.dialect, settings.columns), settings)
     catalogue = open_tables([] if items is None else [items], *settings.dialect)
     kinds = [(given_tables, columns, _NO_HEADER), (catalogue, item_columns, _NO_ITEM_HEADER)]
     check_schema(kinds, settings.time_unit, plausible)
@@ -101,11 +104,16 @@ def read(
     second = pl.col("time") // UNITS[settings.time_unit][0]
     rule = None if ended is None else Late(ended, second)
     rows, left_out = read_rows(tables, columns, quarantine, days, rule, file="file")
+    filtered = left_out_by_where(tables)
     if rule is not None and late == "refuse" and quarantine.count > quarantine.limit:
         _treated(rows.filter(pl.col("line").is_not_null()), rule, late, tables, quarantine)  # one message names all
     quarantine.check()
     if rows.is_empty():
         why = f"all {left_out:,} rows lie outside of --start and --end" if left_out else "these files have no rows"
+        if filtered:
+            why = f"--where leaves out {filtered:,} rows" + (
+                f", and --start and --end {left_out:,}" if left_out else ""
+            )
         raise DataError(f"no row to convert: {why}")
     categories, _ = read_rows(catalogue, item_columns, quarantine)
     quarantine.check()
@@ -142,6 +150,7 @@ def read(
         categories=categories,
         late=entered,
         left_out=left_out,
+        filtered=filtered,
         repeated=repeats,
         passed_over=len(given_tables) - len(tables),
         dropped=dropped,

@@ -16,14 +16,25 @@ from asmg_pl.data.stream import MOST_CARRIED
 from asmg_pl.data.tables import columns as meaning
 from asmg_pl.data.tables import times
 from asmg_pl.data.tables.columns import Column
+from asmg_pl.data.tables.conditions import Condition
 from asmg_pl.data.tables.spelling import Ids, Spelling
 from asmg_pl.data.tables.times import ANY_TIME, Plausible, TimeUnit
 from asmg_pl.errors import ConfigError, DataError
 
 #: Settings that the first version of the program did not have.
-_LATER = ("any_time", "ids", "missing", "columns")
+_LATER = ("any_time", "ids", "missing", "columns", "positive", "where")
 #: Settings that must not change between two parts of a stream. Names of columns may: other files may have others.
-_FIXED = ("positive_from", "all_positive", "negatives", "negative_rule", "seed", "history", "carry", "context")
+_FIXED = (
+    "positive",
+    "positive_from",
+    "all_positive",
+    "negatives",
+    "negative_rule",
+    "seed",
+    "history",
+    "carry",
+    "context",
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +45,9 @@ class Settings:
         user: column with the user's id, a number or any text.
         item: column with the item's id, a number or any text.
         time: column with the time of the interaction; the stream keeps whole seconds (UTC).
-        label: column with 0 or 1.
+        label: column with 0 or 1, or with the kind of an event, see --positive.
+        positive: values of the --label column that are positive, separated by commas, such as addtocart,transaction;
+            all others are negative.
         rating: column with a rating, which --positive-from turns into a label.
         positive_from: the lowest positive rating; lower ratings are negative.
         all_positive: all rows are positive.
@@ -55,6 +68,9 @@ class Settings:
             unified: they are one id, written as a whole number or without the blank. as-written: each is an id of its
             own, and so is a text such as NA or null.
         missing: texts that mean a missing value, such as '\N' NA. A row without a user or item is malformed.
+        where: conditions that a row must fulfil, such as "event in (view, addtocart)" or "price > 0"; several are
+            joined by and. Other rows are left out and counted. Also not in, ==, !=, <, <=, >=, is missing, is not
+            missing.
         columns: names of the columns, separated by commas, for text files without a header.
         delimiter: the text between two fields of a text file; by default a comma in .csv, a tab in .tsv, .tab and .txt.
         quote: the character that may enclose fields of a text file; none if there is none.
@@ -64,6 +80,7 @@ class Settings:
     item: str
     time: str
     label: str | None = None
+    positive: tuple[str, ...] = ()
     rating: str | None = None
     positive_from: float | None = None
     all_positive: bool = False
@@ -80,6 +97,7 @@ class Settings:
     any_time: bool = False
     ids: Ids | None = None
     missing: tuple[str, ...] = ()
+    where: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     delimiter: str | None = None
     quote: str = '"'
@@ -96,6 +114,8 @@ class Settings:
                 "which rows are positive? Give one of --label COL (0 or 1), --rating COL with --positive-from X, and "
                 "--all-positive"
             )
+        if self.positive and self.label is None:
+            raise ConfigError("--positive names values of a column of events: name the column with --label COL")
         if (self.rating is None) != (self.positive_from is None):
             raise ConfigError("--rating COL and --positive-from X belong together: ratings from X on are positive")
         if self.positive_from is not None and not isfinite(self.positive_from):
@@ -112,6 +132,7 @@ class Settings:
             raise ConfigError("--separator and --delimiter must not be empty")
         if self.quote != "none" and (len(self.quote) != 1 or not self.quote.isascii()):
             raise ConfigError(f"--quote must be one character, or none, got {self.quote!r}")
+        self.conditions()  # a wrong one is told before any file is opened
         for name in self.context:
             if name in ("user", "item", "label", "time"):
                 raise ConfigError(f"--context {name}: the stream has a column of that name already, rename yours")
@@ -152,6 +173,14 @@ class Settings:
         """The rule by which texts become ids and values of context features."""
         return Spelling(self.ids, self.missing)
 
+    def conditions(self) -> list[Condition]:
+        """The conditions that a row must fulfil.
+
+        Raises:
+            ConfigError: if one is not of the grammar.
+        """
+        return [Condition.parse(text) for text in self.where]
+
     def plausible(self) -> Plausible:
         """The range of times that is accepted now."""
         return ANY_TIME if self.any_time else Plausible.by(times.now())
@@ -163,7 +192,8 @@ class Settings:
             meaning.identifier("item", "--item", self.item, self.spelling),
         ]
         if self.label is not None:
-            found.append(meaning.label(self.label))
+            of_event = meaning.event(self.label, self.positive, Spelling("as-written", self.missing))
+            found.append(of_event if self.positive else meaning.label(self.label))
         if self.rating is not None and self.positive_from is not None:
             found.append(meaning.rating(self.rating, self.positive_from))
         context = [meaning.feature(name, self.spelling) for name in self.context]
@@ -201,8 +231,8 @@ def _stored(folder: Path) -> dict[str, Any]:
     try:
         stored = json.loads(content)
         # A setting that is unknown to an earlier version has its default.
-        names = [field.name for field in fields(Settings) if field.name in stored or field.name not in _LATER]
-        return {name: _plain(name, stored[name]) for name in names}
+        later = {field.name: field.default for field in fields(Settings) if field.name in _LATER}
+        return {field.name: _plain(field.name, (later | stored)[field.name]) for field in fields(Settings)}
     except (ValueError, KeyError, TypeError):
         path = folder / FILE
         raise DataError(f"{path} is damaged: convert everything again, into a new stream") from None
@@ -210,6 +240,6 @@ def _stored(folder: Path) -> dict[str, Any]:
 
 def _plain(name: str, value: Any) -> Any:
     """A setting's value in the form of JSON or the command line."""
-    if name == "columns":
+    if name in ("columns", "positive"):
         return tuple(part for names in value for part in names.split(","))
     return tuple(value) if isinstance(value, list) else value

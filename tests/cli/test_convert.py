@@ -159,6 +159,13 @@ def test_what_becomes_of_late_rows_is_said(run: Run, late: str) -> None:
         (["rows.csv", "--out", "s", *RATED, "--context", "user"], ["--context user", "rename"]),
         (["rows.csv", "--out", "s", *RATED, "--categories", "c"], ["--item-id COL and --categories COL"]),
         (["rows.csv", "--out", "s", *RATED, "--maximum", 1], ["--maximum"]),
+        (["rows.csv", "--out", "s", *RATED, "--where", "stars = 5"], ["--where 'stars = 5' is no condition: write"]),
+        (
+            ["rows.csv", "--out", "s", *RATED, "--where", "star > 5"],
+            ["no column 'star' (--where): did you mean 'stars'"],
+        ),
+        (["rows.csv", "--out", "s", *RATED, "--where", "stars > 5"], ["no row to convert: --where leaves out 2 rows"]),
+        (["rows.csv", "--out", "s", *RATED, "--positive", "5"], ["--positive names values of a column of events"]),
         (["rows.csv", "--out", "s", *RATED, "--carry", 40_000], ["--carry must be from 0 to 32767, got 40000"]),
         (["nothing.csv", "--out", "s", *RATED], ["there is no file nothing.csv"]),
         (["rows.csv", "--out", "s", *RATED, "--user", "id"], ["no column 'id' (--user)"]),
@@ -261,6 +268,54 @@ def test_missing_values_and_spellings_are_given_by_name(run: Run) -> None:
     code, out, err = run("odd.csv", "--out", "s", *RATED, *given)
     assert code == 0, err
     assert "the stream has 2 rows of 1 users and 1 items" in out
+
+
+def test_rows_are_chosen_and_labelled_by_their_event(run: Run) -> None:
+    Path("shop.csv").write_text(
+        "who,what,event,when,price\n1,x,view,1400000000,\n1,x,addtocart,1400000001,5\n2,y,transaction,1400000002,7\n"
+        "2,y,remove,1400000003,7\n2,z,view,1400000004,1\n"
+    )
+    labelled = (*COLUMNS, "--label", "event", "--positive", "addtocart,transaction")
+    where = ("--where", "event in (view, addtocart, transaction)", "--where", "price != 1")
+    code, out, err = run("shop.csv", "--out", "s", *labelled, *where)
+    assert code == 0, err
+    assert "s: 3 rows written" in out
+    assert "left out: 2 rows by --where" in out
+    assert open_stream(Path("s")).label.tolist() == [0, 1, 1]
+    # An append goes on with the same conditions and kinds.
+    Path("more.csv").write_text("who,what,event,when,price\n3,x,remove,1400000005,\n3,x,transaction,1400000006,9\n")
+    code, out, err = run("more.csv", "--out", "s", "--append")
+    assert code == 0, err
+    assert open_stream(Path("s")).label.tolist() == [0, 1, 1, 1]
+    code, _, err = run("more.csv", "--out", "s", "--append", "--positive", "view")
+    assert code == 2
+    assert "--positive is addtocart transaction there, view here" in err
+
+
+def test_an_event_that_is_missing_is_malformed(run: Run) -> None:
+    Path("shop.csv").write_text("who,what,event,when\n1,x,view,1400000000\n1,x,,1400000001\n")
+    code, _, err = run("shop.csv", "--out", "s", *COLUMNS, "--label", "event", "--positive", "buy")
+    assert code == 2
+    assert "shop.csv:3: label '' is not the kind of an event" in err
+
+
+def test_json_lines_are_converted_like_a_table(run: Run) -> None:
+    Path("rows.jsonl").write_text(
+        '{"who": {"id": "u1"}, "what": "x", "stars": 5.0, "when": 1400000000}\n'
+        '{"who": {"id": "u2"}, "what": "y", "stars": 1, "when": 1500000000, "device": "tv"}\n'
+    )
+    given = ("--user", "who.id", *RATED[2:], "--context", "device")
+    code, out, err = run("rows.jsonl", "--out", "s", *given)
+    assert code == 0, err
+    assert "the stream has 2 rows of 2 users and 2 items" in out
+    code, _, err = run("rows.jsonl", "--out", "t", *given, "--context", "hour", "--user", "who.i")
+    assert code == 2
+    assert "no column 'who.i' (--user): did you mean 'who.id'?" in err
+    with Path("rows.jsonl").open("a") as file:
+        file.write('{"who": {"id": "u3"}, "what": "z", "stars": 4, "wh')
+    code, _, err = run("rows.jsonl", "--out", "t", *given)
+    assert code == 2
+    assert "rows.jsonl:3: the row is not a JSON object of these columns: Unterminated string" in err
 
 
 def test_stray_quotes_are_told_with_the_option_that_mends_them(run: Run) -> None:

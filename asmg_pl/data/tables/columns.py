@@ -5,12 +5,12 @@ Every value is text at first. A column parses the text into a value, or into nul
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from asmg_pl.data.tables.spelling import AS_WRITTEN, BOOLEANS, Spelling
+from asmg_pl.data.tables.spelling import AS_WRITTEN, BOOLEANS, Spelling, among
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,16 @@ def label(name: str) -> Column:
         return pl.when(value.is_in([0.0, 1.0])).then(value).cast(pl.UInt8)
 
     return Column("label", "--label", name, parse, "0 or 1")
+
+
+def event(name: str, positive: Sequence[str], spelling: Spelling = AS_WRITTEN) -> Column:
+    """A column of kinds of events, of which some are positive, and all others negative."""
+
+    def parse(text: pl.Expr) -> pl.Expr:
+        kind = spelling.of(text)
+        return pl.when(kind.str.contains(r"\S")).then(among(kind, positive)).cast(pl.UInt8)
+
+    return Column("label", "--label", name, parse, "the kind of an event")
 
 
 def rating(name: str, positive_from: float) -> Column:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from asmg_pl.data.tables.columns import Column
 from asmg_pl.data.tables.header import unlike_a_header
 from asmg_pl.data.tables.text import BLOCK, Block, Dialect, blocks
 from asmg_pl.errors import DataError
@@ -23,11 +24,13 @@ class TableFile(ABC):
         path: where it is.
         columns: the names of its columns.
         has_header: whether these names are a line of the file.
+        needs: the columns that are read whichever are wanted, such as that of a condition.
     """
 
     path: Path
     columns: list[str]
     has_header = False
+    needs: Sequence[Column] = ()
 
     @abstractmethod
     def type_of(self, column: str) -> pl.DataType:

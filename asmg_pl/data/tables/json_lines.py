@@ -31,7 +31,7 @@ class JsonLinesFile(TableFile):
         """Find the columns in the first 4 MiB.
 
         Raises:
-            DataError: if the file is missing, empty, damaged or not UTF-8, or has no JSON object in a line there.
+            DataError: if the file is missing, empty, damaged or not UTF-8, or its first lines are no JSON objects.
         """
         self.path = path
         self._keys = _columns(path)
@@ -70,9 +70,9 @@ def _columns(path: Path) -> dict[str, tuple[str, ...]]:
         if isinstance(row, dict):
             objects += 1
             leaves |= dict.fromkeys(_leaves(row))
-    if not objects:
+    if not objects or block.content.lstrip().startswith(b"["):
         raise DataError(
-            f"{path}: no line is a JSON object. Write one object per line, as jq -c '.[]' does with a list of them"
+            f"{path} has no JSON object in each line. Write one per line, as jq -c '.[]' does with a list of objects"
         )
     # What is an object in some rows alone is one column, its text.
     inner = {leaf for leaf in leaves if any(leaf[:depth] in leaves for depth in range(1, len(leaf)))}

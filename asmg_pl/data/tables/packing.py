@@ -7,7 +7,7 @@ import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from asmg_pl.errors import DataError
 
@@ -35,7 +35,7 @@ class Unpacked:
             DataError: if the file is compressed with zstd, and the package for it is missing.
         """
         self.path = path
-        self._content: IO[bytes] | _Zstd = file
+        self._content: io.BufferedReader | gzip.GzipFile | _Zstd = file
         if path.suffix == ".gz" or file.peek(2).startswith(GZIP):
             self._content = gzip.GzipFile(fileobj=file)
         elif path.suffix == ".zst" or file.peek(4).startswith(ZSTD):

@@ -66,7 +66,6 @@ def test_values_are_read_as_text(tmp_path: Path, written: str, text: str | None)
         ("[1]", ""),
         ("7", ""),
         ("a,b", "Expecting value"),
-        ('{"a": {"b": 1}, "deep": 3}', ""),
     ],
 )
 def test_a_malformed_line_is_found_and_the_others_are_read(tmp_path: Path, line: str, why: str, size: int) -> None:
@@ -78,6 +77,15 @@ def test_a_malformed_line_is_found_and_the_others_are_read(tmp_path: Path, line:
     assert (number, values) == (61, [None, None])
     assert fault.startswith(f"the row is not a JSON object of these columns: {why}")
     assert found[-1][0] == 103
+
+
+def test_a_row_of_another_shape_after_the_first_ones_is_malformed(tmp_path: Path) -> None:
+    filler = "x" * 50_000
+    lines = [f'{{"a": {{"b": {n}}}, "text": "{filler}"}}' for n in range(100)]
+    found = rows(write(tmp_path, *lines, '{"a": 7}', '{"text": ""}'), "a.b")
+    assert found[:100] == [(n + 1, str(n), None) for n in range(100)]
+    assert found[100][2].startswith("the row is not a JSON object of these columns: unexpected value")
+    assert found[101] == (102, None, None)
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, zstandard.compress])
@@ -99,7 +107,7 @@ def test_a_key_with_a_dot_is_one_key(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", ["[1, 2]", '[\n  {"a": 1},\n  {"a": 2}\n]', '{\n  "a": 1\n}', "a,b\n1,2"])
 def test_a_file_without_objects_in_its_lines_is_refused(tmp_path: Path, content: str) -> None:
-    with pytest.raises(DataError, match=r"rows.jsonl: no line is a JSON object. Write one object per line"):
+    with pytest.raises(DataError, match=r"rows.jsonl has no JSON object in each line. Write one per line"):
         JsonLinesFile(write(tmp_path, content))
 
 

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import lzma
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
@@ -15,7 +16,7 @@ import zstandard
 from asmg_pl.data.tables.opening import open_tables
 from asmg_pl.errors import DataError
 
-PACK = {".gz": gzip.compress, ".zst": zstandard.compress}
+PACK: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".zst": zstandard.compress}
 TABLE = "user,item,time\nu1,7,1600000000\n"
 
 
@@ -109,9 +110,12 @@ def test_a_column_of_the_file_counts_more_than_a_partition(tmp_path: Path) -> No
         ("log.csv.bz2", "not in .bz2: unpack it"),
         ("log.tar.gz", "not in .tar: unpack it"),
         ("log.feather", "not in .feather: convert it to CSV, JSON lines or Parquet first"),
-        ("log.json", "no line is a JSON object. Write one object per line, as jq -c '.[]' does with a list of them"),
-        ("log.json.gz", "no line is a JSON object"),
-        ("log.jsonl", "no line is a JSON object"),
+        (
+            "log.json",
+            "log.json has no JSON object in each line. Write one per line, as jq -c '.[]' does with a list of objects",
+        ),
+        ("log.json.gz", "has no JSON object in each line"),
+        ("log.jsonl", "has no JSON object in each line"),
         ("log.xlsx", "not in .xlsx: convert it"),
         ("log.XLSX", "not in .xlsx: convert it"),
         ("log.dat", "not in .dat; if it is text, give --delimiter"),

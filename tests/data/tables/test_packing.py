@@ -47,7 +47,9 @@ def test_what_was_packed_is_read_under_any_name(tmp_path: Path, pack: type, size
 def test_a_file_that_is_cut_off_is_told(tmp_path: Path, pack: type, share: float) -> None:
     packed = pack(CONTENT)
     (tmp_path / "rows.csv.zst").write_bytes(packed[: int(len(packed) * share)])
-    with pytest.raises(DataError, match=r"rows.csv.zst cannot be unpacked, it is cut off or damaged .*: fetch it again"):
+    with pytest.raises(
+        DataError, match=r"rows.csv.zst cannot be unpacked, it is cut off or damaged .*: fetch it again"
+    ):
         read(tmp_path / "rows.csv.zst", 1 << 18)
 
 
