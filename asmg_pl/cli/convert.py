@@ -99,10 +99,10 @@ def report(done: Conversion, folder: Path) -> str:
 #: The options by what they are about, as the help shows them.
 GROUPS = {
     "files": ("files", "out", "append", "max_bad_rows", "late", "repeated", "wait"),
-    "what the columns mean": ("user", "item", "time", "context", "missing", "ids"),
+    "what the columns mean": ("user", "item", "time", "context", "impressions", "clicked", "missing", "ids"),
     "which rows are positive": ("label", "positive", "rating", "positive_from", "all_positive"),
     "which rows are read": ("where",),
-    "times": ("time_unit", "any_time", "start", "end"),
+    "times": ("time_unit", "time_format", "any_time", "start", "end"),
     "categories of the items": ("items", "item_id", "categories", "separator"),
     "negatives and histories": ("negatives", "negative_rule", "seed", "history", "carry"),
     "text files": ("columns", "delimiter", "quote"),
@@ -150,7 +150,7 @@ def _option(
     kept: dict[str, Any] = {"default": parameter.default if own else None, "required": needed, "dest": name}
     if parameter.default not in (parameter.empty, None, False, ()):
         text = f"{text.removesuffix('.')} (default: {parameter.default})"
-    return [option(name)], kept | _value(kind, text)
+    return [option(name)], kept | _value(kind, text.replace("%", "%%"))
 
 
 def _value(kind: Any, text: str) -> dict[str, Any]:

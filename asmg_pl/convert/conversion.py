@@ -153,7 +153,7 @@ def convert(
     if first_day and last_day and first_day > last_day:
         raise ConfigError(f"--start {start} is later than --end {end}: no day lies between them")
 
-    days = _within(pl.col("time") // UNITS[settings.time_unit][0], first_day, last_day)
+    days = _within(pl.col("time") // UNITS[settings.read_unit][0], first_day, last_day)
     quarantine = Quarantine(max_bad_rows)
     with _place(folder, append, wait) as stream:
         if append:

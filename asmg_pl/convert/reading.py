@@ -95,13 +95,13 @@ def read(
     given_tables = viewed(open_tables(files, *settings.dialect, settings.columns), settings)
     catalogue = open_tables([] if items is None else [items], *settings.dialect)
     kinds = [(given_tables, columns, _NO_HEADER), (catalogue, item_columns, _NO_ITEM_HEADER)]
-    check_schema(kinds, settings.time_unit, plausible)
+    check_schema(kinds, settings.read_unit, plausible)
     tables = without_taken(given_tables, columns, taken, stream, repeated)
     if not tables:
         raise NothingNewError(
             f"no row to convert: the stream in {stream} has taken all {len(given_tables):,} files before"
         )
-    second = pl.col("time") // UNITS[settings.time_unit][0]
+    second = pl.col("time") // UNITS[settings.read_unit][0]
     rule = None if ended is None else Late(ended, second)
     rows, left_out = read_rows(tables, columns, quarantine, days, rule, file="file")
     filtered = left_out_by_where(tables)
@@ -125,7 +125,7 @@ def read(
     enters = pl.lit(True) if late == "next" else ~is_late
     entering = rows.filter(enters)
     if not settings.any_time and len(entering):
-        check_times(entering, settings.time_unit, given)
+        check_times(entering, settings.read_unit, given)
     entering = as_in_stream(entering, given)
     if settings.ids != "as-written":
         check_ids(entering, categories, given)

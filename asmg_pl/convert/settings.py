@@ -17,12 +17,14 @@ from asmg_pl.data.tables import columns as meaning
 from asmg_pl.data.tables import times
 from asmg_pl.data.tables.columns import Column
 from asmg_pl.data.tables.conditions import Condition
+from asmg_pl.data.tables.dated import check_form
+from asmg_pl.data.tables.impressions import clicked_of, item_of
 from asmg_pl.data.tables.spelling import Ids, Spelling
 from asmg_pl.data.tables.times import ANY_TIME, Plausible, TimeUnit
 from asmg_pl.errors import ConfigError, DataError
 
 #: Settings that the first version of the program did not have.
-_LATER = ("any_time", "ids", "missing", "columns", "positive", "where")
+_LATER = ("any_time", "ids", "missing", "columns", "positive", "where", "impressions", "clicked", "time_format")
 #: Settings that must not change between two parts of a stream. Names of columns may: other files may have others.
 _FIXED = (
     "positive",
@@ -45,6 +47,9 @@ class Settings:
         user: column with the user's id, a number or any text.
         item: column with the item's id, a number or any text.
         time: column with the time of the interaction; the stream keeps whole seconds (UTC).
+        impressions: column with a list of the items that were shown, one row each, such as "N1-0 N2-1", where -1 says
+            that the item was clicked. Needs no --item, and no --label.
+        clicked: column with a list of the clicked items, if the shown ones have no -0 or -1.
         label: column with 0 or 1, or with the kind of an event, see --positive.
         positive: values of the --label column that are positive, separated by commas, such as addtocart,transaction;
             all others are negative.
@@ -63,6 +68,7 @@ class Settings:
         separator: the text between two categories.
         context: columns with categorical features of the interaction; a missing value is a value of its own.
         time_unit: s, ms, us or ns since 1970, or iso (as in 2014-01-31 or 2014-01-31 18:30:00, UTC without an offset).
+        time_format: the form of times that are written otherwise, such as "%m/%d/%Y %I:%M:%S %p" or %y%m%d%H.
         any_time: accept times before 1990, later than tomorrow, or far from all others.
         ids: how to read an id with two spellings, such as 12, 12.0, 0012, or 12 with a blank; by default it is refused.
             unified: they are one id, written as a whole number or without the blank. as-written: each is an id of its
@@ -79,6 +85,8 @@ class Settings:
     user: str
     item: str
     time: str
+    impressions: str | None = None
+    clicked: str | None = None
     label: str | None = None
     positive: tuple[str, ...] = ()
     rating: str | None = None
@@ -94,6 +102,7 @@ class Settings:
     separator: str = "|"
     context: tuple[str, ...] = ()
     time_unit: TimeUnit = "s"
+    time_format: str | None = None
     any_time: bool = False
     ids: Ids | None = None
     missing: tuple[str, ...] = ()
@@ -132,6 +141,12 @@ class Settings:
             raise ConfigError("--separator and --delimiter must not be empty")
         if self.quote != "none" and (len(self.quote) != 1 or not self.quote.isascii()):
             raise ConfigError(f"--quote must be one character, or none, got {self.quote!r}")
+        if self.clicked is not None and self.impressions is None:
+            raise ConfigError(
+                "--clicked names the clicked ones of the items that were shown: name these with --impressions"
+            )
+        if self.time_format is not None:
+            check_form(self.time_format)
         self.conditions()  # a wrong one is told before any file is opened
         for name in self.context:
             if name in ("user", "item", "label", "time"):
@@ -157,7 +172,7 @@ class Settings:
                 )
             if chosen.keys() & {"label", "rating"}:  # a column may change; a change of labelling is refused below
                 stored = {name: value for name, value in stored.items() if name not in ("label", "rating")}
-        merged = stored | chosen
+        merged = _with_impressions(stored | chosen)
         missing = [option(name) for name in ("user", "item", "time") if name not in merged]
         if missing:
             raise ConfigError(f"which columns hold what? Name them with {', '.join(missing)}")
@@ -172,6 +187,11 @@ class Settings:
     def spelling(self) -> Spelling:
         """The rule by which texts become ids and values of context features."""
         return Spelling(self.ids, self.missing)
+
+    @property
+    def read_unit(self) -> TimeUnit:
+        """The unit of the times as they are read from the files."""
+        return "iso" if self.time_format is not None else self.time_unit
 
     def conditions(self) -> list[Condition]:
         """The conditions that a row must fulfil.
@@ -197,7 +217,7 @@ class Settings:
         if self.rating is not None and self.positive_from is not None:
             found.append(meaning.rating(self.rating, self.positive_from))
         context = [meaning.feature(name, self.spelling) for name in self.context]
-        return [*found, times.time(self.time, self.time_unit, plausible), *context]
+        return [*found, times.time(self.time, self.read_unit, plausible), *context]
 
     def item_columns(self) -> list[Column]:
         """The columns to read from the file of items."""
@@ -216,6 +236,15 @@ class Settings:
 def option(name: str) -> str:
     """The spelling of a setting on the command line."""
     return "--" + name.replace("_", "-")
+
+
+def _with_impressions(given: dict[str, Any]) -> dict[str, Any]:
+    """The settings, with the item and the label of the impressions where no others are given."""
+    name = given.get("impressions")
+    if name is None:
+        return given
+    labelled = given.keys() & {"label", "rating"} or given.get("all_positive")
+    return {"item": item_of(name)} | ({} if labelled else {"label": clicked_of(name)}) | given
 
 
 def _shown(value: Any) -> str:

@@ -1,6 +1,6 @@
 """What of a user's files is read as rows: the files as they are, seen through the settings.
 
-file ─▶ the rows that fulfil the conditions ─▶ rows of interactions
+file ─▶ one row per shown item ─▶ times as dates of ISO 8601 ─▶ rows that fulfil the conditions
 """
 
 from __future__ import annotations
@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from asmg_pl.convert.settings import Settings
+from asmg_pl.data.tables.dated import DatedFile
 from asmg_pl.data.tables.files import TableFile
 from asmg_pl.data.tables.filtered import FilteredFile
+from asmg_pl.data.tables.impressions import ImpressionsFile
 from asmg_pl.data.tables.spelling import Spelling
 
 
@@ -20,8 +22,17 @@ def viewed(tables: Sequence[TableFile], settings: Settings) -> list[TableFile]:
         tables: the files of interactions.
         settings: the meaning of the rows.
     """
-    missing, conditions = Spelling("as-written", settings.missing), settings.conditions()
-    return [FilteredFile(table, conditions, missing) if conditions else table for table in tables]
+    return [_viewed(table, settings) for table in tables]
+
+
+def _viewed(table: TableFile, settings: Settings) -> TableFile:
+    if settings.impressions is not None:
+        table = ImpressionsFile(table, settings.impressions, settings.clicked)
+    if settings.time_format is not None:
+        table = DatedFile(table, settings.time, settings.time_format)
+    if conditions := settings.conditions():
+        table = FilteredFile(table, conditions, Spelling("as-written", settings.missing))
+    return table
 
 
 def left_out_by_where(tables: Iterable[TableFile]) -> int:

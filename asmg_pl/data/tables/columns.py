@@ -26,6 +26,7 @@ class Column:
         is_id: whether it holds ids of users or items.
         why: turns malformed text into the sentence that says so; by default the sentence is made of the meaning.
         unified: whether different spellings of a number are one value.
+        is_list: whether a value is a list, see :mod:`~asmg_pl.data.tables.lists`.
     """
 
     role: str
@@ -36,6 +37,7 @@ class Column:
     is_id: bool = False
     why: Callable[[pl.Expr], pl.Expr] | None = None
     unified: bool = False
+    is_list: bool = False
 
     def reason(self, text: pl.Expr) -> pl.Expr:
         """The reason why this text is malformed."""
