@@ -168,8 +168,8 @@ def test_what_becomes_of_late_rows_is_said(run: Run, late: str) -> None:
         (["rows.csv", "--out", "s", *RATED, "--clicked", "what"], ["name these with --impressions"]),
         (["rows.csv", "--out", "s", *RATED, "--time-format", "%H:%M"], ["'%H:%M' does not say how a day is written"]),
         (
-            ["rows.csv", "--out", "s", *RATED, "--time-format", "%Y"],
-            ["2 malformed rows", "is not written as %Y (--time-f"],
+            ["rows.csv", "--out", "s", *RATED, "--time-format", "%Y-%m-%d"],
+            ["2 malformed rows", "is not written as %Y-%m-%d (--time-format)"],
         ),
         (["rows.csv", "--out", "s", *RATED, "--positive", "5"], ["--positive names values of a column of events"]),
         (["rows.csv", "--out", "s", *RATED, "--carry", 40_000], ["--carry must be from 0 to 32767, got 40000"]),

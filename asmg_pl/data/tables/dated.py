@@ -74,7 +74,7 @@ def check_form(form: str) -> None:
 
 def _iso(text: pl.Expr, form: str) -> pl.Expr:
     """Times of this form as dates of ISO 8601 with microseconds, UTC where the form has no offset."""
-    if ("%H" in form or "%I" in form) and "%M" not in form:
+    if ("%H" in form or "%I" in form) and "%M" not in form and "%S" not in form:
         form, text = f"{form} %M", text + " 00"
     moment = text.str.strip_chars().str.to_datetime(form, time_unit="us", strict=False)
     return moment.dt.to_string("%Y-%m-%dT%H:%M:%S%.6fZ")

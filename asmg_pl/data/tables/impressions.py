@@ -78,7 +78,7 @@ class ImpressionsFile(TableFile):
         return (
             _listed(records)
             .with_columns(fault=pl.coalesce("fault", pl.when(odd.is_not_null()).then(why)))
-            .explode("items")
+            .pipe(_one_by_one)
             .with_columns(
                 item.extract(_FLAGGED, 1).alias("item shown"), item.extract(_FLAGGED, 2).alias("item clicked")
             )
@@ -95,7 +95,7 @@ class ImpressionsFile(TableFile):
             _listed(records)
             .with_columns(clicks=clicks)
             .with_columns(fault=pl.coalesce("fault", odd, why))
-            .explode("items")
+            .pipe(_one_by_one)
             .with_columns(pl.col("items").alias("item shown"), clicked.alias("item clicked"))
         )
 
@@ -105,6 +105,11 @@ def _listed(records: pl.LazyFrame) -> pl.LazyFrame:
     odd = pl.when(~is_list(pl.col(_SHOWN))).then(pl.lit("the shown items are not written as a list"))
     none = pl.when(pl.col("items").list.len() == 0).then(pl.lit("no item was shown"))
     return records.with_columns(items=elements(pl.col(_SHOWN))).with_columns(fault=pl.coalesce("fault", odd, none))
+
+
+def _one_by_one(records: pl.LazyFrame) -> pl.LazyFrame:
+    """One row per item in ``items``; a malformed line stays one row, without an item."""
+    return records.with_columns(items=pl.when(pl.col("fault").is_null()).then("items")).explode("items")
 
 
 def _column_of_lists(option: str, name: str) -> Column:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+_OTHER_ESCAPE = r"(?:^|[^\\])(?:\\\\)*\\[^\"\\]"
 _ELEMENT = r"\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s,\[\]\"']+"
 
 
@@ -26,8 +27,13 @@ def elements(text: pl.Expr) -> pl.Expr:
 
 
 def is_list(text: pl.Expr) -> pl.Expr:
-    """Whether texts are written as such lists, so that no part of one would be lost."""
-    return ~text.fill_null("").str.replace_all(_ELEMENT, "").str.contains(r"[^\s,\[\]]")
+    r"""Whether texts are written as such lists, so that no part of one would be lost.
+
+    Of the escapes of JSON, ``\"`` and ``\\`` are read.
+    """
+    text = text.fill_null("")
+    escaped = text.str.contains('"', literal=True) & text.str.contains(_OTHER_ESCAPE)
+    return ~text.str.replace_all(_ELEMENT, "").str.contains(r"[^\s,\[\]]") & ~escaped
 
 
 def written(values: pl.Expr) -> pl.Expr:

@@ -23,8 +23,8 @@ def rows(table: TableFile, size: int = 1 << 25) -> list[tuple[Any, ...]]:
 
 
 def faults(table: TableFile) -> list[tuple[int, str]]:
-    ((records, _),) = table.read(WANTED)
-    bad = records.filter(pl.col("fault").is_not_null()).collect()
+    read = [records.filter(pl.col("fault").is_not_null()).collect() for records, _ in table.read(WANTED)]
+    bad = pl.concat(read)
     assert bad.select(*WANTED).null_count().row(0) == (len(bad),) * 3
     return list(zip(bad["line"].to_list(), bad["fault"].to_list(), strict=True))
 
@@ -42,7 +42,7 @@ def test_items_with_flags_are_rows_of_the_line(tmp_path: Path) -> None:
 
 
 def test_a_line_that_is_not_such_a_list_is_malformed_once(tmp_path: Path) -> None:
-    table = flagged(tmp_path, "N1-0 N2 N3", "", "N1-1", 'N1-1 "N2-0', "N1-2")
+    table = flagged(tmp_path, "N1-0 N2 N3", "", "N1-1", "N1-1 'N2-0", "N1-2")
     assert faults(table) == [
         (2, "shown item 'N2' has no flag -0 or -1: name the column of clicked items with --clicked"),
         (3, "no item was shown"),
@@ -85,13 +85,25 @@ def test_two_lists_in_parquet_and_json_lines(tmp_path: Path) -> None:
 
 
 def test_ids_with_blanks_and_quotes_stay_whole(tmp_path: Path) -> None:
-    ids = ["a b", "c,d", 'e"f', "g\\h", "[i]", "it's"]
+    ids = ["a b", "c,d", 'e"f', "[i]", "it's", "ü"]
     frame = pl.DataFrame({"user": ["u"], "shown": [ids], "clicked": [ids[1:3]]})
     frame.write_parquet(tmp_path / "rows.parquet")
     frame.write_ndjson(tmp_path / "rows.jsonl")
     for file in (ParquetFile(tmp_path / "rows.parquet"), JsonLinesFile(tmp_path / "rows.jsonl")):
         found = rows(ImpressionsFile(file, "shown", "clicked"))
         assert [(row[2], row[3]) for row in found] == [(id_, "1" if id_ in ids[1:3] else "0") for id_ in ids]
+
+
+def test_a_backslash_is_kept_in_parquet_and_told_elsewhere(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"user": ["u"], "shown": [["g\\h", "i"]], "clicked": [["i"]]})
+    frame.write_parquet(tmp_path / "rows.parquet")
+    assert [row[2] for row in rows(ImpressionsFile(ParquetFile(tmp_path / "rows.parquet"), "shown", "clicked"))] == [
+        "g\\h",
+        "i",
+    ]
+    (tmp_path / "rows.tsv").write_text('user\tshown\tclicked\nu\t["\\u00fc"]\t[]\n')
+    table = ImpressionsFile(TextFile(tmp_path / "rows.tsv", Dialect("\t", "")), "shown", "clicked")
+    assert faults(table) == [(2, "the shown items are not written as a list")]
 
 
 def test_a_click_on_what_was_not_shown_is_malformed(tmp_path: Path) -> None:
