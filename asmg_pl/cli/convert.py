@@ -98,7 +98,7 @@ def report(done: Conversion, folder: Path) -> str:
 
 #: The options by what they are about, as the help shows them.
 GROUPS = {
-    "files": ("files", "out", "append", "max_bad_rows", "late", "repeated", "wait"),
+    "files": ("files", "query", "out", "append", "max_bad_rows", "late", "repeated", "wait"),
     "what the columns mean": ("user", "item", "time", "context", "impressions", "clicked", "missing", "ids"),
     "which rows are positive": ("label", "positive", "rating", "positive_from", "all_positive"),
     "which rows are read": ("where",),

@@ -13,6 +13,7 @@ from typing import cast
 
 import polars as pl
 
+from asmg_pl.convert.fetching import at_hand
 from asmg_pl.convert.in_stream import LATE
 from asmg_pl.convert.kept import publish, to_keep
 from asmg_pl.convert.reading import Found, read
@@ -99,6 +100,7 @@ def convert(
     late: Treatment = "refuse",
     repeated: Repeated = "refuse",
     wait: float = 0.0,
+    query: str | None = None,
 ) -> Conversion:
     """Convert files of interactions to a stream, which ``asmg fit`` walks.
 
@@ -107,7 +109,8 @@ def convert(
 
     Args:
         files: CSV or TSV with a header, JSON lines (UTF-8, also compressed: .gz, .zst), Parquet, or folders of such
-            files.
+            files. They may be addresses too, such as s3://shop/clicks/*.parquet or https://shop/clicks.csv; or the
+            address of a database, see --query.
         out: the folder of the stream.
         settings: the meaning of the rows.
         items: a file of the items' categories, with one row per item, or several.
@@ -124,6 +127,8 @@ def convert(
             and of rows that another file of the same time has. refuse: nothing is written. drop: they are left out.
             keep: they are written, since they are no mistake.
         wait: the seconds to wait while another program writes the stream.
+        query: the SQL query that gives the rows, where FILE is the address of a database, such as sqlite:///shop.db or
+            postgresql://name@host/shop.
 
     Raises:
         BusyError: if another program is writing the stream.
@@ -155,13 +160,13 @@ def convert(
 
     days = _within(pl.col("time") // UNITS[settings.read_unit][0], first_day, last_day)
     quarantine = Quarantine(max_bad_rows)
-    with _place(folder, append, wait) as stream:
+    with at_hand(files, items, query, folder, wait) as given, _place(folder, append, wait) as stream:
         if append:
             publish(folder)  # a killed append may have left this undone
-        sources = sources_of(input_files(files))
+        sources = sources_of(input_files(given.files))
         had = taken(stream) if append else {}
         before = {source.path: had[source.digest] for source in sources if source.digest in had}
-        found = read(files, items, settings, quarantine, days, stream, late, repeated, before)
+        found = read(given.files, given.items, settings, quarantine, days, stream, late, repeated, before)
         rows, positives = found.rows, len(found.rows)
         if settings.all_positive:
             rows = rows.with_columns(label=pl.lit(1, pl.UInt8))
@@ -169,7 +174,8 @@ def convert(
             past = _past(folder) if append else None
             rows = add_negatives(rows, settings.negatives, settings.negative_rule, settings.seed, past)
         known = None if items is None else _catalogue(found.categories, rows["item"].dtype, settings.separator)
-        kept = to_keep(stream, settings.written(), quarantine.listed()) | _read_in(found, sources)
+        malformed = given.named(quarantine.listed().decode()).encode()
+        kept = to_keep(stream, settings.written(), malformed) | _read_in(found, sources)
         for source in sources:
             source.check_unchanged()
         recategorised = 0
