@@ -17,11 +17,11 @@ from typing import Any
 
 import fsspec
 import pytest
+from ports import free_port
 
 from asmg_pl.convert import Settings, convert
 from asmg_pl.data.stream import open_stream, read_names
 from asmg_pl.errors import ConfigError, DataError
-from ports import free_port
 
 POSITIVE = Settings(user="user", item="item", time="time", all_positive=True)
 TABLE = "user,item,time\nu1,7,1600000000\nu2,8,1600000001\n"
