@@ -44,18 +44,23 @@ inline float logarithm(float x) {
     return exponent * 0.69314718f + 2.0f * artanh;
 }
 
-// out[o] = start[o] + Σ_i weight[o, i] x[i] for T outputs at a time, whose sums stay in registers.
-template <int T>
+// out[o] = start[o] + Σ_i weight[o, i] x[i] for T outputs and V lanes at a time, whose sums stay in registers. Eight sums are
+// as many as a processor works on at once.
+template <int T, int V>
 void tile(const float* weight, int64_t by_output, int64_t by_input, int64_t inputs, const float* start, int64_t by_start,
           const Row* x, Row* out) {
-    for (int v = 0; v < LANES; ++v) {
-        Lane sums[T];
-        for (int t = 0; t < T; ++t) sums[t] = Lane{} + (start ? start[t * by_start] : 0.0f);
+    for (int v = 0; v < LANES; v += V) {
+        Lane sums[T][V];
+        for (int t = 0; t < T; ++t)
+            for (int u = 0; u < V; ++u) sums[t][u] = Lane{} + (start ? start[t * by_start] : 0.0f);
         for (int64_t i = 0; i < inputs; ++i) {
-            const Lane value = x[i].lane(v);
-            for (int t = 0; t < T; ++t) sums[t] += weight[t * by_output + i * by_input] * value;
+            Lane value[V];
+            for (int u = 0; u < V; ++u) value[u] = x[i].lane(v + u);
+            for (int t = 0; t < T; ++t)
+                for (int u = 0; u < V; ++u) sums[t][u] += weight[t * by_output + i * by_input] * value[u];
         }
-        for (int t = 0; t < T; ++t) out[t].lane(v) = sums[t];
+        for (int t = 0; t < T; ++t)
+            for (int u = 0; u < V; ++u) out[t].lane(v + u) = sums[t][u];
     }
 }
 
@@ -63,10 +68,10 @@ void multiply(const float* weight, int64_t outputs, int64_t by_output, int64_t b
               const float* start, int64_t by_start, const Row* x, Row* out) {
     int64_t o = 0;
     for (; o + 4 <= outputs; o += 4)
-        tile<4>(weight + o * by_output, by_output, by_input, inputs, start ? start + o * by_start : start, by_start, x,
+        tile<4, 2>(weight + o * by_output, by_output, by_input, inputs, start ? start + o * by_start : start, by_start, x,
                 out + o);
     for (; o < outputs; ++o)
-        tile<1>(weight + o * by_output, by_output, by_input, inputs, start ? start + o * by_start : start, by_start, x,
+        tile<1, LANES>(weight + o * by_output, by_output, by_input, inputs, start ? start + o * by_start : start, by_start, x,
                 out + o);
 }
 
@@ -95,6 +100,16 @@ void outer_rows(const Row* slope, const Row* x, int64_t inputs, const Row& one, 
     int64_t i = 0;
     for (; i + 4 <= inputs; i += 4) outer<O, 4>(slope, x + i, sums + i, by_output);
     for (; i < inputs; ++i) outer<O, 1>(slope, x + i, sums + i, by_output);
+}
+
+// SiLU x σ(x) in place, and its slope.
+inline void silu(Row& unit, Row& slope) {
+#pragma omp simd
+    for (int b = 0; b < BLOCK; ++b) {
+        const float x = unit.of[b], s = 1.0f / (1.0f + exponential(-x));
+        unit.of[b] = x * s;
+        slope.of[b] = s * (1.0f + x * (1.0f - s));
+    }
 }
 
 // The tensors of a call. Floats: window [k, n, D], hidden [n, D, S] with S = 0 or 2, given [k, n, C], and weights of
@@ -184,12 +199,7 @@ struct Block {
             multiply(weight + 1, outputs, 1 + inputs, 1, inputs, weight, 1 + inputs, units[l].data(), out);
             weight += outputs * (1 + inputs);
             if (l == of.layers - 1) break;
-            for (int64_t o = 0; o < outputs; ++o)
-                for (int b = 0; b < BLOCK; ++b) {
-                    const float x = out[o].of[b], s = 1.0f / (1.0f + exponential(-x));
-                    out[o].of[b] = x * s;
-                    slopes[l + 1][o].of[b] = s * (1.0f + x * (1.0f - s));
-                }
+            for (int64_t o = 0; o < outputs; ++o) silu(out[o], slopes[l + 1][o]);
         }
     }
 };
