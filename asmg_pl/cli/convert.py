@@ -79,6 +79,13 @@ def report(done: Conversion, folder: Path) -> str:
         )
     if done.without_category:
         lines.append("no item has a category: are the ids in --items written as in the rows?")
+    for side in done.without_side:
+        lines.append(f"no row has features of its {side}: are the ids in --{side}s written as in the rows?")
+    for name in done.like_numbers:
+        lines.append(
+            f"the context feature {name} has only numbers, and each of them became a category: if their size means "
+            f"something, convert again with --numbers {shlex.quote(name)} (or --user-numbers, --item-numbers)"
+        )
     if done.label_mean == 0:
         lines.append(
             "no row is positive, so that nothing can be learned: is that what --label, --positive or --positive-from "
@@ -99,11 +106,16 @@ def report(done: Conversion, folder: Path) -> str:
 #: The options by what they are about, as the help shows them.
 GROUPS = {
     "files": ("files", "query", "out", "append", "max_bad_rows", "late", "repeated", "wait"),
-    "what the columns mean": ("user", "item", "time", "context", "impressions", "clicked", "missing", "ids"),
-    "which rows are positive": ("label", "positive", "rating", "positive_from", "all_positive"),
+    "what the columns mean": ("user", "item", "time", "impressions", "clicked", "missing", "ids"),
+    "which rows are positive": ("label", "positive", "rating", "positive_from", "all_positive", "labels", "weight"),
     "which rows are read": ("where",),
+    "features of the interactions": ("context", "numbers", "lists", "list_size"),
+    "features of the users": ("users", "user_id", "user_time", "user_context", "user_numbers", "user_lists"),
     "times": ("time_unit", "time_format", "any_time", "start", "end"),
-    "categories of the items": ("items", "item_id", "categories", "separator"),
+    "categories and features of the items": (
+        *("items", "item_id", "categories", "separator"),
+        *("item_time", "item_context", "item_numbers", "item_lists"),
+    ),
     "negatives and histories": ("negatives", "negative_rule", "seed", "history", "carry"),
     "text files": ("columns", "delimiter", "quote"),
 }

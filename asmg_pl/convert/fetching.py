@@ -32,12 +32,12 @@ class Inputs:
 
     Attributes:
         files: the files and folders of rows.
-        items: the file of the items; ``None`` if there is none.
+        tables: the files of items and of users; ``None`` where there is none.
         addresses: the addresses of fetched files by path, without names of users, passwords and keys.
     """
 
     files: list[str | Path]
-    items: str | Path | None
+    tables: list[str | Path | None]
     addresses: dict[str, str] = field(default_factory=dict)
 
     def named(self, text: str) -> str:
@@ -49,13 +49,17 @@ class Inputs:
 
 @contextmanager
 def at_hand(
-    files: Sequence[str | Path], items: str | Path | None, query: str | None, folder: Path, wait: float = 0.0
+    files: Sequence[str | Path],
+    tables: Sequence[str | Path | None],
+    query: str | None,
+    folder: Path,
+    wait: float = 0.0,
 ) -> Iterator[Inputs]:
     """Fetch what is not on this machine. It is removed afterwards.
 
     Args:
         files: files, folders, or addresses of files, folders and databases.
-        items: the file of the items, or its address.
+        tables: the files of items and of users, or their addresses.
         query: the query to the database that stands in the place of the files.
         folder: the stream, beside which fetched files lie meanwhile.
         wait: the seconds to wait for another program that fetches files for the same stream.
@@ -65,9 +69,9 @@ def at_hand(
         ConfigError: if a query has no database, or a database no query.
         DataError: if something cannot be fetched. Errors of the reader name the addresses of fetched files.
     """
-    _check(files, items, query)
-    if not any(_is_address(one) for one in (*files, items)):
-        yield Inputs(list(files), items)
+    _check(files, tables, query)
+    if not any(_is_address(one) for one in (*files, *tables)):
+        yield Inputs(list(files), list(tables))
         return
     aside = folder.parent / f".{folder.name}.fetched"
     aside.mkdir(parents=True, exist_ok=True)
@@ -76,8 +80,11 @@ def at_hand(
         shutil.rmtree(place, ignore_errors=True)  # the remains of a killed conversion
         try:
             here = [_local(one, query, place / str(number), addresses) for number, one in enumerate(files)]
-            of_items = None if items is None else _local(items, None, place / "items", addresses)[0]
-            inputs = Inputs([path for paths in here for path in paths], of_items, addresses)
+            beside = [
+                None if one is None else _local(one, None, place / f"table-{number}", addresses)[0]
+                for number, one in enumerate(tables)
+            ]
+            inputs = Inputs([path for paths in here for path in paths], beside, addresses)
             try:
                 yield inputs
             except UserError as error:
@@ -86,8 +93,8 @@ def at_hand(
             shutil.rmtree(aside, ignore_errors=True)
 
 
-def _check(files: Sequence[str | Path], items: str | Path | None, query: str | None) -> None:
-    databases = [one for one in (*files, items) if _is_address(one) and urlsplit(str(one)).scheme in _DATABASES]
+def _check(files: Sequence[str | Path], tables: Sequence[str | Path | None], query: str | None) -> None:
+    databases = [one for one in (*files, *tables) if _is_address(one) and urlsplit(str(one)).scheme in _DATABASES]
     if query is not None and (len(files) != 1 or databases != list(files)):
         raise ConfigError("--query asks one database: give its address in the place of FILE, such as sqlite:///shop.db")
     if query is None and databases:

@@ -25,11 +25,23 @@ def viewed(tables: Sequence[TableFile], settings: Settings) -> list[TableFile]:
     return [_viewed(table, settings) for table in tables]
 
 
+def dated(tables: Sequence[TableFile], column: str | None, form: str | None) -> list[TableFile]:
+    """The files, with the times of a column as dates of ISO 8601.
+
+    Args:
+        tables: files of users or of items.
+        column: the column of times; ``None`` if there is none.
+        form: how the times are written; ``None`` if they need no form.
+    """
+    if column is None or form is None:
+        return list(tables)
+    return [DatedFile(table, column, form) for table in tables]
+
+
 def _viewed(table: TableFile, settings: Settings) -> TableFile:
     if settings.impressions is not None:
         table = ImpressionsFile(table, settings.impressions, settings.clicked)
-    if settings.time_format is not None:
-        table = DatedFile(table, settings.time, settings.time_format)
+    (table,) = dated([table], settings.time, settings.time_format)
     if conditions := settings.conditions():
         table = FilteredFile(table, conditions, Spelling("as-written", settings.missing))
     return table

@@ -269,6 +269,22 @@ def test_avazu(made: Made) -> None:
     assert "from 2014-10-21 00:00:00 to 2014-10-21 01:00:00 UTC" in out
 
 
+@files("Criteo")
+def criteo() -> None:
+    ids = "\t".join(f"{n:08x}" for n in range(0x68FD1E64, 0x68FD1E64 + 26))
+    Path("train.txt").write_text(
+        f"0\t1\t1\t5\t0\t1382\t4\t15\t2\t181\t1\t2\t\t2\t{ids}\n"
+        f"1\t2\t-1\t44\t1\t102\t8\t2\t2\t4\t1\t1\t\t4\t{ids[:-8]}\n"
+    )
+
+
+def test_criteo(made: Made) -> None:
+    out, log, _ = made("Criteo")
+    assert "2 rows written" in out
+    assert log.label.tolist() == [0, 1]
+    assert log.time.tolist() == [1400000000, 1400000000]
+
+
 @files("Yambda")
 def yambda() -> None:
     pl.DataFrame(
