@@ -173,13 +173,13 @@ def convert(
 
     days = _within(pl.col("time") // UNITS[settings.read_unit][0], first_day, last_day)
     quarantine = Quarantine(max_bad_rows)
-    with at_hand(files, (items, users), query, folder, wait) as given, _place(folder, append, wait) as stream:
+    with at_hand(files, items, users, query, folder, wait) as given, _place(folder, append, wait) as stream:
         if append:
             publish(folder)  # a killed append may have left this undone
         sources = sources_of(input_files(given.files))
         had = taken(stream) if append else {}
         before = {source.path: had[source.digest] for source in sources if source.digest in had}
-        found = read(given.files, *given.tables, settings, quarantine, days, stream, late, repeated, before)
+        found = read(given.files, given.items, given.users, settings, quarantine, days, stream, late, repeated, before)
         rows, positives = found.rows, len(found.rows)
         if settings.all_positive:
             rows = rows.with_columns(label=pl.lit(1, pl.UInt8))

@@ -32,12 +32,14 @@ class Inputs:
 
     Attributes:
         files: the files and folders of rows.
-        tables: the files of items and of users; ``None`` where there is none.
+        items: the file of the items; ``None`` if there is none.
+        users: the file of the users; ``None`` if there is none.
         addresses: the addresses of fetched files by path, without names of users, passwords and keys.
     """
 
     files: list[str | Path]
-    tables: list[str | Path | None]
+    items: str | Path | None
+    users: str | Path | None
     addresses: dict[str, str] = field(default_factory=dict)
 
     def named(self, text: str) -> str:
@@ -50,7 +52,8 @@ class Inputs:
 @contextmanager
 def at_hand(
     files: Sequence[str | Path],
-    tables: Sequence[str | Path | None],
+    items: str | Path | None,
+    users: str | Path | None,
     query: str | None,
     folder: Path,
     wait: float = 0.0,
@@ -59,7 +62,8 @@ def at_hand(
 
     Args:
         files: files, folders, or addresses of files, folders and databases.
-        tables: the files of items and of users, or their addresses.
+        items: the file of the items, or its address.
+        users: the file of the users, or its address.
         query: the query to the database that stands in the place of the files.
         folder: the stream, beside which fetched files lie meanwhile.
         wait: the seconds to wait for another program that fetches files for the same stream.
@@ -69,9 +73,9 @@ def at_hand(
         ConfigError: if a query has no database, or a database no query.
         DataError: if something cannot be fetched. Errors of the reader name the addresses of fetched files.
     """
-    _check(files, tables, query)
-    if not any(_is_address(one) for one in (*files, *tables)):
-        yield Inputs(list(files), list(tables))
+    _check(files, [items, users], query)
+    if not any(_is_address(one) for one in (*files, items, users)):
+        yield Inputs(list(files), items, users)
         return
     aside = folder.parent / f".{folder.name}.fetched"
     aside.mkdir(parents=True, exist_ok=True)
@@ -80,11 +84,11 @@ def at_hand(
         shutil.rmtree(place, ignore_errors=True)  # the remains of a killed conversion
         try:
             here = [_local(one, query, place / str(number), addresses) for number, one in enumerate(files)]
-            beside = [
-                None if one is None else _local(one, None, place / f"table-{number}", addresses)[0]
-                for number, one in enumerate(tables)
-            ]
-            inputs = Inputs([path for paths in here for path in paths], beside, addresses)
+            beside = {
+                role: None if one is None else _local(one, None, place / role, addresses)[0]
+                for role, one in {"items": items, "users": users}.items()
+            }
+            inputs = Inputs([path for paths in here for path in paths], **beside, addresses=addresses)
             try:
                 yield inputs
             except UserError as error:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pytest
@@ -217,7 +218,7 @@ def test_mind(made: Made) -> None:
 @files("EB-NeRD")
 def ebnerd() -> None:
     Path("train").mkdir()
-    kinds = {
+    kinds: dict[str, Any] = {
         "impression_id": pl.UInt32,
         "article_id": pl.Int32,
         "impression_time": pl.Datetime("us"),
