@@ -66,6 +66,10 @@ def report(done: Conversion, folder: Path) -> str:
         lines.append(f"left out: {done.repeated:,} rows that were there already")
     if done.filtered:
         lines.append(f"left out: {done.filtered:,} rows by --where")
+    if done.never:
+        lines.append(
+            f"no row has the event {' or '.join(map(repr, done.never))}: is --positive written as in the files?"
+        )
     if done.left_out:
         lines.append(f"left out: {done.left_out:,} rows before --start or after --end")
     if done.without_negative:

@@ -60,6 +60,7 @@ class Conversion:
         stream_rows: the number of rows of the whole stream.
         sizes: the numbers of users, items, categories and context values of the whole stream.
         filtered: the number of rows that do not fulfil the conditions of ``where``.
+        never: the positive kinds of events that no row has.
         late: the number of late rows that were left out.
         dropped: the number of these late rows that ``quarantine.csv`` does not list.
         entered_late: the number of late rows that were written, with the time of the stream's end.
@@ -82,6 +83,7 @@ class Conversion:
     stream_rows: int
     sizes: Sizes
     filtered: int = 0
+    never: tuple[str, ...] = ()
     late: int = 0
     dropped: int = 0
     entered_late: int = 0
@@ -228,6 +230,7 @@ def convert(
         stream_rows=sum(part.rows for part in manifest.parts),
         sizes=manifest.sizes,
         filtered=found.filtered,
+        never=found.never,
         late=quarantine.late + quarantine.set_aside + found.dropped,
         dropped=found.dropped,
         entered_late=len(found.late),

@@ -12,7 +12,7 @@ from asmg_pl.convert.checks import Given, as_in_stream, check_ids, check_times, 
 from asmg_pl.convert.repeated import Repeated, without_known, without_shared, without_taken
 from asmg_pl.convert.settings import Settings
 from asmg_pl.convert.sides import Side
-from asmg_pl.convert.views import dated, left_out_by_where, viewed
+from asmg_pl.convert.views import dated, labelled, left_out_by_where, viewed
 from asmg_pl.data.stream.manifest import Manifest
 from asmg_pl.data.tables.files import TableFile
 from asmg_pl.data.tables.late import MARKS, Late, Treatment
@@ -37,6 +37,7 @@ class Found:
         late: the rows that enter late, with their own ``time`` and the time when they ``entered``.
         left_out: the number of rows of other days.
         filtered: the number of rows that do not fulfil the conditions.
+        never: the positive kinds of events that no row has.
         repeated: the number of repeated rows that were left out.
         passed_over: the number of files that were left out as a whole.
         dropped: the number of late rows that were left out, and are listed nowhere.
@@ -49,6 +50,7 @@ class Found:
     late: pl.DataFrame
     left_out: int
     filtered: int
+    never: tuple[str, ...]
     repeated: int
     passed_over: int
     dropped: int
@@ -118,6 +120,7 @@ def read(
     rule = None if ended is None else Late(ended, second)
     rows, left_out = read_rows(tables, columns, quarantine, days, rule, file="file")
     filtered = left_out_by_where(tables)
+    rows, never = labelled(rows, settings.positive)
     if rule is not None and late == "refuse" and quarantine.count > quarantine.limit:
         _treated(rows.filter(pl.col("line").is_not_null()), rule, late, tables, quarantine)  # one message names all
     quarantine.check()
@@ -170,6 +173,7 @@ def read(
         late=entered,
         left_out=left_out,
         filtered=filtered,
+        never=never,
         repeated=repeats,
         passed_over=len(given_tables) - len(tables),
         dropped=dropped,

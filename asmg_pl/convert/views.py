@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import polars as pl
+
 from asmg_pl.convert.settings import Settings
 from asmg_pl.data.tables.dated import DatedFile
 from asmg_pl.data.tables.files import TableFile
@@ -45,6 +47,23 @@ def _viewed(table: TableFile, settings: Settings) -> TableFile:
     if conditions := settings.conditions():
         table = FilteredFile(table, conditions, Spelling("as-written", settings.missing))
     return table
+
+
+def labelled(rows: pl.DataFrame, positive: Sequence[str]) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Turn kinds of events into labels, 1 for the positive ones.
+
+    Args:
+        rows: the rows, with kinds of events as :func:`asmg_pl.data.tables.columns.event` has them.
+        positive: the positive kinds; none if the rows have labels.
+
+    Returns:
+        The rows, and the positive kinds that no row has.
+    """
+    if not positive or rows.is_empty():
+        return rows, ()
+    met = set(rows["label"].unique())
+    never = tuple(kind for number, kind in enumerate(positive, 1) if number not in met)
+    return rows.with_columns(label=(pl.col("label") > 0).cast(pl.UInt8)), never
 
 
 def left_out_by_where(tables: Iterable[TableFile]) -> int:

@@ -133,11 +133,17 @@ def label(name: str) -> Column:
 
 
 def event(name: str, positive: Sequence[str], spelling: Spelling = AS_WRITTEN) -> Column:
-    """A column of kinds of events, of which some are positive, and all others negative."""
+    """A column of kinds of events, of which some are positive.
+
+    Its values are 1 for the first of the positive kinds, 2 for the second and so on, and 0 for all other kinds.
+    """
 
     def parse(text: pl.Expr) -> pl.Expr:
         kind = spelling.of(text)
-        return pl.when(kind.str.contains(r"\S")).then(among(kind, positive)).cast(pl.UInt8)
+        number = pl.coalesce(
+            *(pl.when(among(kind, [one])).then(number) for number, one in enumerate(positive, 1)), pl.lit(0)
+        )
+        return pl.when(kind.str.contains(r"\S")).then(number).cast(pl.UInt16)
 
     return Column("label", "--label", name, parse, "the kind of an event")
 
