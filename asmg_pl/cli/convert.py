@@ -85,6 +85,11 @@ def report(done: Conversion, folder: Path) -> str:
         lines.append("no item has a category: are the ids in --items written as in the rows?")
     for side in done.without_side:
         lines.append(f"no row has features of its {side}: are the ids in --{side}s written as in the rows?")
+    if done.cut_lists:
+        lines.append(
+            f"{done.cut_lists:,} lists were longer than {done.list_size} values, and lost the later ones: to keep "
+            "more, convert everything into a new stream with a larger --list-size"
+        )
     for name in done.like_numbers:
         lines.append(
             f"the context feature {name} has only numbers, and each of them became a category: if their size means "
@@ -104,6 +109,8 @@ def report(done: Conversion, folder: Path) -> str:
             "pass of the walk, as the command below does, or convert again with --all-positive --negatives 1"
         )
         walk += " --data.negatives Fresh"
+    if not done.histories:
+        walk += " --data.history_size 0"
     return "\n".join([*lines, f"walk it: {walk} --trainer.default_root_dir runs/{shlex.quote(folder.name)}"])
 
 

@@ -54,6 +54,9 @@ class Conversion:
         without_side: ``user`` and ``item``, if features of them were given and no row has any.
         like_numbers: the context features of a new stream whose values are all numbers, and of which either there are
             many, or some are no whole numbers.
+        cut_lists: the number of lists that were longer than ``list_size`` and were cut.
+        list_size: the most values of a list.
+        histories: whether rows have histories.
         label_mean: the share of positives among the rows written now.
         first: the earliest time written now, seconds since 1970.
         last: the latest time written now, seconds since 1970.
@@ -95,6 +98,9 @@ class Conversion:
     parts: int = 1
     without_side: tuple[str, ...] = ()
     like_numbers: tuple[str, ...] = ()
+    cut_lists: int = 0
+    list_size: int = 0
+    histories: bool = True
 
 
 def convert(
@@ -137,7 +143,7 @@ def convert(
             and of rows that another file of the same time has. refuse: nothing is written. drop: they are left out.
             keep: they are written, since they are no mistake.
         wait: the seconds to wait while another program writes the stream.
-        users: a file of the users' features, with one row per user, or several at different times.
+        users: a file of the users' features, one row per user or several at other times.
         query: the SQL query that gives the rows, where FILE is the address of a database, such as sqlite:///shop.db or
             postgresql://name@host/shop.
 
@@ -162,11 +168,15 @@ def convert(
     if append:
         settings = Settings.of(vars(settings), folder)
     if items is not None and settings.item_id is None:
-        raise ConfigError("--items needs --item-id COL and --categories COL or features: they name its columns")
+        raise ConfigError(
+            "--items needs --item-id COL and --categories COL (or features of items): they name its columns"
+        )
     if users is not None and not settings.features.users:
         raise ConfigError("--users needs --user-context, --user-numbers or --user-lists: they name its columns")
     if items is None and settings.item_id is not None and (not append or settings.features.items):
-        raise ConfigError("--item-id COL and its features name columns of a file of items: give --items FILE")
+        raise ConfigError(
+            "--item-id COL and --categories COL (or features) name columns of a file of items: give --items FILE"
+        )
     if users is None and settings.features.users:
         raise ConfigError("the features of users name columns of a file of users: give --users FILE")
     first_day, last_day = _day("--start", start), _day("--end", end)
@@ -224,6 +234,9 @@ def convert(
         without_category=known is not None and not manifest.categories,
         without_side=tuple(without_side),
         like_numbers=like_numbers,
+        cut_lists=sum(int((rows[name].list.len() > settings.list_size).sum()) for name in settings.features.lists),
+        list_size=settings.list_size,
+        histories=settings.longest_history > 0,
         label_mean=float(cast(float, rows["label"].mean())),
         first=rows["time"][0],
         last=rows["time"][-1],

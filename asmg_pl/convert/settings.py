@@ -56,8 +56,8 @@ class Settings:
     r"""The meaning of a user's rows.
 
     Attributes:
-        user: column with the user's id, a number or any text; none for a stream without users, which has no histories.
-        item: column with the item's id, a number or any text; none for a stream without items, which has no histories.
+        user: column with the user's id, a number or any text; none: there are no users.
+        item: column with the item's id, a number or any text; none: there are no items.
         time: column with the time of the interaction; the stream keeps whole seconds (UTC).
         impressions: column with a list of the items that were shown, one row each, such as "N1-0 N2-1", where -1 says
             that the item was clicked. Needs no --item, and no --label.
@@ -79,20 +79,20 @@ class Settings:
         categories: column of the --items file with the item's categories.
         separator: the text between two categories, or two values of a list.
         context: columns with categorical features of the interaction; a missing value is a value of its own.
-        numbers: columns with numeric features of the interaction; they may be missing.
-        lists: columns with multi-valued features of the interaction, such as tags, with --separator between the values.
+        numbers: columns with numbers, which may be missing.
+        lists: columns with several values, such as tags; --separator tells them apart.
         list_size: the most values of a list; later ones are cut off.
         weight: column with what a row counts in the loss and in the scores.
-        labels: columns with further labels, from 0 to 1, such as buy or dwell; they may be missing.
-        user_id: column of the --users file with the user's id; by default the name given with --user.
-        user_time: column of the --users file with the time from which on a row counts; without it, values never change.
-        user_context: columns of the --users file with categorical features of the user.
-        user_numbers: columns of the --users file with numeric features of the user.
-        user_lists: columns of the --users file with multi-valued features of the user.
-        item_time: column of the --items file with the time from which on a row counts; without it, values never change.
-        item_context: columns of the --items file with categorical features of the item.
-        item_numbers: columns of the --items file with numeric features of the item.
-        item_lists: columns of the --items file with multi-valued features of the item.
+        labels: columns with further labels, from 0 to 1; they may be missing.
+        user_id: column of the --users file with the id; by default as in the rows.
+        user_time: column of it with the time from which on a row counts.
+        user_context: columns of it with categorical features.
+        user_numbers: columns of it with numbers.
+        user_lists: columns of it with several values.
+        item_time: column of the --items file with the time from which on a row counts.
+        item_context: columns of it with categorical features.
+        item_numbers: columns of it with numbers.
+        item_lists: columns of it with several values.
         time_unit: s, ms, us or ns since 1970, or iso (as in 2014-01-31 or 2014-01-31 18:30:00, UTC without an offset).
         time_format: the form of times that are written otherwise, such as "%m/%d/%Y %I:%M:%S %p" or %y%m%d%H.
         any_time: accept times before 1990, later than tomorrow, or far from all others.
@@ -178,13 +178,13 @@ class Settings:
         of_items = (self.categories, self.item_time, *self.features.items)
         if (self.item_id is None) == any(name is not None for name in of_items):
             raise ConfigError(
-                "--item-id COL belongs together with --categories COL or features of items (--item-context, "
-                "--item-numbers, --item-lists): they name columns of --items FILE"
+                "--item-id COL and --categories COL (or --item-context, --item-numbers, --item-lists) belong together: "
+                "they name columns of --items FILE"
             )
         if not self.features.users and (self.user_id is not None or self.user_time is not None):
             raise ConfigError(
-                "--user-id COL and --user-time COL belong together with features of users (--user-context, "
-                "--user-numbers, --user-lists): they name columns of --users FILE"
+                "--user-id COL and --user-time COL belong together with --user-context, --user-numbers or "
+                "--user-lists: they name columns of --users FILE"
             )
         if (self.features.users and self.user == NONE) or (self.item_id is not None and self.item == NONE):
             raise ConfigError("a stream without users or items has no features of them: leave --users and --items out")
@@ -201,12 +201,15 @@ class Settings:
         if self.time_format is not None:
             check_form(self.time_format)
         self.conditions()  # a wrong one is told before any file is opened
-        named = [*self.all_context, *self.features.columns]
-        for name in named:
+        kinds = ("context", *(name for name in _OF_FEATURES if isinstance(getattr(self, name), tuple)))
+        named = [(option(kind), name) for kind in kinds for name in getattr(self, kind)]
+        named += [] if self.weight is None else [("--weight", self.weight)]
+        names = [name for _, name in named]
+        for kind, name in named:
             if name in ("user", "item", "label", "time"):
-                raise ConfigError(f"{name}: the stream has a column of that name already, rename your feature")
-            if named.count(name) > 1:
-                raise ConfigError(f"two features have the name {name}: rename one, or name it once")
+                raise ConfigError(f"{kind} {name}: the stream has a column of that name already, rename yours")
+            if names.count(name) > 1:
+                raise ConfigError(f"{kind} {name}: two features have this name, rename one of them")
 
     @classmethod
     def of(cls, given: Mapping[str, Any], folder: Path | None) -> Settings:

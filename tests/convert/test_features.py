@@ -19,7 +19,7 @@ from asmg_pl.data.stream import open_stream, read_names
 from asmg_pl.errors import ConfigError, DataError
 
 DAY = 1_400_000_000
-PLAIN = {"user": "u", "item": "i", "time": "t", "label": "l"}
+PLAIN: dict[str, Any] = {"user": "u", "item": "i", "time": "t", "label": "l"}
 
 
 def write(path: Path, text: str) -> Path:
@@ -67,7 +67,13 @@ def context(log: InteractionLog, place: int) -> list[str]:
     return log.names[f"context-{place}"]()[found[:, place].numpy()].to_list()
 
 
-FEATURED = {"numbers": ("price",), "lists": ("tags",), "list_size": 3, "weight": "w", "labels": ("buy",)}
+FEATURED: dict[str, Any] = {
+    "numbers": ("price",),
+    "lists": ("tags",),
+    "list_size": 3,
+    "weight": "w",
+    "labels": ("buy",),
+}
 
 
 def test_the_columns_of_the_rows_become_features(rows: Path, tmp_path: Path) -> None:
@@ -132,7 +138,7 @@ def users(tmp_path: Path) -> Path:
     )
 
 
-CHANGING = {
+CHANGING: dict[str, Any] = {
     **{"user_time": "since", "user_context": ("country",), "user_numbers": ("age",), "user_lists": ("likes",)},
     **{"context": ("w",)},
 }
@@ -219,7 +225,8 @@ def test_repeated_rows_are_recognised_by_their_numbers_too(rows: Path, tmp_path:
 
 
 def test_a_stream_may_have_no_users_or_items(rows: Path, tmp_path: Path) -> None:
-    for number, settings in enumerate([{"user": "none"}, {"item": "none"}, {"user": "none", "item": "none"}]):
+    lacking: list[dict[str, Any]] = [{"user": "none"}, {"item": "none"}, {"user": "none", "item": "none"}]
+    for number, settings in enumerate(lacking):
         log = stream(tmp_path / f"stream-{number}", rows, settings | {"numbers": ("price",)})
         assert (log.sizes.users == 1) == ("user" in settings)
         assert (log.sizes.items == 1) == ("item" in settings)
@@ -235,6 +242,18 @@ def test_a_number_among_the_categories_is_pointed_out(rows: Path, tmp_path: Path
     assert "--numbers price" in command.report(done, tmp_path / "stream")
     done = convert([rows], tmp_path / "other", Settings(**PLAIN, numbers=("price",), context=("tags",)))
     assert done.like_numbers == ()
+
+
+def test_lists_that_are_cut_are_counted(rows: Path, tmp_path: Path) -> None:
+    done = convert([rows], tmp_path / "stream", Settings(**PLAIN, lists=("tags",), list_size=3))
+    assert done.cut_lists == 1
+    assert "1 lists were longer than 3 values" in command.report(done, tmp_path / "stream")
+    assert convert([rows], tmp_path / "other", Settings(**PLAIN, lists=("tags",))).cut_lists == 0
+
+
+def test_a_stream_without_users_names_the_walk_without_histories(rows: Path, tmp_path: Path) -> None:
+    done = convert([rows], tmp_path / "stream", Settings(**PLAIN | {"user": "none"}))
+    assert "--data.history_size 0" in command.report(done, tmp_path / "stream")
 
 
 def test_features_that_no_row_has_are_pointed_out(rows: Path, tmp_path: Path) -> None:
@@ -254,11 +273,14 @@ def test_a_stream_without_such_features_keeps_the_settings_that_it_always_had(ro
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"numbers": ("x",), "context": ("x",)}, "two features have the name x"),
-        ({"numbers": ("time",)}, "time: the stream has a column of that name already"),
-        ({"user_time": "since"}, "belong together with features of users"),
-        ({"item_numbers": ("x",)}, "--item-id COL belongs together"),
-        ({"item_id": "x"}, "--item-id COL belongs together"),
+        (
+            {"numbers": ("x",), "context": ("x",)},
+            "--numbers x: two features|'x' is given two meanings|--context x: two features",
+        ),
+        ({"numbers": ("time",)}, "--numbers time: the stream has a column of that name already"),
+        ({"user_time": "since"}, "--user-time COL belong together"),
+        ({"item_numbers": ("x",)}, "--item-id COL and --categories COL"),
+        ({"item_id": "x"}, "--item-id COL and --categories COL"),
         ({"lists": ("x",), "list_size": 0}, "at least 1 value"),
     ],
 )
