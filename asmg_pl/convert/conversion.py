@@ -26,6 +26,7 @@ from asmg_pl.data.stream import StreamWriter, open_stream, read_names, stream_lo
 from asmg_pl.data.stream.manifest import Manifest
 from asmg_pl.data.tables.columns import OF_FEATURES
 from asmg_pl.data.tables.late import Treatment
+from asmg_pl.data.tables.lists import several
 from asmg_pl.data.tables.opening import input_files
 from asmg_pl.data.tables.quarantine import Quarantine
 from asmg_pl.data.tables.rows import progress
@@ -299,9 +300,9 @@ def _unwanted(label: str) -> pl.Expr:
 def _catalogue(table: pl.DataFrame, kind: pl.DataType, separator: str) -> pl.DataFrame:
     """The catalogue: ``item``, with its type in the stream, and ``categories``, all that the item has."""
     item = pl.col("item").cast(kind, strict=False)  # an id of another type is no item of this stream
-    categories = pl.col("categories").str.split(separator)
+    categories = several(pl.col("categories"), separator)
     pairs = table.select(item, categories).drop_nulls("item").explode("categories")
-    pairs = pairs.filter(pl.col("categories") != "").unique(maintain_order=True)
+    pairs = pairs.drop_nulls("categories").unique(maintain_order=True)
     return pairs.group_by("item", maintain_order=True).agg("categories")
 
 

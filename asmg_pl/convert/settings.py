@@ -323,7 +323,7 @@ class Settings:
         found = [meaning.identifier("item", "--item-id", self.item_id, self.spelling)]
         if self.categories is not None:
             as_text = Spelling("as-written", self.missing)
-            found.append(meaning.text("categories", "--categories", self.categories, as_text))
+            found.append(meaning.text("categories", "--categories", self.categories, as_text, is_list=True))
         found += [] if self.item_time is None else [times.time(self.item_time, self.read_unit, plausible)]
         return found + self._features("--item-", self.item_context, self.item_numbers, self.item_lists)
 

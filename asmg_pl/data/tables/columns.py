@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from asmg_pl.data.tables.lists import several
 from asmg_pl.data.tables.spelling import AS_WRITTEN, BOOLEANS, Spelling, among
 
 
@@ -56,9 +57,9 @@ def identifier(role: str, option: str, name: str, spelling: Spelling = AS_WRITTE
     return Column(role, option, name, parse, "an id", is_id=True, unified=spelling.ids == "unified")
 
 
-def text(role: str, option: str, name: str, spelling: Spelling = AS_WRITTEN) -> Column:
-    """A column of any text; missing values become the empty text."""
-    return Column(role, option, name, lambda text: spelling.of(text).fill_null(""), "text")
+def text(role: str, option: str, name: str, spelling: Spelling = AS_WRITTEN, is_list: bool = False) -> Column:
+    """A column of any text, or of lists, which become text; missing values become the empty text."""
+    return Column(role, option, name, lambda text: spelling.of(text).fill_null(""), "text", is_list=is_list)
 
 
 def feature(name: str, spelling: Spelling = AS_WRITTEN, option: str = "--context") -> Column:
@@ -98,13 +99,12 @@ def weight(name: str) -> Column:
 
 
 def values(option: str, name: str, separator: str, spelling: Spelling = AS_WRITTEN) -> Column:
-    """A column of lists, with a text between their values; missing lists are empty."""
+    """A column of lists, with a text between their values or as JSON and Parquet have them; missing ones are empty."""
 
     def parse(text: pl.Expr) -> pl.Expr:
-        found = spelling.of(text).fill_null("").str.split(separator)
-        return found.list.eval(pl.element().filter(pl.element() != ""))
+        return several(spelling.of(text), separator)
 
-    return Column(f"list {name}", option, name, parse, "text")
+    return Column(f"list {name}", option, name, parse, "text", is_list=True)
 
 
 #: How the roles of columns with features begin; the column's name comes after it.

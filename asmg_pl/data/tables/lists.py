@@ -26,6 +26,19 @@ def elements(text: pl.Expr) -> pl.Expr:
     return text.fill_null("").str.extract_all(_ELEMENT).list.eval(plain)
 
 
+def several(text: pl.Expr, separator: str) -> pl.Expr:
+    """The values of a field that may have several, List(String): those of a list in brackets, or between separators.
+
+    Examples:
+        >>> fields = pl.DataFrame({"tags": ["a b|c", '["a b", "c"]', ""]})
+        >>> fields.select(several(pl.col("tags"), "|")).to_series().to_list()
+        [['a b', 'c'], ['a b', 'c'], []]
+    """
+    bracketed = text.str.contains(r"^\s*\[.*\]\s*$") & is_list(text)
+    values = pl.when(bracketed).then(elements(text)).otherwise(text.fill_null("").str.split(separator))
+    return values.list.eval(pl.element().filter(pl.element() != ""))
+
+
 def is_list(text: pl.Expr) -> pl.Expr:
     r"""Whether texts are written as such lists, so that no part of one would be lost.
 
