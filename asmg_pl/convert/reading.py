@@ -13,6 +13,7 @@ from asmg_pl.convert.repeated import Repeated, without_known, without_shared, wi
 from asmg_pl.convert.settings import Settings
 from asmg_pl.convert.sides import Side
 from asmg_pl.convert.views import dated, labelled, left_out_by_where, viewed
+from asmg_pl.data.schema import by_time
 from asmg_pl.data.stream.manifest import Manifest
 from asmg_pl.data.tables.files import TableFile
 from asmg_pl.data.tables.late import MARKS, Late, Treatment
@@ -142,7 +143,7 @@ def read(
 
     read_in, paths = len(rows), [table.path for table in tables]
     given = Given(tables, columns, catalogue, item_columns, None if ended is None else stream)
-    rows = without_shared(rows, paths, repeated).sort("time", maintain_order=True)
+    rows = by_time(without_shared(rows, paths, repeated))
     is_late = pl.col("line").is_not_null() if ended is not None else pl.lit(False)
     enters = pl.lit(True) if late == "next" else ~is_late
     entering = rows.filter(enters)

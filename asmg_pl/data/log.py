@@ -32,7 +32,7 @@ from asmg_pl.data.marks import Marks
 from asmg_pl.data.moments import BLOCK as MOMENTS_BLOCK
 from asmg_pl.data.moments import Moments
 from asmg_pl.data.names import Names
-from asmg_pl.data.schema import PLAIN, checked, context_of
+from asmg_pl.data.schema import PLAIN, by_time, checked, context_of
 from asmg_pl.data.sizes import Sizes as Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.system.lazy import later
@@ -126,7 +126,7 @@ class InteractionLog:
             >>> batch.numbers.tolist(), batch.lists.tolist()
             ([[2.5], [nan]], [[[0, 1, -1]], [[-1, -1, -1]]])
         """
-        rows = checked(rows, features).sort("time", maintain_order=True)
+        rows = by_time(checked(rows, features))
         arrays, names = encode(rows, features, {})
         user, item, label, time = (arrays[name] for name in ("user", "item", "label", "time"))
         enters = label.astype(bool) if positive_history else np.ones(len(label), dtype=bool)

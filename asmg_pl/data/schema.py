@@ -59,6 +59,11 @@ def checked(rows: pl.DataFrame, features: Features = PLAIN) -> pl.DataFrame:
     )
 
 
+def by_time(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows in the order of their times; rows with equal times keep their order."""
+    return rows if rows["time"].is_sorted() else rows.sort("time", maintain_order=True)
+
+
 def context_of(rows: pl.DataFrame, features: Features = PLAIN) -> list[str]:
     """The names of the context features of a frame, in their order."""
     others = {*REQUIRED, *features.columns}

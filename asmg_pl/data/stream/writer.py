@@ -23,7 +23,7 @@ from asmg_pl.data.encoding import encode
 from asmg_pl.data.features import Features
 from asmg_pl.data.log import BLOCK, InteractionLog, Sizes
 from asmg_pl.data.names import Names
-from asmg_pl.data.schema import PLAIN, checked, context_of
+from asmg_pl.data.schema import PLAIN, by_time, checked, context_of
 from asmg_pl.data.stream.appending import aside, index_name, stream_lock, sweep
 from asmg_pl.data.stream.digests import Intact, write_digests
 from asmg_pl.data.stream.manifest import FILE, MOST_CARRIED, History, Manifest, Part, part_name
@@ -102,7 +102,7 @@ class StreamWriter:
             DataError: if the rows are not as described, have other context features than the stream, or are earlier
                 than the stream's end.
         """
-        rows = checked(rows, self._manifest.features).sort("time", maintain_order=True)
+        rows = by_time(checked(rows, self._manifest.features))
         self.folder.mkdir(parents=True, exist_ok=True)
         with stream_lock(self.folder, self.wait):
             self._refresh()
