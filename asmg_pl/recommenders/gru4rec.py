@@ -52,4 +52,4 @@ class GRU4Rec(NextItem):
         turned = (real.sum(1, keepdim=True) - 1 - torch.arange(real.shape[1], device=real.device)).clamp(min=0)
         turned = turned[..., None].expand_as(past)
         found, _ = self.gru(self.dropout(past.gather(1, turned)))
-        return found.gather(1, turned[:, :newest])  # type: ignore[no-any-return]
+        return found.gather(1, turned[:, :newest])

@@ -42,7 +42,7 @@ class NextItem(TwoSided, Recommender):
         self.tables = nn.ModuleDict({"item": nn.Embedding(sizes.items, embedding_dim)})
         self.newcomer = nn.Parameter(torch.empty(embedding_dim))
         glorot_uniform_(self.newcomer.data)
-        glorot_uniform_(self.tables["item"].weight.data)
+        glorot_uniform_(self.stored("item").data)
 
     @abstractmethod
     def states(self, past: Tensor, real: Tensor, newest: int | None = None) -> Tensor:

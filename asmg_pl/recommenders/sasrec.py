@@ -109,7 +109,7 @@ class _Block(nn.Module):
         dropout = self.dropout if self.training else 0.0
         found = F.scaled_dot_product_attention(query, key, value, attended[:, None, :queries], dropout)
         after = self.norm(asking + found.transpose(1, 2).flatten(2))
-        return after + self.network(after)  # type: ignore[no-any-return]
+        return after + self.network(after)
 
 
 def _linear(width: int) -> nn.Linear:

@@ -27,7 +27,8 @@ every_model = pytest.mark.parametrize("name", MODELS)
 
 def model(name: str, **options: int) -> NextItem:
     torch.manual_seed(11)
-    made = partial(MODELS[name], **options)(Sizes(USERS, ITEMS))
+    build: Callable[..., NextItem] = MODELS[name]
+    made = build(Sizes(USERS, ITEMS), **options)
     for parameter in made.parameters():
         parameter.data.normal_(std=0.4)
     return made.eval()
@@ -41,7 +42,8 @@ def states(recommender: NextItem, batch: Batch, newest: int | None = None) -> Te
 @every_model
 def test_it_keeps_the_rules_of_a_recommender(name: str) -> None:
     check_recommender(MODELS[name])
-    check_recommender(partial(MODELS[name], places=2))
+    build: Callable[..., NextItem] = MODELS[name]
+    check_recommender(partial(build, places=2))
 
 
 @every_model
