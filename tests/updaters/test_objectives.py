@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
+from distributed.ranks import on_ranks
 from recommenders.test_embedding_mlp import ITEMS, USERS, draw
+from slowness import slow_but
 from torch import Tensor
 from torch.func import functional_call
 from updaters.test_asmg import gradients, random_batches, random_model
@@ -20,7 +23,8 @@ from asmg_pl.data.sources import DriftingStream
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import GRUGenerator, ResidualGRU
 from asmg_pl.recommenders import DIN, GRU4Rec, Recommender, SASRec
-from asmg_pl.testing.samples import GrowingStream
+from asmg_pl.testing import check_updater
+from asmg_pl.testing.samples import GrowingStream, rows_of
 from asmg_pl.updaters import ADER, ASMG, SFTL, SRIU, FeSAIL, IncCTR, IncrementalUpdate, ReLoop
 from asmg_pl.updaters.objectives import (
     BinaryCrossEntropy,
@@ -31,6 +35,8 @@ from asmg_pl.updaters.objectives import (
     Softmax,
     Step,
 )
+
+SAMPLED = SampledSoftmax(5)
 
 
 def data(rows: int = 600) -> PeriodDataModule:
@@ -90,52 +96,45 @@ def test_rows_of_label_0_add_nothing(positive: float) -> None:
     assert bool(gradient.any()) == bool(positive)
 
 
+def asking(stream: PeriodDataModule) -> tuple[Batch, Tensor]:
+    """A positive row, and its logits of all items known by then, float [N]."""
+    batch = rows(stream)
+    row = int((batch.label > 0).nonzero()[0])
+    one = rows_of(batch, slice(row, row + 1))
+    given = ranked(FullSoftmax(), one, step(stream))
+    return one, model(stream.sizes.items)(given)[0, 1:].detach()
+
+
+def sum_under(one: Batch, logits: Tensor, candidates: tuple[Tensor, Tensor]) -> float:
+    """The sum under the softmax, from the loss of a row, whose logits of all items are given."""
+    items, log_expected = candidates
+    own = logits[one.item]
+    given = one._replace(candidates=items, log_expected=log_expected)
+    loss = SampledSoftmax().loss(torch.cat([own, logits[items]])[None], given)
+    return float((loss + own).exp())
+
+
 def test_the_sampled_sum_is_expected_to_be_that_over_all_items() -> None:
     stream, objective = data(), SampledSoftmax(negatives=15)
-    batch, recommender = rows(stream), model(stream.sizes.items)
-    batch = batch._replace(label=torch.ones_like(batch.label))
-    whole = ranked(FullSoftmax(), batch, step(stream))
-    wanted = recommender(whole)[:, 1:].exp().sum(1).detach()
-    sums = []
-    for number in range(2000):
-        given = ranked(objective, batch, step(stream, number))
-        sums.append(denominators(recommender(given).detach(), given))
-    torch.testing.assert_close(torch.stack(sums).mean(0), wanted, rtol=0.05, atol=0)
+    one, logits = asking(stream)
+    sums = [sum_under(one, logits, objective.candidates(one, step(stream, number))) for number in range(800)]
+    assert sum(sums) / len(sums) == pytest.approx(float(logits.exp().sum()), rel=0.05)
 
 
 def test_the_corrected_sum_over_a_mini_batch_is_expected_to_be_that_over_all_items() -> None:
-    stream, objective = data(), InBatchSoftmax()
-    period, recommender = rows(stream), model(stream.sizes.items)
-    positives = period.item[period.label > 0]
-    asking = rows(stream)._replace(label=period.label)
-    row = int((asking.label > 0).nonzero()[0])
-    draws = torch.Generator().manual_seed(0)
-    one = Batch(*(column[row : row + 1] for column in asking[:5]))
-    sums, plain = [], []
-    for _ in range(3000):
+    stream, whole = data(), rows(data())
+    one, logits = asking(stream)
+    positives, draws, at = whole.item[whole.label > 0], torch.Generator().manual_seed(0), step(stream)
+    corrected, plain = InBatchSoftmax(), InBatchSoftmax(correction=False)
+    sums: dict[Softmax, list[float]] = {corrected: [], plain: []}
+    for _ in range(800):
         others = positives[torch.randint(len(positives), (15,), generator=draws)]
-        items = torch.cat([one.item, others])
-        mini_batch = one._replace(item=items, label=torch.ones(16))
-        for found, each in ((sums, objective), (plain, InBatchSoftmax(correction=False))):
-            chosen, log_expected = each.candidates(mini_batch, step(stream))
-            given = one._replace(candidates=chosen, log_expected=log_expected)
-            found.append(denominators(recommender(given).detach(), given))
-    seen = positives.unique()
-    seen = seen[seen != one.item]  # what has no positive row is never in a mini-batch
-    own = recommender(one).exp()
-    wanted = own + recommender(one._replace(candidates=seen))[:, 1:].exp().sum(1)
-    torch.testing.assert_close(torch.stack(sums).mean(0), wanted.detach(), rtol=0.05, atol=0)
-    assert not torch.allclose(torch.stack(plain).mean(0), wanted.detach(), rtol=0.2)
-
-
-def denominators(logits: Tensor, batch: Batch) -> Tensor:
-    """The sum under the softmax, from the loss of each row alone."""
-    one = batch._replace(share=None, label=torch.ones_like(batch.label))
-    each = [
-        SampledSoftmax().loss(logits[i : i + 1], one._replace(item=one.item[i : i + 1], label=one.label[:1]))
-        for i in range(len(logits))
-    ]
-    return (torch.stack(each) + logits[:, 0]).exp()
+        mini_batch = one._replace(item=torch.cat([one.item, others]), label=torch.ones(16))
+        for objective, found in sums.items():
+            found.append(sum_under(one, logits, objective.candidates(mini_batch, at)))
+    wanted = float(logits[positives.unique()].exp().sum())  # what has no positive row is never in a mini-batch
+    assert sum(sums[corrected]) / 800 == pytest.approx(wanted, rel=0.05)
+    assert sum(sums[plain]) / 800 != pytest.approx(wanted, rel=0.2)
 
 
 def test_a_candidate_that_is_the_row_s_own_item_counts_once() -> None:
@@ -209,6 +208,21 @@ def test_shares_are_counted_among_the_rows_that_are_read() -> None:
     torch.testing.assert_close(log_expected.exp(), share * (len(items) - 1))
 
 
+def of_one_share() -> list[list[float]]:
+    """The candidates that this process finds for its share of a period; rows divide unevenly."""
+    stream, part = data(), RankShare.take(torch.arange(100), dist.get_rank(), dist.get_world_size())
+    batch = rows_of(rows(stream), slice(int(part[0]), int(part[-1]) + 1))
+    found = InBatchSoftmax().candidates(batch._replace(share=RankShare(100, 3)), step(stream))
+    return [each.tolist() for each in found]
+
+
+@pytest.mark.slow
+def test_processes_rank_among_the_items_of_the_whole_mini_batch() -> None:
+    stream = data()
+    expected = InBatchSoftmax().candidates(rows(stream), step(stream))
+    assert on_ranks(3, of_one_share) == [[each.tolist() for each in expected]] * 3
+
+
 # ---- under a generator
 
 
@@ -279,6 +293,11 @@ def test_the_item_that_follows_is_learned(recommender: type[Recommender], object
         optimizer.step()
     everything = batch._replace(candidates=torch.arange(items), log_expected=torch.zeros(items))
     assert torch.equal(learner.eval()(everything)[:, 1:].argmax(1), batch.item)
+
+
+@pytest.mark.parametrize("objective", slow_but([SAMPLED], [FullSoftmax(), SAMPLED, InBatchSoftmax()]))
+def test_walks_neither_leak_nor_go_on_otherwise_after_a_kill(objective: Softmax) -> None:
+    check_updater(partial(ASMG, window=2, recommender=SASRec, objective=objective))
 
 
 @pytest.mark.parametrize("objective", [FullSoftmax(), SampledSoftmax(), InBatchSoftmax()])
