@@ -9,7 +9,7 @@ The ids of rows and candidates are asked for together, so that each table is ask
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -17,25 +17,33 @@ from torch import Tensor
 from asmg_pl.data.batch import Batch
 from asmg_pl.recommenders.dot_product import DotProduct
 from asmg_pl.recommenders.lookup import Lookup
-
-if TYPE_CHECKING:
-    from asmg_pl.recommenders.base import Recommender
+from asmg_pl.recommenders.sides import TwoSided
 
 
-def dot_product(model: Recommender) -> DotProduct | None:
+class Ranking(Protocol):
+    """What is read of a :class:`~asmg_pl.recommenders.Recommender`."""
+
+    def lookups(self, batch: Batch) -> dict[str, Tensor]:
+        """The ids that the batch needs of each table."""
+
+    def sides(self) -> TwoSided | None:
+        """The model itself, or the one within it."""
+
+
+def dot_product(model: Ranking) -> DotProduct | None:
     """The model itself, or the one within it, whose logit is a dot product; ``None`` if there is none."""
     inner: object = model.sides() or model
     return inner if isinstance(inner, DotProduct) else None
 
 
-def asked_together(model: Recommender, batch: Batch) -> dict[str, Tensor]:
+def asked_together(model: Ranking, batch: Batch) -> dict[str, Tensor]:
     """The ids of a mini-batch's rows, and after them those of its candidates, by table, int64 [n]."""
     rows, others = model.lookups(batch), model.lookups(candidates_of(batch))
     found = {name: [ids, others[name]] if name in others else [ids] for name, ids in rows.items()}
     return {name: torch.cat([part.flatten() for part in parts]) for name, parts in found.items()}
 
 
-def ranked_logits(model: Recommender, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
+def ranked_logits(model: Ranking, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
     """Logits [B, 1+C]: of each row's item, and of all candidates for the row's user.
 
     Args:

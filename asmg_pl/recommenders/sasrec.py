@@ -31,8 +31,8 @@ class SASRec(NextItem):
         >>> model = SASRec(log.sizes, embedding_dim=16, places=5)
         >>> model(log.batch(torch.arange(5), history_size=5)).shape  # a logit for each of five rows
         torch.Size([5])
-        >>> {name: tuple(table.shape) for name, table in model.table_parameters().items()}, model.positions.shape
-        ({'item': (9, 16)}, torch.Size([5, 16]))
+        >>> list(model.tables), model.positions.shape
+        (['item'], torch.Size([5, 16]))
     """
 
     def __init__(

@@ -152,7 +152,11 @@ class SampledSoftmax(Softmax):
         >>> from asmg_pl.data.sizes import Sizes
         >>> from asmg_pl.recommenders import SASRec
         >>> from asmg_pl.updaters import IncrementalUpdate
-        >>> method = IncrementalUpdate(Sizes(users=9, items=9), SASRec, objective=SampledSoftmax(negatives=5))
+        >>> method = IncrementalUpdate(
+        ...     Sizes(users=9, items=9), recommender=SASRec, objective=SampledSoftmax(negatives=5)
+        ... )
+        >>> type(method.objective).__name__
+        'SampledSoftmax'
     """
 
     def __init__(self, negatives: int = 100) -> None:
