@@ -27,6 +27,22 @@ class NextItem(TwoSided, Recommender):
     There is one table, of items. Users, categories and context features are not used, so that a new user is known by
     the first item. A user without a history has a learned state. It is a
     :class:`~asmg_pl.recommenders.DotProduct` model, so item vectors can be searched.
+
+    Attributes:
+        places: how many entries of a history are read.
+        newcomer: the state of a user without a history, float [D].
+
+    Examples:
+        One whose state is the vector of the latest item:
+
+        >>> class LatestItem(NextItem):
+        ...     def __init__(self, sizes):
+        ...         super().__init__(sizes, embedding_dim=8, places=1)
+        ...
+        ...     def states(self, past, real, newest=None):
+        ...         return past[:, :newest]
+        >>> from asmg_pl.testing import check_recommender
+        >>> check_recommender(LatestItem)
     """
 
     def __init__(self, sizes: Sizes, embedding_dim: int, places: int) -> None:
