@@ -13,6 +13,7 @@ from typing import cast
 
 import polars as pl
 
+from asmg_pl.convert.fetching import at_hand
 from asmg_pl.convert.in_stream import LATE
 from asmg_pl.convert.kept import publish, to_keep
 from asmg_pl.convert.reading import Found, read
@@ -25,6 +26,7 @@ from asmg_pl.data.stream import StreamWriter, open_stream, read_names, stream_lo
 from asmg_pl.data.stream.manifest import Manifest
 from asmg_pl.data.tables.columns import OF_FEATURES
 from asmg_pl.data.tables.late import Treatment
+from asmg_pl.data.tables.lists import several
 from asmg_pl.data.tables.opening import input_files
 from asmg_pl.data.tables.quarantine import Quarantine
 from asmg_pl.data.tables.rows import progress
@@ -61,6 +63,8 @@ class Conversion:
         last: the latest time written now, seconds since 1970.
         stream_rows: the number of rows of the whole stream.
         sizes: the numbers of users, items, categories and context values of the whole stream.
+        filtered: the number of rows that do not fulfil the conditions of ``where``.
+        never: the positive kinds of events that no row has.
         late: the number of late rows that were left out.
         dropped: the number of these late rows that ``quarantine.csv`` does not list.
         entered_late: the number of late rows that were written, with the time of the stream's end.
@@ -82,6 +86,8 @@ class Conversion:
     last: int
     stream_rows: int
     sizes: Sizes
+    filtered: int = 0
+    never: tuple[str, ...] = ()
     late: int = 0
     dropped: int = 0
     entered_late: int = 0
@@ -111,6 +117,7 @@ def convert(
     repeated: Repeated = "refuse",
     wait: float = 0.0,
     users: str | Path | None = None,
+    query: str | None = None,
 ) -> Conversion:
     """Convert files of interactions to a stream, which ``asmg fit`` walks.
 
@@ -118,7 +125,9 @@ def convert(
     written.
 
     Args:
-        files: CSV or TSV with a header (UTF-8, also compressed: .gz), Parquet, or folders of such files.
+        files: CSV or TSV with a header, JSON lines (UTF-8, also compressed: .gz, .zst), Parquet, or folders of such
+            files. They may be addresses too, such as s3://shop/clicks/*.parquet or https://shop/clicks.csv; or the
+            address of a database, see --query.
         out: the folder of the stream.
         settings: the meaning of the rows.
         items: a file of the items' categories and features, with one row per item, or several.
@@ -136,6 +145,8 @@ def convert(
             keep: they are written, since they are no mistake.
         wait: the seconds to wait while another program writes the stream.
         users: a file of the users' features, one row per user or several at other times.
+        query: the SQL query that gives the rows, where FILE is the address of a database, such as sqlite:///shop.db or
+            postgresql://name@host/shop.
 
     Raises:
         BusyError: if another program is writing the stream.
@@ -173,15 +184,15 @@ def convert(
     if first_day and last_day and first_day > last_day:
         raise ConfigError(f"--start {start} is later than --end {end}: no day lies between them")
 
-    days = _within(pl.col("time") // UNITS[settings.time_unit][0], first_day, last_day)
+    days = _within(pl.col("time") // UNITS[settings.read_unit][0], first_day, last_day)
     quarantine = Quarantine(max_bad_rows)
-    with _place(folder, append, wait) as stream:
+    with at_hand(files, items, users, query, folder, wait) as given, _place(folder, append, wait) as stream:
         if append:
             publish(folder)  # a killed append may have left this undone
-        sources = sources_of(input_files(files))
+        sources = sources_of(input_files(given.files))
         had = taken(stream) if append else {}
         before = {source.path: had[source.digest] for source in sources if source.digest in had}
-        found = read(files, items, users, settings, quarantine, days, stream, late, repeated, before)
+        found = read(given.files, given.items, given.users, settings, quarantine, days, stream, late, repeated, before)
         rows, positives = found.rows, len(found.rows)
         if settings.all_positive:
             rows = rows.with_columns(label=pl.lit(1, pl.UInt8))
@@ -200,7 +211,8 @@ def convert(
             if items is None or settings.categories is None
             else _catalogue(found.categories, rows["item"].dtype, settings.separator)
         )
-        kept = to_keep(stream, settings.written(), quarantine.listed()) | _read_in(found, sources)
+        malformed = given.named(quarantine.listed().decode()).encode()
+        kept = to_keep(stream, settings.written(), malformed) | _read_in(found, sources)
         for source in sources:
             source.check_unchanged()
         recategorised = 0
@@ -231,6 +243,8 @@ def convert(
         last=rows["time"][-1],
         stream_rows=sum(part.rows for part in manifest.parts),
         sizes=manifest.sizes,
+        filtered=found.filtered,
+        never=found.never,
         late=quarantine.late + quarantine.set_aside + found.dropped,
         dropped=found.dropped,
         entered_late=len(found.late),
@@ -286,9 +300,9 @@ def _unwanted(label: str) -> pl.Expr:
 def _catalogue(table: pl.DataFrame, kind: pl.DataType, separator: str) -> pl.DataFrame:
     """The catalogue: ``item``, with its type in the stream, and ``categories``, all that the item has."""
     item = pl.col("item").cast(kind, strict=False)  # an id of another type is no item of this stream
-    categories = pl.col("categories").str.split(separator)
+    categories = several(pl.col("categories"), separator)
     pairs = table.select(item, categories).drop_nulls("item").explode("categories")
-    pairs = pairs.filter(pl.col("categories") != "").unique(maintain_order=True)
+    pairs = pairs.drop_nulls("categories").unique(maintain_order=True)
     return pairs.group_by("item", maintain_order=True).agg("categories")
 
 

@@ -12,6 +12,7 @@ from asmg_pl.convert.checks import Given, as_in_stream, check_ids, check_times, 
 from asmg_pl.convert.repeated import Repeated, without_known, without_shared, without_taken
 from asmg_pl.convert.settings import Settings
 from asmg_pl.convert.sides import Side
+from asmg_pl.convert.views import dated, labelled, left_out_by_where, viewed
 from asmg_pl.data.schema import by_time
 from asmg_pl.data.stream.manifest import Manifest
 from asmg_pl.data.tables.files import TableFile
@@ -36,6 +37,8 @@ class Found:
         sides: the features of users and of items, which the rows are still to be given.
         late: the rows that enter late, with their own ``time`` and the time when they ``entered``.
         left_out: the number of rows of other days.
+        filtered: the number of rows that do not fulfil the conditions.
+        never: the positive kinds of events that no row has.
         repeated: the number of repeated rows that were left out.
         passed_over: the number of files that were left out as a whole.
         dropped: the number of late rows that were left out, and are listed nowhere.
@@ -47,6 +50,8 @@ class Found:
     sides: tuple[Side, ...]
     late: pl.DataFrame
     left_out: int
+    filtered: int
+    never: tuple[str, ...]
     repeated: int
     passed_over: int
     dropped: int
@@ -96,28 +101,36 @@ def read(
     plausible = settings.plausible()
     columns, item_columns = settings.row_columns(plausible), settings.item_columns(plausible)
     user_columns = settings.user_columns(plausible)
-    given_tables = open_tables(files, *settings.dialect, settings.columns)
+    given_tables = viewed(open_tables(files, *settings.dialect, settings.columns), settings)
     catalogue = open_tables([] if items is None else [items], *settings.dialect)
+    catalogue = dated(catalogue, settings.item_time, settings.time_format)
     people = open_tables([] if users is None else [users], *settings.dialect)
+    people = dated(people, settings.user_time, settings.time_format)
     kinds = [
         (given_tables, columns, _NO_HEADER),
         (catalogue, item_columns, _NO_ITEM_HEADER),
         (people, user_columns, _NO_ITEM_HEADER),
     ]
-    check_schema(kinds, settings.time_unit, plausible)
+    check_schema(kinds, settings.read_unit, plausible)
     tables = without_taken(given_tables, columns, taken, stream, repeated)
     if not tables:
         raise NothingNewError(
             f"no row to convert: the stream in {stream} has taken all {len(given_tables):,} files before"
         )
-    second = pl.col("time") // UNITS[settings.time_unit][0]
+    second = pl.col("time") // UNITS[settings.read_unit][0]
     rule = None if ended is None else Late(ended, second)
     rows, left_out = read_rows(tables, columns, quarantine, days, rule, file="file")
+    filtered = left_out_by_where(tables)
+    rows, never = labelled(rows, settings.positive)
     if rule is not None and late == "refuse" and quarantine.count > quarantine.limit:
         _treated(rows.filter(pl.col("line").is_not_null()), rule, late, tables, quarantine)  # one message names all
     quarantine.check()
     if rows.is_empty():
         why = f"all {left_out:,} rows lie outside of --start and --end" if left_out else "these files have no rows"
+        if filtered:
+            why = f"--where leaves out {filtered:,} rows" + (
+                f", and --start and --end {left_out:,}" if left_out else ""
+            )
         raise DataError(f"no row to convert: {why}")
     rows = rows.with_columns(settings.nobody.values())
     categories, _ = read_rows(catalogue, item_columns, quarantine)
@@ -135,7 +148,7 @@ def read(
     enters = pl.lit(True) if late == "next" else ~is_late
     entering = rows.filter(enters)
     if not settings.any_time and len(entering):
-        check_times(entering, settings.time_unit, given)
+        check_times(entering, settings.read_unit, given)
     entering = as_in_stream(entering, given)
     if settings.ids != "as-written":
         check_ids(entering, categories, given)
@@ -160,6 +173,8 @@ def read(
         sides=tuple(side for side in sides if side is not None),
         late=entered,
         left_out=left_out,
+        filtered=filtered,
+        never=never,
         repeated=repeats,
         passed_over=len(given_tables) - len(tables),
         dropped=dropped,

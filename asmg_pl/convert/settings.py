@@ -20,12 +20,18 @@ from asmg_pl.data.stream import MOST_CARRIED
 from asmg_pl.data.tables import columns as meaning
 from asmg_pl.data.tables import times
 from asmg_pl.data.tables.columns import Column
+from asmg_pl.data.tables.conditions import Condition
+from asmg_pl.data.tables.dated import check_form
+from asmg_pl.data.tables.impressions import clicked_of, item_of
 from asmg_pl.data.tables.spelling import Ids, Spelling
 from asmg_pl.data.tables.times import ANY_TIME, Plausible, TimeUnit
 from asmg_pl.errors import ConfigError, DataError
 
 #: Settings that the first version of the program did not have.
-_LATER = ("any_time", "ids", "missing", "columns")
+_LATER = (
+    *("any_time", "ids", "missing", "columns"),
+    *("positive", "where", "impressions", "clicked", "time_format"),
+)
 #: Settings that only streams with such features keep.
 _OF_FEATURES = (
     *("numbers", "lists", "list_size", "weight", "labels"),
@@ -34,7 +40,7 @@ _OF_FEATURES = (
 )
 #: Settings that must not change between two parts of a stream. Names of columns may: other files may have others.
 _FIXED = (
-    *("positive_from", "all_positive", "negatives", "negative_rule", "seed", "history", "carry", "context"),
+    *("positive", "positive_from", "all_positive", "negatives", "negative_rule", "seed", "history", "carry", "context"),
     *(name for name in _OF_FEATURES if name not in ("user_id", "user_time", "item_time")),
 )
 
@@ -53,7 +59,12 @@ class Settings:
         user: column with the user's id, a number or any text; none: there are no users.
         item: column with the item's id, a number or any text; none: there are no items.
         time: column with the time of the interaction; the stream keeps whole seconds (UTC).
-        label: column with 0 or 1.
+        impressions: column with a list of the items that were shown, one row each, such as "N1-0 N2-1", where -1 says
+            that the item was clicked. Needs no --item, and no --label.
+        clicked: column with a list of the clicked items, if the shown ones have no -0 or -1.
+        label: column with 0 or 1, or with the kind of an event, see --positive.
+        positive: values of the --label column that are positive, separated by commas, such as addtocart,transaction;
+            all others are negative.
         rating: column with a rating, which --positive-from turns into a label.
         positive_from: the lowest positive rating; lower ratings are negative.
         all_positive: all rows are positive.
@@ -83,11 +94,15 @@ class Settings:
         item_numbers: columns of it with numbers.
         item_lists: columns of it with several values.
         time_unit: s, ms, us or ns since 1970, or iso (as in 2014-01-31 or 2014-01-31 18:30:00, UTC without an offset).
+        time_format: the form of times that are written otherwise, such as "%m/%d/%Y %I:%M:%S %p" or %y%m%d%H.
         any_time: accept times before 1990, later than tomorrow, or far from all others.
         ids: how to read an id with two spellings, such as 12, 12.0, 0012, or 12 with a blank; by default it is refused.
             unified: they are one id, written as a whole number or without the blank. as-written: each is an id of its
             own, and so is a text such as NA or null.
         missing: texts that mean a missing value, such as '\N' NA. A row without a user or item is malformed.
+        where: conditions that a row must fulfil, such as "event in (view, addtocart)" or "price > 0"; several are
+            joined by and. Other rows are left out and counted. Also not in, ==, !=, <, <=, >=, is missing, is not
+            missing.
         columns: names of the columns, separated by commas, for text files without a header.
         delimiter: the text between two fields of a text file; by default a comma in .csv, a tab in .tsv, .tab and .txt.
         quote: the character that may enclose fields of a text file; none if there is none.
@@ -96,7 +111,10 @@ class Settings:
     user: str
     item: str
     time: str
+    impressions: str | None = None
+    clicked: str | None = None
     label: str | None = None
+    positive: tuple[str, ...] = ()
     rating: str | None = None
     positive_from: float | None = None
     all_positive: bool = False
@@ -124,9 +142,11 @@ class Settings:
     item_numbers: tuple[str, ...] = ()
     item_lists: tuple[str, ...] = ()
     time_unit: TimeUnit = "s"
+    time_format: str | None = None
     any_time: bool = False
     ids: Ids | None = None
     missing: tuple[str, ...] = ()
+    where: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     delimiter: str | None = None
     quote: str = '"'
@@ -143,6 +163,8 @@ class Settings:
                 "which rows are positive? Give one of --label COL (0 or 1), --rating COL with --positive-from X, and "
                 "--all-positive"
             )
+        if self.positive and self.label is None:
+            raise ConfigError("--positive names values of a column of events: name the column with --label COL")
         if (self.rating is None) != (self.positive_from is None):
             raise ConfigError("--rating COL and --positive-from X belong together: ratings from X on are positive")
         if self.positive_from is not None and not isfinite(self.positive_from):
@@ -172,6 +194,13 @@ class Settings:
             raise ConfigError("--separator and --delimiter must not be empty")
         if self.quote != "none" and (len(self.quote) != 1 or not self.quote.isascii()):
             raise ConfigError(f"--quote must be one character, or none, got {self.quote!r}")
+        if self.clicked is not None and self.impressions is None:
+            raise ConfigError(
+                "--clicked names the clicked ones of the items that were shown: name these with --impressions"
+            )
+        if self.time_format is not None:
+            check_form(self.time_format)
+        self.conditions()  # a wrong one is told before any file is opened
         kinds = ("context", *(name for name in _OF_FEATURES if isinstance(getattr(self, name), tuple)))
         named = [(option(kind), name) for kind in kinds for name in getattr(self, kind)]
         named += [] if self.weight is None else [("--weight", self.weight)]
@@ -203,7 +232,7 @@ class Settings:
                 )
             if chosen.keys() & {"label", "rating"}:  # a column may change; a change of labelling is refused below
                 stored = {name: value for name, value in stored.items() if name not in ("label", "rating")}
-        merged = stored | chosen
+        merged = _with_impressions(stored | chosen)
         missing = [option(name) for name in ("user", "item", "time") if name not in merged]
         if missing:
             raise ConfigError(f"which columns hold what? Name them with {', '.join(missing)}")
@@ -247,6 +276,19 @@ class Settings:
         """The rule by which texts become ids and values of context features."""
         return Spelling(self.ids, self.missing)
 
+    @property
+    def read_unit(self) -> TimeUnit:
+        """The unit of the times as they are read from the files."""
+        return "iso" if self.time_format is not None else self.time_unit
+
+    def conditions(self) -> list[Condition]:
+        """The conditions that a row must fulfil.
+
+        Raises:
+            ConfigError: if one is not of the grammar.
+        """
+        return [Condition.parse(text) for text in self.where]
+
     def plausible(self) -> Plausible:
         """The range of times that is accepted now."""
         return ANY_TIME if self.any_time else Plausible.by(times.now())
@@ -256,10 +298,11 @@ class Settings:
         ids = [("user", "--user", self.user), ("item", "--item", self.item)]
         found = [meaning.identifier(*column, self.spelling) for column in ids if column[2] != NONE]
         if self.label is not None:
-            found.append(meaning.label(self.label))
+            of_event = meaning.event(self.label, self.positive, Spelling("as-written", self.missing))
+            found.append(of_event if self.positive else meaning.label(self.label))
         if self.rating is not None and self.positive_from is not None:
             found.append(meaning.rating(self.rating, self.positive_from))
-        found += [times.time(self.time, self.time_unit, plausible)]
+        found += [times.time(self.time, self.read_unit, plausible)]
         found += self._features("--", self.context, self.numbers, self.lists)
         if self.weight is not None:
             found.append(meaning.weight(self.weight))
@@ -270,7 +313,7 @@ class Settings:
         if not self.features.users:
             return []
         found = [meaning.identifier("user", "--user-id", self.user_id or self.user, self.spelling)]
-        found += [] if self.user_time is None else [times.time(self.user_time, self.time_unit, plausible)]
+        found += [] if self.user_time is None else [times.time(self.user_time, self.read_unit, plausible)]
         return found + self._features("--user-", self.user_context, self.user_numbers, self.user_lists)
 
     def item_columns(self, plausible: Plausible = ANY_TIME) -> list[Column]:
@@ -280,8 +323,8 @@ class Settings:
         found = [meaning.identifier("item", "--item-id", self.item_id, self.spelling)]
         if self.categories is not None:
             as_text = Spelling("as-written", self.missing)
-            found.append(meaning.text("categories", "--categories", self.categories, as_text))
-        found += [] if self.item_time is None else [times.time(self.item_time, self.time_unit, plausible)]
+            found.append(meaning.text("categories", "--categories", self.categories, as_text, is_list=True))
+        found += [] if self.item_time is None else [times.time(self.item_time, self.read_unit, plausible)]
         return found + self._features("--item-", self.item_context, self.item_numbers, self.item_lists)
 
     def _features(self, prefix: str, context: Names, numbers: Names, lists: Names) -> list[Column]:
@@ -308,6 +351,15 @@ def option(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
+def _with_impressions(given: dict[str, Any]) -> dict[str, Any]:
+    """The settings, with the item and the label of the impressions where no others are given."""
+    name = given.get("impressions")
+    if name is None:
+        return given
+    labelled = given.keys() & {"label", "rating"} or given.get("all_positive")
+    return {"item": item_of(name)} | ({} if labelled else {"label": clicked_of(name)}) | given
+
+
 def _shown(value: Any) -> str:
     if isinstance(value, tuple):
         return " ".join(value) or "none"
@@ -331,6 +383,6 @@ def _stored(folder: Path) -> dict[str, Any]:
 
 def _plain(name: str, value: Any) -> Any:
     """A setting's value in the form of JSON or the command line."""
-    if name == "columns":
+    if name in ("columns", "positive"):
         return tuple(part for names in value for part in names.split(","))
     return tuple(value) if isinstance(value, list) else value

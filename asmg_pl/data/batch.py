@@ -56,6 +56,9 @@ class Batch(NamedTuple):
         weight: what the row counts in the loss and in the scores, float32 [B]. ``None`` if each row counts 1.
         labels: K further labels beside ``label``, such as buy or dwell, NaN where nobody knows, float32 [B, K].
             ``None`` for a stream with one label.
+        candidates: items that are scored beside each row's own, the same for all rows, int64 [C]. ``None`` if rows are
+            not ranked among others.
+        log_expected: the logarithm of how often each candidate is expected among them, float32 [C].
         share: which share of a mini-batch these rows are, where several processes or micro-batches divide it;
             ``None`` if they are the whole mini-batch.
 
@@ -78,6 +81,8 @@ class Batch(NamedTuple):
     lists: Tensor | None = None
     weight: Tensor | None = None
     labels: Tensor | None = None
+    candidates: Tensor | None = None
+    log_expected: Tensor | None = None
     share: RankShare | None = None
 
     @property
@@ -91,7 +96,8 @@ class Batch(NamedTuple):
         def pieces(column: Tensor | None) -> Iterable[Tensor | None]:
             return repeat(None, len(sizes)) if column is None else column.split([*sizes])
 
-        by_row = {name: pieces(getattr(self, name)) for name in self._fields if name not in ("categories", "share")}
+        shared = ("categories", "candidates", "log_expected", "share")
+        by_row = {name: pieces(getattr(self, name)) for name in self._fields if name not in shared}
         return [
             Batch(**dict(zip(by_row, rows, strict=True)), categories=self.categories)
             for rows in zip(*by_row.values(), strict=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
-from functools import partial
 from inspect import Parameter, signature
 from itertools import pairwise
 from types import MappingProxyType
@@ -23,6 +22,7 @@ from torch.func import functional_call
 from asmg_pl.data.batch import Batch
 from asmg_pl.randomness.keyed import uniform
 from asmg_pl.recommenders.lookup import Lookup, Request
+from asmg_pl.recommenders.ranked import asked_together, ranked_logits
 from asmg_pl.recommenders.row_access import Deferred, Owners
 from asmg_pl.recommenders.sides import TwoSided
 from asmg_pl.recommenders.touched import RowsOf, touched_rows
@@ -108,13 +108,19 @@ class Recommender(nn.Module, ABC):
         """Logits [B] from the looked-up vectors and the dense parameters."""
 
     def forward(self, batch: Batch, lookups: Mapping[str, Lookup] | None = None) -> Tensor:
-        """Logits [B]. Vectors are looked up in the recommender's own tables, unless ``lookups`` are given."""
+        """Logits [B]. Vectors are looked up in the recommender's own tables, unless ``lookups`` are given.
+
+        Of a mini-batch with candidates, the logits are [B, 1+C]: the row's item comes first.
+        """
         if lookups is None:
             lookups = {n: self._look_up(n, request) for n, request in self.requests(batch).items()}
-        return self.score(batch, lookups)
+        return self.score(batch, lookups) if batch.candidates is None else ranked_logits(self, batch, lookups)
 
     def score_with(self, dense: Mapping[str, Tensor], batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
-        """Logits [B] from other dense parameters, by module path. Tables are not read, so that their rows may wait."""
+        """The logits of :meth:`forward` from other dense parameters, by module path.
+
+        Tables are not read, so that their rows may wait.
+        """
         deferred, self.deferred = self.deferred, None
         try:
             logits: Tensor = functional_call(self, dict(dense), (batch, lookups))
@@ -124,12 +130,20 @@ class Recommender(nn.Module, ABC):
 
     def requests(self, batch: Batch) -> dict[str, Request]:
         """What the batch asks each table for; see :attr:`owners`. The rows asked for are current."""
-        here = partial(Request, rows_on_other_ranks=batch.total - batch.label.shape[0])
         asked = self.lookups(batch)
+        elsewhere = dict.fromkeys(asked, batch.total - batch.label.shape[0])
+        if batch.candidates is not None:
+            elsewhere = {name: rows * asked[name].shape[1:].numel() for name, rows in elsewhere.items()}
+            asked = asked_together(self, batch)
         for name in asked.keys() & self.row_of.keys():
             rows = self.row_of[name]
             asked[name] = rows[asked[name].clamp(max=len(rows) - 1)].long()
-        found = {n: self.owners.get(n, partial(here, known=self.rows_known(n)))(ids) for n, ids in asked.items()}
+        found = {
+            name: self.owners[name](ids)
+            if name in self.owners
+            else Request(ids, rows_on_other_ranks=elsewhere[name], known=self.rows_known(name))
+            for name, ids in asked.items()
+        }
         if self.deferred is not None:
             for name, request in found.items():
                 self.deferred.catch_up(name, request.rows)

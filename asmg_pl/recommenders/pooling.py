@@ -35,9 +35,13 @@ def category_ids(catalogue: Tensor, items: Tensor) -> Tensor:
 
 def history_share(batch: Batch) -> Tensor:
     """Weights [B, T] of a mean over each history's real entries; all 0 for an empty history."""
+    return real_entries(batch) / batch.history_length.clamp(min=1)[:, None]
+
+
+def real_entries(batch: Batch) -> Tensor:
+    """Which entries of each history are real, bool [B, T]; the others are padding."""
     places = torch.arange(batch.history.shape[1], device=batch.user.device)
-    real = places < batch.history_length[:, None]
-    return real / batch.history_length.clamp(min=1)[:, None]
+    return places < batch.history_length[:, None]
 
 
 def category_share(catalogue: Tensor, items: Tensor) -> Tensor:

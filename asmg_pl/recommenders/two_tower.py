@@ -38,8 +38,8 @@ class TwoTower(TwoSided, Recommender):
     """User and item meet only in a dot product, so item vectors can be made ahead and searched.
 
     Everything starts Glorot uniform, tables and biases included. Source: the model of Yi et al., "Sampling-Bias-
-    Corrected Neural Modeling for Large Corpus Item Recommendations", RecSys 2019. Its softmax over the mini-batch
-    and the correction of sampling bias are left out: rows have labels here, on which every recommender is trained.
+    Corrected Neural Modeling for Large Corpus Item Recommendations", RecSys 2019. Its softmax over the mini-batch is
+    :class:`~asmg_pl.updaters.objectives.InBatchSoftmax`; by default rows have labels, on which it is trained.
 
     Examples:
         >>> from asmg_pl.data.sources import DriftingStream

@@ -58,6 +58,8 @@ class ADER(Updater):
         torch.Size([5, 24])
     """
 
+    needs_labels = "it distils each row's probability"
+
     def __init__(self, sizes: Sizes, exemplar_share: float = 0.3, distillation: float = 1.0, **base: Any) -> None:
         """Build the base model and its teacher.
 

@@ -35,8 +35,8 @@ from asmg_pl.updaters.counting import count, settle
 from asmg_pl.updaters.finite import trained
 from asmg_pl.updaters.generator_adam import GeneratorAdam, check_generator_adam
 from asmg_pl.updaters.guarded import Guarded
-from asmg_pl.updaters.losses import cross_entropy
 from asmg_pl.updaters.memory import bytes_of_step, require, size_of
+from asmg_pl.updaters.objectives import Softmax
 from asmg_pl.updaters.optim import Adam
 from asmg_pl.updaters.phase import Phase, nothing
 from asmg_pl.updaters.positions import PositionWeights, position_weights
@@ -190,7 +190,7 @@ class ASMG(Guarded):
     # ---- the generator's training
 
     def generated_logits(self, batches: tuple[Batch, ...]) -> list[Tensor]:
-        """Logits [B_i] of the models generated at the window's last positions, each on its mini-batch."""
+        """Logits of the models generated at the window's last positions, each on its mini-batch."""
         asked = [self.recommender.requests(batch) for batch in batches]
         first = self.history.window - len(batches)
         tables, places = {}, {}
@@ -223,11 +223,20 @@ class ASMG(Guarded):
         if len(self.position_weights) != self.history.window:  # it has grown
             self.position_weights = position_weights(self.weights, self.history.window).to(self.device)
         read = [i for i, batch in enumerate(batches) if batch.total]  # a short period may have no row left
+        batches = self.ranked_by_period(batches)
         logits, weights = self.generated_logits(batches), self.position_weights[-len(batches) :]
-        losses = [cross_entropy(logits[i], batches[i].label, batches[i]) for i in read]
+        losses = [self.objective.loss(logits[i], batches[i]) for i in read]
         if len(read) < len(batches):
             weights = torch.stack([weights[i] for i in read])  # a list as an index would wait for the device
         return torch.stack(losses) @ weights
+
+    def ranked_by_period(self, batches: tuple[Batch, ...]) -> tuple[Batch, ...]:
+        """Each period's mini-batch with candidates among the items known by then, see :meth:`ranked`."""
+        if not isinstance(self.objective, Softmax):
+            return batches
+        assert self.phase is not None
+        periods = self.phase.reading.periods
+        return tuple(self.ranked(*each) for each in zip(batches, periods, strict=True))
 
     @torch.no_grad()
     def carry_state(self) -> None:
@@ -291,7 +300,7 @@ class ASMG(Guarded):
         """Take one step of the base model; count the rows, and keep some to try the generated model on, as needed."""
         super().update(batch)
         if self.history.counts:
-            count(self.history.counts, self.recommender, batch)
+            count(self.history.counts, self.recommender, self.ranked(batch))
         if self.guard is not None:
             self._restart.see(batch)
 

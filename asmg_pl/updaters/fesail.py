@@ -50,6 +50,8 @@ class FeSAIL(Updater):
         ['score', 'update']
     """
 
+    needs_labels = "it weighs how far each row's vectors have moved"
+
     def __init__(self, sizes: Sizes, replay: float = 1.0, regularization: float = 1.0, **base: Any) -> None:
         """Build the base model and the model before it.
 

@@ -26,6 +26,8 @@ class IncCTR(Taught):
         False
     """
 
+    needs_labels = "it distils each row's probability"
+
     def __init__(self, sizes: Sizes, distillation: float = 0.2, **base: Any) -> None:
         """Build the base model and its teacher.
 

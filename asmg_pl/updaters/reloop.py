@@ -26,6 +26,8 @@ class ReLoop(Taught):
         ['score', 'update']
     """
 
+    needs_labels = "it compares each row's error with the one before"
+
     def __init__(self, sizes: Sizes, correction: float = 0.2, **base: Any) -> None:
         """Build the base model and the model before it.
 

@@ -45,6 +45,8 @@ class SFTL(Updater):
 
     reads_whole_tables = True
 
+    needs_labels = "it compares each row's logit with those of its teachers"
+
     def __init__(self, sizes: Sizes, ranking: float = 0.03, decay: float = 0.99, **base: Any) -> None:
         """Build the base model and both teachers.
 

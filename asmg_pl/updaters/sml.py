@@ -24,7 +24,6 @@ from asmg_pl.recommenders import Recommender
 from asmg_pl.recommenders.touched import chunks
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.checks import check_at_least, check_positive
-from asmg_pl.updaters.losses import cross_entropy
 from asmg_pl.updaters.optim import Adam
 from asmg_pl.updaters.phase import Phase, nothing
 from asmg_pl.updaters.transfer import Transfer
@@ -98,6 +97,7 @@ class SML(Updater):
 
     def loss(self, batch: Batch) -> Tensor:
         """The cross-entropy of the transferred model."""
+        batch = self.ranked(batch)
         asked = self.recommender.requests(batch)
         lookups = {}
         with self.full_precision():
@@ -107,7 +107,7 @@ class SML(Updater):
                 lookups[name] = asked[name].answer(rows, places)
             dense = self._transferred_dense()
         logits = self.recommender.score_with(dense, batch, lookups)
-        return cross_entropy(logits, batch.label, batch)
+        return self.objective.loss(logits, batch)
 
     def update(self, batch: Batch) -> None:
         """Take one step of ŵ_t, through the transfer."""

@@ -50,6 +50,8 @@ class SRIU(Updater):
         ['score', 'weigh', 'update']
     """
 
+    needs_labels = "it weighs each row by its label and logit"
+
     def __init__(self, sizes: Sizes, shrinkage: float = 0.5, **base: Any) -> None:
         """Build the base model and the model before it.
 

@@ -23,8 +23,8 @@ from asmg_pl.updaters import moments
 from asmg_pl.updaters.appeared import Appeared
 from asmg_pl.updaters.checks import check_at_least, check_positive
 from asmg_pl.updaters.initial import Draw, known_sizes, table_rows
-from asmg_pl.updaters.losses import cross_entropy
 from asmg_pl.updaters.memory import bytes_of_step, check_gpu
+from asmg_pl.updaters.objectives import BinaryCrossEntropy, Objective, Softmax, Step
 from asmg_pl.updaters.phase import Phase, nothing
 from asmg_pl.updaters.pretraining import Pretraining
 from asmg_pl.updaters.race import Race
@@ -48,6 +48,8 @@ class BaseTraining(Tunable):
         stepping: takes the optimisers' steps, see :mod:`asmg_pl.updaters.stepping`.
         learns: whether the method updates the base model after pre-training.
         reads_whole_tables: whether each step reads all rows, so that no row can wait for its steps.
+        objective: what the base model is trained on, see :mod:`asmg_pl.updaters.objectives`.
+        needs_labels: why the method does not work with a softmax objective.
         needs_whole_tables: why the method does not work with tables of which a rank holds some rows only.
 
     Examples:
@@ -59,6 +61,7 @@ class BaseTraining(Tunable):
 
     learns: bool = True
     reads_whole_tables: bool = False
+    needs_labels: str | None = None
     needs_whole_tables: str | None = None
 
     def __init__(
@@ -78,6 +81,7 @@ class BaseTraining(Tunable):
         lazy_tables: bool | None = None,
         batch_size: int | None = None,
         self_tuning: SelfTuning | None = None,
+        objective: Objective | None = None,
     ) -> None:
         """Build the base model.
 
@@ -109,6 +113,9 @@ class BaseTraining(Tunable):
                 ``self_tuning`` finds.
             self_tuning: finds learning rate, batch size and passes along the stream, as far as they are not given. By
                 default nothing does.
+            objective: what the base model is trained on, in pre-training too, and a generator with it; by default the
+                cross-entropy of the labels. ``FullSoftmax``, ``SampledSoftmax`` and ``InBatchSoftmax`` rank the items
+                of positive rows among others.
         """
         super().__init__()
         given = {"passes": passes, "batch_size": batch_size}
@@ -130,6 +137,13 @@ class BaseTraining(Tunable):
         self.initial_draw = Draw(torch.initial_seed(), table_rows(recommender, known))
         self.recommender = self.initial_draw.build_with_room(recommender, sizes, known)
         self.recommender.row_wise = row_wise
+        self.objective = objective or BinaryCrossEntropy()
+        self.objective.check(self.recommender)
+        if isinstance(self.objective, Softmax) and self.needs_labels:
+            raise ConfigError(
+                f"{type(self).__name__} does not work with a softmax: {self.needs_labels}. Leave model.objective out, "
+                "or choose another method, such as ASMG or IncrementalUpdate"
+            )
         self.lazy_tables = False if self.reads_whole_tables else lazy_tables
         self.appeared = Appeared(self.recommender, recommender, sizes)
         self.pretraining = Pretraining(self.recommender, pretrain_periods, pretrain_epochs, pretrained_model)
@@ -182,8 +196,25 @@ class BaseTraining(Tunable):
         return self.cross_entropy(batch)
 
     def cross_entropy(self, batch: Batch) -> Tensor:
-        """The base model's mean cross-entropy of the labels."""
-        return cross_entropy(self.recommender(batch), batch.label, batch)
+        """The base model's mean cross-entropy, of labels or of items, as the objective says."""
+        ranked = self.ranked(batch)
+        return self.objective.loss(self.recommender(ranked), ranked)
+
+    def ranked(self, batch: Batch, period: int | None = None) -> Batch:
+        """A mini-batch with the candidates of the objective, if this is a softmax.
+
+        Args:
+            batch: rows that the running phase reads.
+            period: which of its periods they are from; by default they may be from any of them.
+        """
+        if not isinstance(self.objective, Softmax):
+            return batch
+        assert self.phase is not None
+        reading = self.phase.reading
+        periods = reading.periods if period is None else (period,)
+        step = Step(self.data, reading, periods, self.stepping.mini_batch)
+        items, log_expected = self.objective.candidates(batch, step)
+        return batch._replace(candidates=items, log_expected=log_expected)
 
     def take_over_pretraining(self, path: Path) -> None:
         """Begin the walk with the base model that an earlier walk has pre-trained, from its checkpoint."""
@@ -219,9 +250,11 @@ class BaseTraining(Tunable):
         """Share the tables out among ranks, if that is the strategy.
 
         Raises:
-            ConfigError: if the method, or a limit of the gradient, needs whole tables; if a GPU is too small.
+            ConfigError: if the method, or a limit of the gradient, needs whole tables; if a GPU is too small; if the
+                objective does not work with micro-batches.
         """
         clips = self.stepping.gradient_clip is not None
+        self.objective.check(self.recommender, self.data.accumulate)
         share_out(self, self.recommender, self.trainer.strategy, self.needs_whole_tables, clips)
         check_gpu(self, self.bytes_of_step(self.rows_of_step()))
 

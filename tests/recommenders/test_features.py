@@ -12,7 +12,7 @@ from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Feature, Sizes
-from asmg_pl.recommenders import DLRM, DCNv2, DeepFM, EmbeddingMLP, Hashed, Lookup, Recommender, TwoTower
+from asmg_pl.recommenders import DIN, DLRM, DCNv2, DeepFM, EmbeddingMLP, Hashed, Lookup, Recommender, TwoTower
 from asmg_pl.recommenders.features import Features, Part, mean_share, rows_of_user, table_of
 from asmg_pl.recommenders.numbers import Numbers
 from asmg_pl.testing.samples import of_side, rows_of, sample_batch
@@ -28,7 +28,7 @@ SIZES = Sizes(
     numbers=(Feature("age", "user"), Feature("price", "item"), Feature("hour", "row")),
     lists=(Feature("page.tags", "item", 6), Feature("interests", "user", 4)),
 )
-SIDED = [EmbeddingMLP, DeepFM, TwoTower, partial(DeepFM, log_numbers=True), partial(Hashed, items=5)]
+SIDED = [EmbeddingMLP, DeepFM, DIN, TwoTower, partial(DeepFM, log_numbers=True), partial(Hashed, items=5)]
 every_user_of_features = pytest.mark.parametrize("build", [*SIDED, DCNv2, partial(DCNv2, rank=3), DLRM])
 
 

@@ -11,12 +11,15 @@ from torch import Tensor, nn
 
 from asmg_pl.data import Batch, Sizes
 from asmg_pl.recommenders import (
+    DIN,
     DeepFM,
     EmbeddingMLP,
+    GRU4Rec,
     Hashed,
     Lookup,
     MatrixFactorization,
     Recommender,
+    SASRec,
     TwoSided,
     TwoTower,
 )
@@ -31,6 +34,9 @@ SHIPPED = [
     partial(DeepFM, hidden=[5]),
     TwoTower,
     MatrixFactorization,
+    DIN,
+    SASRec,
+    GRU4Rec,
     partial(Hashed, users=7, items=13),
     partial(Hashed, recommender=DeepFM, items=13),
 ]

@@ -19,7 +19,17 @@ from serving.small import ITEMS, SIZES, USERS, contents, head, lists, package
 
 from asmg_pl.data import Batch, Sizes
 from asmg_pl.errors import ConfigError, DataError, PackageError
-from asmg_pl.recommenders import DeepFM, EmbeddingMLP, Hashed, MatrixFactorization, Recommender, TwoTower
+from asmg_pl.recommenders import (
+    DIN,
+    DeepFM,
+    EmbeddingMLP,
+    GRU4Rec,
+    Hashed,
+    MatrixFactorization,
+    Recommender,
+    SASRec,
+    TwoTower,
+)
 from asmg_pl.serving import Package, load, open_package, write
 from asmg_pl.serving.contents import kinds
 from asmg_pl.serving.drawn import drawn_contents
@@ -33,6 +43,9 @@ MODELS: dict[str, Callable[[], Recommender]] = {
     "deep_fm": lambda: DeepFM(SIZES, embedding_dim=3),
     "mf": lambda: MatrixFactorization(SIZES),
     "two_tower": lambda: TwoTower(SIZES, output_dim=2),
+    "din": lambda: DIN(SIZES, activation_hidden=[3]),
+    "sasrec": lambda: SASRec(SIZES, embedding_dim=4, places=3),
+    "gru4rec": lambda: GRU4Rec(SIZES, embedding_dim=4),
     "hashed": lambda: Hashed(SIZES, TwoTower, users=3),
 }
 

@@ -16,7 +16,18 @@ from torch import Tensor, nn
 
 from asmg_pl.data import Batch, Sizes
 from asmg_pl.errors import PackageError, RequestError
-from asmg_pl.recommenders import DeepFM, EmbeddingMLP, Hashed, Lookup, MatrixFactorization, Recommender, TwoTower
+from asmg_pl.recommenders import (
+    DIN,
+    DeepFM,
+    EmbeddingMLP,
+    GRU4Rec,
+    Hashed,
+    Lookup,
+    MatrixFactorization,
+    Recommender,
+    SASRec,
+    TwoTower,
+)
 from asmg_pl.recommenders.pooling import history_share, items_of
 from asmg_pl.serving import Contents, Scorer, Scores, Store, load, open_package, write
 from asmg_pl.serving.drawn import drawn_contents
@@ -51,6 +62,9 @@ MODELS: dict[str, Callable[[Sizes], Recommender]] = {
     "deep_fm": DeepFM,
     "two_tower": TwoTower,
     "mf": MatrixFactorization,
+    "din": DIN,
+    "sasrec": SASRec,
+    "gru4rec": GRU4Rec,
     "hashed": partial(Hashed, recommender=partial(DeepFM, embedding_dim=4), users=7, items=13),
     "own": Attentive,
     "own, hashed": partial(Hashed, recommender=Attentive, items=13),

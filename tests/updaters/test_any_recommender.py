@@ -12,10 +12,10 @@ from updaters.test_asmg import BIG, SMALL, gradients, loss_and_gradients, random
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.generators import GRUGenerator, ResidualGRU
-from asmg_pl.recommenders import DeepFM, MatrixFactorization, Recommender, TwoTower
+from asmg_pl.recommenders import DIN, DeepFM, GRU4Rec, MatrixFactorization, Recommender, SASRec, TwoTower
 from asmg_pl.updaters import ASMG
 
-RECOMMENDERS = [TwoTower, DeepFM, MatrixFactorization]
+RECOMMENDERS = [TwoTower, DeepFM, MatrixFactorization, DIN, SASRec, GRU4Rec]
 
 
 def loss_from_whole_models(updater: ASMG, batches: tuple[Batch, ...]) -> Tensor:

@@ -25,6 +25,7 @@ from asmg_pl.data.negatives import Fresh
 from asmg_pl.data.sources import Source
 from asmg_pl.distributed import ShardedTables
 from asmg_pl.errors import ConfigError
+from asmg_pl.recommenders import GRU4Rec, SASRec
 from asmg_pl.updaters import (
     ADER,
     ASMG,
@@ -46,6 +47,7 @@ from asmg_pl.updaters import (
     Retrain,
     Updater,
 )
+from asmg_pl.updaters.objectives import FullSoftmax, SampledSoftmax
 
 ROWS, DAYS = 18, 8
 EMPTY, ONE_ROW, ONE_CLASS = 5, 6, 7  # days without rows, with one, and with positive rows only
@@ -58,6 +60,10 @@ METHODS: dict[str, Callable[..., Updater]] = {
     "tables apart": partial(
         IncrementalUpdate, table_learning_rate=1e-2, table_optimizer=Adagrad(), new_rows=MeanOfCategories()
     ),
+    "IncrementalUpdate, sampled softmax": partial(
+        IncrementalUpdate, recommender=SASRec, objective=SampledSoftmax(4), learning_rate=1e-2
+    ),
+    "ASMG, full softmax": partial(ASMG, window=2, recommender=GRU4Rec, objective=FullSoftmax(), guard=None),
     "ASMG, tables apart": partial(ASMG, window=2, table_learning_rate=1e-2, new_rows=MeanOfTable()),
 }
 

@@ -5,12 +5,13 @@ Every value is text at first. A column parses the text into a value, or into nul
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from asmg_pl.data.tables.spelling import AS_WRITTEN, BOOLEANS, Spelling
+from asmg_pl.data.tables.lists import several
+from asmg_pl.data.tables.spelling import AS_WRITTEN, BOOLEANS, Spelling, among
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Column:
         is_id: whether it holds ids of users or items.
         why: turns malformed text into the sentence that says so; by default the sentence is made of the meaning.
         unified: whether different spellings of a number are one value.
+        is_list: whether a value is a list, see :mod:`~asmg_pl.data.tables.lists`.
     """
 
     role: str
@@ -36,6 +38,7 @@ class Column:
     is_id: bool = False
     why: Callable[[pl.Expr], pl.Expr] | None = None
     unified: bool = False
+    is_list: bool = False
 
     def reason(self, text: pl.Expr) -> pl.Expr:
         """The reason why this text is malformed."""
@@ -54,9 +57,9 @@ def identifier(role: str, option: str, name: str, spelling: Spelling = AS_WRITTE
     return Column(role, option, name, parse, "an id", is_id=True, unified=spelling.ids == "unified")
 
 
-def text(role: str, option: str, name: str, spelling: Spelling = AS_WRITTEN) -> Column:
-    """A column of any text; missing values become the empty text."""
-    return Column(role, option, name, lambda text: spelling.of(text).fill_null(""), "text")
+def text(role: str, option: str, name: str, spelling: Spelling = AS_WRITTEN, is_list: bool = False) -> Column:
+    """A column of any text, or of lists, which become text; missing values become the empty text."""
+    return Column(role, option, name, lambda text: spelling.of(text).fill_null(""), "text", is_list=is_list)
 
 
 def feature(name: str, spelling: Spelling = AS_WRITTEN, option: str = "--context") -> Column:
@@ -96,13 +99,12 @@ def weight(name: str) -> Column:
 
 
 def values(option: str, name: str, separator: str, spelling: Spelling = AS_WRITTEN) -> Column:
-    """A column of lists, with a text between their values; missing lists are empty."""
+    """A column of lists, with a text between their values or as JSON and Parquet have them; missing ones are empty."""
 
     def parse(text: pl.Expr) -> pl.Expr:
-        found = spelling.of(text).fill_null("").str.split(separator)
-        return found.list.eval(pl.element().filter(pl.element() != ""))
+        return several(spelling.of(text), separator)
 
-    return Column(f"list {name}", option, name, parse, "text")
+    return Column(f"list {name}", option, name, parse, "text", is_list=True)
 
 
 def _booleans(words: pl.Series) -> pl.Series:
@@ -133,6 +135,22 @@ def label(name: str) -> Column:
         return pl.when(value.is_in([0.0, 1.0])).then(value).cast(pl.UInt8)
 
     return Column("label", "--label", name, parse, "0 or 1")
+
+
+def event(name: str, positive: Sequence[str], spelling: Spelling = AS_WRITTEN) -> Column:
+    """A column of kinds of events, of which some are positive.
+
+    Its values are 1 for the first of the positive kinds, 2 for the second and so on, and 0 for all other kinds.
+    """
+
+    def parse(text: pl.Expr) -> pl.Expr:
+        kind = spelling.of(text)
+        number = pl.coalesce(
+            *(pl.when(among(kind, [one])).then(number) for number, one in enumerate(positive, 1)), pl.lit(0)
+        )
+        return pl.when(kind.str.contains(r"\S")).then(number).cast(pl.UInt16)
+
+    return Column("label", "--label", name, parse, "the kind of an event")
 
 
 def rating(name: str, positive_from: float) -> Column:

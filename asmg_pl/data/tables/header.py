@@ -77,7 +77,8 @@ def problems(
 
 def _unfit(column: Column, kind: pl.DataType) -> str | None:
     """Why a column of values of this type cannot have this meaning; ``None`` if it can."""
-    never = kind.is_nested() or kind in (pl.Binary, pl.Object, pl.Duration)
+    a_list = column.is_list and isinstance(kind, pl.List) and not kind.inner.is_nested()
+    never = (kind.is_nested() and not a_list) or kind in (pl.Binary, pl.Object, pl.Duration)
     if column.role.startswith(OF_FEATURES) and kind == pl.Null:
         return None  # a file in which all values are missing
     instead = ""

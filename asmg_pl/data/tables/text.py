@@ -9,9 +9,7 @@ around it are read as they are.
 
 from __future__ import annotations
 
-import gzip
 import io
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from asmg_pl.data.tables.packing import Unpacked
 from asmg_pl.errors import DataError
 
 BLOCK = 1 << 25  # bytes of text that are parsed at once
@@ -41,7 +40,7 @@ class Block(NamedTuple):
 
 
 def blocks(path: Path, quote: str, size: int = BLOCK, encoding: str = "utf-8") -> Iterator[Block]:
-    """Read a file. It is unpacked if its name ends in ``.gz``, or if its first bytes are those of gzip.
+    """Read a file, which is unpacked if it is compressed with gzip or zstd.
 
     Args:
         path: the file.
@@ -53,14 +52,10 @@ def blocks(path: Path, quote: str, size: int = BLOCK, encoding: str = "utf-8") -
         DataError: if the file is missing, is not in this encoding, has a line that is too long, or cannot be unpacked.
     """
     line, done, rest = 1, 0, b""
-    with _open(path) as file, gzip.GzipFile(fileobj=file) if _compressed(path, file) else file as text:
+    with _open(path) as file:
+        text = Unpacked(path, file)
         while True:
-            try:
-                read = text.read(max(size, len(rest)))
-            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-                raise DataError(
-                    f"{path} cannot be unpacked, it is cut off or damaged ({error}): fetch it again"
-                ) from None
+            read = text.read(max(size, len(rest)))
             content = rest + read
             if done == 0:
                 content = content.removeprefix(b"\xef\xbb\xbf")  # byte-order mark
@@ -88,10 +83,6 @@ def _open(path: Path) -> io.BufferedReader:
         return path.open("rb")
     except FileNotFoundError:
         raise DataError(f"there is no file {path}") from None
-
-
-def _compressed(path: Path, file: io.BufferedReader) -> bool:
-    return path.suffix == ".gz" or file.peek(2).startswith(b"\x1f\x8b")
 
 
 def _end_of_records(content: bytes, quote: str, longest: int) -> int:

@@ -21,7 +21,17 @@ from torch import Tensor
 
 from asmg_pl.data import Batch, Sizes
 from asmg_pl.errors import ConfigError, FormatError
-from asmg_pl.recommenders import DeepFM, EmbeddingMLP, Hashed, MatrixFactorization, Recommender, TwoTower
+from asmg_pl.recommenders import (
+    DIN,
+    DeepFM,
+    EmbeddingMLP,
+    GRU4Rec,
+    Hashed,
+    MatrixFactorization,
+    Recommender,
+    SASRec,
+    TwoTower,
+)
 from asmg_pl.serving import Package, open_package, write
 from asmg_pl.serving.contents import Lists
 from asmg_pl.serving.drawn import drawn_contents
@@ -37,6 +47,9 @@ SHIPPED: dict[str, Build] = {
     "DeepFM": DeepFM,
     "MatrixFactorization": MatrixFactorization,
     "TwoTower": TwoTower,
+    "DIN": DIN,
+    "SASRec": SASRec,
+    "GRU4Rec": GRU4Rec,
     "Hashed": partial(Hashed, users=7, items=11),
     "Hashed, TwoTower": partial(Hashed, recommender=TwoTower, items=11),
 }
