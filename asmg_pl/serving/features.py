@@ -87,8 +87,8 @@ def describe(table: Tensor, ids: Tensor, period: int | Tensor, share: float | Te
         period: the period whose rows are described.
         share: the mean click rate.
     """
-    found = table[ids.clamp(max=len(table) - 1)] * (ids < len(table))[:, None]
-    rows, clicks, fast, _, first, last = found.unbind(1)
+    found = table.index_select(0, ids.clamp(max=len(table) - 1)) * (ids < len(table))[:, None]
+    rows, clicks, fast, _, first, last = found.T.contiguous().unbind()  # logarithms of strided numbers take longer
     odds = torch.log((clicks + SMOOTHING * share) / (rows - clicks + SMOOTHING * (1 - share)))
     odds = odds - torch.log(torch.as_tensor(share / (1 - share), device=odds.device))
     new = first == 0
