@@ -86,8 +86,8 @@ class Ranking:
         if rows is not None:
             counts = rows[self._order]
             positive, negative = positive & counts, negative & counts
-        bounds = torch.tensor([0, len(positive)], device=positive.device)
-        return self._areas(positive, negative, (self._first, self._last), bounds)[0]
+        below, beaten = _beaten(negative, self._first, self._last)
+        return self._area((positive * beaten).sum(), positive.sum(), below[-1])
 
     def auc_by_group(self, group: Tensor, groups: int) -> Tensor:
         """AUC within each group, float64 [groups]; ``nan`` where a group lacks a class.
@@ -99,26 +99,19 @@ class Ranking:
         of_row, places = group[self._order].int().sort(stable=True)  # by group, then by score; 32 bits sort faster
         level, positive = self._first[places], self._positive[places]
         cell = of_row.long() * (len(level) + 1) + level
-        bounds = F.pad(torch.bincount(of_row, minlength=groups).cumsum(0), (1, 0))
         cells = _ranges(cell.unique_consecutive(return_counts=True)[1])
-        return self._areas(positive, ~positive, cells, bounds)
+        below, beaten = _beaten(~positive, *cells)
+        bounds = F.pad(torch.bincount(of_row, minlength=groups).cumsum(0), (1, 0))  # where groups begin and end
 
-    def _areas(self, positive: Tensor, negative: Tensor, cells: tuple[Tensor, Tensor], bounds: Tensor) -> Tensor:
-        """AUC of groups of rows, float64 [groups].
+        def by_group(sums: Tensor) -> Tensor:  # [N + 1], over the rows before each -> [groups]
+            return sums[bounds].diff()
 
-        Args:
-            positive: which rows are positive and count, by group and then by score, bool [N].
-            negative: which rows are negative and count.
-            cells: where the cell of each row begins and ends, int64 [N] each.
-            bounds: where each group begins, and the last one ends, int64 [groups + 1].
-        """
-        below = F.pad(negative.cumsum(0), (1, 0))  # [N + 1], negatives before each row
-        begun, ended = (below.index_select(0, each) for each in cells)
-        won = F.pad((positive * (begun + ended)).cumsum(0), (1, 0))
-        positives, negatives, won_twice = (
-            sums[bounds].diff() for sums in (F.pad(positive.cumsum(0), (1, 0)), below, won)
-        )
-        won_twice = won_twice - 2 * positives * below[bounds[:-1]]  # those of earlier groups do not count
+        positives, won_twice = (by_group(_before(each)) for each in (positive, positive * beaten))
+        won_twice = won_twice - 2 * positives * below[bounds[:-1]]  # negatives of earlier groups do not count
+        return self._area(won_twice, positives, by_group(below))
+
+    def _area(self, won_twice: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
+        """AUC from twice the number of pairs that are won, and the numbers of rows, int64 each; float64."""
         auc = won_twice.double() / (2 * positives * negatives).double()
         return auc if self._ordered else torch.full_like(auc, torch.nan)
 
@@ -157,3 +150,20 @@ def _ranges(rows: Tensor) -> tuple[Tensor, Tensor]:
     """
     ends = rows.cumsum(0)
     return (ends - rows).repeat_interleave(rows), ends.repeat_interleave(rows)
+
+
+def _before(values: Tensor) -> Tensor:
+    """The sum of the values before each of N rows, and of all at the end, int64 [N + 1]."""
+    return F.pad(values.cumsum(0), (1, 0))
+
+
+def _beaten(negative: Tensor, first: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
+    """How many negatives stand before each row, int64 [N + 1], and twice as many as it would win against, int64 [N].
+
+    Args:
+        negative: which rows are negative, by rising score, bool [N].
+        first: where the cell of each row begins, int64 [N].
+        last: where it ends, int64 [N].
+    """
+    below = _before(negative)
+    return below, below.index_select(0, first) + below.index_select(0, last)
