@@ -186,11 +186,13 @@ class Scorer:
             return [self._recommend(*each, count, exclude_seen) for each in zip(found, sides, chosen, strict=True)]
 
     def prepare(self) -> None:
-        """Compute the sides of all items now; the first recommendation from all items would do it otherwise.
+        """Compute the sides of all items, and look up the names of the most popular ones, before there are requests.
 
-        Every later request is answered sooner, and memory is taken for them: 20 numbers an item by default.
+        Every later request is answered sooner. Memory is taken for the sides, 20 numbers an item by default, and for
+        65,536 names at most. Otherwise the first recommendation from all items computes the sides.
         """
         self._all_sides()
+        self._requests.expect(self._popularity[:-1])
 
     # ---- what they share
 
