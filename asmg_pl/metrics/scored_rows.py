@@ -175,7 +175,8 @@ class _Kinds(NamedTuple):
 
     @classmethod
     def of(cls, label: Tensor, user: Tensor, item: Tensor, known: tuple[int, int]) -> _Kinds:
-        chosen = {}
+        """Look at the rows once."""
+        chosen: dict[str, Tensor] = {}
         for kind, ids, count in zip(("users", "items"), (user, item), known, strict=True):
             chosen |= {f"known_{kind}": ids < count, f"new_{kind}": ids >= count}
         rows = {kind: which.nonzero().squeeze(1) for kind, which in chosen.items()}

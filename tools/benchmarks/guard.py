@@ -31,14 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 class Turns:
-    """Lets threads work in turns, one at a time.
-
-    Examples:
-        >>> turns = Turns(["a", "b"])
-        >>> with turns.held("a"), ThreadPoolExecutor() as pool:
-        ...     other = pool.submit(lambda: turns.held("b").__enter__())
-        ...     turns.pass_on("a")
-    """
+    """Lets threads work in turns, one at a time."""
 
     def __init__(self, names: Sequence[str]) -> None:
         """Begin with the first of them."""
