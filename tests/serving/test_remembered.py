@@ -11,7 +11,7 @@ import torch
 from serving.scorers import contents, same, scorer_of
 
 from asmg_pl.data import Sizes
-from asmg_pl.serving.ids import Ids
+from asmg_pl.serving.ids import Ids, Name
 from asmg_pl.serving.ranking import best
 from asmg_pl.serving.remembered import Remembered
 
@@ -48,7 +48,7 @@ def test_the_most_popular_names_are_kept_and_leave_room_for_others(tmp_path: Pat
     remembered.keep(popular)
     assert len(popular) == 20
     assert sorted(scorer.package.popularity[popular])[0] >= np.sort(scorer.package.popularity)[-20]
-    every = [f"item-{number}" for number in range(300)]
+    every: list[Name] = [f"item-{number}" for number in range(300)]
     for start in range(0, 300, 15):  # it forgets all of them once they are too many, and finds them again
         assert remembered.find(every[start : start + 15]).tolist() == list(range(start, start + 15))
     assert remembered.find(every).tolist() == ids.find(every).tolist()
