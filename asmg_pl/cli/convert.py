@@ -77,6 +77,18 @@ def report(done: Conversion, folder: Path) -> str:
         )
     if done.without_category:
         lines.append("no item has a category: are the ids in --items written as in the rows?")
+    for side in done.without_side:
+        lines.append(f"no row has features of its {side}: are the ids in --{side}s written as in the rows?")
+    if done.cut_lists:
+        lines.append(
+            f"{done.cut_lists:,} lists were longer than {done.list_size} values, and lost the later ones: to keep "
+            "more, convert everything into a new stream with a larger --list-size"
+        )
+    for name in done.like_numbers:
+        lines.append(
+            f"the context feature {name} has only numbers, and each of them became a category: if their size means "
+            f"something, convert again with --numbers {shlex.quote(name)} (or --user-numbers, --item-numbers)"
+        )
     if done.label_mean == 0:
         lines.append(
             "no row is positive, so that nothing can be learned: is that what --label or --positive-from means?"
@@ -90,16 +102,23 @@ def report(done: Conversion, folder: Path) -> str:
             "pass of the walk, as the command below does, or convert again with --all-positive --negatives 1"
         )
         walk += " --data.negatives Fresh"
+    if not done.histories:
+        walk += " --data.history_size 0"
     return "\n".join([*lines, f"walk it: {walk} --trainer.default_root_dir runs/{shlex.quote(folder.name)}"])
 
 
 #: The options by what they are about, as the help shows them.
 GROUPS = {
     "files": ("files", "out", "append", "max_bad_rows", "late", "repeated", "wait"),
-    "what the columns mean": ("user", "item", "time", "context", "missing", "ids"),
-    "which rows are positive": ("label", "rating", "positive_from", "all_positive"),
+    "what the columns mean": ("user", "item", "time", "missing", "ids"),
+    "which rows are positive": ("label", "rating", "positive_from", "all_positive", "labels", "weight"),
+    "features of the interactions": ("context", "numbers", "lists", "list_size"),
+    "features of the users": ("users", "user_id", "user_time", "user_context", "user_numbers", "user_lists"),
     "times": ("time_unit", "any_time", "start", "end"),
-    "categories of the items": ("items", "item_id", "categories", "separator"),
+    "categories and features of the items": (
+        *("items", "item_id", "categories", "separator"),
+        *("item_time", "item_context", "item_numbers", "item_lists"),
+    ),
     "negatives and histories": ("negatives", "negative_rule", "seed", "history", "carry"),
     "text files": ("columns", "delimiter", "quote"),
 }

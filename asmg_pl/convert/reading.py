@@ -11,6 +11,8 @@ import polars as pl
 from asmg_pl.convert.checks import Given, as_in_stream, check_ids, check_times, in_types_of_stream
 from asmg_pl.convert.repeated import Repeated, without_known, without_shared, without_taken
 from asmg_pl.convert.settings import Settings
+from asmg_pl.convert.sides import Side
+from asmg_pl.data.schema import by_time
 from asmg_pl.data.stream.manifest import Manifest
 from asmg_pl.data.tables.files import TableFile
 from asmg_pl.data.tables.late import MARKS, Late, Treatment
@@ -30,7 +32,8 @@ class Found:
 
     Attributes:
         rows: the rows by time, with the columns of :meth:`~asmg_pl.data.stream.StreamWriter.append`.
-        categories: the rows of the catalogue.
+        categories: the rows of the catalogue, with a column ``item``, and ``categories`` if there are any.
+        sides: the features of users and of items, which the rows are still to be given.
         late: the rows that enter late, with their own ``time`` and the time when they ``entered``.
         left_out: the number of rows of other days.
         repeated: the number of repeated rows that were left out.
@@ -41,6 +44,7 @@ class Found:
 
     rows: pl.DataFrame
     categories: pl.DataFrame
+    sides: tuple[Side, ...]
     late: pl.DataFrame
     left_out: int
     repeated: int
@@ -52,6 +56,7 @@ class Found:
 def read(
     files: Sequence[str | Path],
     items: str | Path | None,
+    users: str | Path | None,
     settings: Settings,
     quarantine: Quarantine,
     days: pl.Expr | None,
@@ -64,7 +69,8 @@ def read(
 
     Args:
         files: the files of interactions.
-        items: the file of the items' categories.
+        items: the file of the items' categories and features.
+        users: the file of the users' features.
         settings: the meaning of the rows.
         quarantine: takes malformed rows.
         days: which rows to keep, by their column ``time``; by default all.
@@ -82,16 +88,22 @@ def read(
     if stream.exists():
         manifest = Manifest.read(stream)
         ended, had = manifest.parts[-1].last_time, list(manifest.context)
-        if had != list(settings.context):
+        if had != list(settings.all_context):
             raise DataError(
-                f"the stream in {stream} has the context features {had}, these rows have {list(settings.context)}: "
+                f"the stream in {stream} has the context features {had}, these rows have {list(settings.all_context)}: "
                 "name the stream's with --context, or convert all files together into a new stream"
             )
     plausible = settings.plausible()
-    columns, item_columns = settings.row_columns(plausible), settings.item_columns()
+    columns, item_columns = settings.row_columns(plausible), settings.item_columns(plausible)
+    user_columns = settings.user_columns(plausible)
     given_tables = open_tables(files, *settings.dialect, settings.columns)
     catalogue = open_tables([] if items is None else [items], *settings.dialect)
-    kinds = [(given_tables, columns, _NO_HEADER), (catalogue, item_columns, _NO_ITEM_HEADER)]
+    people = open_tables([] if users is None else [users], *settings.dialect)
+    kinds = [
+        (given_tables, columns, _NO_HEADER),
+        (catalogue, item_columns, _NO_ITEM_HEADER),
+        (people, user_columns, _NO_ITEM_HEADER),
+    ]
     check_schema(kinds, settings.time_unit, plausible)
     tables = without_taken(given_tables, columns, taken, stream, repeated)
     if not tables:
@@ -107,12 +119,18 @@ def read(
     if rows.is_empty():
         why = f"all {left_out:,} rows lie outside of --start and --end" if left_out else "these files have no rows"
         raise DataError(f"no row to convert: {why}")
+    rows = rows.with_columns(settings.nobody.values())
     categories, _ = read_rows(catalogue, item_columns, quarantine)
+    persons, _ = read_rows(people, user_columns, quarantine)
     quarantine.check()
+    sides = (
+        Side.of("user", persons, user_columns, second) if people else None,
+        Side.of("item", categories, item_columns, second) if catalogue else None,
+    )
 
     read_in, paths = len(rows), [table.path for table in tables]
     given = Given(tables, columns, catalogue, item_columns, None if ended is None else stream)
-    rows = without_shared(rows, paths, repeated).sort("time", maintain_order=True)
+    rows = by_time(without_shared(rows, paths, repeated))
     is_late = pl.col("line").is_not_null() if ended is not None else pl.lit(False)
     enters = pl.lit(True) if late == "next" else ~is_late
     entering = rows.filter(enters)
@@ -136,10 +154,10 @@ def read(
         rows = rows.drop(MARKS)
     else:
         rows, repeats = entering.with_columns(time=second), read_in - len(entering)
-    names = {column.role: column.name for column in columns if column.role.startswith("context ")}
     return Found(
-        rows=rows.drop("file").rename(names),
+        rows=rows.drop("file"),
         categories=categories,
+        sides=tuple(side for side in sides if side is not None),
         late=entered,
         left_out=left_out,
         repeated=repeats,

@@ -7,11 +7,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from math import isfinite
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
+
+import polars as pl
 
 from asmg_pl.convert.kept import SETTINGS as FILE
 from asmg_pl.convert.kept import stored_settings
+from asmg_pl.data.features import Features
 from asmg_pl.data.negatives import Rule
+from asmg_pl.data.schema import PLAIN
 from asmg_pl.data.stream import MOST_CARRIED
 from asmg_pl.data.tables import columns as meaning
 from asmg_pl.data.tables import times
@@ -22,8 +26,23 @@ from asmg_pl.errors import ConfigError, DataError
 
 #: Settings that the first version of the program did not have.
 _LATER = ("any_time", "ids", "missing", "columns")
+#: Settings that only streams with such features keep.
+_OF_FEATURES = (
+    *("numbers", "lists", "list_size", "weight", "labels"),
+    *("user_id", "user_time", "user_context", "user_numbers", "user_lists"),
+    *("item_time", "item_context", "item_numbers", "item_lists"),
+)
 #: Settings that must not change between two parts of a stream. Names of columns may: other files may have others.
-_FIXED = ("positive_from", "all_positive", "negatives", "negative_rule", "seed", "history", "carry", "context")
+_FIXED = (
+    *("positive_from", "all_positive", "negatives", "negative_rule", "seed", "history", "carry", "context"),
+    *(name for name in _OF_FEATURES if name not in ("user_id", "user_time", "item_time")),
+)
+
+
+#: What ``--user`` and ``--item`` are for a stream without users or items.
+NONE = "none"
+
+Names: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -31,8 +50,8 @@ class Settings:
     r"""The meaning of a user's rows.
 
     Attributes:
-        user: column with the user's id, a number or any text.
-        item: column with the item's id, a number or any text.
+        user: column with the user's id, a number or any text; none: there are no users.
+        item: column with the item's id, a number or any text; none: there are no items.
         time: column with the time of the interaction; the stream keeps whole seconds (UTC).
         label: column with 0 or 1.
         rating: column with a rating, which --positive-from turns into a label.
@@ -47,8 +66,22 @@ class Settings:
         carry: the longest history that a walk can have (data.history_size). It takes disk space with each append.
         item_id: column of the --items file with the item's id.
         categories: column of the --items file with the item's categories.
-        separator: the text between two categories.
+        separator: the text between two categories, or two values of a list.
         context: columns with categorical features of the interaction; a missing value is a value of its own.
+        numbers: columns with numbers, which may be missing.
+        lists: columns with several values, such as tags; --separator tells them apart.
+        list_size: the most values of a list; later ones are cut off.
+        weight: column with what a row counts in the loss and in the scores.
+        labels: columns with further labels, from 0 to 1; they may be missing.
+        user_id: column of the --users file with the id; by default as in the rows.
+        user_time: column of it with the time from which on a row counts.
+        user_context: columns of it with categorical features.
+        user_numbers: columns of it with numbers.
+        user_lists: columns of it with several values.
+        item_time: column of the --items file with the time from which on a row counts.
+        item_context: columns of it with categorical features.
+        item_numbers: columns of it with numbers.
+        item_lists: columns of it with several values.
         time_unit: s, ms, us or ns since 1970, or iso (as in 2014-01-31 or 2014-01-31 18:30:00, UTC without an offset).
         any_time: accept times before 1990, later than tomorrow, or far from all others.
         ids: how to read an id with two spellings, such as 12, 12.0, 0012, or 12 with a blank; by default it is refused.
@@ -76,6 +109,20 @@ class Settings:
     categories: str | None = None
     separator: str = "|"
     context: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    lists: tuple[str, ...] = ()
+    list_size: int = 16
+    weight: str | None = None
+    labels: tuple[str, ...] = ()
+    user_id: str | None = None
+    user_time: str | None = None
+    user_context: tuple[str, ...] = ()
+    user_numbers: tuple[str, ...] = ()
+    user_lists: tuple[str, ...] = ()
+    item_time: str | None = None
+    item_context: tuple[str, ...] = ()
+    item_numbers: tuple[str, ...] = ()
+    item_lists: tuple[str, ...] = ()
     time_unit: TimeUnit = "s"
     any_time: bool = False
     ids: Ids | None = None
@@ -106,15 +153,34 @@ class Settings:
             raise ConfigError("--negatives are drawn for rows that are all positive: give --all-positive, not a label")
         if not 0 <= self.carry <= MOST_CARRIED:
             raise ConfigError(f"--carry must be from 0 to {MOST_CARRIED}, got {self.carry}")
-        if (self.item_id is None) != (self.categories is None):
-            raise ConfigError("--item-id COL and --categories COL belong together: they name columns of --items FILE")
+        of_items = (self.categories, self.item_time, *self.features.items)
+        if (self.item_id is None) == any(name is not None for name in of_items):
+            raise ConfigError(
+                "--item-id COL and --categories COL (or --item-context, --item-numbers, --item-lists) belong together: "
+                "they name columns of --items FILE"
+            )
+        if not self.features.users and (self.user_id is not None or self.user_time is not None):
+            raise ConfigError(
+                "--user-id COL and --user-time COL belong together with --user-context, --user-numbers or "
+                "--user-lists: they name columns of --users FILE"
+            )
+        if (self.features.users and self.user == NONE) or (self.item_id is not None and self.item == NONE):
+            raise ConfigError("a stream without users or items has no features of them: leave --users and --items out")
+        if self.negatives and self.item == NONE:
+            raise ConfigError("--negatives are items, which a stream with --item none does not have")
         if not self.separator or self.delimiter == "":
             raise ConfigError("--separator and --delimiter must not be empty")
         if self.quote != "none" and (len(self.quote) != 1 or not self.quote.isascii()):
             raise ConfigError(f"--quote must be one character, or none, got {self.quote!r}")
-        for name in self.context:
+        kinds = ("context", *(name for name in _OF_FEATURES if isinstance(getattr(self, name), tuple)))
+        named = [(option(kind), name) for kind in kinds for name in getattr(self, kind)]
+        named += [] if self.weight is None else [("--weight", self.weight)]
+        names = [name for _, name in named]
+        for kind, name in named:
             if name in ("user", "item", "label", "time"):
-                raise ConfigError(f"--context {name}: the stream has a column of that name already, rename yours")
+                raise ConfigError(f"{kind} {name}: the stream has a column of that name already, rename yours")
+            if names.count(name) > 1:
+                raise ConfigError(f"{kind} {name}: two features have this name, rename one of them")
 
     @classmethod
     def of(cls, given: Mapping[str, Any], folder: Path | None) -> Settings:
@@ -127,11 +193,12 @@ class Settings:
         chosen = {name: _plain(name, value) for name, value in given.items() if value is not None}
         stored = {} if folder is None else _stored(folder)
         if stored:
-            other = [name for name in _FIXED if name in chosen and chosen[name] != stored[name]]
+            had = _DEFAULTS | stored
+            other = [name for name in _FIXED if name in chosen and chosen[name] != had[name]]
             if other:
                 raise ConfigError(
                     f"{folder} was converted with other options: "
-                    + ", ".join(f"{option(n)} is {_shown(stored[n])} there, {_shown(chosen[n])} here" for n in other)
+                    + ", ".join(f"{option(n)} is {_shown(had[n])} there, {_shown(chosen[n])} here" for n in other)
                     + ". Leave them out to go on as before, or convert everything into a new stream"
                 )
             if chosen.keys() & {"label", "rating"}:  # a column may change; a change of labelling is refused below
@@ -141,6 +208,34 @@ class Settings:
         if missing:
             raise ConfigError(f"which columns hold what? Name them with {', '.join(missing)}")
         return cls(**merged)
+
+    @property
+    def features(self) -> Features:
+        """The description of the stream's features."""
+        return Features(
+            numbers=(*self.numbers, *self.user_numbers, *self.item_numbers),
+            lists=(*self.lists, *self.user_lists, *self.item_lists),
+            list_size=self.list_size if self.lists or self.user_lists or self.item_lists else PLAIN.list_size,
+            weight=self.weight,
+            labels=self.labels,
+            users=(*self.user_context, *self.user_numbers, *self.user_lists),
+            items=(*self.item_context, *self.item_numbers, *self.item_lists),
+        )
+
+    @property
+    def all_context(self) -> tuple[str, ...]:
+        """The context features of the stream in their order."""
+        return (*self.context, *self.user_context, *self.item_context)
+
+    @property
+    def nobody(self) -> dict[str, pl.Expr]:
+        """The columns ``user`` and ``item`` of a stream that has none, the same in each row."""
+        return {name: pl.lit(NONE).alias(name) for name in ("user", "item") if getattr(self, name) == NONE}
+
+    @property
+    def longest_history(self) -> int:
+        """The longest history that the stream keeps: none, if there are no users or items."""
+        return 0 if self.nobody else self.carry
 
     @property
     def dialect(self) -> tuple[str | None, str]:
@@ -158,29 +253,54 @@ class Settings:
 
     def row_columns(self, plausible: Plausible) -> list[Column]:
         """The columns to read from the files of interactions."""
-        found = [
-            meaning.identifier("user", "--user", self.user, self.spelling),
-            meaning.identifier("item", "--item", self.item, self.spelling),
-        ]
+        ids = [("user", "--user", self.user), ("item", "--item", self.item)]
+        found = [meaning.identifier(*column, self.spelling) for column in ids if column[2] != NONE]
         if self.label is not None:
             found.append(meaning.label(self.label))
         if self.rating is not None and self.positive_from is not None:
             found.append(meaning.rating(self.rating, self.positive_from))
-        context = [meaning.feature(name, self.spelling) for name in self.context]
-        return [*found, times.time(self.time, self.time_unit, plausible), *context]
+        found += [times.time(self.time, self.time_unit, plausible)]
+        found += self._features("--", self.context, self.numbers, self.lists)
+        if self.weight is not None:
+            found.append(meaning.weight(self.weight))
+        return [*found, *(meaning.further_label(name, self.spelling) for name in self.labels)]
 
-    def item_columns(self) -> list[Column]:
-        """The columns to read from the file of items."""
-        if self.item_id is None or self.categories is None:
+    def user_columns(self, plausible: Plausible = ANY_TIME) -> list[Column]:
+        """The columns to read from the file of users."""
+        if not self.features.users:
             return []
-        return [
-            meaning.identifier("item", "--item-id", self.item_id, self.spelling),
-            meaning.text("categories", "--categories", self.categories, Spelling("as-written", self.missing)),
-        ]
+        found = [meaning.identifier("user", "--user-id", self.user_id or self.user, self.spelling)]
+        found += [] if self.user_time is None else [times.time(self.user_time, self.time_unit, plausible)]
+        return found + self._features("--user-", self.user_context, self.user_numbers, self.user_lists)
+
+    def item_columns(self, plausible: Plausible = ANY_TIME) -> list[Column]:
+        """The columns to read from the file of items."""
+        if self.item_id is None:
+            return []
+        found = [meaning.identifier("item", "--item-id", self.item_id, self.spelling)]
+        if self.categories is not None:
+            as_text = Spelling("as-written", self.missing)
+            found.append(meaning.text("categories", "--categories", self.categories, as_text))
+        found += [] if self.item_time is None else [times.time(self.item_time, self.time_unit, plausible)]
+        return found + self._features("--item-", self.item_context, self.item_numbers, self.item_lists)
+
+    def _features(self, prefix: str, context: Names, numbers: Names, lists: Names) -> list[Column]:
+        """The columns of the features of one side."""
+        found = [meaning.feature(name, self.spelling, f"{prefix}context") for name in context]
+        found += [meaning.number(f"{prefix}numbers", name, self.spelling) for name in numbers]
+        return found + [meaning.values(f"{prefix}lists", name, self.separator, self.spelling) for name in lists]
 
     def written(self) -> bytes:
         """The settings as they are kept with the rows of a stream."""
-        return (json.dumps(asdict(self), indent=1) + "\n").encode()
+        kept = asdict(self)
+        for name in _OF_FEATURES:  # a stream without such features keeps what it always has
+            if kept[name] == _DEFAULTS[name]:
+                del kept[name]
+        return (json.dumps(kept, indent=1) + "\n").encode()
+
+
+#: The settings that nobody has given, by name.
+_DEFAULTS = {field.name: field.default for field in fields(Settings)}
 
 
 def option(name: str) -> str:
@@ -201,7 +321,8 @@ def _stored(folder: Path) -> dict[str, Any]:
     try:
         stored = json.loads(content)
         # A setting that is unknown to an earlier version has its default.
-        names = [field.name for field in fields(Settings) if field.name in stored or field.name not in _LATER]
+        later = (*_LATER, *_OF_FEATURES)
+        names = [field.name for field in fields(Settings) if field.name in stored or field.name not in later]
         return {name: _plain(name, stored[name]) for name in names}
     except (ValueError, KeyError, TypeError):
         path = folder / FILE

@@ -1,4 +1,4 @@
-"""The meanings of an input file's columns: ids, labels, times, and the context of an interaction.
+"""The meanings of an input file's columns: ids, labels, times, and features.
 
 Every value is text at first. A column parses the text into a value, or into null and a reason.
 """
@@ -59,14 +59,67 @@ def text(role: str, option: str, name: str, spelling: Spelling = AS_WRITTEN) -> 
     return Column(role, option, name, lambda text: spelling.of(text).fill_null(""), "text")
 
 
-def feature(name: str, spelling: Spelling = AS_WRITTEN) -> Column:
+def feature(name: str, spelling: Spelling = AS_WRITTEN, option: str = "--context") -> Column:
     """A column of context values, any text; missing values become the empty text, true and false become 1 and 0."""
 
     def parse(text: pl.Expr) -> pl.Expr:
-        value = spelling.of(text).fill_null("").replace(BOOLEANS)
+        value = spelling.of(text).fill_null("").map_batches(_booleans, return_dtype=pl.String, is_elementwise=True)
         return pl.when(value.str.contains(r"\S")).then(value).otherwise(pl.lit(""))
 
-    return Column(f"context {name}", "--context", name, parse, "text")
+    return Column(f"context {name}", option, name, parse, "text")
+
+
+def number(option: str, name: str, spelling: Spelling = AS_WRITTEN) -> Column:
+    """A column of numbers; missing values become NaN."""
+    mend = ": if it means a missing value, name it with --missing"
+    return Column(f"number {name}", option, name, lambda text: _numeric(text, spelling), f"a number of 32 bits{mend}")
+
+
+def further_label(name: str, spelling: Spelling = AS_WRITTEN) -> Column:
+    """A column of further labels, from 0 to 1, also written as false and true; missing values become NaN."""
+
+    def parse(text: pl.Expr) -> pl.Expr:
+        value = _numeric(text.replace(BOOLEANS), spelling)
+        return pl.when(value.is_between(0, 1) | value.is_nan()).then(value)
+
+    return Column(f"further {name}", "--labels", name, parse, "from 0 to 1")
+
+
+def weight(name: str) -> Column:
+    """A column of weights."""
+
+    def parse(text: pl.Expr) -> pl.Expr:
+        value = _numeric(text, AS_WRITTEN)
+        return pl.when(value.is_not_nan() & (value >= 0)).then(value)
+
+    return Column(f"weight {name}", "--weight", name, parse, "a number from 0 on")
+
+
+def values(option: str, name: str, separator: str, spelling: Spelling = AS_WRITTEN) -> Column:
+    """A column of lists, with a text between their values; missing lists are empty."""
+
+    def parse(text: pl.Expr) -> pl.Expr:
+        found = spelling.of(text).fill_null("").str.split(separator)
+        return found.list.eval(pl.element().filter(pl.element() != ""))
+
+    return Column(f"list {name}", option, name, parse, "text")
+
+
+def _booleans(words: pl.Series) -> pl.Series:
+    """Write true and false as 1 and 0; to look whether there are any is faster."""
+    return words.replace(BOOLEANS) if words.is_in([*BOOLEANS]).any() else words
+
+
+#: How the roles of columns with features begin; the column's name comes after it.
+OF_FEATURES = ("context ", "number ", "list ", "weight ", "further ")
+
+
+def _numeric(text: pl.Expr, spelling: Spelling) -> pl.Expr:
+    """The numbers of texts, Float32: NaN for missing values, null for texts that are no such numbers."""
+    text = spelling.of(text)
+    value = text.cast(pl.Float64, strict=False).cast(pl.Float32)
+    missing = text.is_null() | (text.str.strip_chars() == "")
+    return pl.when(value.is_finite()).then(value).when(missing).then(pl.lit(float("nan"), pl.Float32))
 
 
 def label(name: str) -> Column:

@@ -14,7 +14,7 @@ import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -158,6 +158,13 @@ class Dialect(NamedTuple):
             Columns ``line`` (UInt32), ``text`` (the record), ``fault`` (why it is malformed, else null), and the wanted
             fields, String, null where there is a fault. Blank lines are no records.
         """
+        if (plain := self._plain(block, columns)) is not None:
+            return plain.lazy().select(
+                line=pl.int_range(block.line, block.line + pl.len(), dtype=pl.UInt32),
+                text=pl.concat_str(pl.all(), separator=self.delimiter),
+                fault=pl.lit(None, pl.String),
+                **{name: pl.col(f"field_{columns.index(column)}") for name, column in wanted.items()},
+            )
         records = self._records(block)
         if self.quote and self.quote.encode() in block.content:
             records = self._pieces(records)
@@ -187,6 +194,26 @@ class Dialect(NamedTuple):
         return records.select(
             "line", "text", fault.alias("fault"), *(pl.when(sound & whole).then(e).alias(n) for n, e in value.items())
         )
+
+    def _plain(self, block: Block, columns: list[str]) -> pl.DataFrame | None:
+        """Cut a block in which no record can have a fault, by a reader that is faster; ``None`` for other blocks.
+
+        The reader refuses surplus fields. So if there are as many delimiters as there should be, no field is missing.
+        """
+        content, delimiter = block.content, self.delimiter.encode()
+        marks = [b"\0", b"\r", *([self.quote.encode()] if self.quote else [])]
+        lines = content.count(b"\n") + (not content.endswith(b"\n"))
+        if len(delimiter) != 1 or len(columns) == 1 or any(mark in content for mark in marks):
+            return None
+        if content.count(delimiter) != lines * (len(columns) - 1):
+            return None
+        schema = {f"field_{number}": pl.String() for number in range(len(columns))}
+        options: dict[str, Any] = {"has_header": False, "separator": self.delimiter, "quote_char": None}
+        try:
+            found = pl.read_csv(content, schema=schema, empty_string_is_null=False, **options)
+        except pl.exceptions.PolarsError:
+            return None
+        return found if len(found) == lines else None
 
     def _records(self, block: Block) -> pl.LazyFrame:
         """Cut records, columns ``line`` and ``text``. Line ends within quotes end no record."""
