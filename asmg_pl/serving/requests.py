@@ -8,12 +8,14 @@ from operator import index
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from asmg_pl.errors import RequestError
 from asmg_pl.serving.answers import Unknown
 from asmg_pl.serving.given import Given, GivenFeatures
 from asmg_pl.serving.ids import Name, check_name
 from asmg_pl.serving.package import Package
+from asmg_pl.serving.ranking import best
 from asmg_pl.serving.remembered import Remembered
 from asmg_pl.serving.values import StoredValues, Values
 
@@ -140,6 +142,14 @@ class Requests:
             unknown |= self._shared_items[ids]  # of those that have no id, the last one's, which makes no difference
         ids[ids < 0] = stranger
         return Asked(given, ids, _distinct(given, unknown), stranger)
+
+    def expect(self, popularity: Tensor) -> None:
+        """Look up the names of the most popular items now, as requests will ask for them.
+
+        Args:
+            popularity: of each item, float [items].
+        """
+        self._remembered.keep(best(popularity, self._remembered.room).tolist())
 
     def sharing(self, items: np.ndarray) -> tuple[Name, ...]:
         """The names of those among items, int64 [n], that have the shared row."""

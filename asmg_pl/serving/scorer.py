@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -25,16 +24,14 @@ from asmg_pl.errors import PackageError, RequestError
 from asmg_pl.serving.answers import Scores
 from asmg_pl.serving.given import Given
 from asmg_pl.serving.ids import Name
+from asmg_pl.serving.item_sides import ItemSides
 from asmg_pl.serving.manifest import FILE
 from asmg_pl.serving.package import Package, open_package
 from asmg_pl.serving.ranking import best
 from asmg_pl.serving.requests import Asked, Items, Requests, User, for_each, whole_count
-from asmg_pl.serving.sided import Known, Side, at, joined, part, sided
+from asmg_pl.serving.sided import Known, Side, part, sided
 from asmg_pl.serving.store import Store
 from asmg_pl.serving.values import StoredValues, Values
-
-#: Items that are joined with a user at a time; their sides fit into a processor's cache.
-CHUNK = 8192
 
 Context = Mapping[str, Given]
 
@@ -74,8 +71,7 @@ class Scorer:
         self._popularity = torch.from_numpy(np.append(package.popularity, np.float32(-1)))  # of unknown items, the last
         self._catalogue = None if package.catalogue is None else package.catalogue.long()
         self._model = sided(package.served(), Known(package.sizes, self._catalogue, stored.of_items))
-        self._sides: Side | None = None
-        self._preparing = Lock()
+        self._sides = ItemSides(self._model, package.sizes.items)
 
     # ---- one user
 
@@ -191,11 +187,13 @@ class Scorer:
             return [self._recommend(*each, count, exclude_seen) for each in zip(found, sides, chosen, strict=True)]
 
     def prepare(self) -> None:
-        """Compute the sides of all items now; the first recommendation from all items would do it otherwise.
+        """Compute the sides of all items, and look up the names of the most popular ones, before there are requests.
 
-        Every later request is answered sooner, and memory is taken for them: 20 numbers an item by default.
+        Every later request is answered sooner. Memory is taken for the sides, 20 numbers an item by default, and for
+        65,536 names at most. Otherwise the first recommendation from all items computes the sides.
         """
-        self._all_sides()
+        self._sides.every()
+        self._requests.expect(self._popularity[:-1])
 
     # ---- what they share
 
@@ -233,19 +231,6 @@ class Scorer:
         side = self._model.user_side(rows)
         return [part(side, slice(number, number + 1)) for number in range(count)]
 
-    def _item_sides(self, items: Tensor) -> Side:
-        """The sides of items, int64 [n]; those that are prepared are not computed again."""
-        return self._model.item_side(items) if self._sides is None else at(self._sides, items)
-
-    def _all_sides(self) -> Side:
-        """The sides of all items, and of an unknown one after them, computed once."""
-        if self._sides is None:
-            with self._preparing, torch.inference_mode():
-                if self._sides is None:
-                    chunks = torch.arange(self.package.sizes.items + 1).split(CHUNK)
-                    self._sides = joined([self._model.item_side(chunk) for chunk in chunks])
-        return self._sides
-
     def _score(self, user: User, side: Side, asked: Asked) -> Scores:
         logits = self._logits(side, torch.from_numpy(asked.ids))
         return self._answer(user, asked.names, logits, asked.unknown)
@@ -277,11 +262,9 @@ class Scorer:
             PackageError: if one is not finite.
         """
         if items is not None:
-            logits = self._model.join(side, self._item_sides(items))
+            logits = self._model.join(side, self._sides.of(items))
         else:
-            sides, count = self._all_sides(), self.package.sizes.items
-            chunks = [slice(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
-            logits = torch.cat([self._model.join(side, part(sides, chunk)) for chunk in chunks])
+            logits = torch.cat([self._model.join(side, chunk) for chunk in self._sides.in_chunks()])
         if not bool(logits.isfinite().all()):
             raise PackageError(
                 f"{self.package.folder} gives scores that are not finite: go back to another version (asmg rollback)"
