@@ -5,6 +5,7 @@ user, history, context ──▶ user_side ─▶ side [1] ─┐
 ids of B items ──────────▶ item_side ─▶ side [B] ─┘
 
 Split       of a recommender with sides: each is computed by itself
+Dotted      of a recommender whose sides meet in a dot product: many users and items are one matrix product
 Expanded    of any other recommender: rows are made of user and items, and scored; the history is pooled once
 UnderHead   of several models and a head on them
 """
@@ -19,7 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.recommenders import Lookup, Recommender, TwoSided
+from asmg_pl.recommenders import DotProduct, Lookup, Recommender, TwoSided
 from asmg_pl.serving.features import WIDTH, describe, of_logits, within
 from asmg_pl.serving.headed import Headed
 
@@ -51,6 +52,15 @@ class SidedModel(ABC):
             item: the sides of B items.
         """
 
+    def matrix(self, user: Side, item: Side) -> Tensor:
+        """Logits [U, B].
+
+        Args:
+            user: the sides of U users, at least one.
+            item: the sides of B items.
+        """
+        return torch.stack([self.join(part(user, slice(row, row + 1)), item) for row in range(_length(user))])
+
 
 class Split(SidedModel):
     """A recommender that has sides."""
@@ -71,13 +81,45 @@ class Split(SidedModel):
 
     def item_side(self, items: Tensor) -> Side:
         """See :meth:`SidedModel.item_side`."""
-        nobody, label = torch.zeros_like(items), torch.zeros(len(items))
-        rows = Batch(nobody, items, nobody.new_zeros(len(items), 0), nobody, label, self._catalogue)
+        rows = _rows_of_items(items, self._catalogue)
         return self._sides.item_side(rows, _looked_up(self._recommender, rows))
 
     def join(self, user: Side, item: Side) -> Tensor:
         """See :meth:`SidedModel.join`."""
-        return self._sides.join(_tensors(user), _tensors(item))
+        return self._sides.join(tensors(user), tensors(item))
+
+
+class Dotted(SidedModel):
+    """A recommender whose users and items meet in a dot product."""
+
+    def __init__(self, recommender: Recommender, vectors: DotProduct, catalogue: Tensor | None) -> None:
+        """Take a recommender, which is not copied.
+
+        Args:
+            recommender: names the ids that are looked up, and has the tables.
+            vectors: the recommender itself, or the one within it.
+            catalogue: category ids of each item, int64 [items, C] padded with -1.
+        """
+        self._recommender, self._vectors, self._catalogue = recommender, vectors, catalogue
+
+    def user_side(self, rows: Batch) -> Side:
+        """See :meth:`SidedModel.user_side`."""
+        found = _looked_up(self._recommender, rows)
+        return self._vectors.user_vectors(rows, found), self._vectors.offsets(rows, found)
+
+    def item_side(self, items: Tensor) -> Side:
+        """See :meth:`SidedModel.item_side`."""
+        rows = _rows_of_items(items, self._catalogue)
+        return (self._vectors.item_vectors(rows, _looked_up(self._recommender, rows)),)
+
+    def join(self, user: Side, item: Side) -> Tensor:
+        """See :meth:`SidedModel.join`."""
+        return self.matrix(user, item)[0]
+
+    def matrix(self, user: Side, item: Side) -> Tensor:
+        """See :meth:`SidedModel.matrix`."""
+        (vectors, offsets), (items,) = tensors(user), tensors(item)
+        return vectors @ items.T + offsets[:, None]
 
 
 class Expanded(SidedModel):
@@ -103,12 +145,13 @@ class Expanded(SidedModel):
 
     def join(self, user: Side, item: Side) -> Tensor:
         """See :meth:`SidedModel.join`."""
-        (items,) = _tensors(item)
+        (items,) = tensors(item)
         count = len(items)
-        ours, history, length, *context = (each.repeat(count, *[1] * (each.ndim - 1)) for each in _tensors(user))
-        rows = Batch(ours, items, history, length, torch.zeros(count), self._catalogue, context[0] if context else None)
-        asked = self._recommender.lookups(rows)
-        found = {name: OneUser(self._recommender.table(name), ids) for name, ids in asked.items()}
+        ours, history, length, *context = (each.repeat(count, *[1] * (each.ndim - 1)) for each in tensors(user))
+        label = torch.zeros(count, device=items.device)
+        rows = Batch(ours, items, history, length, label, self._catalogue, context[0] if context else None)
+        looked_up = _looked_up(self._recommender, rows)
+        found = {name: OneUser(each.weight, each.index, each.known) for name, each in looked_up.items()}
         return self._recommender.score(rows, found)
 
 
@@ -184,6 +227,8 @@ def sided(served: nn.Module, catalogue: Tensor | None) -> SidedModel:
         return UnderHead(models, served) if len(served.get_buffer("coefficients")) else models[0]
     assert isinstance(served, Recommender)
     sides = served.sides()
+    if isinstance(sides, DotProduct):
+        return Dotted(served, sides, catalogue)
     return Expanded(served, catalogue) if sides is None else Split(served, sides, catalogue)
 
 
@@ -204,10 +249,24 @@ def joined(sides: Sequence[Side]) -> Side:
     )
 
 
-def _tensors(side: Side) -> tuple[Tensor, ...]:
+def tensors(side: Side) -> tuple[Tensor, ...]:
     """A side that has no other within it."""
     return cast(tuple[Tensor, ...], side)
 
 
+def _length(side: Side) -> int:
+    """How many users or items a side is of."""
+    first = side[0]
+    return _length(first) if isinstance(first, tuple) else len(first)
+
+
+def _rows_of_items(items: Tensor, catalogue: Tensor | None) -> Batch:
+    """Rows of nobody, which have items alone."""
+    nobody, label = torch.zeros_like(items), torch.zeros(len(items), device=items.device)
+    return Batch(nobody, items, nobody.new_zeros(len(items), 0), nobody, label, catalogue)
+
+
 def _looked_up(recommender: Recommender, rows: Batch) -> Mapping[str, Lookup]:
-    return {name: Lookup(recommender.table(name), ids) for name, ids in recommender.lookups(rows).items()}
+    """The vectors that rows ask for, wherever the rows of tables are."""
+    asked = recommender.requests(rows)
+    return {name: request.answer(recommender.stored(name), request.rows) for name, request in asked.items()}
