@@ -38,8 +38,10 @@ class Following:
         """
         self.rows = 0
         self._log = log
-        self._pairs = np.zeros(0, np.int64)  # an item and the one after it in one number, distinct and sorted
-        self._counts = np.zeros(0)
+        self._pairs: np.ndarray = np.zeros(
+            0, np.int64
+        )  # an item and the one after it in one number, distinct and sorted
+        self._counts: np.ndarray = np.zeros(0)
 
     def read(self, until: int) -> None:
         """Read on up to a row, which is excluded. What is read at a time is one period for the counts."""

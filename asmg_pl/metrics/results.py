@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from asmg_pl.metrics.top_k import headline_of
+
 #: The metrics that are shown on the screen; the files and the loggers have all.
 HEADLINE = ("auc", "logloss")
 
@@ -103,6 +105,20 @@ class PeriodResult:
             join: what stands between model and metric; by default the names are columns of :meth:`flat`.
         """
         return joined(self.scores, metrics, join)
+
+
+def headline(scores: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:
+    """The metrics that are shown on the screen, with one of the lists if items are ranked.
+
+    Args:
+        scores: the metrics of each model, by name.
+
+    Examples:
+        >>> headline({"serving": {"auc": 0.7, "logloss": 0.6, "hr_at_10": 0.3, "ndcg_at_10": 0.2}})
+        ('auc', 'logloss', 'ndcg_at_10')
+    """
+    ranked = headline_of([*scores.get("serving", ())])
+    return HEADLINE if ranked is None else (*HEADLINE, ranked)
 
 
 def joined(

@@ -27,7 +27,7 @@ SAMPLED = "sampled_"
 
 
 class TopK:
-    """Ranks items for the users of a period's positive rows, and scores the lists (``model.ranking``).
+    """Ranks items for the users of a period's positive rows, and scores the lists (``model.top_k``).
 
     A case is a positive row. Its item has a place among the candidates by the model's score. Items with equal scores
     share their places: a case counts what it would count on average over all their orders. So a model that gives all
@@ -83,18 +83,23 @@ class TopK:
             ConfigError: naming the option.
         """
         if not at or min(at) < 1 or len(set(at)) < len(at):
-            raise ConfigError(f"model.ranking.at must be different whole numbers from 1 on, got {list(at)}")
+            raise ConfigError(f"model.top_k.at must be different whole numbers from 1 on, got {list(at)}")
         if candidates != "all" and candidates <= max(at):
             raise ConfigError(
-                f"model.ranking.candidates must be 'all' or more than the longest list, {max(at)}, got {candidates}"
+                f"model.top_k.candidates must be 'all' or more than the longest list, {max(at)}, got {candidates}"
             )
         if rows is not None and rows < 1:
-            raise ConfigError(f"model.ranking.rows must be at least 1, or null for all, got {rows}")
+            raise ConfigError(f"model.top_k.rows must be at least 1, or null for all, got {rows}")
         self.at = tuple(sorted(at))
-        self.sample = None if candidates == "all" else candidates
+        self.candidates = candidates
         self.exclude_seen = exclude_seen
         self.rows = rows
         self.appeared = appeared
+
+    @property
+    def sample(self) -> int | None:
+        """How many candidates are drawn for each case; ``None`` if all are scored."""
+        return None if self.candidates == "all" else int(self.candidates)
 
     def names(self) -> list[str]:
         """The metrics of a model, without those of known and new users and items."""

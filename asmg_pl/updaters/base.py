@@ -69,7 +69,7 @@ class Updater(BaseTraining):
         test_from: int = 25,
         new_rows: NewRows | None = None,
         head: PrequentialHead | None = None,
-        ranking: TopK | None = None,
+        top_k: TopK | None = None,
         **base: Any,
     ) -> None:
         """Build the base model.
@@ -80,7 +80,7 @@ class Updater(BaseTraining):
             test_from: the first period whose score counts as a test; earlier ones warm the method up.
             new_rows: where a table's row starts when it appears, as ``MeanOfTable``; at random numbers by default.
             head: learns from the scores of earlier periods how to correct those of the next one; none by default.
-            ranking: scores lists of the best items too, for the users of a period's positive rows; by default nothing
+            top_k: scores lists of the best items too, for the users of a period's positive rows; by default nothing
                 does.
             base: arguments of :class:`~asmg_pl.updaters.training.BaseTraining`.
         """
@@ -89,7 +89,7 @@ class Updater(BaseTraining):
         self.test_from = test_from
         self.new_rows = new_rows
         self.head = None if head is None else Head(head)
-        self.ranking = ranking
+        self.top_k = top_k
         self._ranking: PeriodRanking | None = None
         self.results = {}
         self.evaluation: dict[int, PeriodResult] = {}
@@ -276,8 +276,8 @@ class Updater(BaseTraining):
         shared_out = isinstance(self.trainer.strategy, ShardedTables)
         given = {"trainer.strategy sharded": shared_out, "model.new_rows": self.new_rows is not None}
         tenancy.check(self.recommender, self.data, given)
-        if self.ranking is not None:
-            self._ranking = PeriodRanking(self.ranking, self.data)
+        if self.top_k is not None:
+            self._ranking = PeriodRanking(self.top_k, self.data)
             self._ranking.check(self.ranked_models())
 
     def on_validation_epoch_end(self) -> None:

@@ -98,11 +98,11 @@ class PeriodRanking:
         }
         information = -torch.log2((popular + 1) / (popular.sum() + len(popular)))
         found: dict[str, tuple[dict[str, float], int]] = {}
-        for name, model in {**sides, **models}.items():
-            same = next((other for other in found if models.get(other) is model), None)
+        sides |= {name: sided(model.to(device), catalogue) for name, model in models.items()}
+        for name, model in sides.items():
+            same = next((other for other in found if name in models and models.get(other) is models[name]), None)
             if same is None:
-                one = model if isinstance(model, SidedModel) else sided(model.to(device), catalogue)
-                found[name] = self._metrics(one, cases, mine, groups, information, device, ranks > 1)
+                found[name] = self._metrics(model, cases, mine, groups, information, device, ranks > 1)
             else:
                 found[name] = found[same]
         return Ranked(
@@ -120,8 +120,8 @@ class PeriodRanking:
         for name, model in models.items():
             if not isinstance(model, (Recommender, Headed)):
                 raise ConfigError(
-                    f"model.ranking: {name!r} is a {type(model).__name__}, and only recommenders can rank items: leave "
-                    "model.ranking out"
+                    f"model.top_k: {name!r} is a {type(model).__name__}, and only recommenders can rank items: leave "
+                    "model.top_k out"
                 )
 
     def _read(self, period: int) -> tuple[SoFar, Following]:
@@ -185,7 +185,7 @@ def _of_lists(shown: Tensor, information: Tensor, lengths: Sequence[int]) -> dic
         information: of each item, -log2 of its share of the popularity, float64 [items].
         lengths: of the lists.
     """
-    found = {}
+    found: dict[str, float] = {}
     for k, counts in zip(lengths, shown, strict=True):
         places = int(counts.sum())
         values = (
