@@ -16,7 +16,7 @@ from asmg_pl.metrics import TopK
 from asmg_pl.recommenders import EmbeddingMLP, Recommender, TwoTower
 from asmg_pl.updaters.ranking import PeriodRanking
 
-TOP_K = ["--model.top_k=TopK", "--model.top_k.at=[3,8]", "--model.top_k.exclude_seen=true", "--model.top_k.rows=null"]
+TOP_K = ["--model.top_k=TopK", "--model.top_k.at=[3,8]", "--model.top_k.exclude_seen=true"]
 
 
 def ranked(candidates: int | None) -> str:

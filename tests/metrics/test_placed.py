@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from itertools import pairwise, permutations
 
 import pytest
@@ -14,7 +15,7 @@ from asmg_pl.errors import ConfigError
 from asmg_pl.metrics import TopK
 from asmg_pl.metrics.placed import Placed, mean_by, means
 
-METRICS = {
+METRICS: dict[str, Callable[[int], float]] = {
     "hr": lambda place: 1.0,
     "recall": lambda place: 1.0,
     "ndcg": lambda place: 1 / math.log2(1 + place),
