@@ -49,8 +49,6 @@ class Batch(NamedTuple):
             same tensor in every batch, not a copy. ``None`` for a stream without categories.
         context: the row's value of each of F categorical features, such as device or hour, int64 [B, F]. ``None`` for
             a stream without context features.
-        share: which share of a mini-batch these rows are, where several processes or micro-batches divide it;
-            ``None`` if they are the whole mini-batch.
         numbers: the row's value of each of M numeric features, as it is in the stream, NaN where it is missing,
             float32 [B, M]. ``None`` for a stream without numbers.
         lists: the row's values of each of F multi-valued features, such as the tags of a page, padded with -1,
@@ -58,6 +56,8 @@ class Batch(NamedTuple):
         weight: what the row counts in the loss and in the scores, float32 [B]. ``None`` if each row counts 1.
         labels: K further labels beside ``label``, such as buy or dwell, NaN where nobody knows, float32 [B, K].
             ``None`` for a stream with one label.
+        share: which share of a mini-batch these rows are, where several processes or micro-batches divide it;
+            ``None`` if they are the whole mini-batch.
 
     Examples:
         >>> import torch
@@ -74,11 +74,11 @@ class Batch(NamedTuple):
     label: Tensor
     categories: Tensor | None = None
     context: Tensor | None = None
-    share: RankShare | None = None
     numbers: Tensor | None = None
     lists: Tensor | None = None
     weight: Tensor | None = None
     labels: Tensor | None = None
+    share: RankShare | None = None
 
     @property
     def total(self) -> int:

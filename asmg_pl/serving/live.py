@@ -28,6 +28,8 @@ class Live:
     Attributes:
         scorer: answers requests. Take it once for each request.
         refused: why the version that ``current`` names does not serve; ``None`` if it does.
+        swaps: how many versions have taken over.
+        refusals: how often a version could not take over.
 
     Examples:
         >>> from tempfile import TemporaryDirectory
@@ -40,8 +42,8 @@ class Live:
         ...         name = store.add(period, lambda path: write(drawn_contents(MatrixFactorization), path))
         ...         store.publish(name)
         ...         live = Live(folder) if period == 1 else live
-        ...     live.scorer.version, live.reload(), live.scorer.version, live.reload()
-        ('after-period-000001', True, 'after-period-000002', False)
+        ...     live.scorer.version, live.reload(), live.scorer.version, live.reload(), live.swaps
+        ('after-period-000001', True, 'after-period-000002', False, 1)
     """
 
     def __init__(self, store: str | Path | Store, allow: Collection[str] = ()) -> None:
@@ -56,6 +58,7 @@ class Live:
         """
         self.store = store if isinstance(store, Store) else Store(store)
         self.refused: str | None = None
+        self.swaps = self.refusals = 0
         self._allow = allow
         self._reloading, self._closing = Lock(), Event()
         self._watcher: Thread | None = None
@@ -79,12 +82,14 @@ class Live:
                             raise
                         continue  # meanwhile another one was published, and this one perhaps removed
                     log.info("%s serves in place of %s", name, self.scorer.version)
-                    self.refused = None  # before the swap: a version that answers is never told to be refused
+                    # Before the swap, so that who sees the new version sees what belongs to it.
+                    self.refused, self.swaps = None, self.swaps + 1
                     self.scorer = scorer
                     return True
             except Exception as error:  # whatever is wrong with it, requests are answered
                 if str(error) != self.refused:
                     log.warning("%s goes on serving: %s", self.scorer.version, error)
+                self.refusals += 1
                 self.refused = str(error)
             else:
                 self.refused = None

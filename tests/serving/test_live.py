@@ -95,6 +95,24 @@ def test_a_pointer_to_nothing_is_refused_and_forgotten_when_it_points_back(store
     assert live.refused is None
 
 
+def test_who_sees_a_new_version_sees_its_count_and_no_refusal_of_an_earlier_one(store: Store) -> None:
+    seen: list[tuple[str | None, int]] = []
+
+    class Noting(Live):
+        def __setattr__(self, name: str, value: object) -> None:
+            if name == "scorer":  # from here on a request may take it
+                seen.append((self.refused, self.swaps))
+            super().__setattr__(name, value)
+
+    live = Noting(store)
+    (store.folder / "current").write_text("after-period-000009\n")
+    assert not live.reload()
+    assert (live.refusals, live.swaps) == (1, 0)
+    published(store, 2)
+    assert live.reload()
+    assert seen == [(None, 0), (None, 1)]
+
+
 def test_without_a_version_that_serves_there_is_nothing_to_begin_with(tmp_path: Path) -> None:
     with pytest.raises(PackageError, match="has no version that serves"):
         Live(tmp_path)

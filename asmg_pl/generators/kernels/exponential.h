@@ -8,12 +8,15 @@
 namespace {
 
 // 2^x = 2^n (1 + q) with a whole n, f = x - n, |f| <= 1/2, and a polynomial for q = 2^f - 1, which keeps its digits near 0.
+// Where x lies below -126 or above `most`, n is that number instead, so that nothing overflows. Not-a-number stays what it is.
 struct Power {
     float whole, q;
 
-    explicit inline Power(float x) {
-        const float shifted = x + 12582912.0f;  // 1.5 * 2^23: adding it rounds to a whole number
-        const float f = x - (shifted - 12582912.0f);
+    inline Power(float x, int32_t most) {
+        constexpr float HALF = 12582912.0f;     // 1.5 * 2^23: adding it rounds to a whole number, in the last bits
+        constexpr int32_t NOUGHT = 0x4b400000;  // the bits of HALF
+        const float shifted = x + HALF;
+        const float f = x - (shifted - HALF);
         float p = 1.339086735e-03f;
         p = p * f + 9.666373693e-03f;
         p = p * f + 5.550357104e-02f;
@@ -22,25 +25,31 @@ struct Power {
         q = p * f;
         int32_t n;
         std::memcpy(&n, &shifted, sizeof n);
-        const int32_t bits = (n + 127) << 23;
+        n = n < NOUGHT + most ? n : NOUGHT + most;  // limits of whole numbers take half the time of floats' limits
+        n = n > NOUGHT - 126 ? n : NOUGHT - 126;
+        const uint32_t bits = (uint32_t(n) + 127) << 23;
         std::memcpy(&whole, &bits, sizeof whole);
     }
 };
 
 constexpr float LOG2_E = 1.44269504f;
 
-inline float between(float x, float limit) { return x > limit ? limit : (x < -limit ? -limit : x); }
-
-// e^x, with a relative error below 2e-7 + 1e-7 |x|.
-inline float exponential(float x) {
-    const Power e(between(x * LOG2_E, 125.5f));
+// 2^x, with a relative error below 2e-7; it ends at 2^125. A product must have been rounded before it is given as x.
+inline float power(float x) {
+    const Power e(x, 125);
     return e.whole * e.q + e.whole;
 }
 
-// e^x - 1, which keeps its digits near 0; x is taken to lie between -40 and 40.
-inline float exponential_minus_1(float x) {
-    const Power e(between(x * LOG2_E, 57.5f));
+// 2^x - 1, which keeps its digits near 0; it ends at 2^57.
+inline float power_minus_1(float x) {
+    const Power e(x, 57);
     return e.whole * e.q + (e.whole - 1.0f);
+}
+
+// e^x, with a relative error below 2e-7 + 1e-7 |x|.
+inline float exponential(float x) {
+    const float limit = 125.5f, scaled = x * LOG2_E;
+    return power(scaled > limit ? limit : (scaled < -limit ? -limit : scaled));
 }
 
 }  // namespace

@@ -10,21 +10,17 @@
 //
 // Rows are read where they stand in a history, in one piece or one by one. Divisions take longest, so two gates share one.
 //
-// STATE, the size H of a coordinate's state, and ROWS, those of a block, are given when this file is compiled, so that
-// loops over them are unrolled.
+// STATE and ROWS are given when this file is compiled, see stored_rows.h, so that loops over them are unrolled.
 
 #include <cstdint>
 #include <vector>
 
 #include "exponential.h"
+#include "stored_rows.h"
 
 namespace {
 
-constexpr int H = STATE;
 constexpr int INPUTS = 1 + H;  // θ and the state
-constexpr int BLOCK = ROWS;
-
-using Row = float[BLOCK];
 
 // What one step leaves for the backward pass, for each row of a block; state is the one after the step.
 struct Step {
@@ -40,27 +36,33 @@ inline void map(const float* weight, const Row& value, const Row* state, Row& ou
     }
 }
 
-// Two sigmoids of one division. Where both are so far out that the product overflows, they are 0 instead of below 1e-38.
+// The weights of the gates times -log2 e, and those of g times -2 log2 e: what they map to is a power of two.
+void scale(const float* weight, float* scaled) {
+    for (int a = 0; a < 3 * H * INPUTS; ++a) scaled[a] = (a < 2 * H * INPUTS ? -LOG2_E : -2.0f * LOG2_E) * weight[a];
+}
+
+// Two sigmoids of one division, 1 / (1 + 2^a). Where both are so far out that the product overflows, they are 0 instead of
+// below 1e-38.
 inline void sigmoids(const Row& a, const Row& b, Row& one, Row& other) {
     for (int i = 0; i < BLOCK; ++i) {
-        const float x = 1.0f + exponential(-a[i]), y = 1.0f + exponential(-b[i]);
+        const float x = 1.0f + power(a[i]), y = 1.0f + power(b[i]);
         const float inverse = 1.0f / (x * y);
         one[i] = y * inverse;
         other[i] = x * inverse;
     }
 }
 
-// The tangents of two rows, of one division.
+// Two hyperbolic tangents of one division, -m / (2 + m) with m = 2^a - 1.
 inline void tangents(const Row& a, const Row& b, Row& one, Row& other) {
     for (int i = 0; i < BLOCK; ++i) {
-        const float m = exponential_minus_1(-2.0f * a[i]), n = exponential_minus_1(-2.0f * b[i]);
+        const float m = power_minus_1(a[i]), n = power_minus_1(b[i]);
         const float x = 2.0f + m, y = 2.0f + n, inverse = 1.0f / (x * y);
         one[i] = -m * (y * inverse);
         other[i] = -n * (x * inverse);
     }
 }
 
-// One step; weight is [3H, 1+H], gate by gate.
+// One step; weight is [3H, 1+H], gate by gate, and scaled.
 void step(const float* weight, const Row& value, const Row* before, Step& to) {
     Row kept[H], a, b, unused;
     for (int j = 0; j < H; ++j) {
@@ -80,86 +82,69 @@ void step(const float* weight, const Row& value, const Row* before, Step& to) {
             to.state[j][i] = before[j][i] + to.z[j][i] * (to.g[j][i] - before[j][i]);
 }
 
-float dot(const Row& one, const Row& other) {
-    float sum = 0.0f;
-#pragma omp simd reduction(+ : sum)
-    for (int b = 0; b < BLOCK; ++b) sum += one[b] * other[b];
-    return sum;
+// Numbers that one instruction takes side by side. Loops over blocks of rows are written with them where compilers would
+// not find out that rows do not overlap.
+constexpr int LANES = BLOCK < 16 ? BLOCK : 16;
+typedef float Lanes __attribute__((vector_size(4 * LANES)));
+
+inline Lanes lanes_of(const Row& row, int b) {
+    Lanes found;
+    std::memcpy(&found, row + b, sizeof found);
+    return found;
 }
 
-// Where rows stand: the table in slots of N rows of D floats, of which `order` are read, and the state, float or bfloat16
-// [N, D, H], or null where it is 0. Row b of a call is row `rows[b]` of the table or, if there are no row numbers, row `start + b`.
-struct Stored {
-    int64_t k, N, D, start, bfloat16;
-    const float* table;
-    const int64_t *order, *rows;
-    void* hidden;
+inline void put(Row& row, int b, Lanes lanes) { std::memcpy(row + b, &lanes, sizeof lanes); }
 
-    int64_t place(int64_t b) const { return (rows ? rows[b] : start + b) * D; }
+// A sum of products over rows, which stays in lanes until all steps of a block are done.
+struct Sum {
+    Lanes lanes;
+
+    inline void add(const Row& one, const Row& other) {
+        Lanes sum = lanes;
+        for (int b = 0; b < BLOCK; b += LANES) sum += lanes_of(one, b) * lanes_of(other, b);
+        lanes = sum;
+    }
+    inline double total() const {
+        float sum = 0.0f;
+        for (int i = 0; i < LANES; ++i) sum += lanes[i];
+        return sum;
+    }
 };
 
-inline float widened(uint16_t half) {
-    const uint32_t bits = uint32_t(half) << 16;
-    float x;
-    std::memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-inline uint16_t rounded(float x) {  // to the nearest, to even between two, as torch does
-    uint32_t bits;
-    std::memcpy(&bits, &x, sizeof bits);
-    if ((bits & 0x7fffffff) > 0x7f800000) return 0x7fc0;
-    return uint16_t((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
-}
-
-// A block of rows; what lies beyond the last row is 0.
-struct Block {
-    const Stored& of;
-    int64_t begin, count;
-    int64_t places[BLOCK];
-
-    Block(const Stored& stored, int64_t first, int64_t last)
-        : of(stored), begin(first), count(last - first < BLOCK ? last - first : BLOCK) {
-        for (int64_t b = 0; b < count; ++b) places[b] = stored.place(first + b);
-    }
-
-    void load(int64_t step, int64_t column, Row& out) const {
-        const float* from = of.table + of.order[step] * of.N * of.D + column;
-        for (int64_t b = 0; b < count; ++b) out[b] = from[places[b]];
-        for (int64_t b = count; b < BLOCK; ++b) out[b] = 0.0f;
-    }
-    void load_state(int64_t column, Row* out) const {
-        const int64_t kept = of.hidden ? count : 0;
-        for (int64_t b = 0; b < kept; ++b)
-            for (int i = 0; i < H; ++i) {
-                const int64_t at = (places[b] + column) * H + i;
-                out[i][b] = of.bfloat16 ? widened(static_cast<const uint16_t*>(of.hidden)[at])
-                                        : static_cast<const float*>(of.hidden)[at];
-            }
-        for (int i = 0; i < H; ++i)
-            for (int64_t b = kept; b < BLOCK; ++b) out[i][b] = 0.0f;
-    }
-    void store_state(const Row* in, int64_t column) const {
-        for (int64_t b = 0; b < count; ++b)
-            for (int i = 0; i < H; ++i) {
-                const int64_t at = (places[b] + column) * H + i;
-                if (of.bfloat16)
-                    static_cast<uint16_t*>(of.hidden)[at] = rounded(in[i][b]);
-                else
-                    static_cast<float*>(of.hidden)[at] = in[i][b];
-            }
-    }
-    // A column of rows [n, D] that stand side by side in the order of the call.
-    void load_beside(const float* table, int64_t column, Row& out) const {
-        const float* from = table + begin * of.D + column;
-        for (int64_t b = 0; b < count; ++b) out[b] = from[b * of.D];
-        for (int64_t b = count; b < BLOCK; ++b) out[b] = 0.0f;
-    }
-    void store_beside(const Row& in, int64_t column, float* table) const {
-        float* to = table + begin * of.D + column;
-        for (int64_t b = 0; b < count; ++b) to[b * of.D] = in[b];
-    }
+// What the backward pass keeps of a step: how the loss changes with what the gates map, and the state that g reads.
+struct Slopes {
+    Row of[3 * H], kept[H];
 };
+
+// From the gradient of an output, by one step, to that of the state before it. `after` is what later steps say of the state
+// after the step, and becomes what this step and they say of the state before; weight [3H, 1+H] and out [H] are not scaled.
+void step_back(const float* weight, const float* out, const Row& gradient, const Row* before, const Step& now, Row* after,
+               Slopes& slopes) {
+    for (int b = 0; b < BLOCK; b += LANES) {
+        const Lanes given = lanes_of(gradient, b);
+        Lanes slope[3 * H], through[H], state[H];
+        for (int j = 0; j < H; ++j) {
+            const Lanes z = lanes_of(now.z[j], b), g = lanes_of(now.g[j], b), h = lanes_of(before[j], b);
+            const Lanes all = lanes_of(after[j], b) + out[j] * given;
+            slope[2 * H + j] = all * z * (1.0f - g * g);
+            slope[j] = all * (g - h) * z * (1.0f - z);
+            state[j] = all * (1.0f - z);
+        }
+        for (int j = 0; j < H; ++j) {
+            const Lanes r = lanes_of(now.r[j], b), h = lanes_of(before[j], b);
+            through[j] = Lanes{};
+            for (int a = 0; a < H; ++a) through[j] += weight[(2 * H + a) * INPUTS + 1 + j] * slope[2 * H + a];
+            slope[H + j] = through[j] * h * r * (1.0f - r);
+            state[j] += through[j] * r;
+            put(slopes.kept[j], b, r * h);
+        }
+        for (int j = 0; j < H; ++j) {
+            for (int a = 0; a < 2 * H; ++a) state[j] += weight[a * INPUTS + 1 + j] * slope[a];
+            put(after[j], b, state[j]);
+        }
+        for (int a = 0; a < 3 * H; ++a) put(slopes.of[a], b, slope[a]);
+    }
+}
 
 }  // namespace
 
@@ -174,15 +159,18 @@ void forward(int64_t first, int64_t last, int64_t n, int64_t from, int64_t resid
     const Stored stored{k, N, D, start, bfloat16, table, order, rows, hidden};
     Row value, result, begin_state[H];
     Step steps[2];
+    float scaled[3 * H * INPUTS];
     for (int64_t begin = first; begin < last; begin += BLOCK) {
         const Block block(stored, begin, last);
+        block.fetch_next(last);
         for (int64_t d = 0; d < D; ++d) {
             block.load_state(d, begin_state);
+            scale(weight + d * 3 * H * INPUTS, scaled);
             const Row* before = begin_state;
             for (int64_t i = 0; i < k; ++i) {
                 block.load(i, d, value);
                 Step& now = steps[i % 2];
-                step(weight + d * 3 * H * INPUTS, value, before, now);
+                step(scaled, value, before, now);
                 before = now.state;
                 if (!out || i < from) continue;
                 for (int b = 0; b < BLOCK; ++b) {
@@ -210,56 +198,42 @@ void backward(int64_t first, int64_t last, int64_t n, int64_t k, int64_t N, int6
         Row value, gradient;
     };
     std::vector<Unpacked> given(k);
-    Row begin_state[H], after[H], slopes[3 * H], kept[H];
+    Row begin_state[H], after[H];
+    Slopes slopes;
+    float scaled[3 * H * INPUTS];
+    Sum of_weight[3 * H * INPUTS], of_out[H + 2];
+    Row ones;
+    for (float& one : ones) one = 1.0f;
     for (int64_t begin = first; begin < last; begin += BLOCK) {
         const Block block(stored, begin, last);
+        block.fetch_next(last);
         for (int64_t d = 0; d < D; ++d) {
             const float *own = weight + d * 3 * H * INPUTS, *out = read + d * (H + 2);
-            double* by_out = by_read + d * (H + 2);
-            double* sums = by_weight + d * 3 * H * INPUTS;
+            std::memset(of_out, 0, sizeof of_out);
+            std::memset(of_weight, 0, sizeof of_weight);
             block.load_state(d, begin_state);
+            scale(own, scaled);
             for (int64_t i = 0; i < k; ++i) {
                 block.load(i, d, given[i].value);
                 block.load_beside(gradient + i * n * D, d, given[i].gradient);
-                step(own, given[i].value, i ? steps[i - 1].state : begin_state, steps[i]);
+                step(scaled, given[i].value, i ? steps[i - 1].state : begin_state, steps[i]);
             }
             std::memset(after, 0, sizeof after);  // what later steps say of the state after step i
             for (int64_t i = k - 1; i >= 0; --i) {
                 const Step& now = steps[i];
                 const Row* before = i ? steps[i - 1].state : begin_state;
-                for (int b = 0; b < BLOCK; ++b) by_out[H] += given[i].gradient[b];
-                by_out[H + 1] += dot(given[i].gradient, given[i].value);
-                for (int j = 0; j < H; ++j) {
-                    by_out[j] += dot(given[i].gradient, now.state[j]);
-                    for (int b = 0; b < BLOCK; ++b) {
-                        const float z = now.z[j][b], g = now.g[j][b], h = before[j][b];
-                        after[j][b] += out[j] * given[i].gradient[b];
-                        slopes[2 * H + j][b] = after[j][b] * z * (1.0f - g * g);
-                        slopes[j][b] = after[j][b] * (g - h) * z * (1.0f - z);
-                        after[j][b] *= 1.0f - z;
-                        kept[j][b] = now.r[j][b] * h;
-                    }
-                }
-                for (int j = 0; j < H; ++j)
-                    for (int b = 0; b < BLOCK; ++b) {
-                        float through = 0.0f;
-                        for (int a = 0; a < H; ++a) through += own[(2 * H + a) * INPUTS + 1 + j] * slopes[2 * H + a][b];
-                        const float r = now.r[j][b];
-                        slopes[H + j][b] = through * before[j][b] * r * (1.0f - r);
-                        after[j][b] += through * r;
-                    }
-                for (int j = 0; j < H; ++j)
-                    for (int b = 0; b < BLOCK; ++b) {
-                        float sum = after[j][b];
-                        for (int a = 0; a < 2 * H; ++a) sum += own[a * INPUTS + 1 + j] * slopes[a][b];
-                        after[j][b] = sum;
-                    }
+                of_out[H].add(given[i].gradient, ones);
+                of_out[H + 1].add(given[i].gradient, given[i].value);
+                for (int j = 0; j < H; ++j) of_out[j].add(given[i].gradient, now.state[j]);
+                step_back(own, out, given[i].gradient, before, now, after, slopes);
                 for (int a = 0; a < 3 * H; ++a) {
-                    const Row* state = a < 2 * H ? before : kept;
-                    sums[a * INPUTS] += dot(slopes[a], given[i].value);
-                    for (int c = 0; c < H; ++c) sums[a * INPUTS + 1 + c] += dot(slopes[a], state[c]);
+                    const Row* state = a < 2 * H ? before : slopes.kept;
+                    of_weight[a * INPUTS].add(slopes.of[a], given[i].value);
+                    for (int c = 0; c < H; ++c) of_weight[a * INPUTS + 1 + c].add(slopes.of[a], state[c]);
                 }
             }
+            for (int a = 0; a < 3 * H * INPUTS; ++a) by_weight[d * 3 * H * INPUTS + a] += of_weight[a].total();
+            for (int j = 0; j < H + 2; ++j) by_read[d * (H + 2) + j] += of_out[j].total();
         }
     }
 }

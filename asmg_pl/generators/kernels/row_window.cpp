@@ -44,18 +44,23 @@ inline float logarithm(float x) {
     return exponent * 0.69314718f + 2.0f * artanh;
 }
 
-// out[o] = start[o] + Σ_i weight[o, i] x[i] for T outputs at a time, whose sums stay in registers.
-template <int T>
+// out[o] = start[o] + Σ_i weight[o, i] x[i] for T outputs and V lanes at a time, whose sums stay in registers. Eight sums are
+// as many as a processor works on at once.
+template <int T, int V>
 void tile(const float* weight, int64_t by_output, int64_t by_input, int64_t inputs, const float* start, int64_t by_start,
           const Row* x, Row* out) {
-    for (int v = 0; v < LANES; ++v) {
-        Lane sums[T];
-        for (int t = 0; t < T; ++t) sums[t] = Lane{} + (start ? start[t * by_start] : 0.0f);
+    for (int v = 0; v < LANES; v += V) {
+        Lane sums[T][V];
+        for (int t = 0; t < T; ++t)
+            for (int u = 0; u < V; ++u) sums[t][u] = Lane{} + (start ? start[t * by_start] : 0.0f);
         for (int64_t i = 0; i < inputs; ++i) {
-            const Lane value = x[i].lane(v);
-            for (int t = 0; t < T; ++t) sums[t] += weight[t * by_output + i * by_input] * value;
+            Lane value[V];
+            for (int u = 0; u < V; ++u) value[u] = x[i].lane(v + u);
+            for (int t = 0; t < T; ++t)
+                for (int u = 0; u < V; ++u) sums[t][u] += weight[t * by_output + i * by_input] * value[u];
         }
-        for (int t = 0; t < T; ++t) out[t].lane(v) = sums[t];
+        for (int t = 0; t < T; ++t)
+            for (int u = 0; u < V; ++u) out[t].lane(v + u) = sums[t][u];
     }
 }
 
@@ -63,10 +68,10 @@ void multiply(const float* weight, int64_t outputs, int64_t by_output, int64_t b
               const float* start, int64_t by_start, const Row* x, Row* out) {
     int64_t o = 0;
     for (; o + 4 <= outputs; o += 4)
-        tile<4>(weight + o * by_output, by_output, by_input, inputs, start ? start + o * by_start : start, by_start, x,
+        tile<4, 2>(weight + o * by_output, by_output, by_input, inputs, start ? start + o * by_start : start, by_start, x,
                 out + o);
     for (; o < outputs; ++o)
-        tile<1>(weight + o * by_output, by_output, by_input, inputs, start ? start + o * by_start : start, by_start, x,
+        tile<1, LANES>(weight + o * by_output, by_output, by_input, inputs, start ? start + o * by_start : start, by_start, x,
                 out + o);
 }
 
@@ -97,6 +102,37 @@ void outer_rows(const Row* slope, const Row* x, int64_t inputs, const Row& one, 
     for (; i < inputs; ++i) outer<O, 1>(slope, x + i, sums + i, by_output);
 }
 
+// Functions that go over rows are not put into their callers, where compilers would not find out that rows do not overlap.
+#define APART __attribute__((noinline))
+
+// SiLU x σ(x) in place, and its slope.
+APART void silu(Row& unit, Row& slope) {
+#pragma omp simd
+    for (int b = 0; b < BLOCK; ++b) {
+        const float x = unit.of[b], s = 1.0f / (1.0f + exponential(-x));
+        unit.of[b] = x * s;
+        slope.of[b] = s * (1.0f + x * (1.0f - s));
+    }
+}
+
+// Sums over the columns: of θ², d², e², d e, and d θ.
+struct Squares {
+    Row tt, aa, bb, ab, at;
+};
+
+// Sizes of θ, d and e, and the angles (d, e) and (d, θ).
+APART void shape_numbers(int64_t D, const Squares& of, Row* shape) {
+#pragma omp simd
+    for (int b = 0; b < BLOCK; ++b) {
+        const float tt = of.tt.of[b], aa = of.aa.of[b], bb = of.bb.of[b];
+        shape[0].of[b] = logarithm(tt / D + 1e-10f) / 5.0f + 1.0f;
+        shape[1].of[b] = logarithm(aa / D + 1e-10f) / 5.0f + 1.0f;
+        shape[2].of[b] = logarithm(bb / D + 1e-10f) / 5.0f + 1.0f;
+        shape[3].of[b] = of.ab.of[b] / std::sqrt(aa * bb + 1e-20f);
+        shape[4].of[b] = of.at.of[b] / std::sqrt(aa * tt + 1e-20f);
+    }
+}
+
 // The tensors of a call. Floats: window [k, n, D], hidden [n, D, S] with S = 0 or 2, given [k, n, C], and weights of
 // all layers one after the other, [outputs, 1 + inputs] each, of which the first column is w; sizes: the numbers of
 // units of the features and of each layer.
@@ -124,13 +160,13 @@ struct Block {
 
     const Row* snapshot(int64_t i) const { return path.data() + (i + 2) * of.D; }
 
-    void load(const float* table, int64_t width, int64_t column, Row& to) const {
+    APART void load(const float* table, int64_t width, int64_t column, Row& to) const {
         const float* from = table + begin * width + column;
         for (int64_t b = 0; b < count; ++b) to.of[b] = from[b * width];
         for (int64_t b = count; b < BLOCK; ++b) to.of[b] = 0.0f;
     }
 
-    void take(int64_t from, int64_t number) {
+    APART void take(int64_t from, int64_t number) {
         begin = from, count = number;
         for (int64_t i = 0; i < of.k; ++i)
             for (int64_t d = 0; d < of.D; ++d) load(of.window + i * of.n * of.D, of.D, d, path[(i + 2) * of.D + d]);
@@ -149,11 +185,11 @@ struct Block {
     }
 
     // The moves of the rows in snapshot i, and the units of the first so many layers.
-    void compute(int64_t i, int64_t first_layers) {
+    APART void compute(int64_t i, int64_t first_layers) {
         const Row* now = snapshot(i);
         Row* to = units[0].data();
         for (int64_t c = 0; c < of.C; ++c) load(of.given + i * of.n * of.C, of.C, c, *to++);
-        Row tt{}, aa{}, bb{}, ab{}, at{};
+        Squares squares{};
         Row *shape = to, *values = shape + SHAPE_NUMBERS, *firsts = values + of.D, *seconds = firsts + of.D;
         for (int64_t d = 0; d < of.D; ++d)
             for (int b = 0; b < BLOCK; ++b) {
@@ -164,19 +200,13 @@ struct Block {
                 values[d].of[b] = 3.0f * t;
                 firsts[d].of[b] = 9.0f * a;
                 seconds[d].of[b] = 9.0f * e;
-                tt.of[b] += t * t;
-                aa.of[b] += a * a;
-                bb.of[b] += e * e;
-                ab.of[b] += a * e;
-                at.of[b] += a * t;
+                squares.tt.of[b] += t * t;
+                squares.aa.of[b] += a * a;
+                squares.bb.of[b] += e * e;
+                squares.ab.of[b] += a * e;
+                squares.at.of[b] += a * t;
             }
-        for (int b = 0; b < BLOCK; ++b) {
-            shape[0].of[b] = logarithm(tt.of[b] / of.D + 1e-10f) / 5.0f + 1.0f;
-            shape[1].of[b] = logarithm(aa.of[b] / of.D + 1e-10f) / 5.0f + 1.0f;
-            shape[2].of[b] = logarithm(bb.of[b] / of.D + 1e-10f) / 5.0f + 1.0f;
-            shape[3].of[b] = ab.of[b] / std::sqrt(aa.of[b] * bb.of[b] + 1e-20f);
-            shape[4].of[b] = at.of[b] / std::sqrt(aa.of[b] * tt.of[b] + 1e-20f);
-        }
+        shape_numbers(of.D, squares, shape);
         const float* weight = of.weight;
         for (int64_t l = 0; l < first_layers; ++l) {
             const int64_t inputs = of.sizes[l], outputs = of.sizes[l + 1];
@@ -184,12 +214,7 @@ struct Block {
             multiply(weight + 1, outputs, 1 + inputs, 1, inputs, weight, 1 + inputs, units[l].data(), out);
             weight += outputs * (1 + inputs);
             if (l == of.layers - 1) break;
-            for (int64_t o = 0; o < outputs; ++o)
-                for (int b = 0; b < BLOCK; ++b) {
-                    const float x = out[o].of[b], s = 1.0f / (1.0f + exponential(-x));
-                    out[o].of[b] = x * s;
-                    slopes[l + 1][o].of[b] = s * (1.0f + x * (1.0f - s));
-                }
+            for (int64_t o = 0; o < outputs; ++o) silu(out[o], slopes[l + 1][o]);
         }
     }
 };

@@ -3,11 +3,10 @@
 from asmg_pl.serving.server.app import create_app
 from asmg_pl.serving.server.limits import Limits
 from asmg_pl.serving.server.listening import is_loopback, listen, serve, url_of
-from asmg_pl.serving.server.source import Fixed, Followed, age, opened, words
+from asmg_pl.serving.server.source import Fixed, age, opened, words
 
 __all__ = [
     "Fixed",
-    "Followed",
     "Limits",
     "age",
     "create_app",

@@ -39,39 +39,6 @@ class Source(Protocol):
         """Look no more."""
 
 
-class Followed(Live):
-    """A store's pointer, followed; versions that take over are counted, and those that cannot.
-
-    Attributes:
-        swaps: how many versions have taken over.
-        refusals: how often a version could not take over.
-
-    Examples:
-        >>> from tempfile import TemporaryDirectory
-        >>> from asmg_pl.recommenders import MatrixFactorization
-        >>> from asmg_pl.serving import Store, write
-        >>> from asmg_pl.serving.drawn import drawn_contents
-        >>> with TemporaryDirectory() as folder:
-        ...     store = Store(folder)
-        ...     for seed in (1, 2):
-        ...         name = store.add(seed, lambda path: write(drawn_contents(MatrixFactorization, seed=seed), path))
-        ...         store.publish(name)
-        ...         followed = Followed(folder) if seed == 1 else followed
-        ...     followed.reload(), followed.swaps, followed.refusals
-        (True, 1, 0)
-    """
-
-    swaps = 0
-    refusals = 0
-
-    def reload(self) -> bool:
-        """Load the version that the pointer names, unless it is there already; see :class:`~asmg_pl.serving.Live`."""
-        swapped = super().reload()
-        self.swaps += swapped
-        self.refusals += self.refused is not None
-        return swapped
-
-
 class Fixed:
     """One version, which nothing takes the place of.
 
@@ -116,7 +83,7 @@ def opened(folder: Path, allow: Collection[str] = ()) -> Iterator[Source]:
         source = Fixed(load(folder, allow))
         source.scorer.prepare()
     else:
-        source = Followed(folder / FOLDER if (folder / FOLDER).is_dir() else folder, allow)
+        source = Live(folder / FOLDER if (folder / FOLDER).is_dir() else folder, allow)
     try:
         yield source
     finally:

@@ -242,7 +242,7 @@ def test_what_does_not_compile_is_reported_with_the_compilers_words(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("asmg_pl.system.compiled.FLAGS", ["-DH=("])
+    monkeypatch.setattr("asmg_pl.system.compiled.FLAGS", ["-DINPUTS=("])
     library.cache_clear()
     with pytest.raises(OSError, match=r"cannot compile gru_window.cpp: .*error"):
         library(Path(native.__file__).with_name("gru_window.cpp"), STATE=3, ROWS=8)

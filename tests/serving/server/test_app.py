@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 from serving.server.answered import Client, answering, eventually, store
 
-from asmg_pl.serving import Store, load
-from asmg_pl.serving.server import Fixed, Followed, create_app
+from asmg_pl.serving import Live, Store, load
+from asmg_pl.serving.server import Fixed, create_app
 from asmg_pl.system.files import written_whole
 
 CONTEXT = {"context-0": 1001}
@@ -28,7 +28,7 @@ def served(tmp_path: Path) -> Store:
 @pytest.fixture
 def client(served: Store) -> Iterator[Client]:
     """Asks a server that follows the store."""
-    with Followed(served) as source, answering(create_app(source, watch=0.02)) as asks:
+    with Live(served) as source, answering(create_app(source, watch=0.02)) as asks:
         yield asks
 
 
@@ -105,7 +105,7 @@ def test_an_integer_and_its_spelling_are_one_id(client: Client) -> None:
 
 
 def test_streams_of_strings_have_strings_as_ids(tmp_path: Path) -> None:
-    with Followed(store(tmp_path, strings=True)) as source, answering(create_app(source)) as client:
+    with Live(store(tmp_path, strings=True)) as source, answering(create_app(source)) as client:
         found = client.post("/recommend", {"user": "user-2", "k": 3}).json
         assert not found["unknown"]["user"]
         assert all(item.startswith("item-") for item in found["items"])
@@ -145,7 +145,7 @@ def test_a_damaged_version_does_not_take_over_and_health_says_why(client: Client
 
 
 def test_without_a_watch_the_first_version_stays(served: Store) -> None:
-    with Followed(served) as source, answering(create_app(source, watch=0.0)) as client:
+    with Live(served) as source, answering(create_app(source, watch=0.0)) as client:
         served.publish("after-period-000002")
         assert client.get("/health").json["version"] == "after-period-000001"
         assert source.reload()

@@ -19,9 +19,9 @@ from serving.server.answered import SIZES, Client, answering
 
 from asmg_pl.cli.serve import parser
 from asmg_pl.recommenders import EmbeddingMLP
-from asmg_pl.serving import Store, write
+from asmg_pl.serving import Live, Store, write
 from asmg_pl.serving.drawn import drawn_contents
-from asmg_pl.serving.server import Followed, create_app
+from asmg_pl.serving.server import create_app
 
 ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "serving.md").read_text().partition("\n## The server\n")[2].partition("\n## ")[0]
@@ -41,7 +41,7 @@ def served(tmp_path: Path) -> Store:
 @pytest.fixture
 def client(served: Store) -> Iterator[Client]:
     """Asks a server with these ids."""
-    with Followed(served) as source, answering(create_app(source)) as asks:
+    with Live(served) as source, answering(create_app(source)) as asks:
         yield asks
 
 
