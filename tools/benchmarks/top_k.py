@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
+from torch import nn
 
 from asmg_pl.data import EqualCounts, InteractionLog, PeriodDataModule
 from asmg_pl.data.sources import Source
@@ -34,6 +35,7 @@ class Drawn(Source):
     """Positives of random users, of which the first half have each item once."""
 
     def __init__(self, users: int, items: int) -> None:
+        """Set the sizes."""
         self.users, self.items = users, items
 
     def read(self, root: Path | None) -> InteractionLog:
@@ -50,7 +52,9 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
     data = PeriodDataModule(Drawn(given.users, given.items), periods=EqualCounts(2), history_size=30)
     ranking = PeriodRanking(TopK(rows=given.cases), data)
     models = {kind.__name__: kind(data.sizes).eval() for kind in (TwoTower, EmbeddingMLP)}
-    calls = {"baselines alone": {}} | {name: {"serving": model} for name, model in models.items()}
+    calls: dict[str, dict[str, nn.Module]] = {"baselines alone": {}} | {
+        name: {"serving": model} for name, model in models.items()
+    }
     found = medians(
         {n: lambda m=m: ranking.rank(2, m, torch.device("cpu"), (0, 1)) for n, m in calls.items()},  # type: ignore[misc]
         given.repeat,
