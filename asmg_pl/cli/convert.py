@@ -64,6 +64,12 @@ def report(done: Conversion, folder: Path) -> str:
         lines.append(f"left out: {done.passed_over:,} files that were appended before")
     if done.repeated:
         lines.append(f"left out: {done.repeated:,} rows that were there already")
+    if done.filtered:
+        lines.append(f"left out: {done.filtered:,} rows by --where")
+    if done.never:
+        lines.append(
+            f"no row has the event {' or '.join(map(repr, done.never))}: is --positive written as in the files?"
+        )
     if done.left_out:
         lines.append(f"left out: {done.left_out:,} rows before --start or after --end")
     if done.without_negative:
@@ -77,9 +83,22 @@ def report(done: Conversion, folder: Path) -> str:
         )
     if done.without_category:
         lines.append("no item has a category: are the ids in --items written as in the rows?")
+    for side in done.without_side:
+        lines.append(f"no row has features of its {side}: are the ids in --{side}s written as in the rows?")
+    if done.cut_lists:
+        lines.append(
+            f"{done.cut_lists:,} lists were longer than {done.list_size} values, and lost the later ones: to keep "
+            "more, convert everything into a new stream with a larger --list-size"
+        )
+    for name in done.like_numbers:
+        lines.append(
+            f"the context feature {name} has only numbers, and each of them became a category: if their size means "
+            f"something, convert again with --numbers {shlex.quote(name)} (or --user-numbers, --item-numbers)"
+        )
     if done.label_mean == 0:
         lines.append(
-            "no row is positive, so that nothing can be learned: is that what --label or --positive-from means?"
+            "no row is positive, so that nothing can be learned: is that what --label, --positive or --positive-from "
+            "means?"
         )
     if advice := compact.recommended(done.parts, folder):
         lines.append(advice)
@@ -90,16 +109,24 @@ def report(done: Conversion, folder: Path) -> str:
             "pass of the walk, as the command below does, or convert again with --all-positive --negatives 1"
         )
         walk += " --data.negatives Fresh"
+    if not done.histories:
+        walk += " --data.history_size 0"
     return "\n".join([*lines, f"walk it: {walk} --trainer.default_root_dir runs/{shlex.quote(folder.name)}"])
 
 
 #: The options by what they are about, as the help shows them.
 GROUPS = {
-    "files": ("files", "out", "append", "max_bad_rows", "late", "repeated", "wait"),
-    "what the columns mean": ("user", "item", "time", "context", "missing", "ids"),
-    "which rows are positive": ("label", "rating", "positive_from", "all_positive"),
-    "times": ("time_unit", "any_time", "start", "end"),
-    "categories of the items": ("items", "item_id", "categories", "separator"),
+    "files": ("files", "query", "out", "append", "max_bad_rows", "late", "repeated", "wait"),
+    "what the columns mean": ("user", "item", "time", "impressions", "clicked", "missing", "ids"),
+    "which rows are positive": ("label", "positive", "rating", "positive_from", "all_positive", "labels", "weight"),
+    "which rows are read": ("where",),
+    "features of the interactions": ("context", "numbers", "lists", "list_size"),
+    "features of the users": ("users", "user_id", "user_time", "user_context", "user_numbers", "user_lists"),
+    "times": ("time_unit", "time_format", "any_time", "start", "end"),
+    "categories and features of the items": (
+        *("items", "item_id", "categories", "separator"),
+        *("item_time", "item_context", "item_numbers", "item_lists"),
+    ),
     "negatives and histories": ("negatives", "negative_rule", "seed", "history", "carry"),
     "text files": ("columns", "delimiter", "quote"),
 }
@@ -146,7 +173,7 @@ def _option(
     kept: dict[str, Any] = {"default": parameter.default if own else None, "required": needed, "dest": name}
     if parameter.default not in (parameter.empty, None, False, ()):
         text = f"{text.removesuffix('.')} (default: {parameter.default})"
-    return [option(name)], kept | _value(kind, text)
+    return [option(name)], kept | _value(kind, text.replace("%", "%%"))
 
 
 def _value(kind: Any, text: str) -> dict[str, Any]:
@@ -158,6 +185,11 @@ def _value(kind: Any, text: str) -> dict[str, Any]:
     if choices := [choice for k in (kind, *kinds) if typing.get_origin(k) is Literal for choice in typing.get_args(k)]:
         return {"help": text, "choices": choices}
     if typing.get_origin(kind) is tuple:
-        metavar = {"texts": "TEXT", "names": "NAME,NAME"}.get(text.split()[0], "COL")
-        return {"help": text, "nargs": "+", "metavar": metavar}
+        metavar = {
+            "texts": "TEXT",
+            "names": "NAME,NAME",
+            "values": "VALUE,VALUE",
+            "conditions": "CONDITION",
+        }.get(text.split()[0], "COL")
+        return {"help": text, "nargs": "+", "action": "extend", "metavar": metavar}
     return {"help": text, "metavar": metavar, "type": next((k for k in kinds if k in (int, float)), str)}

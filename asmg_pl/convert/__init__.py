@@ -1,4 +1,4 @@
-"""Converts a user's CSV or Parquet files to a stream: ``asmg convert``.
+"""Converts a user's CSV, JSON lines or Parquet files to a stream: ``asmg convert``.
 
 files ─▶ rows by time ─▶ (negatives) ─▶ stream
 """

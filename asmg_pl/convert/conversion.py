@@ -13,6 +13,7 @@ from typing import cast
 
 import polars as pl
 
+from asmg_pl.convert.fetching import at_hand
 from asmg_pl.convert.in_stream import LATE
 from asmg_pl.convert.kept import publish, to_keep
 from asmg_pl.convert.reading import Found, read
@@ -23,7 +24,9 @@ from asmg_pl.data.log import Sizes
 from asmg_pl.data.negatives import add_negatives
 from asmg_pl.data.stream import StreamWriter, open_stream, read_names, stream_lock
 from asmg_pl.data.stream.manifest import Manifest
+from asmg_pl.data.tables.columns import OF_FEATURES
 from asmg_pl.data.tables.late import Treatment
+from asmg_pl.data.tables.lists import several
 from asmg_pl.data.tables.opening import input_files
 from asmg_pl.data.tables.quarantine import Quarantine
 from asmg_pl.data.tables.rows import progress
@@ -35,6 +38,7 @@ from asmg_pl.system.lock import locked
 _DAY, _EPOCH = 24 * 60 * 60, date(1970, 1, 1).toordinal()
 _FOREVER = 2**62
 _PART = 2**24  # the most rows of a part
+_MANY = 300  # numbers that are more than these may not be meant as categories
 
 
 @dataclass(frozen=True)
@@ -48,11 +52,19 @@ class Conversion:
         without_negative: the number of negatives that are missing, because a user had interacted with every item that
             had appeared.
         without_category: whether categories were given and no item of the stream has one.
+        without_side: ``user`` and ``item``, if features of them were given and no row has any.
+        like_numbers: the context features of a new stream whose values are all numbers, and of which either there are
+            many, or some are no whole numbers.
+        cut_lists: the number of lists that were longer than ``list_size`` and were cut.
+        list_size: the most values of a list.
+        histories: whether rows have histories.
         label_mean: the share of positives among the rows written now.
         first: the earliest time written now, seconds since 1970.
         last: the latest time written now, seconds since 1970.
         stream_rows: the number of rows of the whole stream.
         sizes: the numbers of users, items, categories and context values of the whole stream.
+        filtered: the number of rows that do not fulfil the conditions of ``where``.
+        never: the positive kinds of events that no row has.
         late: the number of late rows that were left out.
         dropped: the number of these late rows that ``quarantine.csv`` does not list.
         entered_late: the number of late rows that were written, with the time of the stream's end.
@@ -74,6 +86,8 @@ class Conversion:
     last: int
     stream_rows: int
     sizes: Sizes
+    filtered: int = 0
+    never: tuple[str, ...] = ()
     late: int = 0
     dropped: int = 0
     entered_late: int = 0
@@ -83,6 +97,11 @@ class Conversion:
     recategorised: int = 0
     only_positives: bool = False
     parts: int = 1
+    without_side: tuple[str, ...] = ()
+    like_numbers: tuple[str, ...] = ()
+    cut_lists: int = 0
+    list_size: int = 0
+    histories: bool = True
 
 
 def convert(
@@ -97,6 +116,8 @@ def convert(
     late: Treatment = "refuse",
     repeated: Repeated = "refuse",
     wait: float = 0.0,
+    users: str | Path | None = None,
+    query: str | None = None,
 ) -> Conversion:
     """Convert files of interactions to a stream, which ``asmg fit`` walks.
 
@@ -104,10 +125,12 @@ def convert(
     written.
 
     Args:
-        files: CSV or TSV with a header (UTF-8, also compressed: .gz), Parquet, or folders of such files.
+        files: CSV or TSV with a header, JSON lines (UTF-8, also compressed: .gz, .zst), Parquet, or folders of such
+            files. They may be addresses too, such as s3://shop/clicks/*.parquet or https://shop/clicks.csv; or the
+            address of a database, see --query.
         out: the folder of the stream.
         settings: the meaning of the rows.
-        items: a file of the items' categories, with one row per item, or several.
+        items: a file of the items' categories and features, with one row per item, or several.
         append: add the rows to the stream. They must not be earlier than its end. Options that are left out are as
             before.
         max_bad_rows: the most malformed rows to leave out. The stream's quarantine.csv lists them with file, line and
@@ -121,6 +144,9 @@ def convert(
             and of rows that another file of the same time has. refuse: nothing is written. drop: they are left out.
             keep: they are written, since they are no mistake.
         wait: the seconds to wait while another program writes the stream.
+        users: a file of the users' features, one row per user or several at other times.
+        query: the SQL query that gives the rows, where FILE is the address of a database, such as sqlite:///shop.db or
+            postgresql://name@host/shop.
 
     Raises:
         BusyError: if another program is writing the stream.
@@ -143,34 +169,54 @@ def convert(
     if append:
         settings = Settings.of(vars(settings), folder)
     if items is not None and settings.item_id is None:
-        raise ConfigError("--items needs --item-id COL and --categories COL: they name its columns")
-    if items is None and settings.item_id is not None and not append:
-        raise ConfigError("--item-id COL and --categories COL name columns of a file of items: give --items FILE")
+        raise ConfigError(
+            "--items needs --item-id COL and --categories COL (or features of items): they name its columns"
+        )
+    if users is not None and not settings.features.users:
+        raise ConfigError("--users needs --user-context, --user-numbers or --user-lists: they name its columns")
+    if items is None and settings.item_id is not None and (not append or settings.features.items):
+        raise ConfigError(
+            "--item-id COL and --categories COL (or features) name columns of a file of items: give --items FILE"
+        )
+    if users is None and settings.features.users:
+        raise ConfigError("the features of users name columns of a file of users: give --users FILE")
     first_day, last_day = _day("--start", start), _day("--end", end)
     if first_day and last_day and first_day > last_day:
         raise ConfigError(f"--start {start} is later than --end {end}: no day lies between them")
 
-    days = _within(pl.col("time") // UNITS[settings.time_unit][0], first_day, last_day)
+    days = _within(pl.col("time") // UNITS[settings.read_unit][0], first_day, last_day)
     quarantine = Quarantine(max_bad_rows)
-    with _place(folder, append, wait) as stream:
+    with at_hand(files, items, users, query, folder, wait) as given, _place(folder, append, wait) as stream:
         if append:
             publish(folder)  # a killed append may have left this undone
-        sources = sources_of(input_files(files))
+        sources = sources_of(input_files(given.files))
         had = taken(stream) if append else {}
         before = {source.path: had[source.digest] for source in sources if source.digest in had}
-        found = read(files, items, settings, quarantine, days, stream, late, repeated, before)
+        found = read(given.files, given.items, given.users, settings, quarantine, days, stream, late, repeated, before)
         rows, positives = found.rows, len(found.rows)
         if settings.all_positive:
             rows = rows.with_columns(label=pl.lit(1, pl.UInt8))
         if settings.negatives:
             past = _past(folder) if append else None
             rows = add_negatives(rows, settings.negatives, settings.negative_rule, settings.seed, past)
-        known = None if items is None else _catalogue(found.categories, rows["item"].dtype, settings.separator)
-        kept = to_keep(stream, settings.written(), quarantine.listed()) | _read_in(found, sources)
+            rows = rows.with_columns(_unwanted(name) for name in rows.columns if name.startswith("further "))
+        without_side = []
+        for side in found.sides:  # negatives have the features of their own items
+            rows, any_found = side.join(rows)
+            without_side += [] if any_found else [side.name]
+        rows = rows.rename({name: name.split(" ", 1)[1] for name in rows.columns if name.startswith(OF_FEATURES)})
+        rows = rows.select("user", "item", "label", "time", *settings.all_context, *settings.features.columns)
+        known = (
+            None
+            if items is None or settings.categories is None
+            else _catalogue(found.categories, rows["item"].dtype, settings.separator)
+        )
+        malformed = given.named(quarantine.listed().decode()).encode()
+        kept = to_keep(stream, settings.written(), malformed) | _read_in(found, sources)
         for source in sources:
             source.check_unchanged()
         recategorised = 0
-        writer = StreamWriter(stream, settings.history, settings.carry)
+        writer = StreamWriter(stream, settings.history, settings.longest_history, features=settings.features)
         # A new stream is written beside its place, part by part, which bounds memory, and moves there when it is whole.
         parts = [rows] if append else rows.iter_slices(_PART)
         with progress("write", len(rows), " rows") as bar:
@@ -180,17 +226,25 @@ def convert(
         publish(stream)
         manifest = Manifest.read(stream)
         only_positives = _only_positives(stream, rows["label"], settings)
+        like_numbers = () if append else _like_numbers(stream, manifest)
     return Conversion(
         rows=len(rows),
         left_out=found.left_out,
         quarantined=quarantine.count - quarantine.late,
         without_negative=positives * (1 + settings.negatives) - len(rows),
-        without_category=items is not None and not manifest.categories,
+        without_category=known is not None and not manifest.categories,
+        without_side=tuple(without_side),
+        like_numbers=like_numbers,
+        cut_lists=sum(int((rows[name].list.len() > settings.list_size).sum()) for name in settings.features.lists),
+        list_size=settings.list_size,
+        histories=settings.longest_history > 0,
         label_mean=float(cast(float, rows["label"].mean())),
         first=rows["time"][0],
         last=rows["time"][-1],
         stream_rows=sum(part.rows for part in manifest.parts),
         sizes=manifest.sizes,
+        filtered=found.filtered,
+        never=found.never,
         late=quarantine.late + quarantine.set_aside + found.dropped,
         dropped=found.dropped,
         entered_late=len(found.late),
@@ -220,12 +274,35 @@ def _only_positives(stream: Path, newest: pl.Series, settings: Settings) -> bool
     return not (newest == 0).any() and all(bool(part.label.all()) for part in open_stream(stream).parts)
 
 
+def _like_numbers(stream: Path, manifest: Manifest) -> tuple[str, ...]:
+    """The context features whose values seem to be numbers: many, or not all of them whole ones."""
+    found = []
+    for place, name in enumerate(manifest.context):
+        texts = read_names(stream, f"context-{place}").cast(pl.String)
+        number = texts.filter(texts != "").cast(pl.Float64, strict=False)
+        whole = bool((number == number.floor()).all())
+        if len(number) and not number.null_count() and (len(number) > _MANY or not whole):
+            found.append(name)
+    return tuple(found)
+
+
+def _unwanted(label: str) -> pl.Expr:
+    """A further label of rows with negatives: 0 for a negative, unless nobody knows that of its positive."""
+    return (
+        pl.when((pl.col("label") == 1) | pl.col(label).is_nan())
+        .then(label)
+        .otherwise(0.0)
+        .cast(pl.Float32)
+        .alias(label)
+    )
+
+
 def _catalogue(table: pl.DataFrame, kind: pl.DataType, separator: str) -> pl.DataFrame:
     """The catalogue: ``item``, with its type in the stream, and ``categories``, all that the item has."""
     item = pl.col("item").cast(kind, strict=False)  # an id of another type is no item of this stream
-    categories = pl.col("categories").str.split(separator)
+    categories = several(pl.col("categories"), separator)
     pairs = table.select(item, categories).drop_nulls("item").explode("categories")
-    pairs = pairs.filter(pl.col("categories") != "").unique(maintain_order=True)
+    pairs = pairs.drop_nulls("categories").unique(maintain_order=True)
     return pairs.group_by("item", maintain_order=True).agg("categories")
 
 

@@ -43,13 +43,13 @@ def count_in_stream(rows: pl.DataFrame, folder: Path, manifest: Manifest) -> Cou
     """Count rows in a stream by their names, values and times. A row that entered late counts at its own time.
 
     Args:
-        rows: columns ``user``, ``item``, ``time``, the context features as ``context …``, and ``label``; without labels
-            only positive rows are counted.
+        rows: columns ``user``, ``item``, ``time``, context features as ``context …``, numbers as ``number …``, and
+            ``label``; without labels only positive rows are counted.
         folder: the stream.
         manifest: the manifest of the stream.
     """
     key = rows.columns
-    names = {name: read_names(folder, file) for name, file in _files(manifest).items()}
+    names = {name: read_names(folder, file) for name, file in _files(manifest).items() if name in key}
     wanted = _numbered(rows.unique(maintain_order=True), names)
     ids = [f"id {name}" if name in names else name for name in key]
     first, since, searched = int(wanted["time"].min()), None, 0  # type: ignore[arg-type]
@@ -93,6 +93,9 @@ def _pieces(columns: Columns, begin: int, manifest: Manifest) -> Iterator[pl.Dat
         context = zip(manifest.context, piece.context, strict=True)
         values = {"id user": piece.user, "id item": piece.item, "time": piece.time, "label": piece.label}
         values |= {f"id context {name}": column for name, column in context}
+        for place, name in enumerate(manifest.features.numbers):
+            assert piece.numbers is not None
+            values[f"number {name}"] = piece.numbers[:, place]
         yield pl.DataFrame({name: column.numpy() for name, column in values.items()})
 
 

@@ -11,6 +11,9 @@ import polars as pl
 from asmg_pl.convert.checks import Given, as_in_stream, check_ids, check_times, in_types_of_stream
 from asmg_pl.convert.repeated import Repeated, without_known, without_shared, without_taken
 from asmg_pl.convert.settings import Settings
+from asmg_pl.convert.sides import Side
+from asmg_pl.convert.views import dated, labelled, left_out_by_where, viewed
+from asmg_pl.data.schema import by_time
 from asmg_pl.data.stream.manifest import Manifest
 from asmg_pl.data.tables.files import TableFile
 from asmg_pl.data.tables.late import MARKS, Late, Treatment
@@ -30,9 +33,12 @@ class Found:
 
     Attributes:
         rows: the rows by time, with the columns of :meth:`~asmg_pl.data.stream.StreamWriter.append`.
-        categories: the rows of the catalogue.
+        categories: the rows of the catalogue, with a column ``item``, and ``categories`` if there are any.
+        sides: the features of users and of items, which the rows are still to be given.
         late: the rows that enter late, with their own ``time`` and the time when they ``entered``.
         left_out: the number of rows of other days.
+        filtered: the number of rows that do not fulfil the conditions.
+        never: the positive kinds of events that no row has.
         repeated: the number of repeated rows that were left out.
         passed_over: the number of files that were left out as a whole.
         dropped: the number of late rows that were left out, and are listed nowhere.
@@ -41,8 +47,11 @@ class Found:
 
     rows: pl.DataFrame
     categories: pl.DataFrame
+    sides: tuple[Side, ...]
     late: pl.DataFrame
     left_out: int
+    filtered: int
+    never: tuple[str, ...]
     repeated: int
     passed_over: int
     dropped: int
@@ -52,6 +61,7 @@ class Found:
 def read(
     files: Sequence[str | Path],
     items: str | Path | None,
+    users: str | Path | None,
     settings: Settings,
     quarantine: Quarantine,
     days: pl.Expr | None,
@@ -64,7 +74,8 @@ def read(
 
     Args:
         files: the files of interactions.
-        items: the file of the items' categories.
+        items: the file of the items' categories and features.
+        users: the file of the users' features.
         settings: the meaning of the rows.
         quarantine: takes malformed rows.
         days: which rows to keep, by their column ``time``; by default all.
@@ -82,42 +93,62 @@ def read(
     if stream.exists():
         manifest = Manifest.read(stream)
         ended, had = manifest.parts[-1].last_time, list(manifest.context)
-        if had != list(settings.context):
+        if had != list(settings.all_context):
             raise DataError(
-                f"the stream in {stream} has the context features {had}, these rows have {list(settings.context)}: "
+                f"the stream in {stream} has the context features {had}, these rows have {list(settings.all_context)}: "
                 "name the stream's with --context, or convert all files together into a new stream"
             )
     plausible = settings.plausible()
-    columns, item_columns = settings.row_columns(plausible), settings.item_columns()
-    given_tables = open_tables(files, *settings.dialect, settings.columns)
+    columns, item_columns = settings.row_columns(plausible), settings.item_columns(plausible)
+    user_columns = settings.user_columns(plausible)
+    given_tables = viewed(open_tables(files, *settings.dialect, settings.columns), settings)
     catalogue = open_tables([] if items is None else [items], *settings.dialect)
-    kinds = [(given_tables, columns, _NO_HEADER), (catalogue, item_columns, _NO_ITEM_HEADER)]
-    check_schema(kinds, settings.time_unit, plausible)
+    catalogue = dated(catalogue, settings.item_time, settings.time_format)
+    people = open_tables([] if users is None else [users], *settings.dialect)
+    people = dated(people, settings.user_time, settings.time_format)
+    kinds = [
+        (given_tables, columns, _NO_HEADER),
+        (catalogue, item_columns, _NO_ITEM_HEADER),
+        (people, user_columns, _NO_ITEM_HEADER),
+    ]
+    check_schema(kinds, settings.read_unit, plausible)
     tables = without_taken(given_tables, columns, taken, stream, repeated)
     if not tables:
         raise NothingNewError(
             f"no row to convert: the stream in {stream} has taken all {len(given_tables):,} files before"
         )
-    second = pl.col("time") // UNITS[settings.time_unit][0]
+    second = pl.col("time") // UNITS[settings.read_unit][0]
     rule = None if ended is None else Late(ended, second)
     rows, left_out = read_rows(tables, columns, quarantine, days, rule, file="file")
+    filtered = left_out_by_where(tables)
+    rows, never = labelled(rows, settings.positive)
     if rule is not None and late == "refuse" and quarantine.count > quarantine.limit:
         _treated(rows.filter(pl.col("line").is_not_null()), rule, late, tables, quarantine)  # one message names all
     quarantine.check()
     if rows.is_empty():
         why = f"all {left_out:,} rows lie outside of --start and --end" if left_out else "these files have no rows"
+        if filtered:
+            why = f"--where leaves out {filtered:,} rows" + (
+                f", and --start and --end {left_out:,}" if left_out else ""
+            )
         raise DataError(f"no row to convert: {why}")
+    rows = rows.with_columns(settings.nobody.values())
     categories, _ = read_rows(catalogue, item_columns, quarantine)
+    persons, _ = read_rows(people, user_columns, quarantine)
     quarantine.check()
+    sides = (
+        Side.of("user", persons, user_columns, second) if people else None,
+        Side.of("item", categories, item_columns, second) if catalogue else None,
+    )
 
     read_in, paths = len(rows), [table.path for table in tables]
     given = Given(tables, columns, catalogue, item_columns, None if ended is None else stream)
-    rows = without_shared(rows, paths, repeated).sort("time", maintain_order=True)
+    rows = by_time(without_shared(rows, paths, repeated))
     is_late = pl.col("line").is_not_null() if ended is not None else pl.lit(False)
     enters = pl.lit(True) if late == "next" else ~is_late
     entering = rows.filter(enters)
     if not settings.any_time and len(entering):
-        check_times(entering, settings.time_unit, given)
+        check_times(entering, settings.read_unit, given)
     entering = as_in_stream(entering, given)
     if settings.ids != "as-written":
         check_ids(entering, categories, given)
@@ -136,12 +167,14 @@ def read(
         rows = rows.drop(MARKS)
     else:
         rows, repeats = entering.with_columns(time=second), read_in - len(entering)
-    names = {column.role: column.name for column in columns if column.role.startswith("context ")}
     return Found(
-        rows=rows.drop("file").rename(names),
+        rows=rows.drop("file"),
         categories=categories,
+        sides=tuple(side for side in sides if side is not None),
         late=entered,
         left_out=left_out,
+        filtered=filtered,
+        never=never,
         repeated=repeats,
         passed_over=len(given_tables) - len(tables),
         dropped=dropped,

@@ -128,9 +128,9 @@ def without_known(
     """Leave out rows that the stream has already.
 
     Args:
-        rows: the rows to append and late rows, with ids of the stream's type, times in seconds, context features as
-            ``context …``, and a column ``file`` as above. They have no labels if only sampled negatives of the stream
-            are negative.
+        rows: the rows to append and late rows, with ids of the stream's type, times in seconds, features as
+            ``context …``, ``number …`` and so on, and a column ``file`` as above. They have no labels if only sampled
+            negatives of the stream are negative.
         folder: the stream.
         files: the files.
         repeated: the treatment of repeated rows.
@@ -164,8 +164,9 @@ def without_known(
 
 
 def _key(rows: pl.DataFrame) -> list[str]:
-    """The columns that are equal in repeated rows."""
-    return [name for name in rows.columns if name not in ("file", *MARKS)]
+    """The columns that are equal in repeated rows; lists, weights and further labels are not compared."""
+    others = ("list ", "weight ", "further ")
+    return [name for name in rows.columns if name not in ("file", *MARKS) and not name.startswith(others)]
 
 
 def _without(rows: pl.DataFrame, left_out: pl.Series) -> pl.DataFrame:

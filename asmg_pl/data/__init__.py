@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from asmg_pl.data.batch import Batch
     from asmg_pl.data.calendar import Boundaries, Calendar
     from asmg_pl.data.datamodule import PeriodDataModule
+    from asmg_pl.data.features import Features
     from asmg_pl.data.lifetimes import Lifetimes
     from asmg_pl.data.log import InteractionLog
     from asmg_pl.data.periods import EqualCounts, EqualRows, Periods
@@ -24,6 +25,7 @@ _HOMES = {
     "Calendar": ".calendar",
     "EqualCounts": ".periods",
     "EqualRows": ".periods",
+    "Features": ".features",
     "InteractionLog": ".log",
     "Lifetimes": ".lifetimes",
     "PeriodDataModule": ".datamodule",
@@ -38,6 +40,7 @@ __all__ = [
     "Calendar",
     "EqualCounts",
     "EqualRows",
+    "Features",
     "InteractionLog",
     "Lifetimes",
     "PeriodDataModule",

@@ -8,7 +8,7 @@ sequence    … [ 8  3 ] 5 … │ [ 6 [ 9 ] 9 ] …          each user's items,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -36,6 +36,10 @@ class Columns(NamedTuple):
         history_length: uint8, int16 or int32 [n], the number of entries before that offset that belong to the row.
         sequence: int32 [entries], the items that enter histories, grouped by user, oldest first.
         context: categorical features, int32 [n] each.
+        numbers: numeric features, NaN for missing values, float32 [n, M]; ``None`` if there are none.
+        lists: multi-valued features, padded with -1, int32 [n, F, L]; ``None`` if there are none.
+        weight: what the row counts, float32 [n]; ``None`` if each row counts 1.
+        labels: further labels, NaN where nobody knows, float32 [n, K]; ``None`` if there are none.
     """
 
     user: Tensor
@@ -46,18 +50,27 @@ class Columns(NamedTuple):
     history_length: Tensor
     sequence: Tensor
     context: tuple[Tensor, ...] = ()
+    numbers: Tensor | None = None
+    lists: Tensor | None = None
+    weight: Tensor | None = None
+    labels: Tensor | None = None
 
     @classmethod
-    def from_numpy(cls, context: Sequence[np.ndarray] = (), **columns: np.ndarray) -> Columns:
-        """Wrap arrays by the names of their columns, without a copy."""
-        return cls(
-            **{name: torch.from_numpy(column) for name, column in columns.items()},
-            context=tuple(torch.from_numpy(column) for column in context),
-        )
+    def from_numpy(cls, arrays: Mapping[str, np.ndarray]) -> Columns:
+        """Wrap arrays by the names of :meth:`arrays`, without a copy."""
+        return cls.named({name: torch.from_numpy(array) for name, array in arrays.items()})
+
+    @classmethod
+    def named(cls, columns: Mapping[str, Tensor]) -> Columns:
+        """Take columns by the names of :meth:`arrays`."""
+        plain = {name: column for name, column in columns.items() if name in cls._fields}
+        context = tuple(columns[f"context-{feature}"] for feature in range(len(columns) - len(plain)))
+        return cls(**plain, context=context)
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """The columns by name, those of context features as ``context-0`` and so on, without a copy."""
-        plain = {name: column.numpy() for name, column in self._asdict().items() if name != "context"}
+        """The columns that there are by name, those of context features as ``context-0`` and so on, without a copy."""
+        names = [name for name in self._fields if name != "context" and getattr(self, name) is not None]
+        plain = {name: getattr(self, name).numpy() for name in names}
         return plain | {f"context-{feature}": column.numpy() for feature, column in enumerate(self.context)}
 
     @property
@@ -79,7 +92,8 @@ class Columns(NamedTuple):
 
     def by_row(self) -> list[Tensor]:
         """The columns that identify a row; the place of its history in the sequence is not one of them."""
-        return [self.user, self.item, self.label, self.time, self.history_length, *self.context]
+        further = [getattr(self, name) for name in self._further]
+        return [self.user, self.item, self.label, self.time, self.history_length, *self.context, *further]
 
     def compact(self, history_size: int) -> Columns:
         """The same rows with histories of at most ``history_size`` items, and only these items in the sequence.
@@ -112,7 +126,8 @@ class Columns(NamedTuple):
         moved = [
             piece._replace(history_end=piece.history_end.long() + n) for piece, n in zip(pieces, before, strict=False)
         ]
-        whole = {name: torch.cat([getattr(piece, name) for piece in moved]) for name in (*BY_ROW, "sequence")}
+        names = (*BY_ROW, *moved[0]._further, "sequence")
+        whole = {name: torch.cat([getattr(piece, name) for piece in moved]) for name in names}
         context = tuple(torch.cat(columns) for columns in zip(*(piece.context for piece in moved), strict=True))
         return cls(**whole, context=context)
 
@@ -137,12 +152,24 @@ class Columns(NamedTuple):
             context=torch.stack([column.index_select(0, rows).long() for column in self.context], dim=1)
             if self.context
             else None,
+            numbers=None if self.numbers is None else self.numbers.index_select(0, rows),
+            lists=None if self.lists is None else self.lists.index_select(0, rows).long(),
+            weight=None if self.weight is None else self.weight.index_select(0, rows),
+            labels=None if self.labels is None else self.labels.index_select(0, rows),
         )
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> Columns:
-        by_row = {name: change(getattr(self, name)) for name in BY_ROW}
+        by_row = {name: change(getattr(self, name)) for name in (*BY_ROW, *self._further)}
         return self._replace(**by_row, context=tuple(change(column) for column in self.context))
 
+    @property
+    def _further(self) -> list[str]:
+        """Those columns of ``FURTHER`` that there are."""
+        return [name for name in FURTHER if getattr(self, name) is not None]
 
-#: The columns with one value per row, without ``context``.
+
+#: The columns that every row has, without ``context``.
 BY_ROW = ("user", "item", "label", "time", "history_end", "history_length")
+
+#: The columns that the rows of some streams have.
+FURTHER = ("numbers", "lists", "weight", "labels")

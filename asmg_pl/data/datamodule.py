@@ -18,6 +18,7 @@ from asmg_pl.data.feed import Feed
 from asmg_pl.data.lifetimes import Lifetimes, Tenants
 from asmg_pl.data.loader import AT_ONCE, Bundles, ByPeriod, MiniBatches, SideBySide
 from asmg_pl.data.log import InteractionLog
+from asmg_pl.data.moments import Moments
 from asmg_pl.data.negatives import Fresh
 from asmg_pl.data.periods import EqualCounts, Periods
 from asmg_pl.data.reader import Reader
@@ -155,6 +156,10 @@ class PeriodDataModule(LightningDataModule):
     def ids_by(self, period: int) -> Sizes:
         """The sizes by the end of a period, or of the last one, in ids, whether or not they come and go."""
         return self.log.sizes_by(self.boundaries[min(period, self.last_period)])
+
+    def moments_by(self, period: int) -> Moments:
+        """The mean and the spread of each number over the rows up to the end of a period, or of the last one."""
+        return self.log.moments(self.boundaries[min(period, self.last_period)])
 
     @property
     def tenants(self) -> dict[str, Tenants]:

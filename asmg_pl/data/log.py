@@ -25,10 +25,14 @@ import polars as pl
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.catalogue import Update, as_of, number_categories, plain_catalogue
 from asmg_pl.data.columns import Columns
+from asmg_pl.data.encoding import encode
+from asmg_pl.data.features import Features, with_values
 from asmg_pl.data.histories import histories
 from asmg_pl.data.marks import Marks
+from asmg_pl.data.moments import BLOCK as MOMENTS_BLOCK
+from asmg_pl.data.moments import Moments
 from asmg_pl.data.names import Names
-from asmg_pl.data.schema import CONTEXT_FROM, checked
+from asmg_pl.data.schema import PLAIN, by_time, checked, context_of
 from asmg_pl.data.sizes import Sizes as Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.system.lazy import later
@@ -53,7 +57,7 @@ class InteractionLog:
     Attributes:
         parts: the rows, part after part; at least one.
         categories: the newest categories, int64 [items, C] padded with -1, or ``None``; see :meth:`as_of`.
-        sizes: the numbers of users, items, categories and values of context features.
+        sizes: the numbers of users, items and categories, and the features with their numbers of values.
         longest_history: the longest history that a row can be given; ``None`` if there is no limit.
         digests: digests of the first blocks of rows, as many as are known already.
         landmarks: for some n, the numbers of users and items in the first n rows and in ``before``.
@@ -62,8 +66,9 @@ class InteractionLog:
         intact: for each part, a check that is called before its rows are used. It raises a ``DataError`` if they are
             damaged.
         context_names: the names of the context features, in the order of ``sizes.context``.
-        names: gives the names of ids, in the order of the ids: of ``"users"``, ``"items"``, ``"categories"``, and of
-            the context features' values as ``"context-0"`` and so on. It may give later ids too. Empty if nobody knows.
+        names: gives the names of ids, in the order of the ids: of ``"users"``, ``"items"``, ``"categories"``, of the
+            context features' values as ``"context-0"`` and so on, and of the values of multi-valued features as
+            ``"list-0"`` and so on. It may give later ids too. Empty if nobody knows.
         history: which rows enter later histories: those with label 1 (``"positive"``), or ``"all"``.
 
     Examples:
@@ -93,43 +98,51 @@ class InteractionLog:
 
     @classmethod
     def from_frame(
-        cls, rows: pl.DataFrame, categories: pl.DataFrame | None = None, positive_history: bool = True
+        cls,
+        rows: pl.DataFrame,
+        categories: pl.DataFrame | None = None,
+        positive_history: bool = True,
+        features: Features = PLAIN,
     ) -> InteractionLog:
         """Build a log from a frame of interactions.
 
         Args:
             rows: columns ``user``, ``item`` (integers or strings), ``label`` (0 or 1) and ``time`` (integer). Rows of
-                equal time keep their order. Any further column is a context feature (integers or strings).
+                equal time keep their order. Any further column is a context feature (integers or strings), unless
+                ``features`` names it.
             categories: columns ``item`` and ``categories`` (a list per item). Items without an entry have none.
             positive_history: whether only rows with label 1 enter later histories, or all rows.
+            features: which columns hold numbers, lists, weights and further labels.
 
         Raises:
             DataError: if there is no row, a column or a value is missing or of a wrong type, or a label is neither 0
                 nor 1.
+
+        Examples:
+            >>> rows = {"user": [1, 2], "item": [5, 5], "label": [1, 0], "time": [1, 2]}
+            >>> rows |= {"price": [2.5, None], "tags": [["red", "wide"], []]}
+            >>> described = Features(numbers=("price",), lists=("tags",), list_size=3)
+            >>> batch = InteractionLog.from_frame(pl.DataFrame(rows), features=described).batch(torch.arange(2), 0)
+            >>> batch.numbers.tolist(), batch.lists.tolist()
+            ([[2.5], [nan]], [[[0, 1, -1]], [[-1, -1, -1]]])
         """
-        rows = checked(rows).sort("time", maintain_order=True)
-        user, users = Names("user").number(rows["user"])
-        item, items = Names("item").number(rows["item"])
-        context = [Names(name).number(rows[name]) for name in rows.columns[CONTEXT_FROM:]]
-        label, time = rows["label"].to_numpy().copy(), rows["time"].to_numpy().copy()
+        rows = by_time(checked(rows, features))
+        arrays, names = encode(rows, features, {})
+        user, item, label, time = (arrays[name] for name in ("user", "item", "label", "time"))
         enters = label.astype(bool) if positive_history else np.ones(len(label), dtype=bool)
         past = histories(user, item, time, enters)
-        columns = Columns.from_numpy(
-            [ids for ids, _ in context],
-            **{"user": user, "item": item, "label": label, "time": time},
-            **{"history_end": past.end, "history_length": past.length, "sequence": past.sequence},
-        )
+        arrays |= {"history_end": past.end, "history_length": past.length, "sequence": past.sequence}
         table, known = None, Names("categories")
         if categories is not None:
-            table, known = number_categories(items.since(0), plain_catalogue(categories), known)
-        names = {"users": users, "items": items, "categories": known}
-        names |= {f"context-{number}": values for number, (_, values) in enumerate(context)}
+            table, known = number_categories(names["items"].since(0), plain_catalogue(categories), known)
+        context = {name: len(names[f"context-{n}"]) for n, name in enumerate(context_of(rows, features))}
+        lists = [len(names[f"list-{number}"]) for number in range(len(features.lists))]
         return cls(
-            parts=(columns,),
+            parts=(Columns.from_numpy(arrays),),
             categories=None if table is None or not len(known) else torch.from_numpy(table).long(),
-            sizes=Sizes(len(users), len(items), len(known), tuple(len(names) for _, names in context)),
-            context_names=tuple(rows.columns[CONTEXT_FROM:]),
-            names={what: partial(each.since, 0) for what, each in names.items()},
+            sizes=features.sizes(len(names["users"]), len(names["items"]), len(known), context, lists),
+            context_names=tuple(context),
+            names={what: partial(each.since, 0) for what, each in (names | {"categories": known}).items()},
             history="positive" if positive_history else "all",
         )
 
@@ -253,6 +266,7 @@ class InteractionLog:
         last = max(0, last)
         users, items = self.known(rows)
         categories, context = known.categories, known.context
+        lists = tuple(feature.values for feature in known.lists)
         if self.categories is not None:
             there = as_of(rows - 1, self.categories, self.updates)[known.items : items]
             arrived = [update.after for update in self.updates if last <= update.row < rows]
@@ -260,16 +274,34 @@ class InteractionLog:
         for part in self.between(last, rows).parts:
             if part.rows:
                 context = tuple(max(n, int(c.max()) + 1) for n, c in zip(context, part.context, strict=True))
-        found = Sizes(users, items, categories, context)
+                highest = () if part.lists is None else part.lists.amax((0, 2)).tolist()
+                lists = tuple(max(n, newest + 1) for n, newest in zip(lists, highest, strict=True))
+        found = with_values(known, context, lists)._replace(users=users, items=items, categories=categories)
         self._sizes.note(rows, found)
+        return found
+
+    def moments(self, rows: int) -> Moments:
+        """The mean and the spread of each number over the first ``rows`` rows alone; those of ``before`` do not count.
+
+        It reads the rows since the last block that was read before, see :mod:`asmg_pl.data.moments`.
+        """
+        begin, found = self._moments.before(rows)
+        while begin < rows and self.sizes.numbers:
+            end = min(begin + MOMENTS_BLOCK, rows)
+            numbers: Tensor = self.between(begin, end)._whole("numbers")
+            found = found.joined(Moments.of(numbers.cpu().numpy()))
+            if end == begin + MOMENTS_BLOCK:
+                self._moments.note(end, found)
+            begin = end
         return found
 
     def fingerprint(self, rows: int) -> str:
         """A digest of the first ``rows`` rows, to tell a stream that has grown from one that has changed.
 
-        It covers users, items, labels, times, lengths of histories, context features, and the categories that count for
-        these rows. It is the digest of the digests of blocks of 2**20 rows. A stream on disk stores the digests of
-        blocks, so only the last block is read. The cut of the rows into parts makes no difference.
+        It covers users, items, labels, times, lengths of histories, features, weights, further labels, and the
+        categories that count for these rows. It is the digest of the digests of blocks of 2**20 rows. A stream on disk
+        stores the digests of blocks, so only the last block is read. The cut of the rows into parts makes no
+        difference.
         """
         digest = hashlib.sha256()
         for begin in range(0, rows, BLOCK):
@@ -298,7 +330,12 @@ class InteractionLog:
 
     @cached_property
     def _sizes(self) -> Marks[Sizes]:
-        return Marks({-1: Sizes(0, 0, 0, (0,) * len(self.sizes.context))})  # also 0 rows may have users: those before
+        nothing = with_values(self.sizes, (0,) * len(self.sizes.context), (0,) * len(self.sizes.lists))
+        return Marks({-1: nothing._replace(users=0, items=0, categories=0)})  # also 0 rows may have users: those before
+
+    @cached_property
+    def _moments(self) -> Marks[Moments]:
+        return Marks({0: Moments.of(np.zeros((0, len(self.sizes.numbers)), np.float32))})
 
     @cached_property
     def _starts(self) -> list[int]:

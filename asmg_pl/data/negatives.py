@@ -176,8 +176,14 @@ class Fresh:
         """Index the stream on the device that draws: 16 bytes per pair and per row, and 8 per item.
 
         Raises:
-            ConfigError: if the stream has rows with label 0.
+            ConfigError: if the stream has rows with label 0, or features of items.
         """
+        features = (*log.sizes.context_features, *log.sizes.numbers, *log.sizes.lists)
+        if of_items := [feature.name for feature in features if feature.side == "item"]:
+            raise ConfigError(
+                f"data.negatives draws items whose {of_items[0]} at the time of the row is not in the stream: draw the "
+                "negatives in asmg convert (--negatives), which finds it, or leave features of items out"
+            )
         if not bool(log.label.all()):
             raise ConfigError(
                 "data.negatives is for streams of positives; this one has rows with label 0: leave it out"
@@ -214,7 +220,8 @@ def beside(batch: Batch, drawn: Tensor) -> Batch:
         drawn: items, int64 [B, N]; -1 stands for no negative.
 
     Returns:
-        At most ``B * (1 + N)`` rows. A negative has label 0 and the user, history and context of its positive.
+        At most ``B * (1 + N)`` rows. A negative has label 0, and the user, history, weight and features of its
+        positive. Its further labels are 0 too, where its positive has them.
     """
     item = torch.cat([batch.item[:, None], drawn], dim=1)  # [B, 1 + N]
     label = torch.cat([batch.label[:, None], torch.zeros_like(drawn, dtype=batch.label.dtype)], dim=1)
@@ -226,6 +233,10 @@ def beside(batch: Batch, drawn: Tensor) -> Batch:
         history_length=batch.history_length[row],
         label=label[row, column],
         context=None if batch.context is None else batch.context[row],
+        numbers=None if batch.numbers is None else batch.numbers[row],
+        lists=None if batch.lists is None else batch.lists[row],
+        weight=None if batch.weight is None else batch.weight[row],
+        labels=None if batch.labels is None else batch.labels[row] * (column == 0)[:, None],  # NaN stays NaN
     )
 
 

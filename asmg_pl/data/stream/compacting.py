@@ -26,13 +26,13 @@ from asmg_pl.data.stream.manifest import Manifest, Part, part_name
 from asmg_pl.data.stream.part import write_part
 from asmg_pl.data.stream.reader import (
     CATALOGUE,
-    TYPES,
     joined,
-    length_type,
+    kinds_of_names,
     open_part,
     read_array,
     read_frame,
     read_updates,
+    types_of,
 )
 from asmg_pl.data.stream.tails import TAIL, advance
 from asmg_pl.data.tables.rows import progress
@@ -147,29 +147,26 @@ def _merged(
     """Write one part for a group of parts, and move ``tails`` to its end."""
     for part in group:
         Intact(folder / part.folder, part.digest)()
-    user, item, label, time, lengths = (
-        _column(folder, group, name, so_far) for name in ("user", "item", "label", "time", "history_length")
-    )
+    arrays = {
+        name: _column(folder, group, name, kind)
+        for name, (kind, _) in types_of(so_far).items()
+        if name != "history_end"
+    }
+    user, item, label, time = (arrays[name] for name in ("user", "item", "label", "time"))
     found = advance((user, item, label, time), tails, log, so_far)
-    length = np.minimum(found.length, so_far.carry).astype(lengths.dtype)
-    if not np.array_equal(length, lengths):
+    if not np.array_equal(np.minimum(found.length, so_far.carry), arrays["history_length"]):
         raise DataError(f"the histories in {folder / group[0].folder} are not those of the rows before: {MEND}")
     if len(group) == 1:  # nothing to merge; the old part may still be in use, and the new one shares its files
         for path in (folder / group[0].folder).iterdir():
             _share(path, place / path.name)
         return group[0]
-    context = [_column(folder, group, f"context-{number}", so_far) for number in range(len(so_far.context))]
-    columns = Columns.from_numpy(
-        context,
-        **{"user": user, "item": item, "label": label, "time": time},
-        **{"history_end": found.end, "history_length": length, "sequence": found.sequence},
-    )
-    kinds = ["users", "items", "categories", *(f"context-{number}" for number in range(len(so_far.context)))]
+    arrays |= {"history_end": found.end, "sequence": found.sequence}
+    kinds = kinds_of_names(so_far)
     tables = {kind: [read_frame(folder / part.folder / f"{kind}.parquet") for part in group] for kind in kinds}
     names = {kind: joined([table["name"] for table in each]) for kind, each in tables.items()}
     before = so_far.parts[-1].items if so_far.parts else 0
-    arrays = _catalogue(folder, group, before)
-    digest = write_part(place, columns.arrays() | arrays, names, _attached(folder, group, kinds, join))
+    arrays |= _catalogue(folder, group, before)
+    digest = write_part(place, arrays, names, _attached(folder, group, kinds, join))
     return replace(
         group[-1],
         rows=len(user),
@@ -181,9 +178,8 @@ def _merged(
     )
 
 
-def _column(folder: Path, group: Sequence[Part], name: str, manifest: Manifest) -> np.ndarray:
+def _column(folder: Path, group: Sequence[Part], name: str, kind: np.dtype) -> np.ndarray:
     """A column of several parts, in memory: so many files may not be mapped at once."""
-    kind = length_type(manifest.carry) if name == "history_length" else TYPES.get(name, np.dtype(np.int32))
     return np.concatenate([read_array(folder / part.folder / f"{name}.npy", kind, part.rows) for part in group])
 
 

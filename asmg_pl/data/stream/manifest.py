@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Literal, get_args
 
+from asmg_pl.data.features import Features
 from asmg_pl.data.log import BLOCK, Sizes
-from asmg_pl.errors import DataError
+from asmg_pl.data.schema import PLAIN
+from asmg_pl.errors import ConfigError, DataError
 from asmg_pl.system.files import sync
 
 FILE = "stream.json"
@@ -18,6 +20,7 @@ _PART = re.compile(r"part-(\d{5,})(?:-([1-9]\d*))?")
 FORMAT = "asmg stream"
 VERSION = 1
 COMPACTED = 2  # the version of a stream whose parts were merged, which programs of an earlier version cannot read
+FEATURED = 3  # the version of a stream with features other than categories, or of users and items, merged or not
 MOST_CARRIED = 2**15 - 1  # the longest history whose length fits 16 bits
 
 History = Literal["positive", "all"]
@@ -64,6 +67,8 @@ class Manifest:
         context: the context features in their order, each with its number of values.
         parts: the parts in their order.
         index: the digest of the index's list of digests; empty for an index of an older version.
+        features: which columns of the rows are no plain context features.
+        lists: the multi-valued features in their order, each with its number of values.
     """
 
     history: History
@@ -72,12 +77,14 @@ class Manifest:
     context: dict[str, int]
     parts: tuple[Part, ...]
     index: str = ""
+    features: Features = PLAIN
+    lists: dict[str, int] = field(default_factory=dict)
 
     @property
     def sizes(self) -> Sizes:
-        """The numbers of users, items, categories and values of context features."""
+        """The numbers of users, items and categories, and the features with their numbers of values."""
         last = self.parts[-1]
-        return Sizes(last.users, last.items, self.categories, tuple(self.context.values()))
+        return self.features.sizes(last.users, last.items, self.categories, self.context, self.lists.values())
 
     @property
     def generation(self) -> int:
@@ -88,6 +95,8 @@ class Manifest:
     @property
     def version(self) -> int:
         """The version of the format."""
+        if self.features != PLAIN:
+            return FEATURED
         return COMPACTED if self.generation else VERSION
 
     @classmethod
@@ -104,14 +113,16 @@ class Manifest:
             found = json.loads(path.read_bytes())
             if found["format"] != FORMAT:
                 raise ValueError(f"its format is {found['format']!r}")
-            if found["version"] not in (VERSION, COMPACTED):
+            if found["version"] not in (VERSION, COMPACTED, FEATURED):
                 raise DataError(
-                    f"{path} has version {found['version']} of the format, this program reads {VERSION} and "
-                    f"{COMPACTED}: update asmg_pl"
+                    f"{path} has version {found['version']} of the format, this program reads {VERSION} to "
+                    f"{FEATURED}: update asmg_pl"
                 )
             parts = tuple(Part(**{**part, "digests": tuple(part["digests"])}) for part in found["parts"])
             settings = found["history"], found["carry"], found["categories"], dict(found["context"])
-            manifest = cls(*settings, parts, found.get("index", ""))
+            described = {name: _plain(value) for name, value in found.get("features", {}).items()}
+            features, lists = Features(**described), dict(found.get("lists", {}))
+            manifest = cls(*settings, parts, found.get("index", ""), features, lists)
             manifest._check()
             if found["version"] != manifest.version:
                 raise ValueError("its version is not that of its parts")
@@ -120,7 +131,7 @@ class Manifest:
             stated = found.pop("checksum", None)
             if stated != (_checksum(found) if stated or parts[-1].digest else None):
                 raise ValueError("its content is not what was written")
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, ConfigError) as error:
             if isinstance(error, DataError):
                 raise
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -139,7 +150,7 @@ class Manifest:
             raise ValueError("its parts are not those of a stream")
         if self.history not in get_args(History):
             raise ValueError(f"its history is {self.history!r}")
-        counts = [self.carry, self.categories, *self.context.values()]
+        counts = [self.carry, self.categories, *self.context.values(), *self.lists.values()]
         counts += [n for part in parts for n in (part.rows, part.entries, part.users, part.items, part.updates)]
         times = [time for part in parts for time in (part.first_time, part.last_time)]
         if not all(type(number) is int for number in counts + times) or min(counts) < 0:
@@ -148,7 +159,11 @@ class Manifest:
             raise ValueError("a count or a time in it is larger than any that a stream can have")
         if self.carry > MOST_CARRIED or not all(part.rows for part in parts):
             raise ValueError("a part in it has no rows, or its histories are longer than any")
-        texts = [self.index, *self.context, *(text for part in parts for text in (part.digest, *part.digests))]
+        features = self.features
+        if type(features.list_size) is not int or tuple(self.lists) != features.lists:
+            raise ValueError("its lists are not those of its features")
+        texts = [self.index, *self.context, *features.columns, *features.users, *features.items]
+        texts += [*(text for part in parts for text in (part.digest, *part.digests))]
         if not all(isinstance(text, str) for text in texts):
             raise ValueError("a name or a digest in it is no text")
         for growing in (times, [part.users for part in parts], [part.items for part in parts]):
@@ -160,6 +175,8 @@ class Manifest:
     def write(self, folder: Path) -> None:
         """Replace the stream's manifest in one step."""
         content: dict[str, Any] = {"format": FORMAT, "version": self.version} | self._totals() | asdict(self)
+        if self.features == PLAIN:  # programs of an earlier version can then read it
+            content = {name: value for name, value in content.items() if name not in ("features", "lists")}
         content["checksum"] = _checksum(content)
         replace_file(folder / FILE, (json.dumps(content, indent=1) + "\n").encode())
 
@@ -167,6 +184,11 @@ class Manifest:
 def _checksum(content: dict[str, Any]) -> str:
     """A digest of the manifest's content, which does not depend on its spelling."""
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    """A value of a description in the form that it has outside of JSON."""
+    return tuple(value) if isinstance(value, list) else value
 
 
 def part_name(number: int, generation: int = 0) -> str:

@@ -26,15 +26,7 @@ if TYPE_CHECKING:
 else:
     torch = later("torch")
 
-#: The columns of a part by file name, without the lengths of histories and the context features.
-TYPES: dict[str, np.dtype] = {
-    "user": np.dtype(np.int32),
-    "item": np.dtype(np.int32),
-    "label": np.dtype(np.uint8),
-    "time": np.dtype(np.int64),
-    "history_end": np.dtype(np.int32),
-}
-
+_ID = np.dtype(np.int32)
 
 _MAPS = Path("/proc/sys/vm/max_map_count")
 
@@ -106,14 +98,38 @@ def open_part(folder: Path, part: Part, manifest: Manifest) -> Columns:
     Raises:
         DataError: if one of their files is missing, cut off or of another kind.
     """
-    context = [f"context-{number}" for number in range(len(manifest.context))]
-    types = TYPES | {"history_length": length_type(manifest.carry)} | {name: np.dtype(np.int32) for name in context}
-    columns = {name: map_file(folder / part.folder / f"{name}.npy", kind, part.rows) for name, kind in types.items()}
-    sequence = map_file(folder / part.folder / "sequence.npy", np.dtype(np.int32), part.entries)
-    features = tuple(columns.pop(name) for name in context)
+    place = folder / part.folder
+    columns = {
+        name: map_file(place / f"{name}.npy", kind, part.rows, width)
+        for name, (kind, width) in types_of(manifest).items()
+    }
+    columns["sequence"] = map_file(place / "sequence.npy", _ID, part.entries)
     if (int(columns["time"][0]), int(columns["time"][-1])) != (part.first_time, part.last_time):
-        raise DataError(f"{folder / part.folder / 'time.npy'} has other times than {FILE} expects: {MEND}")
-    return Columns(**columns, sequence=sequence, context=features)
+        raise DataError(f"{place / 'time.npy'} has other times than {FILE} expects: {MEND}")
+    return Columns.named(columns)
+
+
+def types_of(manifest: Manifest) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
+    """The columns with a value for each row, by file name: the type of the values, and the shape of a row's value."""
+    types: dict[str, tuple[np.dtype, tuple[int, ...]]] = {
+        "user": (_ID, ()),
+        "item": (_ID, ()),
+        "label": (np.dtype(np.uint8), ()),
+        "time": (np.dtype(np.int64), ()),
+        "history_end": (_ID, ()),
+        "history_length": (length_type(manifest.carry), ()),
+    }
+    types |= {f"context-{number}": (_ID, ()) for number in range(len(manifest.context))}
+    features, number = manifest.features, np.dtype(np.float32)
+    if features.numbers:
+        types["numbers"] = number, (len(features.numbers),)
+    if features.lists:
+        types["lists"] = _ID, (len(features.lists), features.list_size)
+    if features.weight is not None:
+        types["weight"] = number, ()
+    if features.labels:
+        types["labels"] = number, (len(features.labels),)
+    return types
 
 
 def check_part(folder: Path, part: Part) -> None:
@@ -143,15 +159,15 @@ def length_type(carry: int) -> np.dtype:
     return np.dtype(np.uint8 if carry < 2**8 else np.int16)
 
 
-def map_file(path: Path, kind: np.dtype, rows: int) -> Tensor:
+def map_file(path: Path, kind: np.dtype, rows: int, width: tuple[int, ...] = ()) -> Tensor:
     """Map an ``.npy`` file with this number of rows; its pages are read when they are needed.
 
-    Writing into the tensor changes memory only, never the file.
+    Writing into the tensor changes memory only, never the file. ``width`` is the shape of a row.
 
     Raises:
         DataError: if the file is missing, cut off or of another kind.
     """
-    shape, begin, size = _header(path, kind, rows)
+    shape, begin, size = _header(path, kind, (rows, *width))
     dtype = torch.from_numpy(np.empty(0, kind)).dtype
     try:
         whole = torch.from_file(str(path), shared=False, size=size, dtype=torch.uint8)
@@ -172,16 +188,19 @@ def _most_maps() -> str:
 
 
 def read_array(path: Path, kind: np.dtype, rows: int) -> np.ndarray:
-    """Read an ``.npy`` file as a whole; it raises the errors of :func:`map_file`."""
-    _header(path, kind, rows)
+    """Read an ``.npy`` file as a whole, whatever the width of its rows; it raises the errors of :func:`map_file`."""
+    _header(path, kind, (rows,))
     return np.load(path, allow_pickle=False)
 
 
-def _header(path: Path, kind: np.dtype, rows: int) -> tuple[tuple[int, ...], int, int]:
-    """The shape of an ``.npy`` file, the byte at which its values begin, and their number of bytes."""
+def _header(path: Path, kind: np.dtype, begins: tuple[int, ...]) -> tuple[tuple[int, ...], int, int]:
+    """The shape of an ``.npy`` file, the byte at which its values begin, and its number of bytes.
+
+    The shape has to begin with ``begins``.
+    """
     if not path.is_file():
         raise DataError(f"{path} is missing: {MEND}")
-    shape: tuple[int, ...] = (rows,)
+    shape = begins
     expected = _written_header(kind, shape)
     try:
         with path.open("rb") as file:
@@ -194,8 +213,9 @@ def _header(path: Path, kind: np.dtype, rows: int) -> tuple[tuple[int, ...], int
             begin = file.tell()
     except Exception:  # numpy parses the header as a Python literal, which can raise any error of the parser
         raise DataError(f"{path} is no file of a stream: {MEND}") from None
-    if found != kind or shape[:1] != (rows,) or by_column:
-        raise DataError(f"{path} holds {found} {list(shape)} where {FILE} expects {rows} rows of {kind}: {MEND}")
+    if found != kind or shape[: len(begins)] != begins or by_column:
+        rows = f"{begins[0]} rows of {' × '.join(map(str, (*begins[1:], kind)))}"
+        raise DataError(f"{path} holds {found} {list(shape)} where {FILE} expects {rows}: {MEND}")
     size = begin + int(np.prod(shape)) * kind.itemsize
     if path.stat().st_size != size:
         raise DataError(f"{path} has {path.stat().st_size} bytes instead of {size}: {MEND}")
@@ -216,7 +236,8 @@ def read_names(folder: Path, file: str) -> pl.Series:
 
     Args:
         folder: the stream.
-        file: ``"users"``, ``"items"``, ``"categories"``, or ``"context-0"`` and so on for the context features.
+        file: ``"users"``, ``"items"``, ``"categories"``, or ``"context-0"`` and so on for the context features, and
+            ``"list-0"`` and so on for the multi-valued features.
 
     Raises:
         DataError: if there is no stream, or a file of it is missing or damaged.
@@ -234,6 +255,7 @@ def names_of(folder: Path, manifest: Manifest, file: str) -> pl.Series:
     sizes = manifest.sizes
     counts = {"users": sizes.users, "items": sizes.items, "categories": sizes.categories}
     counts |= {f"context-{number}": count for number, count in enumerate(sizes.context)}
+    counts |= {f"list-{number}": feature.values for number, feature in enumerate(sizes.lists)}
     return read_names(folder, file)[: counts[file]]
 
 
@@ -253,7 +275,8 @@ def joined(names: list[pl.Series]) -> pl.Series:
 
 def kinds_of_names(manifest: Manifest) -> list[str]:
     """The kinds of ids that have names, as their files are called; see :func:`read_names`."""
-    return ["users", "items", "categories", *(f"context-{number}" for number in range(len(manifest.context)))]
+    context = [f"context-{number}" for number in range(len(manifest.context))]
+    return ["users", "items", "categories", *context, *(f"list-{number}" for number in range(len(manifest.lists)))]
 
 
 def read_frame(path: Path) -> pl.DataFrame:

@@ -9,7 +9,7 @@ An append that ends before the last step leaves folders that the manifest does n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -19,9 +19,11 @@ import polars as pl
 
 from asmg_pl.data.catalogue import changes, number_categories, plain_catalogue
 from asmg_pl.data.columns import Columns
+from asmg_pl.data.encoding import encode
+from asmg_pl.data.features import Features
 from asmg_pl.data.log import BLOCK, InteractionLog, Sizes
 from asmg_pl.data.names import Names
-from asmg_pl.data.schema import CONTEXT_FROM, checked
+from asmg_pl.data.schema import PLAIN, by_time, checked, context_of
 from asmg_pl.data.stream.appending import aside, index_name, stream_lock, sweep
 from asmg_pl.data.stream.digests import Intact, write_digests
 from asmg_pl.data.stream.manifest import FILE, MOST_CARRIED, History, Manifest, Part, part_name
@@ -43,7 +45,14 @@ from asmg_pl.system.files import sync
 class StreamWriter:
     """A writer of streams. Appending rows in pieces gives the same batches as writing them at once."""
 
-    def __init__(self, folder: Path, history: History = "positive", carry: int = 128, wait: float = 0.0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        history: History = "positive",
+        carry: int = 128,
+        wait: float = 0.0,
+        features: Features = PLAIN,
+    ) -> None:
         """Create a stream, or open one to append to it.
 
         Args:
@@ -51,6 +60,7 @@ class StreamWriter:
             history: which rows enter later histories: those with label 1, or all.
             carry: the number of a user's past items that each part repeats, which is the longest history of a row.
             wait: seconds to wait for another program that is writing the stream.
+            features: which columns of the rows hold numbers, lists, weights and further labels.
 
         Raises:
             BusyError: if another program is writing the stream.
@@ -62,7 +72,7 @@ class StreamWriter:
             raise DataError(f"carry must be from 0 to {MOST_CARRIED}, got {carry}")
         self.folder = folder
         self.wait = wait
-        self._manifest = Manifest(history, carry, 0, {}, ())
+        self._manifest = Manifest(history, carry, 0, {}, (), features=features, lists=dict.fromkeys(features.lists, 0))
         self._names = {"users": Names("user"), "items": Names("item"), "categories": Names("categories")}
         self._tails = np.zeros(0, TAIL)
         self._waiting: pl.DataFrame | None = None  # catalogue rows of items that have not appeared yet
@@ -78,7 +88,7 @@ class StreamWriter:
         Args:
             rows: columns ``user``, ``item`` (integers or strings), ``label`` (0 or 1) and ``time`` (integer), in any
                 order; rows with equal times keep their order. Any further column is a context feature (integers or
-                strings).
+                strings), unless the stream's ``features`` name it.
             items: columns ``item`` and ``categories`` (a list of integers or strings per item). The categories count
                 from these rows on; earlier rows keep the earlier ones. Entries of items that have not appeared yet are
                 kept until these appear. An empty list changes nothing.
@@ -92,7 +102,7 @@ class StreamWriter:
             DataError: if the rows are not as described, have other context features than the stream, or are earlier
                 than the stream's end.
         """
-        rows = checked(rows).sort("time", maintain_order=True)
+        rows = by_time(checked(rows, self._manifest.features))
         self.folder.mkdir(parents=True, exist_ok=True)
         with stream_lock(self.folder, self.wait):
             self._refresh()
@@ -106,37 +116,29 @@ class StreamWriter:
 
     def _append(self, rows: pl.DataFrame, items: pl.DataFrame | None, attached: Mapping[str, bytes]) -> int:
         self._check_fit(rows)
-        names = dict(self._names)
-        user, names["users"] = names["users"].number(rows["user"])
-        item, names["items"] = names["items"].number(rows["item"])
-        context = []
-        for number, name in enumerate(rows.columns[CONTEXT_FROM:]):
-            ids, names[f"context-{number}"] = names.get(f"context-{number}", Names(name)).number(rows[name])
-            context.append(ids)
+        arrays, names = encode(rows, self._manifest.features, self._names)
         catalogue, waiting = self._categorise(items, names)
         updated, updates = self._update_categories(items, names)
 
-        label, time = rows["label"].to_numpy().copy(), rows["time"].to_numpy().copy()
         tails = np.zeros(len(names["users"]), TAIL)
         tails[: len(self._tails)] = self._tails
         log = open_stream(self.folder) if self._manifest.parts else None
+        user, item, label, time = (arrays[name] for name in ("user", "item", "label", "time"))
         found = advance((user, item, label, time), tails, log, self._manifest)
         length = np.minimum(found.length, self._manifest.carry).astype(length_type(self._manifest.carry))
-        columns = {
-            **{"user": user, "item": item, "label": label, "time": time},
-            **{"history_end": found.end, "history_length": length, "sequence": found.sequence},
-        }
-        arrays = columns | {f"context-{feature}": ids for feature, ids in enumerate(context)} | {CATALOGUE: catalogue}
+        arrays |= {"history_end": found.end, "history_length": length, "sequence": found.sequence}
+        digests = self._digests(arrays)
+        arrays[CATALOGUE] = catalogue
         if len(updated):
             arrays |= {f"{CATALOGUE}-items": updated, f"{CATALOGUE}-updates": updates}
-        self._write(arrays, self._digests(columns, context), names, tails, waiting, attached)
+        self._write(arrays, digests, names, tails, waiting, attached)
         return len(updated)
 
     def _check_fit(self, rows: pl.DataFrame) -> None:
         """Refuse rows that do not continue the stream."""
         if not self._manifest.parts:
             return
-        had, has = list(self._manifest.context), rows.columns[CONTEXT_FROM:]
+        had, has = list(self._manifest.context), context_of(rows, self._manifest.features)
         if had != has:
             raise DataError(
                 f"the stream in {self.folder} has the context features {had}, these rows have {has}: give the same"
@@ -208,6 +210,7 @@ class StreamWriter:
                 self._manifest,
                 categories=len(names["categories"]),
                 context={name.what: len(name) for file, name in names.items() if file.startswith("context-")},
+                lists={name.what: len(name) for file, name in names.items() if file.startswith("list-")},
                 parts=(*self._manifest.parts, part),
                 index=write_digests(index_aside),
             )
@@ -223,14 +226,14 @@ class StreamWriter:
         self._manifest, self._names, self._tails, self._waiting = manifest, names, tails, waiting
         sweep(self.folder, self._manifest)
 
-    def _digests(self, columns: Mapping[str, np.ndarray], context: Sequence[np.ndarray]) -> tuple[str, ...]:
+    def _digests(self, columns: Mapping[str, np.ndarray]) -> tuple[str, ...]:
         """The digests of the blocks of rows that the new rows fill."""
         before = sum(part.rows for part in self._manifest.parts)
         blocks = range(before // BLOCK, (before + len(columns["time"])) // BLOCK)
         if not blocks:
             return ()
         parts = open_stream(self.folder).parts if self._manifest.parts else ()
-        log = InteractionLog((*parts, Columns.from_numpy(context, **columns)), None, Sizes(0, 0))
+        log = InteractionLog((*parts, Columns.from_numpy(columns)), None, Sizes(0, 0))
         return tuple(log.digest(block * BLOCK, (block + 1) * BLOCK) for block in blocks)
 
     def _refresh(self) -> None:
@@ -244,7 +247,7 @@ class StreamWriter:
         manifest = Manifest.read(self.folder)
         if manifest == self._manifest:
             return
-        for name in ("history", "carry"):
+        for name in ("history", "carry", "features"):
             was, given = getattr(manifest, name), getattr(self._manifest, name)
             if was != given:
                 raise DataError(f"the stream in {self.folder} was begun with {name} {was}, not {given}: give {was}")
@@ -255,6 +258,7 @@ class StreamWriter:
         """Read the data for the next append."""
         names = {"users": "user", "items": "item", "categories": "categories"}
         names |= {f"context-{number}": name for number, name in enumerate(manifest.context)}
+        names |= {f"list-{number}": name for number, name in enumerate(manifest.lists)}
         self._names = {file: Names(what, names_of(self.folder, manifest, file)) for file, what in names.items()}
         index = self.folder / index_name(len(manifest.parts) - 1)
         Intact(index, manifest.index)()

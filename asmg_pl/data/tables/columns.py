@@ -1,16 +1,17 @@
-"""The meanings of an input file's columns: ids, labels, times, and the context of an interaction.
+"""The meanings of an input file's columns: ids, labels, times, and features.
 
 Every value is text at first. A column parses the text into a value, or into null and a reason.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
-from asmg_pl.data.tables.spelling import AS_WRITTEN, BOOLEANS, Spelling
+from asmg_pl.data.tables.lists import several
+from asmg_pl.data.tables.spelling import AS_WRITTEN, BOOLEANS, Spelling, among
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Column:
         is_id: whether it holds ids of users or items.
         why: turns malformed text into the sentence that says so; by default the sentence is made of the meaning.
         unified: whether different spellings of a number are one value.
+        is_list: whether a value is a list, see :mod:`~asmg_pl.data.tables.lists`.
     """
 
     role: str
@@ -36,6 +38,7 @@ class Column:
     is_id: bool = False
     why: Callable[[pl.Expr], pl.Expr] | None = None
     unified: bool = False
+    is_list: bool = False
 
     def reason(self, text: pl.Expr) -> pl.Expr:
         """The reason why this text is malformed."""
@@ -54,19 +57,71 @@ def identifier(role: str, option: str, name: str, spelling: Spelling = AS_WRITTE
     return Column(role, option, name, parse, "an id", is_id=True, unified=spelling.ids == "unified")
 
 
-def text(role: str, option: str, name: str, spelling: Spelling = AS_WRITTEN) -> Column:
-    """A column of any text; missing values become the empty text."""
-    return Column(role, option, name, lambda text: spelling.of(text).fill_null(""), "text")
+def text(role: str, option: str, name: str, spelling: Spelling = AS_WRITTEN, is_list: bool = False) -> Column:
+    """A column of any text, or of lists, which become text; missing values become the empty text."""
+    return Column(role, option, name, lambda text: spelling.of(text).fill_null(""), "text", is_list=is_list)
 
 
-def feature(name: str, spelling: Spelling = AS_WRITTEN) -> Column:
+def feature(name: str, spelling: Spelling = AS_WRITTEN, option: str = "--context") -> Column:
     """A column of context values, any text; missing values become the empty text, true and false become 1 and 0."""
 
     def parse(text: pl.Expr) -> pl.Expr:
-        value = spelling.of(text).fill_null("").replace(BOOLEANS)
+        value = spelling.of(text).fill_null("").map_batches(_booleans, return_dtype=pl.String, is_elementwise=True)
         return pl.when(value.str.contains(r"\S")).then(value).otherwise(pl.lit(""))
 
-    return Column(f"context {name}", "--context", name, parse, "text")
+    return Column(f"context {name}", option, name, parse, "text")
+
+
+def number(option: str, name: str, spelling: Spelling = AS_WRITTEN) -> Column:
+    """A column of numbers; missing values become NaN."""
+    mend = ": if it means a missing value, name it with --missing"
+    return Column(f"number {name}", option, name, lambda text: _numeric(text, spelling), f"a number of 32 bits{mend}")
+
+
+def further_label(name: str, spelling: Spelling = AS_WRITTEN) -> Column:
+    """A column of further labels, from 0 to 1, also written as false and true; missing values become NaN."""
+
+    def parse(text: pl.Expr) -> pl.Expr:
+        value = _numeric(text.replace(BOOLEANS), spelling)
+        return pl.when(value.is_between(0, 1) | value.is_nan()).then(value)
+
+    return Column(f"further {name}", "--labels", name, parse, "from 0 to 1")
+
+
+def weight(name: str) -> Column:
+    """A column of weights."""
+
+    def parse(text: pl.Expr) -> pl.Expr:
+        value = _numeric(text, AS_WRITTEN)
+        return pl.when(value.is_not_nan() & (value >= 0)).then(value)
+
+    return Column(f"weight {name}", "--weight", name, parse, "a number from 0 on")
+
+
+def values(option: str, name: str, separator: str, spelling: Spelling = AS_WRITTEN) -> Column:
+    """A column of lists, with a text between their values or as JSON and Parquet have them; missing ones are empty."""
+
+    def parse(text: pl.Expr) -> pl.Expr:
+        return several(spelling.of(text), separator)
+
+    return Column(f"list {name}", option, name, parse, "text", is_list=True)
+
+
+def _booleans(words: pl.Series) -> pl.Series:
+    """Write true and false as 1 and 0; to look whether there are any is faster."""
+    return words.replace(BOOLEANS) if words.is_in([*BOOLEANS]).any() else words
+
+
+#: How the roles of columns with features begin; the column's name comes after it.
+OF_FEATURES = ("context ", "number ", "list ", "weight ", "further ")
+
+
+def _numeric(text: pl.Expr, spelling: Spelling) -> pl.Expr:
+    """The numbers of texts, Float32: NaN for missing values, null for texts that are no such numbers."""
+    text = spelling.of(text)
+    value = text.cast(pl.Float64, strict=False).cast(pl.Float32)
+    missing = text.is_null() | (text.str.strip_chars() == "")
+    return pl.when(value.is_finite()).then(value).when(missing).then(pl.lit(float("nan"), pl.Float32))
 
 
 def label(name: str) -> Column:
@@ -80,6 +135,22 @@ def label(name: str) -> Column:
         return pl.when(value.is_in([0.0, 1.0])).then(value).cast(pl.UInt8)
 
     return Column("label", "--label", name, parse, "0 or 1")
+
+
+def event(name: str, positive: Sequence[str], spelling: Spelling = AS_WRITTEN) -> Column:
+    """A column of kinds of events, of which some are positive.
+
+    Its values are 1 for the first of the positive kinds, 2 for the second and so on, and 0 for all other kinds.
+    """
+
+    def parse(text: pl.Expr) -> pl.Expr:
+        kind = spelling.of(text)
+        number = pl.coalesce(
+            *(pl.when(among(kind, [one])).then(number) for number, one in enumerate(positive, 1)), pl.lit(0)
+        )
+        return pl.when(kind.str.contains(r"\S")).then(number).cast(pl.UInt16)
+
+    return Column("label", "--label", name, parse, "the kind of an event")
 
 
 def rating(name: str, positive_from: float) -> Column:

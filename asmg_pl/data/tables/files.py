@@ -8,6 +8,8 @@ from pathlib import Path
 
 import polars as pl
 
+from asmg_pl.data.tables import lists
+from asmg_pl.data.tables.columns import Column
 from asmg_pl.data.tables.header import unlike_a_header
 from asmg_pl.data.tables.text import BLOCK, Block, Dialect, blocks
 from asmg_pl.errors import DataError
@@ -23,11 +25,13 @@ class TableFile(ABC):
         path: where it is.
         columns: the names of its columns.
         has_header: whether these names are a line of the file.
+        needs: the columns that are read whichever are wanted, such as that of a condition.
     """
 
     path: Path
     columns: list[str]
     has_header = False
+    needs: Sequence[Column] = ()
 
     @abstractmethod
     def type_of(self, column: str) -> pl.DataType:
@@ -51,7 +55,7 @@ class TableFile(ABC):
 
 
 class TextFile(TableFile):
-    """A file of delimited text, plain or compressed with gzip.
+    """A file of delimited text, plain or compressed with gzip or zstd.
 
     Attributes:
         first: the fields of its first record, which are the names of the columns if the file has a header.
@@ -163,7 +167,7 @@ class ParquetFile(TableFile):
             yield (
                 table.lazy().select(
                     line=pl.int_range(begin + 1, begin + 1 + pl.len()),
-                    text=pl.concat_str(pl.all().cast(pl.String).fill_null(""), separator=","),
+                    text=pl.concat_str((self._written(name).fill_null("") for name in table.columns), separator=","),
                     fault=pl.lit(None, pl.String),
                     **{name: self._written(column) for name, column in wanted.items()},
                 ),
@@ -171,8 +175,10 @@ class ParquetFile(TableFile):
             )
 
     def _written(self, column: str) -> pl.Expr:
-        """The text of a column's values: 1 and 0 for true and false, null for not-a-number."""
+        """The text of a column's values: 1 and 0 for true and false, null for not-a-number, and lists as JSON."""
         kind, value = self._schema[column], pl.col(column)
+        if isinstance(kind, pl.List):
+            return lists.written(value)
         if kind == pl.Boolean:
             value = value.cast(pl.UInt8)
         elif kind.is_float():

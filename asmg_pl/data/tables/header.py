@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import polars as pl
 
-from asmg_pl.data.tables.columns import Column
+from asmg_pl.data.tables.columns import OF_FEATURES, Column
 
 _MANY, _LONG = 30, 50  # the most columns that a message shows, and characters of a name
 _FEW = 3
@@ -77,8 +77,9 @@ def problems(
 
 def _unfit(column: Column, kind: pl.DataType) -> str | None:
     """Why a column of values of this type cannot have this meaning; ``None`` if it can."""
-    never = kind.is_nested() or kind in (pl.Binary, pl.Object, pl.Duration)
-    if column.role.startswith("context ") and kind == pl.Null:
+    a_list = column.is_list and isinstance(kind, pl.List) and not kind.inner.is_nested()
+    never = (kind.is_nested() and not a_list) or kind in (pl.Binary, pl.Object, pl.Duration)
+    if column.role.startswith(OF_FEATURES) and kind == pl.Null:
         return None  # a file in which all values are missing
     instead = ""
     if column.is_id:

@@ -9,25 +9,28 @@ from urllib.parse import unquote
 
 from asmg_pl.data.tables.files import ParquetFile, PartitionFile, TableFile, TextFile
 from asmg_pl.data.tables.header import unlike_a_header
+from asmg_pl.data.tables.json_lines import JsonLinesFile
+from asmg_pl.data.tables.packing import PACKED
 from asmg_pl.data.tables.text import Dialect
 from asmg_pl.errors import DataError
 
-#: The delimiter of a text file by the ending of its name; ``.gz`` may follow.
+#: The delimiter of a text file by the ending of its name; ``.gz`` or ``.zst`` may follow.
 DELIMITERS = {".csv": ",", ".tsv": "\t", ".tab": "\t", ".txt": "\t"}
 PARQUET = {".parquet", ".pq"}
-_ENDINGS = ".csv, .tsv, .tab, .txt (.gz), .parquet or .pq"
-_PACKED = "unpack it, or compress it with gzip (.gz)"
-_OTHER = "convert it to CSV or Parquet first"
+JSON_LINES = {".jsonl", ".ndjson", ".json"}
+_TABLES = DELIMITERS.keys() | PARQUET | JSON_LINES
+_ENDINGS = ".csv, .tsv, .tab, .txt, .jsonl, .ndjson, .json (.gz, .zst), .parquet or .pq"
+_PACKED = "unpack it, or compress it with gzip (.gz) or zstd (.zst)"
+_OTHER = "convert it to CSV, JSON lines or Parquet first"
 #: What to do with files of other formats, by the ending of their names.
 _MENDS = {
-    **dict.fromkeys((".zip", ".zst", ".bz2", ".xz", ".lz4", ".7z", ".rar", ".tar", ".tgz", ".snappy", ".br"), _PACKED),
-    **dict.fromkeys((".json", ".jsonl", ".ndjson", ".xlsx", ".xls", ".ods", ".feather", ".arrow", ".ipc"), _OTHER),
+    **dict.fromkeys((".zip", ".bz2", ".xz", ".lz4", ".7z", ".rar", ".tar", ".tgz", ".snappy", ".br"), _PACKED),
+    **dict.fromkeys((".xlsx", ".xls", ".ods", ".feather", ".arrow", ".ipc"), _OTHER),
     **dict.fromkeys((".orc", ".avro", ".pkl", ".pickle", ".h5", ".hdf5", ".sqlite", ".npy", ".npz", ".mat"), _OTHER),
 }
 #: The first bytes of files that are not text, whatever their names are.
 _BEGINNINGS = {
     b"PK\x03\x04": ("a zip archive or an Excel file", f"{_PACKED}, or save it as CSV"),
-    b"\x28\xb5\x2f\xfd": ("compressed with zstd", _PACKED),
     b"BZh": ("compressed with bzip2", _PACKED),
     b"\xfd7zXZ": ("compressed with xz", _PACKED),
     b"7z\xbc\xaf": ("a 7z archive", _PACKED),
@@ -37,7 +40,7 @@ _BEGINNINGS = {
     b"ARROW1": ("Arrow", _OTHER),
     b"\x89HDF": ("HDF5", _OTHER),
     b"SQLite format 3": ("a database", _OTHER),
-    **dict.fromkeys((b'{"', b"[{", b"{\n"), ("JSON", _OTHER)),
+    **dict.fromkeys((b'{"', b"[{", b"{\n"), ("JSON", "write one object per line, and let its name end in .jsonl")),
     **dict.fromkeys((b"<!DOCTYPE", b"<!doctype", b"<html"), ("a web page", "fetch the file again")),
 }
 _NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
@@ -84,10 +87,10 @@ def _open(path: Path, delimiter: str | None, quote: str, names: Sequence[str]) -
     if not path.is_file():
         raise DataError(f"there is no file {path}")
     kind = _kind(path)
-    if kind in PARQUET:
+    if kind in PARQUET | JSON_LINES:
         if names:
-            raise DataError(f"{path}: --columns is for text files without a header, a Parquet file has names")
-        return _with_partitions(ParquetFile(path))
+            raise DataError(f"{path}: --columns is for text files without a header, this file has names")
+        return _with_partitions(ParquetFile(path) if kind in PARQUET else JsonLinesFile(path))
     if beginning := _beginning(path):
         raise DataError(f"{path} is {beginning[0]}: {beginning[1]}")
     if kind in _MENDS:
@@ -122,12 +125,12 @@ def _with_partitions(table: TableFile) -> TableFile:
 
 
 def _kind(path: Path) -> str:
-    return (Path(path.stem).suffix if path.suffix == ".gz" else path.suffix).lower()
+    return (Path(path.stem).suffix if path.suffix in PACKED else path.suffix).lower()
 
 
 def _stem(path: Path) -> str:
-    plain = Path(path.stem if path.suffix == ".gz" else path.name)
-    return plain.stem if plain.suffix.lower() in DELIMITERS.keys() | PARQUET else plain.name
+    plain = Path(path.stem if path.suffix in PACKED else path.name)
+    return plain.stem if plain.suffix.lower() in _TABLES else plain.name
 
 
 def _beginning(path: Path) -> tuple[str, str] | None:
@@ -143,7 +146,7 @@ def input_files(paths: Sequence[str | Path]) -> list[Path]:
 
 def _in_folder(folder: Path) -> list[Path]:
     """The input files of a folder. Files of rows in other formats are among them, so that a message names them."""
-    return [path for path in _every_file(folder) if _kind(path) in DELIMITERS.keys() | PARQUET | _MENDS.keys()]
+    return [path for path in _every_file(folder) if _kind(path) in _TABLES | _MENDS.keys()]
 
 
 def _every_file(folder: Path) -> Iterator[Path]:

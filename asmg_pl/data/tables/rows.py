@@ -41,7 +41,8 @@ def check_schema(
             if one.name == other.name:
                 found.append(f"{one.option} and {other.option} both name column {one.name!r}: each needs its own")
         for table in tables:
-            wrong = problems(columns, table.columns, table.type_of, mend if table.has_header else None)
+            needed = [*columns, *table.needs]
+            wrong = problems(needed, table.columns, table.type_of, mend if table.has_header else None)
             wrong = wrong or _contradictions(table, columns, unit, plausible)
             found += [f"{table.path}: {problem}" for problem in wrong]
     if found:

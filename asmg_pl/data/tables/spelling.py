@@ -6,6 +6,7 @@ value.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
@@ -69,6 +70,21 @@ def unified(text: pl.Expr) -> pl.Expr:
     by_digits = text.str.contains(_WHOLE)
     spelled = pl.when(by_digits).then(whole).when(number.is_null()).then(text).otherwise(other)
     return spelled.replace({"-0": "0", **BOOLEANS})
+
+
+def among(text: pl.Expr, values: Sequence[str]) -> pl.Expr:
+    """Whether a text is one of these values, in any spelling of the value; null for a missing text.
+
+    Examples:
+        >>> table = pl.DataFrame({"kind": ["view", "2.0", "3"]})
+        >>> table.filter(among(pl.col("kind"), ["view", "2"]))["kind"].to_list()
+        ['view', '2.0']
+    """
+    given = pl.Series(values, dtype=pl.String).to_frame("value")
+    known = given.select(pl.coalesce(unified(pl.col("value")), "value")).to_series()
+    if known.str.contains(_NUMBER).any():
+        return pl.coalesce(unified(text), text).is_in(known.implode())
+    return text.str.strip_chars(_BLANKS).str.normalize("NFC").is_in(known.implode())
 
 
 class Twofold(NamedTuple):

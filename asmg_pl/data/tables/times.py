@@ -148,7 +148,7 @@ def implausible(texts: pl.Series, unit: TimeUnit, plausible: Plausible) -> str |
         name, day = reading
         return (
             f"reads like {name}, as in {texts[0]!r} for {day}, not {words}{becomes}: write it as dates of ISO 8601, as "
-            f"in {day}, and give --time-unit iso"
+            f"in {day}, and give --time-unit iso, or give the form with --time-format"
         )
     sound = times.drop_nulls()
     if len(sound) and not sound.is_between(plausible.first * scale, plausible.last * scale).any():

@@ -242,7 +242,10 @@ def test_an_older_program_does_not_read_merged_parts(stream: Path, tmp_path: Pat
     with pytest.raises(DataError, match="its version is not that of its parts"):
         open_stream(stream)
     (stream / "stream.json").write_text(text.replace('"version": 2', '"version": 3'))
-    with pytest.raises(DataError, match="has version 3 of the format, this program reads 1 and 2"):
+    with pytest.raises(DataError, match="its version is not that of its parts"):
+        open_stream(stream)
+    (stream / "stream.json").write_text(text.replace('"version": 2', '"version": 4'))
+    with pytest.raises(DataError, match="has version 4 of the format, this program reads 1 to 3"):
         open_stream(stream)
 
 

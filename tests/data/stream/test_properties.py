@@ -147,8 +147,8 @@ def test_opening_maps_the_columns_and_reads_none_of_them(tmp_path: Path, monkeyp
         (lambda folder: (folder / "stream.json").write_text("{}"), "does not describe a stream"),
         (lambda folder: (folder / "stream.json").write_text("not json"), "does not describe a stream"),
         (
-            lambda folder: _replace(folder / "stream.json", '"version": 1', '"version": 3'),
-            "has version 3 of the format",
+            lambda folder: _replace(folder / "stream.json", '"version": 1', '"version": 4'),
+            "has version 4 of the format",
         ),
         (lambda folder: _replace(folder / "stream.json", '"asmg stream"', '"other"'), "its format is 'other'"),
         (lambda folder: _replace(folder / "stream.json", '"carry": 128', '"carry": -1'), "a count is below 0"),

@@ -6,14 +6,17 @@ import bz2
 import gzip
 import lzma
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import polars as pl
 import pytest
+import zstandard
 
 from asmg_pl.data.tables.opening import open_tables
 from asmg_pl.errors import DataError
 
+PACK: dict[str, Callable[[bytes], bytes]] = {".gz": gzip.compress, ".zst": zstandard.compress}
 TABLE = "user,item,time\nu1,7,1600000000\n"
 
 
@@ -23,7 +26,7 @@ def write(path: Path, content: str | bytes = TABLE) -> Path:
     if path.suffix in (".parquet", ".pq"):
         pl.read_csv(content).write_parquet(path)
     else:
-        path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+        path.write_bytes(PACK.get(path.suffix, bytes)(content))
     return path
 
 
@@ -41,6 +44,8 @@ def refused(*paths: Path) -> str:
     ("one", "other"),
     [
         ("log.csv", "log.csv.gz"),
+        ("log.csv", "log.csv.zst"),
+        ("log.csv", "log.jsonl"),
         ("log.csv", "log.parquet"),
         ("log.csv.gz", "log.pq"),
         ("log.tsv", "log.txt"),
@@ -101,13 +106,16 @@ def test_a_column_of_the_file_counts_more_than_a_partition(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("log.zip", "not in .zip: unpack it, or compress it with gzip (.gz)"),
-        ("log.csv.zst", "not in .zst: unpack it"),
+        ("log.zip", "not in .zip: unpack it, or compress it with gzip (.gz) or zstd (.zst)"),
         ("log.csv.bz2", "not in .bz2: unpack it"),
         ("log.tar.gz", "not in .tar: unpack it"),
-        ("log.json", "not in .json: convert it to CSV or Parquet first"),
-        ("log.json.gz", "not in .json: convert it to CSV or Parquet first"),
-        ("log.jsonl", "not in .jsonl: convert it"),
+        ("log.feather", "not in .feather: convert it to CSV, JSON lines or Parquet first"),
+        (
+            "log.json",
+            "log.json has no JSON object in each line. Write one per line, as jq -c '.[]' does with a list of objects",
+        ),
+        ("log.json.gz", "has no JSON object in each line"),
+        ("log.jsonl", "has no JSON object in each line"),
         ("log.xlsx", "not in .xlsx: convert it"),
         ("log.XLSX", "not in .xlsx: convert it"),
         ("log.dat", "not in .dat; if it is text, give --delimiter"),
@@ -120,7 +128,7 @@ def test_a_file_of_another_kind_says_what_to_do(tmp_path: Path, name: str, words
 
 def test_files_that_cannot_be_read_are_not_left_out_of_a_folder(tmp_path: Path) -> None:
     write(tmp_path / "part-0.csv")
-    odd = write(tmp_path / "part-1.csv.zst")
+    odd = write(tmp_path / "part-1.csv.bz2")
     assert f"{odd}: the name of an input file ends in" in refused(tmp_path)
     write(tmp_path / "other" / "part-00000")
     assert "has no file whose name ends in" in refused(tmp_path / "other")
@@ -141,7 +149,7 @@ def test_a_file_that_is_not_what_its_name_says_is_told(tmp_path: Path) -> None:
         "bz2.csv": "is compressed with bzip2: unpack it",
         "xz.csv": "is compressed with xz: unpack it",
         "page.csv": "is a web page: fetch the file again",
-        "json.csv": "is JSON: convert it to CSV or Parquet first",
+        "json.csv": "is JSON: write one object per line, and let its name end in .jsonl",
     }.items():
         assert words in refused(tmp_path / name)
 
@@ -155,5 +163,6 @@ def test_names_for_a_file_without_header(tmp_path: Path) -> None:
         open_tables([path], None, '"', ["user", "item"])
     with pytest.raises(DataError, match="its first line has the names of --columns: leave --columns out"):
         open_tables([write(tmp_path / "named.csv")], None, '"', ["user", "item", "time"])
-    with pytest.raises(DataError, match="--columns is for text files without a header"):
-        open_tables([write(tmp_path / "u.parquet")], None, '"', ["user", "item", "time"])
+    for other in (write(tmp_path / "u.parquet"), write(tmp_path / "u.jsonl", '{"user": 1}')):
+        with pytest.raises(DataError, match="--columns is for text files without a header, this file has names"):
+            open_tables([other], None, '"', ["user", "item", "time"])

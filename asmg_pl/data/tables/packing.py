@@ -1,0 +1,90 @@
+"""Compressed files: gzip and zstd, known by the ending of the name, or by the first bytes."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from asmg_pl.errors import DataError
+
+GZIP, ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
+#: The endings of the names of compressed files, which follow the ending of the format.
+PACKED = {".gz", ".zst"}
+_CHUNK = 1 << 17  # bytes that are unpacked at once
+
+
+class Unpacked:
+    """The content of a file, which is unpacked if it is compressed.
+
+    Attributes:
+        path: the file, for messages.
+    """
+
+    def __init__(self, path: Path, file: io.BufferedReader) -> None:
+        """Look at the first bytes.
+
+        Args:
+            path: the file.
+            file: the open file. Its position says how many bytes have been taken.
+
+        Raises:
+            DataError: if the file is compressed with zstd, and the package for it is missing.
+        """
+        self.path = path
+        self._content: io.BufferedReader | gzip.GzipFile | _Zstd = file
+        if path.suffix == ".gz" or file.peek(2).startswith(GZIP):
+            self._content = gzip.GzipFile(fileobj=file)
+        elif path.suffix == ".zst" or file.peek(4).startswith(ZSTD):
+            self._content = _Zstd(path, file)
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, as many as asked for; fewer at the end.
+
+        Raises:
+            DataError: if the file is cut off or damaged.
+        """
+        try:
+            return self._content.read(size)
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise DataError(
+                f"{self.path} cannot be unpacked, it is cut off or damaged ({error}): fetch it again"
+            ) from None
+
+
+class _Zstd:
+    """A file of one or several frames of zstd. A last frame that is not whole is an error, not an end."""
+
+    def __init__(self, path: Path, file: io.BufferedReader) -> None:
+        try:
+            import zstandard
+        except ModuleNotFoundError:
+            raise DataError(
+                f"{path} is compressed with zstd, which needs the package zstandard: pip install 'asmg_pl[zstd]', or "
+                "unpack the file"
+            ) from None
+        self._zstd: Any = zstandard
+        self._chunks = self._unpack(file)
+        self._rest = bytearray()
+
+    def read(self, size: int) -> bytes:
+        while len(self._rest) < size and (chunk := next(self._chunks, None)) is not None:
+            self._rest += chunk
+        found, self._rest = bytes(self._rest[:size]), self._rest[size:]
+        return found
+
+    def _unpack(self, file: io.BufferedReader) -> Iterator[bytes]:
+        frame = None
+        while chunk := file.read(_CHUNK):
+            while chunk:
+                frame = frame or self._zstd.ZstdDecompressor().decompressobj()
+                try:
+                    yield frame.decompress(chunk)
+                except self._zstd.ZstdError as error:
+                    raise EOFError(str(error)) from None
+                chunk, frame = (frame.unused_data, None) if frame.eof else (b"", frame)
+        if frame is not None:
+            raise EOFError("the last frame is not whole")
