@@ -20,8 +20,9 @@ class ItemSides:
     Examples:
         >>> from asmg_pl.data import Sizes
         >>> from asmg_pl.recommenders import MatrixFactorization
-        >>> from asmg_pl.serving.sided import sided
-        >>> sides = ItemSides(sided(MatrixFactorization(Sizes(users=9, items=8)), None), items=7)  # a row for unknown
+        >>> from asmg_pl.serving.sided import Known, sided
+        >>> sizes = Sizes(users=9, items=8)
+        >>> sides = ItemSides(sided(MatrixFactorization(sizes), Known(sizes)), items=7)  # and one unknown
         >>> with torch.no_grad():
         ...     alone, every = sides.of(torch.tensor([3, 7])), sides.every()
         >>> all(torch.equal(one, other) for one, other in zip(alone, sides.of(torch.tensor([3, 7])), strict=True))

@@ -5,6 +5,7 @@ user, history, features ──▶ user_side ─▶ side [1] ─┐
 ids of B items ───────────▶ item_side ─▶ side [B] ─┘
 
 Split       of a recommender with sides: each is computed by itself
+Dotted      of a recommender whose sides meet in a dot product: many users and items are one matrix product
 Expanded    of any other recommender: rows are made of user and items, and scored; the history is pooled once
 UnderHead   of several models and a head on them
 """
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
-from asmg_pl.recommenders import Lookup, Recommender, TwoSided
+from asmg_pl.recommenders import DotProduct, Lookup, Recommender, TwoSided
 from asmg_pl.recommenders.features import rows_of_user
 from asmg_pl.serving.features import WIDTH, describe, of_logits, within
 from asmg_pl.serving.headed import Headed
@@ -36,16 +37,16 @@ class Known(NamedTuple):
     Attributes:
         sizes: with the features and their sides.
         catalogue: category ids of each item, int64 [items, C] padded with -1; ``None`` without categories.
-        features: gives the features of items, int64 [n].
+        features: gives the features of items, int64 [n]; nothing by default.
     """
 
     sizes: Sizes
-    catalogue: Tensor | None
-    features: Callable[[Tensor], Values]
+    catalogue: Tensor | None = None
+    features: Callable[[Tensor], Values] = lambda items: Values()
 
     def rows(self, items: Tensor) -> Batch:
         """Rows of items, int64 [n], of nobody."""
-        nobody, label = torch.zeros_like(items), torch.zeros(len(items))
+        nobody, label = torch.zeros_like(items), torch.zeros(len(items), device=items.device)
         rows = Batch(nobody, items, nobody.new_zeros(len(items), 0), nobody, label, self.catalogue)
         return rows._replace(**self.features(items)._asdict())
 
@@ -74,6 +75,15 @@ class SidedModel(ABC):
             item: the sides of B items.
         """
 
+    def matrix(self, user: Side, item: Side) -> Tensor:
+        """Logits [U, B].
+
+        Args:
+            user: the sides of U users, at least one.
+            item: the sides of B items.
+        """
+        return torch.stack([self.join(part(user, slice(row, row + 1)), item) for row in range(_length(user))])
+
 
 class Split(SidedModel):
     """A recommender that has sides."""
@@ -99,7 +109,40 @@ class Split(SidedModel):
 
     def join(self, user: Side, item: Side) -> Tensor:
         """See :meth:`SidedModel.join`."""
-        return self._sides.join(_tensors(user), _tensors(item))
+        return self._sides.join(tensors(user), tensors(item))
+
+
+class Dotted(SidedModel):
+    """A recommender whose users and items meet in a dot product."""
+
+    def __init__(self, recommender: Recommender, vectors: DotProduct, known: Known) -> None:
+        """Take a recommender, which is not copied.
+
+        Args:
+            recommender: names the ids that are looked up, and has the tables.
+            vectors: the recommender itself, or the one within it.
+            known: what is known of items.
+        """
+        self._recommender, self._vectors, self._known = recommender, vectors, known
+
+    def user_side(self, rows: Batch) -> Side:
+        """See :meth:`SidedModel.user_side`."""
+        found = _looked_up(self._recommender, rows)
+        return self._vectors.user_vectors(rows, found), self._vectors.offsets(rows, found)
+
+    def item_side(self, items: Tensor) -> Side:
+        """See :meth:`SidedModel.item_side`."""
+        rows = self._known.rows(items)
+        return (self._vectors.item_vectors(rows, _looked_up(self._recommender, rows)),)
+
+    def join(self, user: Side, item: Side) -> Tensor:
+        """See :meth:`SidedModel.join`."""
+        return self.matrix(user, item)[0]
+
+    def matrix(self, user: Side, item: Side) -> Tensor:
+        """See :meth:`SidedModel.matrix`."""
+        (vectors, offsets), (items,) = tensors(user), tensors(item)
+        return vectors @ items.T + offsets[:, None]
 
 
 class Expanded(SidedModel):
@@ -124,13 +167,12 @@ class Expanded(SidedModel):
 
     def join(self, user: Side, item: Side) -> Tensor:
         """See :meth:`SidedModel.join`."""
-        (items,) = _tensors(item)
+        (items,) = tensors(item)
         theirs = self._known.rows(items)
-        columns: dict[str, Any] = dict(zip(self._columns, _tensors(user), strict=True))
-        ours = theirs._replace(**columns)
-        rows = rows_of_user(ours, theirs, self._known.sizes)
-        asked = self._recommender.lookups(rows)
-        found = {name: OneUser(self._recommender.table(name), ids) for name, ids in asked.items()}
+        columns: dict[str, Any] = dict(zip(self._columns, tensors(user), strict=True))
+        rows = rows_of_user(theirs._replace(**columns), theirs, self._known.sizes)
+        looked_up = _looked_up(self._recommender, rows)
+        found = {name: OneUser(each.weight, each.index, each.known) for name, each in looked_up.items()}
         return self._recommender.score(rows, found)
 
     @property
@@ -213,6 +255,8 @@ def sided(served: nn.Module, known: Known) -> SidedModel:
         return UnderHead(models, served) if len(served.get_buffer("coefficients")) else models[0]
     assert isinstance(served, Recommender)
     sides = served.sides()
+    if isinstance(sides, DotProduct):
+        return Dotted(served, sides, known)
     return Expanded(served, known) if sides is None else Split(served, sides, known)
 
 
@@ -233,10 +277,18 @@ def joined(sides: Sequence[Side]) -> Side:
     )
 
 
-def _tensors(side: Side) -> tuple[Tensor, ...]:
+def tensors(side: Side) -> tuple[Tensor, ...]:
     """A side that has no other within it."""
     return cast(tuple[Tensor, ...], side)
 
 
+def _length(side: Side) -> int:
+    """How many users or items a side is of."""
+    first = side[0]
+    return _length(first) if isinstance(first, tuple) else len(first)
+
+
 def _looked_up(recommender: Recommender, rows: Batch) -> Mapping[str, Lookup]:
-    return {name: Lookup(recommender.table(name), ids) for name, ids in recommender.lookups(rows).items()}
+    """The vectors that rows ask for, wherever the rows of tables are."""
+    asked = recommender.requests(rows)
+    return {name: request.answer(recommender.stored(name), request.rows) for name, request in asked.items()}
