@@ -14,6 +14,8 @@ known, and gets the row after the known ones; of a list it is left out. Numbers 
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -65,7 +67,7 @@ class PlainRows(nn.Module):
             features: of each of ``kinds``: ``context``, int64 [B, F]; ``numbers``, float32 [B, M]; ``lists``, int64
                 [B, F, L].
         """
-        given = dict(zip(self.kinds, features, strict=True))
+        given: dict[str, Any] = dict(zip(self.kinds, features, strict=True))
         if self._values is not None:
             given["context"] = known_or(self._values, given["context"])
         if self._list_values is not None:
