@@ -39,7 +39,7 @@ def grow(model: SASRec, known: int, first: int, seed: int) -> None:
     old = model.stored("item").detach()
     rows = torch.arange(len(old), known, device=old.device)
     new = model.initial_rows("item", rows, old.shape[1], first, seed)
-    model.tables["item"] = nn.Embedding.from_pretrained(torch.cat([old, new]), freeze=False)  # type: ignore[no-untyped-call]
+    model.tables["item"] = nn.Embedding.from_pretrained(torch.cat([old, new]), freeze=False)
 
 
 def states(model: SASRec, batch: Batch) -> Tensor:

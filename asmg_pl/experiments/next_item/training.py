@@ -61,7 +61,7 @@ def train(
             if replay is not None:
                 loss = loss + replay.loss(model, step)
             optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             optimizer.step()
         if not loss.isfinite():
             raise DivergedError(

@@ -79,8 +79,8 @@ class Walk:
         trained, held_out = (torch.cat(parts).to(self.device) for parts in zip(*split, strict=True))
         tested = weeks.tested(period).to(self.device)
         examples = tested.examples()
-        for found, what in ((trained, "train on"), (held_out, "hold out"), (examples, "test")):
-            if not len(found):
+        for some, what in ((trained, "train on"), (held_out, "hold out"), (examples, "test")):
+            if not len(some):
                 raise DataError(f"period {period} has no example to {what}: its weeks have too few clicks")
         replay = self._replay(period, len(trained))
         if self.method.anew:
@@ -102,8 +102,8 @@ class Walk:
             self.exemplars = choose(
                 self.model, self.sessions, candidates, settings.exemplars, settings.places, rows=rows
             )
-        found = figures(ranked(self.model, tested, examples, settings))
-        return {"period": period, "examples": len(examples), "best_epoch": epoch} | found
+        counts = {"period": period, "examples": len(examples), "best_epoch": epoch}
+        return {**counts, **figures(ranked(self.model, tested, examples, settings))}
 
     def _replay(self, period: int, examples: int) -> Replay | None:
         """What holds the model back; nothing in the first period."""
