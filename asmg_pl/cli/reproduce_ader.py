@@ -53,7 +53,9 @@ def parser() -> StudyParser:
     )
     options.add_argument("--seed", type=int, default=1234, help="of all that is random (default: 1234)")
     options.add_argument(
-        "--small", action="store_true", help="width 32, 4 weeks and 2 epochs: minutes, and no comparable figures"
+        "--small",
+        action="store_true",
+        help="width 32, 4 short weeks, at most 10 epochs: minutes, no comparable figures",
     )
     options.add_argument("--device", help="where to train, as cpu or cuda:1 (default: a GPU, if there is one)")
     return options

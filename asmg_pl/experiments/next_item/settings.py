@@ -56,4 +56,5 @@ class Settings:
 
 
 FULL = Settings()
-SMALL = replace(FULL, clicks=DIGINETICA[:4], width=32, learning_rate=5e-3, epochs=2, exemplars=5_000)
+#: Short weeks, the first clicks of DIGINETICA, for minutes on a CPU.
+SMALL = replace(FULL, clicks=(12_000, 6_000, 6_000, 6_000), width=32, learning_rate=2e-3, epochs=10, exemplars=3_000)
