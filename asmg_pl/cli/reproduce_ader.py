@@ -36,7 +36,7 @@ def parser() -> StudyParser:
         "FOLDER [option …]",
         "Train SASRec on one week of sessions of DIGINETICA and test it on the next, week after week, as ADER (RecSys "
         "2020) does: each click is ranked among all items known by then. Print Recall and MRR at 10 and 20, means over "
-        "the 16 test weeks, beside the published figures. The week's clicks are in diginetica/clicks.csv.gz within "
+        "the 16 test weeks, beside the published figures. The weeks' clicks are in diginetica/clicks.csv.gz within "
         "--data.\n\n"
         "Methods: finetune; dropout, which is finetune with it; ader, which replays exemplars; and joint, which trains "
         "a new model on all weeks so far. FOLDER gets ader.csv, .md, .tex and .png whenever a method is done, "
@@ -55,7 +55,7 @@ def parser() -> StudyParser:
     options.add_argument(
         "--small",
         action="store_true",
-        help="width 32, 4 short weeks, at most 10 epochs: minutes, no comparable figures",
+        help="width 32, 4 short weeks, at most 10 epochs: minutes; not comparable",
     )
     options.add_argument("--device", help="where to train, as cpu or cuda:1 (default: a GPU, if there is one)")
     return options

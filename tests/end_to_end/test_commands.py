@@ -40,6 +40,7 @@ ELSEWHERE = {
     "asmg tune": "walks for hours; tests/end_to_end/test_experiments.py has a small one",
     "asmg sweep": "walks for many minutes; tests/end_to_end/test_experiments.py has a small one",
     "asmg reproduce": "walks for hours; tests/experiments/test_reproduction.py has a small one",
+    "asmg reproduce ader": "trains for hours; tests/experiments/next_item/test_study.py has a small one",
     "srun ": "takes two machines with SLURM",
     "wandb sync": "needs an account and the network",
     "asmg compare runs/all --methods configs/methods/*.yaml --tuned": "needs what tuning found; "

@@ -56,7 +56,8 @@ def show(rows: Sequence[dict[str, Any]], settings: Settings) -> Printed:
     if settings != FULL:
         notes.append(
             f"These figures are of a small setting: width {settings.width}, {len(settings.clicks)} weeks of "
-            f"{sum(settings.clicks)} clicks, at most {settings.epochs} epochs. They are not comparable with the published ones."
+            f"{sum(settings.clicks)} clicks in all, at most {settings.epochs} epochs. They are not comparable with the "
+            "published ones."
         )
     details = [title for name in reversed(COLUMNS.values()) for title in (f"{name} published", name)]
     return Printed(header, lines, notes, details[: 2 * (len(COLUMNS) - 2)])
