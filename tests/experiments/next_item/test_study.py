@@ -15,7 +15,7 @@ import torch
 from asmg_pl.cli import reproduce_ader
 from asmg_pl.errors import CheckpointError, ConfigError
 from asmg_pl.experiments import next_item
-from asmg_pl.experiments.next_item import FULL, SMALL, Settings, study, walking
+from asmg_pl.experiments.next_item import FULL, SMALL, Settings, study, training, walking
 from asmg_pl.experiments.next_item.methods import METHODS
 from asmg_pl.experiments.next_item.table import published
 
@@ -80,7 +80,7 @@ def test_an_interruption_within_a_period_changes_nothing(
     tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch, interrupted: int
 ) -> None:
     walk(tmp_path / "whole", root)
-    real, calls = walking.train, []
+    real, calls = training.train, []
 
     def train(*arguments: Any) -> int:
         calls.append(1)
