@@ -12,6 +12,7 @@
     python tools/benchmark.py scale
     python tools/benchmark.py peers
     python tools/benchmark.py start
+    python tools/benchmark.py top_k
     python tools/benchmark.py serve
     python tools/benchmark.py serve_load
 
@@ -39,6 +40,7 @@ from benchmarks import (
     serve_load,
     start,
     step,
+    top_k,
 )
 
 from asmg_pl.experiments.rendering import Printed, markdown
@@ -56,6 +58,7 @@ PARTS = {
     "memory": memory,
     "scale": scale,
     "start": start,
+    "top_k": top_k,
     "serve": serve,
     "serve_load": serve_load,
 }

@@ -68,13 +68,13 @@ class ServingExport(Callback):
         """Check that a package can name the model, before any work is done.
 
         Raises:
-            ConfigError: if it cannot, or if it has no vectors and they are wanted.
+            ConfigError: if it cannot, or if it does not have the formats that are wanted.
         """
         self._so_far = None
         if self.keep and stage == "fit":
             updater = cast(Updater, pl_module)
             check_description(updater)
-            check_recommender(updater.recommender, self.formats)
+            check_recommender(updater.recommender, self.formats, updater.data.sizes)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the package when the period's last phase has ended."""

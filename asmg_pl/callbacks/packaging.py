@@ -184,6 +184,7 @@ def _contents(
         popularity=popularity,
         history_size=data.history_size,
         context=log.context_names,
+        features=so_far.features(sizes.users, sizes.items),
         catalogue=catalogue,
         head=numbers,
         shared=_shared(data, period, sizes),

@@ -30,19 +30,22 @@ _NAME = 11
 class PeriodTable:
     """The layout of a table, chosen once for all its rows."""
 
-    def __init__(self, models: Sequence[str], width: int, seconds: bool) -> None:
+    def __init__(self, models: Sequence[str], width: int, seconds: bool, metrics: Sequence[str] = HEADLINE) -> None:
         """Choose the columns.
 
         Args:
             models: the names of the models that are scored.
             width: characters of a row at most, if there is any choice.
             seconds: whether the table has a column of seconds.
+            metrics: what is shown of each model, the most important first.
         """
         self.seconds = seconds
+        self._metrics = metrics
         self._room = width
         self.lift = set(FIRST) <= set(models)
         self.models, self.metrics = next(
-            (layout for layout in _layouts(models) if self._width(*layout) <= width), ([*models][:1], HEADLINE[:1])
+            (layout for layout in _layouts(models, metrics) if self._width(*layout) <= width),
+            ([*models][:1], metrics[:1]),
         )
         self._models = models
         self._served: str | None = None  # what the row above says
@@ -51,7 +54,7 @@ class PeriodTable:
     def left_out(self) -> str | None:
         """A sentence that names the models and metrics for which there is no room; ``None`` if all are shown."""
         missing = [terminal(model) for model in self._models if model not in self.models]
-        missing += [metric for metric in HEADLINE if metric not in self.metrics]
+        missing += [metric for metric in self._metrics if metric not in self.metrics]
         return f"no room here for {', '.join(missing)}: see metrics.csv" if missing else None
 
     def header(self) -> list[str]:
@@ -73,7 +76,7 @@ class PeriodTable:
             result: its scores.
             seconds: of its training.
         """
-        row = self._row(str(result.period), result.split, f"{result.rows:,}", result.columns(HEADLINE), seconds)
+        row = self._row(str(result.period), result.split, f"{result.rows:,}", result.columns(self._metrics), seconds)
         if result.served != self._served:
             before, self._served = self._served, result.served
             if before is not None or result.served != "incremental":
@@ -116,13 +119,13 @@ class PeriodTable:
         return 26 + scores + 8 * self.lift + 9 * self.seconds
 
 
-def _layouts(models: Sequence[str]) -> Iterator[tuple[list[str], Sequence[str]]]:
+def _layouts(models: Sequence[str], metrics: Sequence[str]) -> Iterator[tuple[list[str], Sequence[str]]]:
     """Models and metrics that may be shown, the most first: metrics are left out before models."""
     important = sorted(models, key=lambda model: model not in FIRST)
     for count in range(len(models), 0, -1):
         kept = [model for model in models if model in important[:count]]
-        for metrics in (HEADLINE, HEADLINE[:1]):
-            yield kept, metrics
+        for shown in range(len(metrics), 0, -1):
+            yield kept, metrics[:shown]
 
 
 def _size(model: str, metrics: Sequence[str]) -> int:

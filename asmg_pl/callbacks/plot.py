@@ -12,6 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from asmg_pl.metrics.results import PeriodResult, lift
+from asmg_pl.metrics.rivals import title_of
+from asmg_pl.metrics.top_k import BASELINES, headline_of
 from asmg_pl.system.escaping import mathtext
 from asmg_pl.system.files import written_whole
 
@@ -38,7 +40,8 @@ def plot_results(results: Sequence[PeriodResult], path: Path, title: str = "") -
 def draw(results: Sequence[PeriodResult], title: str = "") -> Plot:
     """Draw the scores; the test periods are shaded, and a cross marks the periods in which a model has diverged.
 
-    Where the serving model is another one than the incremental, a panel shows the lift of its AUC.
+    Where items are ranked, a panel shows a metric of the lists, and that of the baselines as dashed lines. Where the
+    serving model is another one than the incremental, a panel shows the lift of its AUC.
 
     Args:
         results: by period.
@@ -46,16 +49,22 @@ def draw(results: Sequence[PeriodResult], title: str = "") -> Plot:
     """
     models = list(results[-1].scores)
     lifts = {r.period: found for r in results if (found := lift(r.columns(["auc"]))) is not None}
-    figure = Plot(figsize=(9, 8 if lifts else 6), layout="constrained")
+    metrics = {"auc": "AUC", "logloss": "LogLoss"}
+    if (ranked := headline_of([*results[-1].scores.get("serving", ())])) is not None:
+        metrics[ranked] = title_of(ranked)
+    count = len(metrics) + bool(lifts)
+    figure = Plot(figsize=(9, 2 + 2 * count), layout="constrained")
     figure.suptitle(mathtext(title))
-    panels: list[Axes] = list(figure.subplots(3 if lifts else 2, 1, sharex=True))
-    for axis, (metric, label) in zip(panels, {"auc": "AUC", "logloss": "LogLoss"}.items(), strict=False):
+    panels: list[Axes] = list(figure.subplots(count, 1, sharex=True))
+    for axis, (metric, label) in zip(panels, metrics.items(), strict=False):
         for model in models:
             _draw_model(axis, results, model, metric)
+        if metric == ranked:
+            _draw_baselines(axis, results, metric)
         axis.set_ylabel(label)
     _level(panels[0], CHANCE)
     if lifts:
-        _draw_lift(panels[2], lifts)
+        _draw_lift(panels[-1], lifts)
     tested = [r.period for r in results if r.split == "test"]
     for axis in panels:
         if tested:
@@ -70,13 +79,23 @@ def draw(results: Sequence[PeriodResult], title: str = "") -> Plot:
 
 def _draw_model(axis: Axes, results: Sequence[PeriodResult], model: str, metric: str) -> None:
     """Draw a model's line, and crosses on the axis where it has diverged."""
-    points = [(r.period, r.scores[model][metric]) for r in results if model in r.scores]
+    points = [(r.period, r.scores[model][metric]) for r in results if metric in r.scores.get(model, ())]
+    if not points:  # of a blend, which ranks nothing
+        return
     (line,) = axis.plot(*zip(*points, strict=True), marker="o", markersize=3.5, label=mathtext(model))
     diverged = [r.period for r in results if model in r.diverged]
     if diverged:
         at_bottom: dict[str, Any] = {"transform": axis.get_xaxis_transform(), "clip_on": False}
         cross: dict[str, Any] = {"marker": "x", "linestyle": "none", "color": line.get_color()}
         axis.plot(diverged, [0.0] * len(diverged), **cross, **at_bottom, label=f"{mathtext(model)}: diverged")
+
+
+def _draw_baselines(axis: Axes, results: Sequence[PeriodResult], metric: str) -> None:
+    """Draw the baselines' lines."""
+    for name, style in zip(BASELINES, (("--", "0.3"), (":", "0.3")), strict=True):
+        points = [(r.period, r.ranking[name][metric]) for r in results if metric in r.ranking.get(name, ())]
+        axis.plot(*zip(*points, strict=True), linestyle=style[0], color=style[1], label=name.replace("_", " "))
+    axis.legend(frameon=False, loc="best")
 
 
 def _draw_lift(axis: Axes, lifts: Mapping[int, float]) -> None:

@@ -27,7 +27,8 @@ from asmg_pl.callbacks.tables import WalkTables
 from asmg_pl.callbacks.tenants import rows_of_their_own
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.errors import DivergedError
-from asmg_pl.metrics.results import HEADLINE, NOT_COUNTED, PeriodResult, mean_over
+from asmg_pl.metrics.results import NOT_COUNTED, PeriodResult, headline, mean_over
+from asmg_pl.metrics.rivals import rivals
 from asmg_pl.metrics.verdict import verdict
 from asmg_pl.system.escaping import terminal
 from asmg_pl.system.screen import folded, say, width
@@ -130,9 +131,9 @@ class PeriodReport(Callback):
             log.info("metrics.csv, timings.csv, auc.png and checkpoints are in %s", folder)
 
     def on_fit_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Show the mean over the test periods and the lift over the plain update, or why there is none.
+        """Show the mean over the test periods, whether lists beat the baselines, and the lift over the plain update.
 
-        Nothing else comes after the lift.
+        Nothing else comes after the lift, or why there is none.
         """
         updater = cast(Updater, pl_module)
         results = list(updater.results.values())
@@ -144,7 +145,8 @@ class PeriodReport(Callback):
         if tested:
             span = f"{tested[0].period} to {tested[-1].period}"
             say(folded(_means(f"mean over the test periods {span}", tested)))
-            say(folded(verdict(tested) or COMPARE))
+            for line in (*rivals(tested), verdict(tested) or COMPARE):
+                say(folded(line))
         else:
             say(folded(no_test(updater.data, updater.test_from, updater.last_period)))
 
@@ -192,7 +194,8 @@ class PeriodReport(Callback):
 
     def _show(self, results: list[PeriodResult], walking: bool = False) -> None:
         if self._table is None and results:
-            self._table = PeriodTable(list(results[0].scores), width(), seconds=walking)
+            scores = results[0].scores
+            self._table = PeriodTable(list(scores), width(), seconds=walking, metrics=headline(scores))
             for line in self._table.header():
                 say(line)
             if left_out := self._table.left_out:
@@ -223,12 +226,18 @@ def _title(column: str) -> str:
 
 def _means(title: str, results: Sequence[PeriodResult]) -> str:
     """The means in words, with the periods that are missing in them, or that spoil them."""
-    means = mean_over(results)
-    shown = f"{title}: " + ", ".join(f"{_title(name)} {means[name]:.4f}" for name in results[0].columns(HEADLINE))
+    means, metrics = mean_over(results), headline(results[0].scores)
+    shown = f"{title}: " + ", ".join(f"{_title(name)} {means[name]:.4f}" for name in results[0].columns(metrics))
     undefined = [
         result.period
         for result in results
-        if any(math.isnan(s[m]) for name, s in result.scores.items() if name not in result.diverged for m in HEADLINE)
+        if any(
+            math.isnan(s[m])
+            for name, s in result.scores.items()
+            if name not in result.diverged
+            for m in metrics
+            if m in s
+        )
     ]
     diverged = [result.period for result in results if result.diverged]
     return (

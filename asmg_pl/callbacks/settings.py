@@ -43,6 +43,12 @@ FREE_TRAINER = {
     *("limit_val_batches", "limit_test_batches", "limit_predict_batches"),
 }
 
+#: Arguments of a method that its pre-training reads; all methods pre-train alike.
+PRETRAINING = {
+    *("recommender", "objective", "learning_rate", "batch_size", "self_tuning", "row_wise", "gradient_clip"),
+    *("table_learning_rate", "table_optimizer", "pretrain_periods", "pretrain_epochs", "pretrain_learning_rate"),
+}
+
 PACKAGE = "asmg_pl."
 
 _PRECISIONS = {"None": "32-true", "32": "32-true", "bf16": "bf16-mixed"}
@@ -69,6 +75,25 @@ def shared_settings(config: Mapping[str, Any]) -> dict[str, Any]:
         "trainer.precision": _PRECISIONS.get(str(precision), precision),
         "trainer.sync_batchnorm": bool(trainer.get("sync_batchnorm")),
     }
+
+
+def pretraining_settings(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of :func:`shared_settings` that pre-training reads.
+
+    The rate of updates is among them only where pre-training has no rate of its own. A method of another package may
+    read any of its arguments.
+    """
+    found = shared_settings(config)
+    if not str(found.get("model.class_path")).startswith(PACKAGE):
+        return found
+    own = found.get("model.init_args.pretrain_learning_rate") is not None
+    read = PRETRAINING - {"learning_rate"} if own else PRETRAINING
+
+    def bears(key: str) -> bool:
+        section, *names = key.split(".")
+        return section != "model" or (names[0] == "init_args" and names[1] in read)
+
+    return {key: value for key, value in found.items() if bears(key)} | {"model.class_path": PACKAGE}
 
 
 def differences(saved: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:

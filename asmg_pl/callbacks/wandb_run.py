@@ -188,7 +188,7 @@ class WandbRun(Callback):
         missing = [result for result in ended if result.period > self._logged]
         timings = _timings(trainer.callbacks)  # type: ignore[attr-defined]
         for result in missing:
-            for model in result.scores.keys() - self._models:
+            for model in (result.scores.keys() | result.ranking.keys()) - self._models:
                 self._run.define_metric(f"{model}/*", step_metric="period", summary="none")
                 self._models.add(model)
             words = {"split": result.split} | ({"served": result.served} if result.served else {})

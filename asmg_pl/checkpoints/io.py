@@ -83,8 +83,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         """Read a checkpoint file.
 
         Raises:
-            CheckpointError: if the file is missing or not readable. The message names the checkpoint before it, if
-                there is one.
+            CheckpointError: if the file is missing or not readable. The message names the newest
+                earlier one that is sound.
         """
         if Path(path).is_dir():
             raise CheckpointError(
@@ -98,16 +98,11 @@ def check_file(path: Path) -> None:
     """Check that a checkpoint file exists, and that its bytes have the checksums that were written with them.
 
     Raises:
-        CheckpointError: if the check fails. The message names the checkpoint before it, if there is one.
+        CheckpointError: if the check fails. The message names the newest earlier one that is sound.
     """
     if not path.exists():
         raise CheckpointError(f"there is no checkpoint {path}: give an existing one, or 'last'")
-    try:
-        with zipfile.ZipFile(_file(path)) as parts:
-            whole = parts.testzip() is None
-    except Exception:  # a damaged archive raises many types of errors
-        whole = False
-    if not whole:
+    if not _whole(path):
         raise CheckpointError(f"{path} is damaged, or no checkpoint of this program{_previous(path)}")
 
 
@@ -118,8 +113,8 @@ def read_checkpoint(path: Path, map_location: Any = "cpu") -> Entries:
     :mod:`asmg_pl.distributed.checkpoint`.
 
     Raises:
-        CheckpointError: if it cannot be used. The message names the file, the flaw, and the checkpoint before it, if
-            there is one.
+        CheckpointError: if it cannot be used. The message names the file, the flaw, and the newest earlier one that
+            is sound.
     """
     check_file(path)
     try:
@@ -169,6 +164,24 @@ def _file(path: Path) -> Path:
     return path / WALK if path.is_dir() else path
 
 
+def _whole(path: Path) -> bool:
+    """Whether a file's bytes have the checksums that were written with them."""
+    try:
+        with zipfile.ZipFile(_file(path)) as parts:
+            return parts.testzip() is None
+    except Exception:  # a damaged archive raises many types of errors
+        return False
+
+
 def _previous(path: Path) -> str:
+    """What to go on from instead: the newest earlier checkpoint whose bytes are sound."""
     earlier = [p for p in newest_first(path.parent) if p.name < path.name]
-    return f"; the previous one is {earlier[0]}: give it with --ckpt_path" if earlier else ""
+    if not earlier:
+        return ""
+    sound = next(filter(_whole, earlier), None)
+    if sound is None:
+        return (
+            f"; no earlier one in {path.parent} can be read: begin anew in another folder (--trainer.default_root_dir)"
+        )
+    which = "the previous one" if sound == earlier[0] else "the newest earlier one that can be read"
+    return f"; {which} is {sound}: give it with --ckpt_path"

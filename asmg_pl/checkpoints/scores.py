@@ -11,7 +11,7 @@ from asmg_pl.metrics.results import PeriodResult
 SPLITS = ("selection", "warm-up", "test", "seen")
 
 #: Entries of a result that may be missing: where no guard has chosen, or in checkpoints of an earlier version.
-OPTIONAL = {"constant", "served", "why", "regret", "known_logloss"}
+OPTIONAL = {"constant", "served", "why", "regret", "known_logloss", "ranking"}
 
 
 def check_results(entry: str, results: Any, newest: int) -> None:
@@ -43,9 +43,10 @@ def check_results(entry: str, results: Any, newest: int) -> None:
             integer(f"{here}.{name}", result[name], most=result["rows"])
         if not mapping(f"{here}.scores", result["scores"]):
             raise Flaw(f"{here}.scores", "is empty")
-        for model, scores in result["scores"].items():
-            for metric, score in mapping(f"{here}.scores.{model}", scores).items():
-                number(f"{here}.scores.{model}.{metric}", score, defined=False)
+        for kind in ("scores", "ranking"):
+            for model, scores in mapping(f"{here}.{kind}", result.get(kind, {})).items():
+                for metric, score in mapping(f"{here}.{kind}.{model}", scores).items():
+                    number(f"{here}.{kind}.{model}.{metric}", score, defined=False)
     if list(results) != sorted(results):
         raise Flaw(entry, "has periods in another order than the walk")
 

@@ -121,10 +121,10 @@ def write_formats(store: Store, formats: Sequence[str], package: Package) -> Non
 
 
 def _check(store: Store, formats: Sequence[str], allow: Sequence[str]) -> None:
-    if "vectors" in formats and store.current() is not None:  # other formats are those of every recommender
+    if formats and store.current() is not None:
         package = open_package(store.path(), allow)
         with _refused(package, formats):
-            check_recommender(package.served(), formats)
+            check_recommender(package.served(), formats, package.sizes)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from lightning import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
+from torch import Tensor
 
 from asmg_pl.data.cut import PeriodCut
 from asmg_pl.data.drawing import Drawing
@@ -217,6 +218,17 @@ class PeriodDataModule(LightningDataModule):
         steps = self._reader.read(self.reading, self._feed, self._drawing)
         size = AT_ONCE // self._reader.rows(self.reading)
         return Bundles(steps, size) if self.bundles and size > 1 else steps
+
+    def choice(self, rows: Tensor, period: int, size: int) -> MiniBatches:
+        """Some rows in mini-batches, without negatives, the same in all processes.
+
+        Args:
+            rows: their positions, int64 [n].
+            period: the newest period that is read, whose categories count.
+            size: rows of a mini-batch.
+        """
+        as_of = self._reader.as_of(period)
+        return self._feed.mini_batches(rows, lambda found: found.split(size), period=period, as_of=as_of)
 
     def mini_batches(self, reading: Reading) -> int:
         """How many mini-batches this process gets in a pass; in training, micro-batches count."""

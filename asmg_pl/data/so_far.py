@@ -1,4 +1,4 @@
-"""What a stream has said of users and items up to a row: their latest histories, the items they have, popularity.
+"""What a stream has said of users and items up to a row: latest histories and features, items had, popularity.
 
     rows     0 ……… b_1 ……… b_2 ……… b_3        read on from where the last period has ended, each row once
 
@@ -11,7 +11,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from asmg_pl.data.columns import Columns
+from asmg_pl.data.latest import Latest
 from asmg_pl.data.log import InteractionLog
+from asmg_pl.data.sizes import Side
 
 #: What a positive counts in the popularity of its item, relative to one of the period after it.
 DECAY = 0.9
@@ -51,6 +54,8 @@ class SoFar:
         self._log, self._history_size = log, history_size
         self._user = self._item = np.zeros(0, np.int32)  # entries of histories by user, the oldest first
         self._pairs = np.zeros(0, np.int64)  # user and item in one number, distinct and sorted
+        sides: tuple[Side, ...] = ("user", "item")
+        self._latest_values = {side: Latest(log.sizes, side) for side in sides}
         if log.before is not None:
             self._add(log.before, 0, len(log.before))
 
@@ -71,8 +76,23 @@ class SoFar:
         """The distinct items that entered each user's histories, ascending: items, int32 [n], and offsets."""
         return (self._pairs & 0xFFFFFFFF).astype(np.int32), _offsets(self._pairs >> 32, users)
 
+    def features(self, users: int, items: int) -> dict[str, np.ndarray]:
+        """The latest values of the features of users and items, as ``user/numbers`` and so on.
+
+        See :meth:`~asmg_pl.data.latest.Latest.values`.
+        """
+        counts = {"user": users, "item": items}
+        return {
+            f"{side}/{kind}": values
+            for side, latest in self._latest_values.items()
+            for kind, values in latest.values(counts[side]).items()
+        }
+
     def _add(self, log: InteractionLog, begin: int, end: int) -> None:
-        for user, item, label in _chunks(log, begin, end):
+        for part in _chunks(log, begin, end):
+            user, item, label = part.user.numpy(), part.item.numpy(), part.label.numpy()
+            for latest in self._latest_values.values():
+                latest.add(part)
             positive = label > 0
             enters = positive if self._log.history == "positive" else np.ones(len(label), bool)
             counts = np.bincount(item[positive], minlength=len(self.popularity)).astype(float)
@@ -91,11 +111,10 @@ class SoFar:
         return user[kept], item[kept]
 
 
-def _chunks(log: InteractionLog, begin: int, end: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Users, items and labels of some rows, a chunk at a time."""
+def _chunks(log: InteractionLog, begin: int, end: int) -> Iterator[Columns]:
+    """The columns of some rows, a chunk at a time."""
     for start in range(begin, end, CHUNK):
-        for part in log.between(start, min(start + CHUNK, end)).parts:
-            yield part.user.numpy(), part.item.numpy(), part.label.numpy()
+        yield from log.between(start, min(start + CHUNK, end)).parts
 
 
 def _offsets(users_of_entries: np.ndarray, users: int) -> np.ndarray:

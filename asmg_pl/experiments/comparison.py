@@ -89,6 +89,23 @@ def _check_same_rows(runs: Sequence[Run]) -> None:
                 )
 
 
+def _check_same_cases(runs: Iterable[Run]) -> None:
+    """Check that runs have ranked the same cases, which depend on the seed, as far as their counts tell.
+
+    Raises:
+        DataError: naming two runs that have not.
+    """
+    seen: dict[tuple[int, int], tuple[tuple[float, ...], Run]] = {}
+    for run in runs:
+        for period, *ranked in run.metrics.select("period", pl.col("^cases_.*$")).fill_null(-1.0).iter_rows():
+            first, there = seen.setdefault((run.seed, period), (tuple(ranked), run))
+            if first != tuple(ranked):
+                raise DataError(
+                    f"{there.place} and {run.place} have ranked other cases in period {period}: lists can be compared "
+                    "that are made with the same model.top_k"
+                )
+
+
 def compare(
     methods: Mapping[str, Sequence[Run]], baseline: str | None, metric: str = "auc", split: str = "test"
 ) -> list[dict[str, Any]]:
@@ -115,7 +132,7 @@ def compare(
         of these is ``best`` or ``≈``: their ``standing`` says why.
 
     Raises:
-        DataError: if a method's runs lack the metric.
+        DataError: if a method's runs lack the metric, or have ranked other cases.
     """
     found = {name: scores(runs, split) for name, runs in methods.items()}
     for name, table in found.items():
@@ -125,6 +142,8 @@ def compare(
             raise DataError(
                 f"the runs of {name} have no metric {metric!r}: choose one of {', '.join(table.columns[2:])}"
             )
+    if "_at_" in metric:
+        _check_same_cases(run for runs in methods.values() for run in runs)
     last = max(run.last for runs in methods.values() for run in runs)
     rows = []
     for name, runs in methods.items():

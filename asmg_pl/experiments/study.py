@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from asmg_pl.callbacks.file_names import DIVERGED
+from asmg_pl.callbacks.settings import differences, pretraining_settings
 from asmg_pl.checkpoints.names import newest_first
+from asmg_pl.experiments.run_files import settings_of
 from asmg_pl.experiments.runs import Run, read_runs
 from asmg_pl.experiments.trial import Trial
 from asmg_pl.experiments.walks import Walk, resolved, walk_all
 
 #: The file, in the folder of a pre-training, with the whole configuration.
 SETTINGS = "settings.json"
+
+#: The file, in a run folder, with the configuration that its walk began with.
+CONFIG = "config.yaml"
 
 
 class Study:
@@ -41,7 +46,7 @@ class Study:
         self.jobs = jobs
         self.common = tuple(common)
         self.failed: list[Path] = []
-        self._protocols: dict[Trial, dict[str, Any]] = {}
+        self._settings: dict[Trial, dict[str, Any]] = {}
         self._models: dict[Trial, dict[int, tuple[str, ...]]] = {}
 
     def protocol(self, trial: Trial) -> dict[str, Any]:
@@ -50,13 +55,15 @@ class Study:
         Raises:
             ConfigError: if ``asmg fit`` does not accept the arguments.
         """
-        start = trial.start()
-        if start not in self._protocols:
-            self._protocols[start] = self._resolved(start)["model"]["init_args"]
-        return self._protocols[start]
+        found: dict[str, Any] = self._resolved(trial.start())["model"]["init_args"]
+        return found
 
     def _resolved(self, start: Trial) -> dict[str, Any]:
-        return resolved([*self.common, *start.arguments()], kept=self.folder / start.name / SETTINGS)
+        """The whole configuration that a start has."""
+        if start not in self._settings:
+            arguments = [*self.common, *start.arguments()]
+            self._settings[start] = resolved(arguments, kept=self.folder / start.name / SETTINGS)
+        return self._settings[start]
 
     def runs(self, trials: Sequence[Trial]) -> dict[Trial, list[Run]]:
         """Walk trials, and read what they have left, a run per seed.
@@ -102,7 +109,8 @@ class Study:
                 continue
             until = ("--loop.until", str(protocol["pretrain_periods"]))
             walks |= {(start, seed): self._walk(start, seed, until) for seed in self.seeds}
-        failed = self._run(list(walks.values()), alike=True)
+        wanted = [one for (start, _), one in walks.items() if not has_pretrained(one, self._resolved(start))]
+        failed = self._run(wanted, alike=True)
         for (start, seed), one in walks.items():
             if one not in failed:
                 checkpoint = newest_first(one.folder / "checkpoints")[0]
@@ -121,3 +129,21 @@ class Study:
 def has_diverged(folder: Path) -> bool:
     """Whether a walk has stopped since something was no longer finite."""
     return (folder / DIVERGED).is_file()
+
+
+def has_pretrained(one: Walk, config: Mapping[str, Any]) -> bool:
+    """Whether a run folder has the end of a pre-training that read the same settings; others may have changed since.
+
+    The walks that begin with its model look at the stream themselves.
+
+    Args:
+        one: the walk that would pre-train.
+        config: the whole configuration that it would have, but for its seed.
+    """
+    if not (one.folder / CONFIG).is_file():
+        return False
+    told, method = settings_of(one.folder / CONFIG), config["model"]["init_args"]
+    last = f"period-{method['pretrain_periods']:06d}-phase-{2 * method['pretrain_epochs'] - 1:03d}-select.ckpt"
+    if not (one.folder / "checkpoints" / last).exists() or told.get("seed_everything") != one.seed:
+        return False
+    return not differences(pretraining_settings(told), pretraining_settings(config))

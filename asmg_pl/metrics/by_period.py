@@ -9,11 +9,11 @@ from typing import TypeVar, cast
 Note = TypeVar("Note")
 
 
-def newest_first(notes: Mapping[int, Note]) -> Iterator[Note]:
+def backwards(notes: Mapping[int, Note]) -> Iterator[Note]:
     """The notes, the newest first; notes stand in the order of their periods.
 
     Examples:
-        >>> list(newest_first({11: "a", 12: "b"}))
+        >>> list(backwards({11: "a", 12: "b"}))
         ['b', 'a']
     """
     return reversed(cast("dict[int, Note]", notes).values())
@@ -26,8 +26,8 @@ def later(notes: Mapping[int, Note], period: int) -> dict[int, Note]:
         >>> later({11: "a", 12: "b", 13: "c"}, 11)
         {12: 'b', 13: 'c'}
     """
-    backwards = reversed(cast("dict[int, Note]", notes).items())
-    return dict(reversed([*takewhile(lambda note: note[0] > period, backwards)]))
+    newest = reversed(cast("dict[int, Note]", notes).items())
+    return dict(reversed([*takewhile(lambda note: note[0] > period, newest)]))
 
 
 def between(notes: Mapping[int, Note], period: int, last: int) -> dict[int, Note]:

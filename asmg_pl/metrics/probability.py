@@ -51,9 +51,22 @@ def normalized_entropy(logits: Tensor, labels: Tensor) -> Tensor:
         >>> normalized_entropy(torch.tensor([0.0, 0.0]), torch.tensor([1, 0]))  # the mean label says as much
         tensor(1., dtype=torch.float64)
     """
+    of_mean = entropy(labels)
+    return torch.where(of_mean > 0, log_loss(logits, labels) / of_mean, torch.nan)
+
+
+def entropy(labels: Tensor) -> Tensor:
+    """The LogLoss of the mean label, float64 scalar; ``nan`` without rows.
+
+    Args:
+        labels: 0 or 1, of any type [N].
+
+    Examples:
+        >>> entropy(torch.tensor([0, 1]))
+        tensor(0.6931, dtype=torch.float64)
+    """
     share = labels.double().mean()
-    entropy = torch.special.entr(share) + torch.special.entr(1 - share)
-    return torch.where(entropy > 0, log_loss(logits, labels) / entropy, torch.nan)
+    return torch.special.entr(share) + torch.special.entr(1 - share)
 
 
 def calibration(logits: Tensor, labels: Tensor) -> Tensor:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from asmg_pl.metrics.top_k import headline_of
+
 #: The metrics that are shown on the screen; the files and the loggers have all.
 HEADLINE = ("auc", "logloss")
 
@@ -38,6 +40,9 @@ class PeriodResult:
         served: the candidate whose scores are those of ``"serving"``, where a guard has chosen; otherwise ``None``.
         why: the reason of that choice.
         regret: how much lower the mean LogLoss so far would have been with the best fixed candidate.
+        ranking: of walks that rank items, the metrics of each baseline by name, and as ``"cases"`` what was ranked: how
+            many cases, and the shares of those whose item was unknown and of those that were left out, see
+            :class:`asmg_pl.metrics.TopK`. The models' own are among their scores.
         known_logloss: for each model, its LogLoss on the rows whose user and item both have a row before the period;
             ``nan`` without such a row, or if the model has diverged. It stands in no file of the walk: a gate compares
             models by it, since a model that serves has no row of its own for the others.
@@ -61,6 +66,7 @@ class PeriodResult:
     why: str | None = None
     regret: float | None = None
     known_logloss: dict[str, float] = field(default_factory=dict)
+    ranking: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def flat(self) -> dict[str, Any]:
         """The result as one row of a file, whose last columns are ``MODEL_METRIC``.
@@ -70,7 +76,8 @@ class PeriodResult:
         """
         plain = {name: getattr(self, name) for name in ("period", "split", *COUNTS)}
         choice = {"served": self.served, "why": self.why, "regret": self.regret} if self.served else {}
-        return plain | {"diverged": " ".join(self.diverged) or None} | choice | self.columns()
+        ranked = joined(self.ranking)
+        return plain | {"diverged": " ".join(self.diverged) or None} | choice | self.columns() | ranked
 
     def logged(self) -> dict[str, float]:
         """The result as numbers for a logger: ``period``, counts as ``data/…`` and scores as ``MODEL/METRIC``.
@@ -87,20 +94,48 @@ class PeriodResult:
             "diverged": len(self.diverged),
             **choice,
             **self.columns(join="/"),
+            **joined(self.ranking, join="/"),
         }
 
     def columns(self, metrics: Sequence[str] | None = None, join: str = "_") -> dict[str, float]:
         """The scores by the names of model and metric, joined.
 
         Args:
-            metrics: the metrics to give; by default all.
+            metrics: the metrics to give, where a model has them; by default all.
             join: what stands between model and metric; by default the names are columns of :meth:`flat`.
         """
-        return {
-            f"{model}{join}{metric}": score[metric]
-            for model, score in self.scores.items()
-            for metric in (score if metrics is None else metrics)
-        }
+        return joined(self.scores, metrics, join)
+
+
+def headline(scores: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:
+    """The metrics that are shown on the screen, with one of the lists if items are ranked.
+
+    Args:
+        scores: the metrics of each model, by name.
+
+    Examples:
+        >>> headline({"serving": {"auc": 0.7, "logloss": 0.6, "hr_at_10": 0.3, "ndcg_at_10": 0.2}})
+        ('auc', 'logloss', 'ndcg_at_10')
+    """
+    ranked = headline_of([*scores.get("serving", ())])
+    return HEADLINE if ranked is None else (*HEADLINE, ranked)
+
+
+def joined(
+    scores: Mapping[str, Mapping[str, float]], metrics: Sequence[str] | None = None, join: str = "_"
+) -> dict[str, float]:
+    """Scores by the names of model and metric, joined; see :meth:`PeriodResult.columns`.
+
+    Examples:
+        >>> joined({"serving": {"auc": 0.7, "logloss": 0.6}}, ["auc"])
+        {'serving_auc': 0.7}
+    """
+    return {
+        f"{model}{join}{metric}": score[metric]
+        for model, score in scores.items()
+        for metric in (score if metrics is None else metrics)
+        if metric in score
+    }
 
 
 def mean_over(results: Iterable[PeriodResult], split: str | None = None, join: str = "_") -> dict[str, float]:

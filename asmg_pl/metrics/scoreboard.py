@@ -79,9 +79,9 @@ def known_losses(rows: Gathered) -> dict[str, float]:
         rows: those of the period.
     """
     users, items = rows.known
-    both = (rows.user < users) & (rows.item < items)
-    found = {}
+    both = ((rows.user < users) & (rows.item < items)).nonzero().squeeze(1)
+    label, found = rows.label[both], {}
     for model, logits in rows.logits.items():
         sound = bool(logits.isfinite().all())
-        found[model] = float(row_losses(logits[both], rows.label[both]).mean()) if sound else math.nan
+        found[model] = float(row_losses(logits[both], label).mean()) if sound else math.nan
     return found

@@ -11,8 +11,8 @@ from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.metrics.probability import calibration, normalized_entropy, row_losses
-from asmg_pl.metrics.ranking import Ranking
+from asmg_pl.metrics.probability import calibration, entropy, row_losses
+from asmg_pl.metrics.ranking import Groups, Ranking
 
 
 class Summary(NamedTuple):
@@ -121,13 +121,12 @@ class ScoredRows(Metric):
         """
         label, user, item = dim_zero_cat(self.label), dim_zero_cat(self.user), dim_zero_cat(self.item)  # [N]
         logits = dim_zero_cat(self.logits)  # [N, models]
-        users, items = self.known
-        new = {"users": user >= users, "items": item >= items}
+        kinds = _Kinds.of(label, user, item, self.known)
         counts = {
             "rows": len(label),
             "positives": int((label > 0).sum()),
-            "new_user_rows": int(new["users"].sum()),
-            "new_item_rows": int(new["items"].sum()),
+            "new_user_rows": len(kinds.rows["new_users"]),
+            "new_item_rows": len(kinds.rows["new_items"]),
         }
         broken = dict(zip(self.models, (~logits.isfinite()).sum(0).tolist(), strict=True))
         scores: dict[str, dict[str, float]] = {}
@@ -138,7 +137,7 @@ class ScoredRows(Metric):
             if same is not None:
                 scores[model] = dict(scores[same])
             else:
-                scores[model] = _scores(column if not broken[model] else column * torch.nan, label, user, new)
+                scores[model] = _scores(column if not broken[model] else column * torch.nan, label, kinds)
         constant = all_equal(logits.amax(0), logits.amin(0)) if len(label) > 1 else [False] * len(self.models)
         return Summary(
             counts,
@@ -159,18 +158,43 @@ def all_equal(largest: Tensor, least: Tensor) -> list[bool]:
     return ((largest - least <= 1e-6 * size) & size.isfinite()).tolist()
 
 
-def _scores(logits: Tensor, label: Tensor, user: Tensor, new: Mapping[str, Tensor]) -> dict[str, float]:
+class _Kinds(NamedTuple):
+    """What the metrics of all models need to know of a period's rows.
+
+    Attributes:
+        users: the rows of each user.
+        rows: the places of the rows of each kind, ``known_users``, ``new_users``, … ``new_items``, int64 [n] each.
+        chosen: the same as a mask, bool [N] each.
+        entropy: of the mean label, float64 scalar.
+    """
+
+    users: Groups
+    rows: dict[str, Tensor]
+    chosen: dict[str, Tensor]
+    entropy: Tensor
+
+    @classmethod
+    def of(cls, label: Tensor, user: Tensor, item: Tensor, known: tuple[int, int]) -> _Kinds:
+        """Look at the rows once."""
+        chosen: dict[str, Tensor] = {}
+        for kind, ids, count in zip(("users", "items"), (user, item), known, strict=True):
+            chosen |= {f"known_{kind}": ids < count, f"new_{kind}": ids >= count}
+        rows = {kind: which.nonzero().squeeze(1) for kind, which in chosen.items()}
+        return cls(Groups.by(user), rows, chosen, entropy(label))
+
+
+def _scores(logits: Tensor, label: Tensor, kinds: _Kinds) -> dict[str, float]:
     """The metrics of one model, whose logits [N] are all finite or all NaN."""
     ranking, losses = Ranking(logits, label), row_losses(logits, label)
     scores = {
         "auc": ranking.auc(),
         "logloss": losses.mean(),
-        "gauc": ranking.gauc(user),
+        "gauc": ranking.gauc(kinds.users),
         "calibration": calibration(logits, label),
-        "normalized_entropy": normalized_entropy(logits, label),
+        "normalized_entropy": torch.where(kinds.entropy > 0, losses.mean() / kinds.entropy, torch.nan),
     }
-    for kind, is_new in new.items():
-        known_auc, new_auc = ranking.auc_by_group(is_new.long(), 2)
-        scores |= {f"auc_known_{kind}": known_auc, f"auc_new_{kind}": new_auc}
-        scores |= {f"logloss_known_{kind}": losses[~is_new].mean(), f"logloss_new_{kind}": losses[is_new].mean()}
+    for kind in ("users", "items"):
+        names = f"known_{kind}", f"new_{kind}"
+        scores |= {f"auc_{name}": ranking.auc(kinds.chosen[name]) for name in names}
+        scores |= {f"logloss_{name}": losses.index_select(0, kinds.rows[name]).mean() for name in names}
     return dict(zip(scores, torch.stack(list(scores.values())).tolist(), strict=True))

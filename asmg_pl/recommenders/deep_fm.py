@@ -3,12 +3,13 @@
 user, item, latest items (mean),        ┌─▶ weight of each id ─────────▶ sum ─┐
 the item's categories (mean),       ────┼─▶ embeddings ─▶ products of pairs ──┼─ + ─▶ logit
 the latest items' categories (mean),    └─▶ embeddings ─▶ MLP ────────────────┘
-context features
+categorical and multi-valued features,
+numbers times a vector each
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -16,14 +17,14 @@ from torch import Tensor, nn
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.recommenders.base import Recommender, glorot_uniform_, relu_mlp
+from asmg_pl.recommenders.features import Features, Part
 from asmg_pl.recommenders.lookup import Lookup
+from asmg_pl.recommenders.numbers import NumberVectors
 from asmg_pl.recommenders.pooling import (
-    context_fields,
-    field_count,
     field_ids,
     field_shares,
+    field_sides,
     field_tables,
-    item_columns,
     item_fields,
     joined_fields,
     past_fields,
@@ -34,10 +35,11 @@ from asmg_pl.recommenders.sides import Side, SplitMLP, TwoSided
 class DeepFM(TwoSided, Recommender):
     """First-order weights, pairwise products of the fields' embeddings, and an MLP over them, summed to one logit.
 
-    A field of several ids is their mean in both the weights and the embeddings. Items have one embedding and one
-    weight, whether they are the row's item or in the history; so have categories. The logit's bias is that of the
-    MLP's last layer. Everything starts Glorot uniform, tables and biases included. Source: Guo et al., "DeepFM: A
-    Factorization-Machine based Neural Network for CTR Prediction", IJCAI 2017.
+    A field of several ids is their mean in both the weights and the embeddings. The field of a number is the scaled
+    number times a vector and a weight of its feature. Items have one embedding and one weight, whether they are the
+    row's item or in the history; so have categories. The logit's bias is that of the MLP's last layer. Everything
+    starts Glorot uniform, tables and biases included. Source: Guo et al., "DeepFM: A Factorization-Machine based Neural
+    Network for CTR Prediction", IJCAI 2017.
 
     Examples:
         >>> from asmg_pl.data.sources import DriftingStream
@@ -50,70 +52,90 @@ class DeepFM(TwoSided, Recommender):
         torch.Size([5])
     """
 
-    def __init__(self, sizes: Sizes, embedding_dim: int = 8, hidden: list[int] | None = None) -> None:
+    def __init__(
+        self, sizes: Sizes, embedding_dim: int = 8, hidden: list[int] | None = None, log_numbers: bool = False
+    ) -> None:
         """Build the model.
 
         Args:
-            sizes: numbers of users, items, categories (0: no category tables) and values of context features.
+            sizes: numbers of users, items and categories (0: no category tables), and the features.
             embedding_dim: width of each embedding.
             hidden: widths of the hidden layers; by default a half and a quarter of the input's width, which is
-                20 and 10 with categories, 12 and 6 without, and without context features.
+                20 and 10 with categories, 12 and 6 without, and without features.
+            log_numbers: whether the logarithm of scaled numbers is taken, see
+                :class:`~asmg_pl.recommenders.numbers.Numbers`.
         """
         super().__init__()
         rows = field_tables(sizes)
         embeddings = {name: nn.Embedding(n, embedding_dim) for name, n in rows.items()}
         weights = {f"{name}_weight": nn.Embedding(n, 1) for name, n in rows.items()}
         self.tables = nn.ModuleDict(embeddings | weights)
-        width = embedding_dim * field_count(sizes)
+        self.features = Features(sizes)
+        self.numbers = NumberVectors(sizes.numbers, embedding_dim + 1, log_numbers)  # the last column is the weight
+        sides = [*field_sides(sizes), *map(Part.ITEM.has, sizes.numbers)]
+        self._fields = [(embedding_dim, of_item) for of_item in sides]
+        width = embedding_dim * len(self._fields)
         self.mlp = relu_mlp([width, *([width // 2, width // 4] if hidden is None else hidden), 1])
-        self._item_columns = item_columns(sizes, embedding_dim)
         for parameter in self.parameters():
             glorot_uniform_(parameter.data)
 
     def lookups(self, batch: Batch) -> dict[str, Tensor]:
         """The same ids for embeddings and for weights.
 
-        User [B]; item and history [B, 1+T]; their categories [B, 1+T, C]; each context feature [B].
+        User [B]; item and history [B, 1+T]; their categories [B, 1+T, C]; features [B] or [B, L].
         """
-        ids = field_ids(batch)
+        ids = field_ids(batch, self.features)
         return ids | {f"{name}_weight": asked for name, asked in ids.items()}
 
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """Logits [B]."""
         embeddings, weights = embeddings_and_weights(lookups)
-        linear = joined_fields(batch, weights).sum((1, 2))
-        embedded = joined_fields(batch, embeddings)
+        embedded, linear = (joined_fields(batch, each, self.features) for each in (embeddings, weights))
+        if numbers := self.numbers.fields(batch):
+            vectors, further = torch.stack(numbers, dim=1).tensor_split([-1], dim=-1)
+            embedded, linear = torch.cat([embedded, vectors], dim=1), torch.cat([linear, further], dim=1)
         deep: Tensor = self.mlp(embedded.flatten(1))
-        return linear + pairwise_products(embedded) + deep.squeeze(-1)
+        return linear.sum((1, 2)) + pairwise_products(embedded) + deep.squeeze(-1)
 
     def user_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Side:
-        """The part of user, history and context features in each of the three sums, see :func:`part_of_sums`."""
-        embeddings, weights = embeddings_and_weights(lookups)
+        """The part of all fields but the item's in each of the three sums, see :func:`part_of_sums`."""
         shares = field_shares(batch)
-        past, context = past_fields(embeddings, *shares), context_fields(embeddings)
-        linear = [*past_fields(weights, *shares), *context_fields(weights)]
-        return self._split.of_user(past, context), *part_of_sums([*past, *context], linear)
+        fields = self._fields_of(batch, lookups, Part.USER, lambda given: past_fields(given, *shares))
+        return self._split.of_user(fields[0]), *part_of_sums(*fields)
 
     def item_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Side:
-        """The part of the item and its categories in each of the three sums, see :func:`part_of_sums`."""
-        embeddings, weights = embeddings_and_weights(lookups)
+        """The part of the item, its categories and its features in each of the three sums, see :func:`part_of_sums`."""
         _, categories = field_shares(batch)
-        fields = item_fields(embeddings, categories)
-        return self._split.of_item(fields), *part_of_sums(fields, item_fields(weights, categories))
+        fields = self._fields_of(batch, lookups, Part.ITEM, lambda given: item_fields(given, categories))
+        return self._split.of_item(fields[0]), *part_of_sums(*fields)
 
     def join(self, user: Side, item: Side) -> Tensor:
         """Logits [B]."""
         first, vectors, rest = (ours + theirs for ours, theirs in zip(user, item, strict=True))
         return self._split.rest(first) + vectors.square().sum(-1) / 2 + rest
 
+    def _fields_of(
+        self,
+        batch: Batch,
+        lookups: Mapping[str, Lookup],
+        part: Part,
+        first: Callable[[Mapping[str, Lookup]], list[Tensor]],
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """The embeddings of a side's fields, float [B, D] each, and their weights, float [B, 1] each."""
+        embedded, linear = (
+            [*first(given), *self.features.fields(batch, given, part)] for given in embeddings_and_weights(lookups)
+        )
+        numbers = self.numbers.fields(batch, part)
+        return [*embedded, *(each[:, :-1] for each in numbers)], [*linear, *(each[:, -1:] for each in numbers)]
+
     @property
     def _split(self) -> SplitMLP:
-        return SplitMLP(self.mlp, *self._item_columns)
+        return SplitMLP(self.mlp, self._fields)
 
 
 def embeddings_and_weights(lookups: Mapping[str, Lookup]) -> tuple[dict[str, Lookup], dict[str, Lookup]]:
     """The lookups of embeddings and those of first-order weights, both under the names of the fields' tables."""
-    weights = {n.removesuffix("_weight"): lookup for n, lookup in lookups.items() if n.endswith("_weight")}
+    weights = {n: lookups[f"{n}_weight"] for n in lookups if f"{n}_weight" in lookups}
     return {name: lookups[name] for name in weights}, weights
 
 

@@ -4,7 +4,7 @@ latest items ──▶ [item embedding, mean of categories] ─┬────�
                                                        └▶ activation unit ─ weights ─▲        │
 item ──────────▶ [item embedding, mean of categories] ─┴──────────────────────────────────────┼─▶ MLP ─▶ logit
 user ──────────▶ embedding ───────────────────────────────────────────────────────────────────┤
-context ───────▶ an embedding each ───────────────────────────────────────────────────────────┘
+features ──────▶ an embedding each; numbers scaled ───────────────────────────────────────────┘
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from torch import Tensor, nn
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.recommenders.base import Recommender, glorot_uniform_, relu_mlp
+from asmg_pl.recommenders.features import Features, Part
 from asmg_pl.recommenders.lookup import Lookup
+from asmg_pl.recommenders.numbers import Numbers
 from asmg_pl.recommenders.pooling import (
-    context_fields,
-    field_count,
     field_ids,
     field_shares,
+    field_sides,
     field_tables,
-    item_columns,
     item_fields,
     real_entries,
 )
@@ -59,58 +59,66 @@ class DIN(TwoSided, Recommender):
         embedding_dim: int = 8,
         hidden: list[int] | None = None,
         activation_hidden: list[int] | None = None,
+        log_numbers: bool = False,
     ) -> None:
         """Build the model.
 
         Args:
-            sizes: numbers of users, items, categories (0: no category table) and values of context features.
+            sizes: numbers of users, items and categories (0: no category table), and the features.
             embedding_dim: width of each embedding.
             hidden: widths of the hidden layers; by default a half and a quarter of the input's width, which is
-                20 and 10 with categories, 12 and 6 without, and without context features.
+                20 and 10 with categories, 12 and 6 without, and without features.
             activation_hidden: widths of the activation unit's hidden layers; by default one of 36.
+            log_numbers: whether the logarithm of scaled numbers is taken, see
+                :class:`~asmg_pl.recommenders.numbers.Numbers`.
         """
         super().__init__()
         tables = {name: nn.Embedding(rows, embedding_dim) for name, rows in field_tables(sizes).items()}
         self.tables = nn.ModuleDict(tables)
-        width = embedding_dim * field_count(sizes)
-        _, of_item = item_columns(sizes, embedding_dim)
+        self.features, self.numbers = Features(sizes), Numbers(sizes.numbers, log_numbers)
+        width = embedding_dim * len(field_sides(sizes)) + 2 * len(sizes.numbers)
+        of_item = embedding_dim * (2 if sizes.categories else 1)
         self.activation = relu_mlp([4 * of_item, *([36] if activation_hidden is None else activation_hidden), 1])
         self.mlp = relu_mlp([width, *([width // 2, width // 4] if hidden is None else hidden), 1])
         for parameter in self.parameters():
             glorot_uniform_(parameter.data)
 
     def lookups(self, batch: Batch) -> dict[str, Tensor]:
-        """Ids: user [B]; item and history side by side [B, 1+T]; their categories [B, 1+T, C]; contexts [B]."""
-        return field_ids(batch)
+        """Ids: user [B]; item and history side by side [B, 1+T]; their categories [B, 1+T, C]; features."""
+        return field_ids(batch, self.features)
 
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """Logits [B]."""
         return self.join(self.user_side(batch, lookups), self.item_side(batch, lookups))
 
     def user_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Side:
-        """The history's vectors [B, T, W], which of them are real [B, T], the user [B, D], and contexts [B, D] each."""
+        """The history's vectors [B, T, W], which of them are real [B, T], the user [B, D], and features [B, …] each."""
         history = [lookups["item"].columns(slice(1, None)).vectors()]
         _, shares = field_shares(batch)
         if shares is not None:
             history.append(means(lookups["category"].columns(slice(1, None)), shares[:, 1:]))
         real = real_entries(batch).to(history[0].dtype)
-        return torch.cat(history, dim=-1), real, lookups["user"].vectors(), *context_fields(lookups)
+        return torch.cat(history, dim=-1), real, lookups["user"].vectors(), *self._further(batch, lookups, Part.USER)
 
     def item_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Side:
-        """The item's embedding beside the mean of its categories, float [B, W]."""
-        return (torch.cat(item_fields(lookups, field_shares(batch)[1]), dim=-1),)
+        """The item's embedding beside the mean of its categories, float [B, W], and its features, [B, …] each."""
+        target = torch.cat(item_fields(lookups, field_shares(batch)[1]), dim=-1)
+        return target, *self._further(batch, lookups, Part.ITEM)
 
     def join(self, user: Side, item: Side) -> Tensor:
         """Logits [B]."""
         history, real, *others = user
-        (target,) = item
+        target, *theirs = item
         beside = torch.broadcast_tensors(history, target[:, None])  # [B, T, W] both
         pairs = torch.cat([*beside, beside[0] - beside[1], beside[0] * beside[1]], dim=-1)
         weights = self.activation(pairs).squeeze(-1) * real
         interest = (weights[:, None] @ history).squeeze(1)
-        who, *context = (field.expand(len(target), -1) for field in others)
-        logits: Tensor = self.mlp(torch.cat([who, interest, target, *context], dim=-1))
+        who, *ours = (field.expand(len(target), -1) for field in others)
+        logits: Tensor = self.mlp(torch.cat([who, interest, target, *ours, *theirs], dim=-1))
         return logits.squeeze(-1)
+
+    def _further(self, batch: Batch, lookups: Mapping[str, Lookup], part: Part) -> list[Tensor]:
+        return [*self.features.fields(batch, lookups, part), *self.numbers.columns(batch, part)]
 
 
 def means(lookup: Lookup, shares: Tensor) -> Tensor:

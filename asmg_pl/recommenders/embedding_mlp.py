@@ -3,26 +3,29 @@
 user ─────────────▶ embedding ───────────────────────────────────┐
 latest items ─────▶ [item embedding, mean of categories] ─ mean ─┼─▶ MLP ─▶ logit
 item ─────────────▶ [item embedding, mean of categories] ────────┤
-context features ─▶ an embedding each ───────────────────────────┘
+categorical ──────▶ an embedding each ───────────────────────────┤
+multi-valued ─────▶ a mean of embeddings each ───────────────────┤
+numbers ──────────▶ scaled, and whether they are missing ────────┘
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.recommenders.base import Recommender, glorot_uniform_, relu_mlp
+from asmg_pl.recommenders.features import Features, Part
 from asmg_pl.recommenders.lookup import Lookup
+from asmg_pl.recommenders.numbers import Numbers
 from asmg_pl.recommenders.pooling import (
-    context_fields,
-    field_count,
     field_ids,
     field_shares,
+    field_sides,
     field_tables,
-    item_columns,
     item_fields,
     joined_fields,
     past_fields,
@@ -47,45 +50,57 @@ class EmbeddingMLP(TwoSided, Recommender):
         (['user', 'item', 'category'], [20, 10, 1])
     """
 
-    def __init__(self, sizes: Sizes, embedding_dim: int = 8, hidden: list[int] | None = None) -> None:
+    def __init__(
+        self, sizes: Sizes, embedding_dim: int = 8, hidden: list[int] | None = None, log_numbers: bool = False
+    ) -> None:
         """Build the model.
 
         Args:
-            sizes: numbers of users, items, categories (0: no category table) and values of context features.
+            sizes: numbers of users, items and categories (0: no category table), and the features.
             embedding_dim: width of each embedding.
             hidden: widths of the hidden layers; by default a half and a quarter of the input's width, which is
-                20 and 10 with categories, 12 and 6 without, and without context features.
+                20 and 10 with categories, 12 and 6 without, and without features.
+            log_numbers: whether the logarithm of scaled numbers is taken, see
+                :class:`~asmg_pl.recommenders.numbers.Numbers`.
         """
         super().__init__()
         tables = {name: nn.Embedding(rows, embedding_dim) for name, rows in field_tables(sizes).items()}
         self.tables = nn.ModuleDict(tables)
-        width = embedding_dim * field_count(sizes)
+        self.features, self.numbers = Features(sizes), Numbers(sizes.numbers, log_numbers)
+        sides = [(embedding_dim, of_item) for of_item in field_sides(sizes)]
+        self._fields = [*sides, *((2, Part.ITEM.has(number)) for number in sizes.numbers)]
+        width = sum(columns for columns, _ in self._fields)
         self.mlp = relu_mlp([width, *([width // 2, width // 4] if hidden is None else hidden), 1])
-        self._item_columns = item_columns(sizes, embedding_dim)
         for parameter in self.parameters():
             glorot_uniform_(parameter.data)
 
     def lookups(self, batch: Batch) -> dict[str, Tensor]:
-        """Ids: user [B]; item and history side by side [B, 1+T]; their categories [B, 1+T, C]; contexts [B]."""
-        return field_ids(batch)
+        """Ids: user [B]; item and history [B, 1+T]; their categories [B, 1+T, C]; features [B] or [B, L]."""
+        return field_ids(batch, self.features)
 
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """Logits [B]."""
-        logits: Tensor = self.mlp(joined_fields(batch, lookups).flatten(1))
+        fields = joined_fields(batch, lookups, self.features).flatten(1)
+        logits: Tensor = self.mlp(torch.cat([fields, *self.numbers.columns(batch)], dim=1))
         return logits.squeeze(-1)
 
     def user_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Side:
-        """The first layer's part of user, history and context features, float [B, H]."""
-        return (self._split.of_user(past_fields(lookups, *field_shares(batch)), context_fields(lookups)),)
+        """The first layer's part of user, history and what else is not the item's, float [B, H]."""
+        past = past_fields(lookups, *field_shares(batch))
+        return (self._split.of_user([*past, *self._further(batch, lookups, Part.USER)]),)
 
     def item_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Side:
-        """The first layer's part of the item and its categories, float [B, H]."""
-        return (self._split.of_item(item_fields(lookups, field_shares(batch)[1])),)
+        """The first layer's part of the item, its categories and its features, float [B, H]."""
+        item = item_fields(lookups, field_shares(batch)[1])
+        return (self._split.of_item([*item, *self._further(batch, lookups, Part.ITEM)]),)
 
     def join(self, user: Side, item: Side) -> Tensor:
         """Logits [B] from the first layer's sum."""
         return self._split.rest(user[0] + item[0])
 
+    def _further(self, batch: Batch, lookups: Mapping[str, Lookup], part: Part) -> list[Tensor]:
+        return [*self.features.fields(batch, lookups, part), *self.numbers.columns(batch, part)]
+
     @property
     def _split(self) -> SplitMLP:
-        return SplitMLP(self.mlp, *self._item_columns)
+        return SplitMLP(self.mlp, self._fields)

@@ -1,4 +1,4 @@
-"""Fields that the recommenders share: user, item, means over a history and over categories, context features.
+"""Fields that the recommenders share: user, item, means over a history and over categories, features.
 
                        real entries                  known categories
     history_share  [1/2 1/2  0  0]     category_share  [1/3 1/3 1/3  0]     padding weighs 0, a row sums to 1 or 0
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
+from asmg_pl.recommenders.features import Features, mean_share
 from asmg_pl.recommenders.kernels import fields as kernel
 from asmg_pl.recommenders.lookup import Lookup
 
@@ -45,14 +46,7 @@ def real_entries(batch: Batch) -> Tensor:
 
 def category_share(catalogue: Tensor, items: Tensor) -> Tensor:
     """Weights [*items.shape, C] of a mean over each item's known categories; all 0 for an item without categories."""
-    known = (F.embedding(items, catalogue) >= 0).float()
-    return known / known.sum(-1, keepdim=True).clamp(min=1)
-
-
-def context_ids(batch: Batch) -> dict[str, Tensor]:
-    """The ids of the context features, int64 [B], one table each."""
-    columns = [] if batch.context is None else batch.context.unbind(1)
-    return {f"context_{number}": column for number, column in enumerate(columns)}
+    return mean_share(F.embedding(items, catalogue))
 
 
 def field_tables(sizes: Sizes) -> dict[str, int]:
@@ -60,29 +54,28 @@ def field_tables(sizes: Sizes) -> dict[str, int]:
     tables = {"user": sizes.users, "item": sizes.items}
     if sizes.categories:
         tables["category"] = sizes.categories
-    return tables | {f"context_{number}": values for number, values in enumerate(sizes.context)}
+    return tables | Features(sizes).tables
 
 
-def field_count(sizes: Sizes) -> int:
-    """The number of vectors that :func:`fields` gives."""
-    return (5 if sizes.categories else 3) + len(sizes.context)
+def field_sides(sizes: Sizes) -> list[bool]:
+    """For each vector that :func:`joined_fields` gives, whether it is of the item's side."""
+    return [
+        *([False, False, False, True, True] if sizes.categories else [False, False, True]),
+        *Features(sizes).of_item,
+    ]
 
 
-def item_columns(sizes: Sizes, width: int) -> tuple[int, int]:
-    """Where the item's fields stand among the columns of all fields, each of one width: the first and their number."""
-    return (3 * width, 2 * width) if sizes.categories else (2 * width, width)
+def field_ids(batch: Batch, features: Features) -> dict[str, Tensor]:
+    """The ids whose vectors :func:`joined_fields` needs.
 
-
-def field_ids(batch: Batch) -> dict[str, Tensor]:
-    """The ids whose vectors :func:`fields` needs.
-
-    User [B]; item and history side by side [B, 1+T]; their categories [B, 1+T, C]; each context feature [B].
+    User [B]; item and history side by side [B, 1+T]; their categories [B, 1+T, C]; each context feature [B]; each
+    multi-valued feature [B, L].
     """
     items = items_of(batch)
     ids = {"user": batch.user, "item": items}
     if batch.categories is not None:
         ids["category"] = category_ids(batch.categories, items)
-    return ids | context_ids(batch)
+    return ids | features.ids(batch)
 
 
 def field_shares(batch: Batch) -> tuple[Tensor, Tensor | None]:
@@ -91,30 +84,34 @@ def field_shares(batch: Batch) -> tuple[Tensor, Tensor | None]:
     return history_share(batch), categories
 
 
-def fields(lookups: Mapping[str, Lookup], history: Tensor, categories: Tensor | None) -> list[Tensor]:
-    """One vector for each field of a row.
+def joined_fields(batch: Batch, lookups: Mapping[str, Lookup], features: Features) -> Tensor:
+    """One vector for each field of a row, one after the other, float [B, F, D]; in C++ where it can be.
 
     Args:
+        batch: the mini-batch.
         lookups: the lookups of the ids that :func:`field_ids` names, from tables of one width D.
-        history: weights of the histories' entries, float [B, T].
-        categories: weights of the categories of item and history, float [B, 1+T, C], or ``None``.
+        features: those that the stream has beside user, item and history.
 
     Returns:
-        float [B, D] each: user, history, [the history's categories,] item[, the item's categories][, context features].
+        The fields user, history, [the history's categories,] item, [the item's categories,] and each feature.
     """
-    return [*past_fields(lookups, history, categories), *item_fields(lookups, categories), *context_fields(lookups)]
-
-
-def joined_fields(batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
-    """The vectors that :func:`fields` gives, one after the other, float [B, F, D]; in C++ where it can be."""
+    further = features.fields(batch, lookups)
     if kernel.computes(batch, lookups):
-        joined, context = kernel.joined(batch, lookups), context_fields(lookups)
-        return torch.cat([joined, torch.stack(context, dim=1)], dim=1) if context else joined
-    return torch.stack(fields(lookups, *field_shares(batch)), dim=1)
+        joined = kernel.joined(batch, lookups)
+        return torch.cat([joined, torch.stack(further, dim=1)], dim=1) if further else joined
+    history, categories = field_shares(batch)
+    past, item = past_fields(lookups, history, categories), item_fields(lookups, categories)
+    return torch.stack([*past, *item, *further], dim=1)
 
 
 def past_fields(lookups: Mapping[str, Lookup], history: Tensor, categories: Tensor | None) -> list[Tensor]:
-    """The first of these fields: user, history[, the history's categories]."""
+    """The first of these fields: user, history[, the history's categories].
+
+    Args:
+        lookups: see :func:`joined_fields`.
+        history: weights of the histories' entries, float [B, T].
+        categories: weights of the categories of item and history, float [B, 1+T, C], or ``None``.
+    """
     past = slice(1, None)
     found = [lookups["user"].vectors(), lookups["item"].columns(past).weighted_sum(history)]
     if categories is not None:
@@ -129,8 +126,3 @@ def item_fields(lookups: Mapping[str, Lookup], categories: Tensor | None) -> lis
     if categories is not None:
         found.append(lookups["category"].columns(0).weighted_sum(categories[:, 0]))
     return found
-
-
-def context_fields(lookups: Mapping[str, Lookup]) -> list[Tensor]:
-    """The last fields: context features."""
-    return [lookup.vectors() for name, lookup in lookups.items() if name.startswith("context_")]

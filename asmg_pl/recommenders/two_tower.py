@@ -1,11 +1,14 @@
 """Two towers: one vector for the user, one for the item, and their dot product.
 
-user ──────────▶ embedding ───────┐
-latest items ──▶ embedding ─ mean ┼─▶ MLP ─▶ vector ─┐
-context ───────▶ embedding each ──┘                  │
-                                                     ├─▶ dot product + bias ─▶ logit
-item ──────────▶ embedding ───────┐                  │
-its categories ▶ embedding ─ mean ┴─▶ MLP ─▶ vector ─┘
+user ─────────────────▶ embedding ───────┐
+latest items ─────────▶ embedding ─ mean ┼─▶ MLP ─▶ vector ─┐
+the user's features, ─▶ embedding each,  │                  │
+the row's features      scaled numbers ──┘                  │
+                                                            ├─▶ dot product + bias ─▶ logit
+item ─────────────────▶ embedding ───────┐                  │
+its categories ───────▶ embedding ─ mean ┼─▶ MLP ─▶ vector ─┘
+its features ─────────▶ embedding each,  │
+                        scaled numbers ──┘
 """
 
 from __future__ import annotations
@@ -18,11 +21,12 @@ from torch import Tensor, nn
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.recommenders.base import Recommender, glorot_uniform_, relu_mlp
+from asmg_pl.recommenders.features import Features, Part
 from asmg_pl.recommenders.lookup import Lookup
+from asmg_pl.recommenders.numbers import Numbers
 from asmg_pl.recommenders.pooling import (
     category_ids,
     category_share,
-    context_ids,
     field_tables,
     history_share,
     items_of,
@@ -49,23 +53,33 @@ class TwoTower(TwoSided, Recommender):
     """
 
     def __init__(
-        self, sizes: Sizes, embedding_dim: int = 8, hidden: list[int] | None = None, output_dim: int = 8
+        self,
+        sizes: Sizes,
+        embedding_dim: int = 8,
+        hidden: list[int] | None = None,
+        output_dim: int = 8,
+        log_numbers: bool = False,
     ) -> None:
         """Build the model.
 
         Args:
-            sizes: numbers of users, items, categories (0: no category table) and values of context features.
+            sizes: numbers of users, items and categories (0: no category table), and the features.
             embedding_dim: width of each embedding.
             hidden: widths of the hidden layers of either tower; by default one as wide as the tower's input, which is
-                two embeddings, one for the item's tower without categories, one more for the user's with each context
-                feature.
+                two embeddings, one for the item's tower without categories, one more with each categorical or
+                multi-valued feature of the side, and two columns more with each number.
             output_dim: width of the vectors that are multiplied.
+            log_numbers: whether the logarithm of scaled numbers is taken, see
+                :class:`~asmg_pl.recommenders.numbers.Numbers`.
         """
         super().__init__()
         tables = {name: nn.Embedding(rows, embedding_dim) for name, rows in field_tables(sizes).items()}
         self.tables = nn.ModuleDict(tables)
-        user_width = (2 + len(sizes.context)) * embedding_dim
-        item_width = (2 if sizes.categories else 1) * embedding_dim
+        self.features, self.numbers = Features(sizes), Numbers(sizes.numbers, log_numbers)
+        of_item = self.features.of_item
+        user_width = (2 + of_item.count(False)) * embedding_dim + 2 * self.numbers.count(Part.USER)
+        item_width = (1 + bool(sizes.categories) + of_item.count(True)) * embedding_dim
+        item_width += 2 * self.numbers.count(Part.ITEM)
         self.user_tower = relu_mlp([user_width, *([user_width] if hidden is None else hidden), output_dim])
         self.item_tower = relu_mlp([item_width, *([item_width] if hidden is None else hidden), output_dim])
         self.bias = nn.Parameter(torch.empty(1))
@@ -73,11 +87,11 @@ class TwoTower(TwoSided, Recommender):
             glorot_uniform_(parameter.data)
 
     def lookups(self, batch: Batch) -> dict[str, Tensor]:
-        """Ids: user [B]; item and history side by side [B, 1+T]; the item's categories [B, C]; contexts [B]."""
+        """Ids: user [B]; item and history side by side [B, 1+T]; the item's categories [B, C]; features."""
         ids = {"user": batch.user, "item": items_of(batch)}
         if batch.categories is not None:
             ids["category"] = category_ids(batch.categories, batch.item)
-        return ids | context_ids(batch)
+        return ids | self.features.ids(batch)
 
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """Logits [B]."""
@@ -98,8 +112,8 @@ class TwoTower(TwoSided, Recommender):
     def user_vectors(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """The user tower's output, float [B, output_dim]."""
         history = lookups["item"].columns(slice(1, None)).weighted_sum(history_share(batch))
-        context = [lookups[name].vectors() for name in context_ids(batch)]
-        vectors: Tensor = self.user_tower(torch.cat([lookups["user"].vectors(), history, *context], dim=-1))
+        further = self._further(batch, lookups, Part.USER)
+        vectors: Tensor = self.user_tower(torch.cat([lookups["user"].vectors(), history, *further], dim=-1))
         return vectors
 
     def item_vectors(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
@@ -107,9 +121,13 @@ class TwoTower(TwoSided, Recommender):
         item = [lookups["item"].columns(0).vectors()]
         if batch.categories is not None:
             item.append(lookups["category"].weighted_sum(category_share(batch.categories, batch.item)))
+        item += self._further(batch, lookups, Part.ITEM)
         vectors: Tensor = self.item_tower(torch.cat(item, dim=-1))
         return vectors
 
     def offsets(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """The bias, which is the same for all rows, float [B]."""
         return self.bias.expand(batch.user.shape[0])
+
+    def _further(self, batch: Batch, lookups: Mapping[str, Lookup], part: Part) -> list[Tensor]:
+        return [*self.features.fields(batch, lookups, part), *self.numbers.columns(batch, part)]

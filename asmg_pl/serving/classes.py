@@ -131,11 +131,12 @@ def growing(build: Build, sizes: Sizes) -> dict[str, bool]:
 
 def with_fresh(sizes: Sizes) -> Sizes:
     """The sizes with one more id of each kind: the fresh one, which stands for all that are not known."""
-    return Sizes(
-        sizes.users + 1,
-        sizes.items + 1,
-        sizes.categories + 1 if sizes.categories else 0,
-        tuple(values + 1 for values in sizes.context),
+    return sizes._replace(
+        users=sizes.users + 1,
+        items=sizes.items + 1,
+        categories=sizes.categories + 1 if sizes.categories else 0,
+        context=tuple(values + 1 for values in sizes.context),
+        lists=tuple(feature._replace(values=feature.values + 1) for feature in sizes.lists),
     )
 
 

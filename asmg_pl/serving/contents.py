@@ -40,12 +40,16 @@ class Contents:
         sizes: numbers of users, items, categories and values of context features that are known.
         models: for each model by name, its parameters and buffers as in ``state_dict``. Tables have at least the known
             rows; further ones are left out.
-        names: the names by id of ``"user"``, ``"item"``, with categories ``"category"``, and ``"context-0"`` and so on.
+        names: the names by id of ``"user"``, ``"item"``, with categories ``"category"``, ``"context-0"`` and so on, and
+            ``"list-0"`` and so on.
         history: each user's latest items, the latest first, at most ``history_size``.
         seen: the items that each user has, distinct and in ascending order.
         popularity: how popular each item is, float32 [items].
         history_size: the longest history, T.
         context: the names of the context features.
+        features: the latest values of the features of users and items, as ``"user/context"`` and ``"item/context"``,
+            int32 [known, f], ``"…/numbers"``, float32 [known, m], and ``"…/lists"``, int32 [known, f, L]. The columns
+            are the side's features alone; -1 and NaN stand for unknown values.
         catalogue: the categories of each item, int32 [items, C] padded with -1; ``None`` without categories.
         head: the head's numbers; ``None`` without a head.
         shared: for ``"user"`` and ``"item"``, if such ids come and go, whether each id has the shared row, and none of
@@ -87,6 +91,7 @@ class Contents:
     popularity: np.ndarray
     history_size: int
     context: tuple[str, ...] = ()
+    features: Mapping[str, np.ndarray] = field(default_factory=dict)
     catalogue: np.ndarray | None = None
     head: HeadNumbers | None = None
     shared: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -99,4 +104,5 @@ def kinds(sizes: Sizes) -> dict[str, int]:
     found = {"user": sizes.users, "item": sizes.items}
     if sizes.categories:
         found["category"] = sizes.categories
-    return found | {f"context-{number}": values for number, values in enumerate(sizes.context)}
+    found |= {f"context-{number}": values for number, values in enumerate(sizes.context)}
+    return found | {f"list-{number}": feature.values for number, feature in enumerate(sizes.lists)}

@@ -56,15 +56,13 @@ def features_of(
     Returns:
         float [B, 1 + models + 12].
     """
-    of_ids = describe(users, user, period, share), describe(items, item, period, share)
-    return torch.cat([of_logits(logits), *of_ids], dim=1)
+    of_ids = *_columns(users, user, period, share), *_columns(items, item, period, share)
+    return torch.stack([*_of_logits(logits), *of_ids], dim=1)
 
 
 def of_logits(logits: Sequence[Tensor]) -> Tensor:
     """The first of the features: 1, the first logit, and how far each other one is from it, float [B, 1 + models]."""
-    first = logits[0].float().clamp(-CAP, CAP)
-    others = [torch.where(each.isfinite(), each.float().clamp(-CAP, CAP) - first, 0.0) for each in logits[1:]]
-    return torch.stack([torch.ones_like(first), first, *others], dim=1)
+    return torch.stack(_of_logits(logits), dim=1)
 
 
 def within(features: Tensor, bounds: Tensor) -> Tensor:
@@ -87,10 +85,22 @@ def describe(table: Tensor, ids: Tensor, period: int | Tensor, share: float | Te
         period: the period whose rows are described.
         share: the mean click rate.
     """
-    found = table[ids.clamp(max=len(table) - 1)] * (ids < len(table))[:, None]
-    rows, clicks, fast, _, first, last = found.unbind(1)
+    return torch.stack(_columns(table, ids, period, share), dim=1)
+
+
+def _of_logits(logits: Sequence[Tensor]) -> list[Tensor]:
+    """The columns of :func:`of_logits`, float [B] each."""
+    first = logits[0].float().clamp(-CAP, CAP)
+    others = [torch.where(each.isfinite(), each.float().clamp(-CAP, CAP) - first, 0.0) for each in logits[1:]]
+    return [torch.ones_like(first), first, *others]
+
+
+def _columns(table: Tensor, ids: Tensor, period: int | Tensor, share: float | Tensor) -> list[Tensor]:
+    """The columns of :func:`describe`, float [B] each."""
+    found = table.index_select(0, ids.clamp(max=len(table) - 1)) * (ids < len(table))[:, None]
+    rows, clicks, fast, _, first, last = found.T.contiguous().unbind()  # logarithms of strided numbers take longer
     odds = torch.log((clicks + SMOOTHING * share) / (rows - clicks + SMOOTHING * (1 - share)))
     odds = odds - torch.log(torch.as_tensor(share / (1 - share), device=odds.device))
     new = first == 0
     age, unseen = (torch.where(new, 0.0, (period - since).clamp(1, OLDEST).log()) for since in (first, last))
-    return torch.stack([rows.log1p(), fast.log1p(), odds, new.float(), age, unseen], dim=1)
+    return [rows.log1p(), fast.log1p(), odds, new.float(), age, unseen]

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from asmg_pl.errors import DataError, PackageError
+from asmg_pl.errors import DataError, PackageError, RequestError
 
 Name = int | str
 
@@ -79,7 +79,7 @@ class Ids:
         """The id of one name, -1 if it is not known; a request has one user, and arrays of one number take longer."""
         if self.strings:
             (given,) = _as_bytes([name])
-            key = int.from_bytes(_digest(given), "little")
+            key = int(_keys_of_bytes([given])[0])
         else:
             integer = _integer(name)
             if integer is None:
@@ -132,7 +132,13 @@ class Ids:
 
     def names(self, numbers: Iterable[int]) -> list[Name]:
         """The names of ids."""
-        return [self.name(int(number)) for number in numbers]
+        places = np.fromiter(numbers, np.int64)
+        if self._ends is None:
+            found: list[Name] = self._names[places].tolist()
+            return found
+        begins = np.where(places > 0, self._ends[places - 1], 0).tolist()
+        parts = zip(begins, self._ends[places].tolist(), strict=True)
+        return [self._names[begin:end].tobytes().decode() for begin, end in parts]
 
 
 def write_ids(names: Sequence[Name] | np.ndarray, path: Path) -> None:
@@ -171,11 +177,7 @@ def write_ids(names: Sequence[Name] | np.ndarray, path: Path) -> None:
 
 def _keys_of_bytes(names: Iterable[bytes]) -> np.ndarray:
     """The keys of strings, which are given in UTF-8, uint64 [n]."""
-    return np.frombuffer(b"".join([_digest(name) for name in names]), "<u8").astype(np.uint64)
-
-
-def _digest(name: bytes) -> bytes:
-    return blake2b(name, digest_size=8).digest()
+    return np.frombuffer(b"".join([blake2b(name, digest_size=8).digest() for name in names]), "<u8").astype(np.uint64)
 
 
 def _as_bytes(names: Sequence[Any] | np.ndarray) -> list[bytes]:
@@ -225,3 +227,13 @@ def _checked(array: np.ndarray, kind: type, name: str) -> np.ndarray:
             f"the array {name} of ids holds {array.dtype} {list(array.shape)}, not a row of {kind.__name__}"
         )
     return array
+
+
+def check_name(name: Any, what: str) -> None:
+    """Check that a name in a request can be one.
+
+    Raises:
+        RequestError: if it is neither an integer nor a string.
+    """
+    if not isinstance(name, int | str | np.integer) or isinstance(name, bool):
+        raise RequestError(f"{what} is {name!r:.60}, a {type(name).__name__}: give an integer or a string")

@@ -9,12 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from asmg_pl.data.sizes import Sizes
+from asmg_pl.data.sizes import Feature, Sizes
 from asmg_pl.errors import PackageError
 
 FILE = "package.json"
 FORMAT = "asmg serving package"
-VERSION = 1
+VERSION = 2
 MEND = "restore it, export the package again, or go back to another version (asmg rollback)"
 
 
@@ -38,7 +38,8 @@ class Manifest:
         class_path: the recommender's class.
         init_args: its arguments without ``sizes``: plain values, and nested classes as ``class_path`` and
             ``init_args``.
-        sizes: numbers of users, items, categories and values of context features that are known to the package.
+        sizes: numbers of users, items, categories and values of features that are known to the package. A package of
+            version 1 does not name its features.
         models: the names of the models, in the order in which the head reads them.
         head: the head's numbers that are no arrays, ``share`` and ``period``; ``None`` without a head.
         choice: what the guard has chosen, ``served`` and ``why``; ``None`` without a guard.
@@ -142,7 +143,8 @@ def _manifest(content: dict[str, Any]) -> Manifest:
     sizes = _typed(recommender, "sizes", dict)
     context = [_typed({"context": each}, "context", dict) for each in _typed(content, "context", list)]
     values = tuple(_count(each, "values") for each in context)
-    if sizes.get("context") != list(values):
+    named = [name for name, *_ in _features(sizes, "context_features")] or [each.get("name") for each in context]
+    if sizes.get("context") != list(values) or named != [each.get("name") for each in context]:
         raise _Wrong("its sizes and its context features differ")
     files = _typed(content, "files", dict)
     models = tuple(_each(content, "models", str))
@@ -156,12 +158,21 @@ def _manifest(content: dict[str, Any]) -> Manifest:
     features = tuple(_each(content, "features", dict))
     if not all(isinstance(each.get(key), str) for each in features for key in ("name", "kind", "role")):
         raise _Wrong("a feature has no name, kind or role")
-    if strange := [each["kind"] for each in features if each["kind"] != "categorical"]:
+    if strange := [each["kind"] for each in features if each["kind"] not in ("categorical", "number", "list")]:
         raise _Wrong(f"a feature is of kind {strange[0]!r:.40}, which this program does not know")
     return Manifest(
         class_path=_typed(recommender, "class_path", str),
         init_args=_typed(recommender, "init_args", dict),
-        sizes=Sizes(_count(sizes, "users"), _count(sizes, "items"), _count(sizes, "categories"), values),
+        sizes=Sizes(
+            users=_count(sizes, "users"),
+            items=_count(sizes, "items"),
+            categories=_count(sizes, "categories"),
+            context=values,
+            context_features=_features(sizes, "context_features"),
+            numbers=_features(sizes, "numbers"),
+            lists=_features(sizes, "lists"),
+            labels=tuple(_each(sizes, "labels", str) if "labels" in sizes else ()),
+        ),
         models=models,
         head=head,
         choice=choice,
@@ -171,6 +182,17 @@ def _manifest(content: dict[str, Any]) -> Manifest:
         provenance=_typed(content, "provenance", dict),
         files={path: _entry(path, entry) for path, entry in files.items()},
     )
+
+
+def _features(sizes: dict[str, Any], kind: str) -> tuple[Feature, ...]:
+    """The features of a kind; none in a package of version 1, which does not name them."""
+    found = []
+    for each in _each(sizes, kind, list) if kind in sizes else ():
+        name, side, values = each if len(each) == 3 else (None, None, None)
+        if not isinstance(name, str) or side not in ("row", "user", "item"):
+            raise _Wrong(f"a feature of {kind!r} has no name, or is of no side")
+        found.append(Feature(name, side, _count({"values": values}, "values")))
+    return tuple(found)
 
 
 def _entry(path: str, entry: Any) -> FileEntry:

@@ -77,7 +77,7 @@ class Package:
         return map_array(self.folder / f"{name}.npy")
 
     def ids(self, kind: str) -> Ids:
-        """The ids and names of ``"user"``, ``"item"``, ``"category"``, or ``"context-0"`` and so on.
+        """The ids and names of ``"user"``, ``"item"``, ``"category"``, ``"context-0"``, ``"list-0"`` and so on.
 
         Raises:
             PackageError: if the package has no ids of this kind, or other ones than the manifest says.
@@ -134,19 +134,43 @@ class Package:
             raise self._misfit("popularity", f"{found.dtype} {list(found.shape)}")
         return found
 
+    def features(self, side: str, kind: str) -> np.ndarray:
+        """The latest values of the features of users or of items, see :class:`~asmg_pl.serving.contents.Contents`.
+
+        The last row is that of an unknown user or item.
+
+        Args:
+            side: ``"user"`` or ``"item"``.
+            kind: ``"context"``, ``"numbers"`` or ``"lists"``.
+
+        Raises:
+            PackageError: if the array does not fit the ids.
+        """
+        sizes, found = self.sizes, self.array(f"features/{side}/{kind}")
+        features = {"context": sizes.context_features, "numbers": sizes.numbers, "lists": sizes.lists}[kind]
+        shape = (kinds(sizes)[side] + 1, sum(feature.side == side for feature in features))
+        fits = found.ndim == (3 if kind == "lists" else 2) and found.shape[:2] == shape
+        if found.dtype != (np.float32 if kind == "numbers" else np.int32) or not fits:
+            raise self._misfit(f"features/{side}/{kind}", f"{found.dtype} {list(found.shape)}")
+        return found
+
     def as_known(self, batch: Batch) -> Batch:
         """A mini-batch of the package's stream, as the package knows it.
 
         Ids are numbered by first appearance, so the known ones are the lowest. All others become the unknown one, see
         :attr:`sizes`. Categories are those of the package.
         """
-        sizes, context = self.sizes, batch.context
+        sizes, context, lists = self.sizes, batch.context, batch.lists
+        if lists is not None:  # of a list, unknown values are left out
+            counts = torch.tensor([feature.values for feature in sizes.lists])
+            lists = lists.masked_fill(lists >= counts[:, None], -1)
         return batch._replace(
             user=batch.user.clamp(max=sizes.users),
             item=batch.item.clamp(max=sizes.items),
             history=batch.history.clamp(max=sizes.items),
             categories=self._categories,
             context=None if context is None else torch.minimum(context, torch.tensor(sizes.context)),
+            lists=lists,
         )
 
     @cached_property

@@ -29,6 +29,19 @@ class Remembered:
         self._ids, self._most = ids, most
         self._numbers: dict[Name, int] = {}
 
+    @property
+    def room(self) -> int:
+        """How many names :meth:`keep` should be given at most; as many more may come by requests."""
+        return self._most // 2
+
+    def keep(self, numbers: list[int]) -> None:
+        """Remember the names of ids before anybody asks for them.
+
+        Args:
+            numbers: of the ids, none of them twice.
+        """
+        self._numbers = dict(zip(self._ids.names(numbers), numbers, strict=True))
+
     def find(self, names: list[Name]) -> np.ndarray:
         """See :meth:`~asmg_pl.serving.ids.Ids.find`."""
         found = list(map(self._numbers.get, names))

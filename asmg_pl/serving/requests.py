@@ -8,12 +8,16 @@ from operator import index
 from typing import Any
 
 import numpy as np
+from torch import Tensor
 
 from asmg_pl.errors import RequestError
 from asmg_pl.serving.answers import Unknown
-from asmg_pl.serving.ids import Name
+from asmg_pl.serving.given import Given, GivenFeatures
+from asmg_pl.serving.ids import Name, check_name
 from asmg_pl.serving.package import Package
+from asmg_pl.serving.ranking import best
 from asmg_pl.serving.remembered import Remembered
+from asmg_pl.serving.values import StoredValues, Values
 
 #: Names of items: any sequence of integers or strings, or an array of integers.
 Items = Sequence[Name] | np.ndarray
@@ -27,14 +31,14 @@ class User:
         id: of the user.
         history: the latest items, the latest first, at most as many as the model reads, int [n].
         seen: items that are not to be recommended, int [n].
-        context: the id of each context feature's value.
+        values: of the features of the row and of the user.
         unknown: what is not known, apart from items that are asked for.
     """
 
     id: int
     history: np.ndarray
     seen: np.ndarray
-    context: tuple[int, ...]
+    values: Values
     unknown: Unknown
 
 
@@ -79,34 +83,35 @@ class Asked:
 class Requests:
     """Finds the ids that a package has for the names of requests."""
 
-    def __init__(self, package: Package) -> None:
+    def __init__(self, package: Package, stored: StoredValues) -> None:
         """Map the ids.
 
         Args:
             package: whose ids, histories and seen items count.
+            stored: what it has of the features of users.
         """
         self._users, self.items = package.ids("user"), package.ids("item")
         self._shared_users, self._shared_items = package.shared("user"), package.shared("item")
         self._remembered = Remembered(self.items)
-        self._contexts = {
-            name: package.ids(f"context-{number}") for number, name in enumerate(package.manifest.context)
-        }
+        self._given = GivenFeatures(package, stored)
         self._history, self._seen = package.history, package.seen
         self._longest = package.manifest.history_size
 
-    def user(self, name: Name, history: Items | None = None, context: Mapping[str, Name] | None = None) -> User:
+    def user(self, name: Name, history: Items | None = None, context: Mapping[str, Given] | None = None) -> User:
         """A user with history and context.
 
         Args:
             name: of the user.
             history: the user's latest items, the latest first, in place of those that the package has. Unknown items
                 are left out, and then all but the latest ones that the model reads.
-            context: the value of each context feature. One that is left out, or ``None``, counts as unknown.
+            context: values of the row's features by name: a category, a number, or a list. One that is left out, or
+                ``None``, is what the package has of the user; of a feature of the row it is unknown.
 
         Raises:
-            RequestError: if a name is neither an integer nor a string, or the package has no such context feature.
+            RequestError: if a name is neither an integer nor a string, a value is of another kind than its feature, or
+                the package has no such feature of rows or users.
         """
-        _check_name(name, "user")
+        check_name(name, "user")
         number = self._users.find_one(name)
         known = number >= 0
         missing: tuple[Name, ...] = ()
@@ -116,7 +121,7 @@ class Requests:
             names, ids = self._found(history, "history")
             latest, missing = ids[ids >= 0], _distinct(names, ids < 0)
             seen = np.concatenate([_of(self._seen, number), latest])
-        values, lacking = self._context(context)
+        values, lacking = self._given.of(number if known else len(self._users), context)
         stranger = not known or (self._shared_users is not None and bool(self._shared_users[number]))
         unknown = Unknown(user=stranger, context=lacking, history=missing)
         return User(number if known else len(self._users), latest[: self._longest], seen, values, unknown)
@@ -138,6 +143,14 @@ class Requests:
         ids[ids < 0] = stranger
         return Asked(given, ids, _distinct(given, unknown), stranger)
 
+    def expect(self, popularity: Tensor) -> None:
+        """Look up the names of the most popular items now, as requests will ask for them.
+
+        Args:
+            popularity: of each item, float [items].
+        """
+        self._remembered.keep(best(popularity, self._remembered.room).tolist())
+
     def sharing(self, items: np.ndarray) -> tuple[Name, ...]:
         """The names of those among items, int64 [n], that have the shared row."""
         return () if self._shared_items is None else tuple(self.items.names(items[self._shared_items[items]]))
@@ -146,25 +159,6 @@ class Requests:
         """Names as they are given, and their ids, int64 [n]; -1 for a name that the package does not have."""
         given = _names(names, what)
         return given, self._remembered.find(given)
-
-    def _context(self, given: Mapping[str, Name] | None) -> tuple[tuple[int, ...], tuple[str, ...]]:
-        """The id of each context feature's value, and the names of the features whose value is unknown."""
-        given = {} if given is None else given
-        if not isinstance(given, Mapping):
-            raise RequestError(f"context is a {type(given).__name__}: give a value for each name, {{name: value}}")
-        if strange := [name for name in given if name not in self._contexts]:
-            there = f"it has {', '.join(self._contexts)}" if self._contexts else "it has none: leave context out"
-            raise RequestError(f"context names {strange[0]!r:.60}, which is no context feature of the package: {there}")
-        values, lacking = [], []
-        for name, ids in self._contexts.items():
-            value = given.get(name)
-            if value is not None:
-                _check_name(value, f"context[{name!r}]")
-            number = -1 if value is None else ids.find_one(value)
-            values.append(number if number >= 0 else len(ids))
-            if number < 0:
-                lacking.append(name)
-        return tuple(values), tuple(lacking)
 
 
 def for_each(users: Sequence[Name], given: Sequence[Any] | None, what: str) -> Sequence[Any]:
@@ -204,14 +198,9 @@ def _names(names: Items, what: str) -> list[Name]:
     names = list(names)
     if not set(map(type, names)) <= {int, str}:
         for name in names:
-            _check_name(name, f"one of {what}")
+            check_name(name, f"one of {what}")
         names = [name.item() if isinstance(name, np.generic) else name for name in names]
     return names
-
-
-def _check_name(name: Any, what: str) -> None:
-    if not isinstance(name, int | str | np.integer) or isinstance(name, bool):
-        raise RequestError(f"{what} is {name!r:.60}, a {type(name).__name__}: give an integer or a string")
 
 
 def _distinct(names: list[Name], wanted: np.ndarray) -> tuple[Name, ...]:

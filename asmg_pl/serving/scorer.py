@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -23,18 +22,18 @@ from torch import Tensor
 from asmg_pl.data.batch import Batch
 from asmg_pl.errors import PackageError, RequestError
 from asmg_pl.serving.answers import Scores
+from asmg_pl.serving.given import Given
 from asmg_pl.serving.ids import Name
+from asmg_pl.serving.item_sides import ItemSides
 from asmg_pl.serving.manifest import FILE
 from asmg_pl.serving.package import Package, open_package
 from asmg_pl.serving.ranking import best
 from asmg_pl.serving.requests import Asked, Items, Requests, User, for_each, whole_count
-from asmg_pl.serving.sided import Side, at, joined, part, sided
+from asmg_pl.serving.sided import Known, Side, part, sided
 from asmg_pl.serving.store import Store
+from asmg_pl.serving.values import StoredValues, Values
 
-#: Items that are joined with a user at a time; their sides fit into a processor's cache.
-CHUNK = 8192
-
-Context = Mapping[str, Name]
+Context = Mapping[str, Given]
 
 
 class Scorer:
@@ -67,12 +66,12 @@ class Scorer:
             PackageError: if its arrays do not fit its recommender.
         """
         self.package, self.version = package, package.name
-        self._requests = Requests(package)
+        stored = StoredValues(package)
+        self._requests = Requests(package, stored)
         self._popularity = torch.from_numpy(np.append(package.popularity, np.float32(-1)))  # of unknown items, the last
         self._catalogue = None if package.catalogue is None else package.catalogue.long()
-        self._model = sided(package.served(), self._catalogue)
-        self._sides: Side | None = None
-        self._preparing = Lock()
+        self._model = sided(package.served(), Known(package.sizes, self._catalogue, stored.of_items))
+        self._sides = ItemSides(self._model, package.sizes.items)
 
     # ---- one user
 
@@ -83,14 +82,15 @@ class Scorer:
             user: the user's name. An unknown one is scored as a new user.
             items: names of items. Unknown ones are scored as new items.
             history: names of the user's latest items, the latest first, in place of those that the package has.
-            context: the value of each context feature by name. What is missing or unknown is scored as a new value.
+            context: values of features of the row and of the user by name: a category, a number, or a list. What is
+                missing is what the package has of the user; of a feature of the row it is unknown, and scored so.
 
         Returns:
             The items with their scores, and what was unknown.
 
         Raises:
-            RequestError: if there is no item, a name is neither an integer nor a string, or the package has no such
-                context feature.
+            RequestError: if there is no item, a name is neither an integer nor a string, a value is of another kind
+                than its feature, or the package has no such feature of rows or users.
         """
         return self.score_users([user], [items], [history], [context])[0]
 
@@ -115,7 +115,8 @@ class Scorer:
                 than once counts once.
             exclude_seen: whether items that the user has, or that the given history names, are left out.
             history: names of the user's latest items, the latest first, in place of those that the package has.
-            context: the value of each context feature by name. What is missing or unknown is scored as a new value.
+            context: values of features of the row and of the user by name: a category, a number, or a list. What is
+                missing is what the package has of the user; of a feature of the row it is unknown, and scored so.
 
         Returns:
             The items, the best first; of equally good ones, the one that is named first or appeared first.
@@ -186,11 +187,13 @@ class Scorer:
             return [self._recommend(*each, count, exclude_seen) for each in zip(found, sides, chosen, strict=True)]
 
     def prepare(self) -> None:
-        """Compute the sides of all items now; the first recommendation from all items would do it otherwise.
+        """Compute the sides of all items, and look up the names of the most popular ones, before there are requests.
 
-        Every later request is answered sooner, and memory is taken for them: 20 numbers an item by default.
+        Every later request is answered sooner. Memory is taken for the sides, 20 numbers an item by default, and for
+        65,536 names at most. Otherwise the first recommendation from all items computes the sides.
         """
-        self._all_sides()
+        self._sides.every()
+        self._requests.expect(self._popularity[:-1])
 
     # ---- what they share
 
@@ -208,14 +211,14 @@ class Scorer:
 
     def _user_sides(self, users: list[User]) -> list[Side]:
         """The side of each user, computed together."""
+        if not users:
+            return []
         count, longest = len(users), self.package.manifest.history_size
         history = np.zeros((count, longest), np.int64)
         for row, user in zip(history, users, strict=True):
             row[: len(user.history)] = user.history
         ids = torch.from_numpy(np.array([user.id for user in users], np.int64))
         length = torch.from_numpy(np.array([len(user.history) for user in users], np.int64))
-        features = len(self.package.manifest.context)
-        context = np.array([user.context for user in users], np.int64).reshape(count, features)
         rows = Batch(
             user=ids,
             item=torch.zeros_like(ids),
@@ -223,23 +226,10 @@ class Scorer:
             history_length=length,
             label=torch.zeros(count),
             categories=self._catalogue,
-            context=torch.from_numpy(context) if features else None,
+            **Values.joined([user.values for user in users])._asdict(),
         )
         side = self._model.user_side(rows)
         return [part(side, slice(number, number + 1)) for number in range(count)]
-
-    def _item_sides(self, items: Tensor) -> Side:
-        """The sides of items, int64 [n]; those that are prepared are not computed again."""
-        return self._model.item_side(items) if self._sides is None else at(self._sides, items)
-
-    def _all_sides(self) -> Side:
-        """The sides of all items, and of an unknown one after them, computed once."""
-        if self._sides is None:
-            with self._preparing, torch.inference_mode():
-                if self._sides is None:
-                    chunks = torch.arange(self.package.sizes.items + 1).split(CHUNK)
-                    self._sides = joined([self._model.item_side(chunk) for chunk in chunks])
-        return self._sides
 
     def _score(self, user: User, side: Side, asked: Asked) -> Scores:
         logits = self._logits(side, torch.from_numpy(asked.ids))
@@ -272,11 +262,9 @@ class Scorer:
             PackageError: if one is not finite.
         """
         if items is not None:
-            logits = self._model.join(side, self._item_sides(items))
+            logits = self._model.join(side, self._sides.of(items))
         else:
-            sides, count = self._all_sides(), self.package.sizes.items
-            chunks = [slice(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
-            logits = torch.cat([self._model.join(side, part(sides, chunk)) for chunk in chunks])
+            logits = torch.cat([self._model.join(side, chunk) for chunk in self._sides.in_chunks()])
         if not bool(logits.isfinite().all()):
             raise PackageError(
                 f"{self.package.folder} gives scores that are not finite: go back to another version (asmg rollback)"

@@ -1,10 +1,11 @@
 """Served models as a request asks them: the user's side once, and many items' sides.
 
-user, history, context ──▶ user_side ─▶ side [1] ─┐
-                                                  ├─▶ join ─▶ logits [B]
-ids of B items ──────────▶ item_side ─▶ side [B] ─┘
+user, history, features ──▶ user_side ─▶ side [1] ─┐
+                                                   ├─▶ join ─▶ logits [B]
+ids of B items ───────────▶ item_side ─▶ side [B] ─┘
 
 Split       of a recommender with sides: each is computed by itself
+Dotted      of a recommender whose sides meet in a dot product: many users and items are one matrix product
 Expanded    of any other recommender: rows are made of user and items, and scored; the history is pooled once
 UnderHead   of several models and a head on them
 """
@@ -12,19 +13,42 @@ UnderHead   of several models and a head on them
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import cast
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.recommenders import Lookup, Recommender, TwoSided
+from asmg_pl.data.sizes import Sizes
+from asmg_pl.recommenders import DotProduct, Lookup, Recommender, TwoSided
+from asmg_pl.recommenders.features import rows_of_user
 from asmg_pl.serving.features import WIDTH, describe, of_logits, within
 from asmg_pl.serving.headed import Headed
+from asmg_pl.serving.values import Values
 
 #: Tensors whose first axis counts users, or items; a head has one side for each of its models.
 Side = tuple["Tensor | Side", ...]
+
+
+class Known(NamedTuple):
+    """What is known of items.
+
+    Attributes:
+        sizes: with the features and their sides.
+        catalogue: category ids of each item, int64 [items, C] padded with -1; ``None`` without categories.
+        features: gives the features of items, int64 [n]; nothing by default.
+    """
+
+    sizes: Sizes
+    catalogue: Tensor | None = None
+    features: Callable[[Tensor], Values] = lambda items: Values()
+
+    def rows(self, items: Tensor) -> Batch:
+        """Rows of items, int64 [n], of nobody."""
+        nobody, label = torch.zeros_like(items), torch.zeros(len(items), device=items.device)
+        rows = Batch(nobody, items, nobody.new_zeros(len(items), 0), nobody, label, self.catalogue)
+        return rows._replace(**self.features(items)._asdict())
 
 
 class SidedModel(ABC):
@@ -51,19 +75,28 @@ class SidedModel(ABC):
             item: the sides of B items.
         """
 
+    def matrix(self, user: Side, item: Side) -> Tensor:
+        """Logits [U, B].
+
+        Args:
+            user: the sides of U users, at least one.
+            item: the sides of B items.
+        """
+        return torch.stack([self.join(part(user, slice(row, row + 1)), item) for row in range(_length(user))])
+
 
 class Split(SidedModel):
     """A recommender that has sides."""
 
-    def __init__(self, recommender: Recommender, sides: TwoSided, catalogue: Tensor | None) -> None:
+    def __init__(self, recommender: Recommender, sides: TwoSided, known: Known) -> None:
         """Take a recommender, which is not copied.
 
         Args:
             recommender: names the ids that are looked up, and has the tables.
             sides: the recommender itself, or the one within it.
-            catalogue: category ids of each item, int64 [items, C] padded with -1.
+            known: what is known of items.
         """
-        self._recommender, self._sides, self._catalogue = recommender, sides, catalogue
+        self._recommender, self._sides, self._known = recommender, sides, known
 
     def user_side(self, rows: Batch) -> Side:
         """See :meth:`SidedModel.user_side`."""
@@ -71,31 +104,62 @@ class Split(SidedModel):
 
     def item_side(self, items: Tensor) -> Side:
         """See :meth:`SidedModel.item_side`."""
-        nobody, label = torch.zeros_like(items), torch.zeros(len(items))
-        rows = Batch(nobody, items, nobody.new_zeros(len(items), 0), nobody, label, self._catalogue)
+        rows = self._known.rows(items)
         return self._sides.item_side(rows, _looked_up(self._recommender, rows))
 
     def join(self, user: Side, item: Side) -> Tensor:
         """See :meth:`SidedModel.join`."""
-        return self._sides.join(_tensors(user), _tensors(item))
+        return self._sides.join(tensors(user), tensors(item))
+
+
+class Dotted(SidedModel):
+    """A recommender whose users and items meet in a dot product."""
+
+    def __init__(self, recommender: Recommender, vectors: DotProduct, known: Known) -> None:
+        """Take a recommender, which is not copied.
+
+        Args:
+            recommender: names the ids that are looked up, and has the tables.
+            vectors: the recommender itself, or the one within it.
+            known: what is known of items.
+        """
+        self._recommender, self._vectors, self._known = recommender, vectors, known
+
+    def user_side(self, rows: Batch) -> Side:
+        """See :meth:`SidedModel.user_side`."""
+        found = _looked_up(self._recommender, rows)
+        return self._vectors.user_vectors(rows, found), self._vectors.offsets(rows, found)
+
+    def item_side(self, items: Tensor) -> Side:
+        """See :meth:`SidedModel.item_side`."""
+        rows = self._known.rows(items)
+        return (self._vectors.item_vectors(rows, _looked_up(self._recommender, rows)),)
+
+    def join(self, user: Side, item: Side) -> Tensor:
+        """See :meth:`SidedModel.join`."""
+        return self.matrix(user, item)[0]
+
+    def matrix(self, user: Side, item: Side) -> Tensor:
+        """See :meth:`SidedModel.matrix`."""
+        (vectors, offsets), (items,) = tensors(user), tensors(item)
+        return vectors @ items.T + offsets[:, None]
 
 
 class Expanded(SidedModel):
     """A recommender without sides: the user's row is repeated for each item, but sums over its ids are made once."""
 
-    def __init__(self, recommender: Recommender, catalogue: Tensor | None) -> None:
+    def __init__(self, recommender: Recommender, known: Known) -> None:
         """Take a recommender, which is not copied.
 
         Args:
             recommender: scores whole rows.
-            catalogue: category ids of each item, int64 [items, C] padded with -1.
+            known: what is known of items.
         """
-        self._recommender, self._catalogue = recommender, catalogue
+        self._recommender, self._known = recommender, known
 
     def user_side(self, rows: Batch) -> Side:
         """See :meth:`SidedModel.user_side`."""
-        context = () if rows.context is None else (rows.context,)
-        return rows.user, rows.history, rows.history_length, *context
+        return tuple(getattr(rows, name) for name in self._columns)
 
     def item_side(self, items: Tensor) -> Side:
         """See :meth:`SidedModel.item_side`."""
@@ -103,13 +167,20 @@ class Expanded(SidedModel):
 
     def join(self, user: Side, item: Side) -> Tensor:
         """See :meth:`SidedModel.join`."""
-        (items,) = _tensors(item)
-        count = len(items)
-        ours, history, length, *context = (each.repeat(count, *[1] * (each.ndim - 1)) for each in _tensors(user))
-        rows = Batch(ours, items, history, length, torch.zeros(count), self._catalogue, context[0] if context else None)
-        asked = self._recommender.lookups(rows)
-        found = {name: OneUser(self._recommender.table(name), ids) for name, ids in asked.items()}
+        (items,) = tensors(item)
+        theirs = self._known.rows(items)
+        columns: dict[str, Any] = dict(zip(self._columns, tensors(user), strict=True))
+        rows = rows_of_user(theirs._replace(**columns), theirs, self._known.sizes)
+        looked_up = _looked_up(self._recommender, rows)
+        found = {name: OneUser(each.weight, each.index, each.known) for name, each in looked_up.items()}
         return self._recommender.score(rows, found)
+
+    @property
+    def _columns(self) -> list[str]:
+        """The columns of a user's row that a model may read."""
+        sizes = self._known.sizes
+        there = {"context": sizes.context, "numbers": sizes.numbers, "lists": sizes.lists}
+        return ["user", "history", "history_length", *(kind for kind, features in there.items() if features)]
 
 
 class UnderHead(SidedModel):
@@ -172,19 +243,21 @@ class OneUser(Lookup):
         return Lookup(self.weight, self.index, self.known).weighted_sum(weights)
 
 
-def sided(served: nn.Module, catalogue: Tensor | None) -> SidedModel:
+def sided(served: nn.Module, known: Known) -> SidedModel:
     """A served model by its sides.
 
     Args:
         served: a recommender, or models with a head on them.
-        catalogue: category ids of each item, int64 [items, C] padded with -1, or ``None``.
+        known: what is known of items.
     """
     if isinstance(served, Headed):
-        models = [sided(model, catalogue) for model in served.models.values()]
+        models = [sided(model, known) for model in served.models.values()]
         return UnderHead(models, served) if len(served.get_buffer("coefficients")) else models[0]
     assert isinstance(served, Recommender)
     sides = served.sides()
-    return Expanded(served, catalogue) if sides is None else Split(served, sides, catalogue)
+    if isinstance(sides, DotProduct):
+        return Dotted(served, sides, known)
+    return Expanded(served, known) if sides is None else Split(served, sides, known)
 
 
 def part(side: Side, rows: slice) -> Side:
@@ -204,10 +277,18 @@ def joined(sides: Sequence[Side]) -> Side:
     )
 
 
-def _tensors(side: Side) -> tuple[Tensor, ...]:
+def tensors(side: Side) -> tuple[Tensor, ...]:
     """A side that has no other within it."""
     return cast(tuple[Tensor, ...], side)
 
 
+def _length(side: Side) -> int:
+    """How many users or items a side is of."""
+    first = side[0]
+    return _length(first) if isinstance(first, tuple) else len(first)
+
+
 def _looked_up(recommender: Recommender, rows: Batch) -> Mapping[str, Lookup]:
-    return {name: Lookup(recommender.table(name), ids) for name, ids in recommender.lookups(rows).items()}
+    """The vectors that rows ask for, wherever the rows of tables are."""
+    asked = recommender.requests(rows)
+    return {name: request.answer(recommender.stored(name), request.rows) for name, request in asked.items()}

@@ -24,6 +24,7 @@ from asmg_pl.serving.contents import Contents, Lists, kinds
 from asmg_pl.serving.ids import write_ids
 from asmg_pl.serving.intact import note_intact
 from asmg_pl.serving.manifest import FILE, FileEntry, Manifest
+from asmg_pl.serving.unknown import with_unknown
 from asmg_pl.system.files import sync, written_whole
 
 
@@ -84,6 +85,11 @@ def _arrays(contents: Contents) -> Iterator[tuple[str, Tensor | np.ndarray | Row
         yield f"{name}/offsets", lists.offsets
     if contents.catalogue is not None:
         yield "catalogue", np.pad(contents.catalogue.astype(np.int32), ((0, 1), (0, 0)), constant_values=-1)
+    for name, values in contents.features.items():
+        side, kind = name.split("/")
+        features = contents.sizes.context_features
+        known = [each.values for each in features if each.side == side] if kind == "context" else []
+        yield f"features/{name}", with_unknown(values, known)
     yield "popularity", contents.popularity.astype(np.float32)
 
 
@@ -96,7 +102,10 @@ def _class_of(contents: Contents) -> dict[str, Any]:
 def _manifest(contents: Contents, folder: Path) -> Manifest:
     sizes, head = contents.sizes._replace(past=None), contents.head
     roles = [("user", "user"), ("item", "item"), *([("category", "category")] if sizes.categories else [])]
-    roles += [(name, "context") for name in contents.context]
+    features = [{"name": name, "kind": "categorical", "role": role} for name, role in roles]
+    features += [{"name": name, "kind": "categorical", "role": "context"} for name in contents.context]
+    further = {"number": sizes.numbers, "list": sizes.lists}
+    features += [{"name": n.name, "kind": kind, "role": n.side} for kind, named in further.items() for n in named]
     return Manifest(
         class_path=contents.recommender["class_path"],
         init_args=contents.recommender["init_args"],
@@ -106,7 +115,7 @@ def _manifest(contents: Contents, folder: Path) -> Manifest:
         choice=contents.choice,
         history_size=contents.history_size,
         context=contents.context,
-        features=tuple({"name": name, "kind": "categorical", "role": role} for name, role in roles),
+        features=tuple(features),
         provenance=contents.provenance,
         files=dict(_entries(folder)),
     )
@@ -139,6 +148,9 @@ def _check(contents: Contents) -> None:
         raise ConfigError(f"{len(contents.context)} context features have names, and {len(sizes.context)} have values")
     for name, lists in (("history", contents.history), ("seen", contents.seen)):
         _check_lists(name, lists, sizes)
+    for name, values in contents.features.items():
+        if len(values) != kinds(sizes)[name.split("/")[0]]:
+            raise ConfigError(f"features has {len(values):,} rows for {name}: give one for each known id")
     if len(contents.popularity) != sizes.items:
         raise ConfigError(f"popularity has {len(contents.popularity):,} entries, and there are {sizes.items:,} items")
     if (contents.catalogue is None) == bool(sizes.categories):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import torch
+from torch import Tensor
 
 from asmg_pl.data import Batch, InteractionLog, Sizes
+from asmg_pl.data.sizes import Feature
 from asmg_pl.data.sources import Source
+from asmg_pl.recommenders.features import Part
 
 #: Histories of these lengths; all of them have as many places as the longest one.
 LENGTHS = (4, 0, 2, 1, 3, 4)
@@ -19,7 +23,7 @@ def sample_batch(sizes: Sizes, history: bool = True) -> Batch:
     """Six rows of a stream with these sizes, among them one without a history.
 
     Args:
-        sizes: numbers of users, items, categories (0: none) and values of context features (none: no context).
+        sizes: numbers of users, items and categories (0: none), and the features (none: no column of that kind).
         history: whether histories have places at all.
     """
     draw = torch.Generator().manual_seed(0)
@@ -33,6 +37,9 @@ def sample_batch(sizes: Sizes, history: bool = True) -> Batch:
         categories[0] = -1  # an item without a category
         categories[1::2, 1] = -1  # and items with one
     columns = [torch.randint(values, (rows,), generator=draw) for values in sizes.context]
+    numbers = 5 + 3 * torch.randn(rows, len(sizes.numbers), generator=draw)
+    numbers[2:4] = torch.nan  # two rows whose numbers are missing
+    lists = [torch.randint(-1, feature.values, (rows, 3), generator=draw) for feature in sizes.lists]
     return Batch(
         user=torch.randint(sizes.users, (rows,), generator=draw),
         item=torch.randint(sizes.items, (rows,), generator=draw),
@@ -41,18 +48,30 @@ def sample_batch(sizes: Sizes, history: bool = True) -> Batch:
         label=torch.tensor([1.0, 0, 0, 1, 1, 0]),
         categories=categories,
         context=torch.stack(columns, dim=1) if columns else None,
+        numbers=numbers if sizes.numbers else None,
+        lists=torch.stack(lists, dim=1) if lists else None,
     )
 
 
 def rows_of(batch: Batch, rows: slice) -> Batch:
     """Some rows of a mini-batch."""
+    kept = {"categories": batch.categories, "share": batch.share}
+    return Batch(**{n: x if n in kept or x is None else x[rows] for n, x in batch._asdict().items()})
+
+
+def of_side(batch: Batch, sizes: Sizes, side: Part) -> Batch:
+    """A mini-batch in which the values of the other side's features are gone: 0, NaN, or no value of a list."""
+
+    def kept(column: Tensor | None, features: Sequence[Feature], gone: float) -> Tensor | None:
+        if column is None:
+            return None
+        others = torch.tensor([not side.has(feature) for feature in features])
+        return column.masked_fill(others.view(1, -1, *[1] * (column.ndim - 2)), gone)
+
     return batch._replace(
-        user=batch.user[rows],
-        item=batch.item[rows],
-        history=batch.history[rows],
-        history_length=batch.history_length[rows],
-        label=batch.label[rows],
-        context=None if batch.context is None else batch.context[rows],
+        context=kept(batch.context, sizes.context_features, 0),
+        numbers=kept(batch.numbers, sizes.numbers, torch.nan),
+        lists=kept(batch.lists, sizes.lists, -1),
     )
 
 

@@ -17,6 +17,7 @@ from asmg_pl.callbacks import PeriodLoop, PhaseCheckpoint
 from asmg_pl.callbacks.defaults import TRAINER_DEFAULTS
 from asmg_pl.checkpoints.io import AtomicCheckpointIO
 from asmg_pl.data import Batch, EqualRows, InteractionLog, PeriodDataModule, Periods
+from asmg_pl.data.sources import Source
 from asmg_pl.system.quiet import quiet
 from asmg_pl.testing.rules import Rules
 from asmg_pl.testing.samples import GrowingStream
@@ -109,6 +110,7 @@ def short_walk(
     turned: range = range(0),
     cut: Periods | None = None,
     listener: Listener | None = None,
+    stream: Source | None = None,
 ) -> Updater:
     """Walk a stream of so many short periods on the CPU.
 
@@ -120,10 +122,11 @@ def short_walk(
         turned: rows whose label is turned round.
         cut: how time is cut, by default into these periods.
         listener: hears the walk.
+        stream: another stream than the usual one of so many periods.
     """
     with quiet(), isolate_rng():
         seed_everything(1234, verbose=False)
-        stream = GrowingStream(ROWS * periods + ROWS // 2, turned)
+        stream = stream or GrowingStream(ROWS * periods + ROWS // 2, turned)
         data = PeriodDataModule(stream, periods=cut or EqualRows(ROWS), batch_size=16, history_size=4)
         updater = make(data.sizes)
         heard = [] if listener is None else [listener]

@@ -9,6 +9,7 @@ from typing import Any
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 
+from asmg_pl.checkpoints.former_names import rename_tables
 from asmg_pl.checkpoints.values import Flaw
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.reading import Reading
@@ -18,6 +19,7 @@ from asmg_pl.errors import CheckpointError
 from asmg_pl.generators.learned import Learned
 from asmg_pl.metrics.by_period import later
 from asmg_pl.metrics.results import NOT_COUNTED, PeriodResult, mean_over
+from asmg_pl.metrics.top_k import TopK
 from asmg_pl.recommenders import Recommender
 from asmg_pl.serving.headed import Headed
 from asmg_pl.updaters import tenancy
@@ -28,6 +30,7 @@ from asmg_pl.updaters.head import Head, PrequentialHead, read_by_head
 from asmg_pl.updaters.loading import check_method, fit_to_stream
 from asmg_pl.updaters.new_rows import NewRows
 from asmg_pl.updaters.phase import Phase, nothing
+from asmg_pl.updaters.ranking import PeriodRanking, Ranked
 from asmg_pl.updaters.scoring import Scoring, diverged, warn_if_constant
 from asmg_pl.updaters.training import BaseTraining
 
@@ -67,6 +70,7 @@ class Updater(BaseTraining):
         test_from: int = 25,
         new_rows: NewRows | None = None,
         head: PrequentialHead | None = None,
+        top_k: TopK | None = None,
         **base: Any,
     ) -> None:
         """Build the base model.
@@ -77,6 +81,8 @@ class Updater(BaseTraining):
             test_from: the first period whose score counts as a test; earlier ones warm the method up.
             new_rows: where a table's row starts when it appears, as ``MeanOfTable``; at random numbers by default.
             head: learns from the scores of earlier periods how to correct those of the next one; none by default.
+            top_k: scores lists of the best items too, for the users of a period's positive rows; by default nothing
+                does.
             base: arguments of :class:`~asmg_pl.updaters.training.BaseTraining`.
         """
         super().__init__(sizes, **base)
@@ -84,6 +90,8 @@ class Updater(BaseTraining):
         self.test_from = test_from
         self.new_rows = new_rows
         self.head = None if head is None else Head(head)
+        self.top_k = top_k
+        self._ranking: PeriodRanking | None = None
         self.results = {}
         self.evaluation: dict[int, PeriodResult] = {}
         self.learned: dict[int, Learned] = {}
@@ -136,7 +144,8 @@ class Updater(BaseTraining):
         """
 
         def record() -> None:
-            result = self.annotated(self._scoring.result(period, self.head))
+            ranked = self._rank(period) if self.race.leads(period) else None  # before the head learns from the rows
+            result = self.annotated(_with(self._scoring.result(period, self.head), ranked))
             warn_if_constant(result, self.own_results.get(period - 1))
             self.race.note(self, result)
             self._stop_if_diverged(result)
@@ -158,6 +167,11 @@ class Updater(BaseTraining):
         """The logits [B] that each scored model gives a mini-batch; with a head, ``"serving"`` are the head's."""
         found = {name: model(batch) for name, model in self.scored_models().items()}
         return found if self.head is None else self.head.beside(found, batch)
+
+    def ranked_models(self) -> Mapping[str, nn.Module]:
+        """The models that rank items, by the names that they are scored under."""
+        models = self.scored_models()
+        return models if self.head is None else {**read_by_head(models), "serving": self.served_model()}
 
     def served_model(self) -> nn.Module:
         """The model that answers requests, with its head if it has one; its logits are those of ``"serving"``."""
@@ -204,6 +218,14 @@ class Updater(BaseTraining):
         scores, constant = result.scores["serving"], "serving" in result.constant
         if self.pretraining.end_epoch(epoch, scores, self.trainer.optimizers[0], constant):
             self._begin_updates()
+
+    def _rank(self, period: int) -> Ranked | None:
+        """Rank the cases of a period, if the walk ranks at all."""
+        if self._ranking is None:
+            return None
+        alone = (0, 1) if self.recommender.owners else (self.trainer.global_rank, self.trainer.world_size)
+        with self.full_precision():
+            return self._ranking.rank(period, self.ranked_models(), self.device, alone)
 
     def _stop_if_diverged(self, result: PeriodResult) -> None:
         assert self.phase is not None
@@ -255,11 +277,17 @@ class Updater(BaseTraining):
         shared_out = isinstance(self.trainer.strategy, ShardedTables)
         given = {"trainer.strategy sharded": shared_out, "model.new_rows": self.new_rows is not None}
         tenancy.check(self.recommender, self.data, given)
+        if self.top_k is not None:
+            self._ranking = PeriodRanking(self.top_k, self.data)
+            self._ranking.check(self.ranked_models())
 
     def on_validation_epoch_end(self) -> None:
         """Collect the results of the evaluated periods; log their means, over the prequential periods alone."""
         found = self._scoring.evaluation(self.place.trained_until)
-        self.evaluation = {period: self.annotated(result) for period, result in found.items()}
+        self.evaluation = {}
+        for period, result in found.items():
+            self.stand_at(period)
+            self.evaluation[period] = self.annotated(_with(result, self._rank(period)))
         counted = [result for result in self.evaluation.values() if result.split not in NOT_COUNTED]
         self.log_dict(mean_over(counted), sync_dist=True)
 
@@ -284,6 +312,7 @@ class Updater(BaseTraining):
         Raises:
             CheckpointError: if the checkpoint belongs to another configuration.
         """
+        rename_tables(checkpoint, self.recommender.tables)
         self.results = {period: PeriodResult(**result) for period, result in checkpoint["results"].items()}
         self.learned = checkpoint["learned"]
         self.pretraining.best = checkpoint["best_pretraining_epoch"]
@@ -293,3 +322,8 @@ class Updater(BaseTraining):
         except Flaw as flaw:
             raise CheckpointError(f"{self.trainer.ckpt_path} cannot be used: {flaw}: give an earlier one") from flaw
         check_method(checkpoint["method"], type(self).__qualname__)
+
+
+def _with(result: PeriodResult, ranked: Ranked | None) -> PeriodResult:
+    """A period's result with the metrics of its lists, if there are any."""
+    return result if ranked is None else ranked.added_to(result)

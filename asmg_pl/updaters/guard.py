@@ -18,7 +18,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from asmg_pl.errors import ConfigError
-from asmg_pl.metrics.by_period import newest_first
+from asmg_pl.metrics.by_period import backwards
 from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.updaters.evidence import Difference
 
@@ -128,7 +128,7 @@ class Guard:
         if not scored:
             return Choice(DEFAULT, "default: no period has been scored")
         names = [name for name in scored[0].scores if name not in (DEFAULT, "serving")]
-        current, left = next(newest_first(results)).served or DEFAULT, ""
+        current, left = next(backwards(results)).served or DEFAULT, ""
         current = current if current in names else DEFAULT
         if current != DEFAULT and (left := self._held_back(scored, current)):
             current = DEFAULT
@@ -146,7 +146,7 @@ class Guard:
 
     def _telling(self, results: Mapping[int, PeriodResult]) -> list[PeriodResult]:
         """The results that tell candidates apart, the newest first."""
-        scored = (result for result in newest_first(results) if tells_apart(result))
+        scored = (result for result in backwards(results) if tells_apart(result))
         if self.decay == 1:
             return [*scored]
         return [*islice(scored, 1 + math.ceil(math.log(_FORGOTTEN) / math.log(self.decay)))]

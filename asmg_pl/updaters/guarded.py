@@ -79,6 +79,12 @@ class Guarded(Updater):
             return super().served_model()
         return self.candidates.serving(self.own_results, self.head)
 
+    def ranked_models(self) -> Mapping[str, nn.Module]:
+        """With a guard, the two models and the chosen candidate; blends that do not serve rank nothing."""
+        if self.candidates is None:
+            return super().ranked_models()
+        return {"incremental": self.recommender, "generated": self.generated, "serving": self.served_model()}
+
     def choice(self) -> Choice | None:
         """With a guard, what it has chosen."""
         return None if self.candidates is None else self.candidates.choice(self.own_results, self.head)

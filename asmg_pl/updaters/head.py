@@ -165,7 +165,7 @@ class Head(nn.Module):
     def _fit(self) -> None:
         ages = range(len(self._kept) - 1, -1, -1)
         features = torch.cat([each for each, _, _ in self._kept])
-        self.bounds = torch.stack([features.amin(0), features.amax(0)])
+        self.bounds = torch.stack(features.aminmax(dim=0))
         features = features.double()
         label = torch.cat([each for _, each, _ in self._kept])
         weight = torch.cat(
@@ -175,7 +175,7 @@ class Head(nn.Module):
             ]
         ).double()
         mean = (weight @ features) / weight.sum()
-        scale = ((weight @ (features - mean).square()) / weight.sum()).sqrt()
+        scale = ((weight @ (features - mean).square_()) / weight.sum()).sqrt()
         scale = torch.where(scale > 1e-6, scale, 1.0)  # a feature that never varies gets no weight
         mean[: LOGIT + 1], scale[: LOGIT + 1] = 0.0, 1.0
         centre = torch.zeros_like(mean)
@@ -185,7 +185,8 @@ class Head(nn.Module):
             last = self.coefficients.to(mean.device)
             start = last * scale
             start[0] = last[0] + mean @ last
-        found = ridge_logistic((features - mean) / scale, label, weight, centre, self.settings.ridge, start) / scale
+        features.sub_(mean).div_(scale)  # in place: there are several megabytes of them
+        found = ridge_logistic(features, label, weight, centre, self.settings.ridge, start) / scale
         found[0] -= mean @ found
         self.coefficients = found
 

@@ -46,15 +46,16 @@ class IdCounts:
         """
         size = max(len(self.table), known, int(ids.max()) + 1 if len(ids) else 0)
         fresh = self.table.new_zeros(size - len(self.table), WIDTH, device=ids.device)
-        table = torch.cat([self.table.to(ids.device), fresh])
+        table = torch.cat([self.table.to(ids.device), fresh]).T.contiguous()  # a column's numbers side by side
         earlier = torch.arange(size, device=ids.device) < known
         rows = torch.bincount(ids, minlength=size)
         clicks = torch.bincount(ids[label > 0], minlength=size)
         for column, decay in ((0, SLOW), (2, FAST)):
-            table[:, column] = decay * table[:, column] + rows
-            table[:, column + 1] = decay * table[:, column + 1] + clicks
-        table[:, 4:] = torch.where((earlier & (table[:, 4] == 0))[:, None], -float(OLDEST), table[:, 4:])
+            table[column].mul_(decay).add_(rows)
+            table[column + 1].mul_(decay).add_(clicks)
+        first, last = table[4:]
+        table[4:].masked_fill_(earlier & (first == 0), -float(OLDEST))
         seen = rows > 0
-        table[:, 4] = torch.where(seen & (table[:, 4] == 0), float(period), table[:, 4])
-        table[:, 5] = torch.where(seen, float(period), table[:, 5])
-        self.table = table
+        first.masked_fill_(seen & (first == 0), period)
+        last.masked_fill_(seen, period)
+        self.table = table.T.contiguous()

@@ -38,9 +38,19 @@ def known_sizes(sizes: Sizes, pretrain_periods: int) -> Sizes:
     Without pre-training it is :data:`NOMINAL` of each kind that the stream has.
     """
     if not pretrain_periods:
-        return Sizes(NOMINAL, NOMINAL, NOMINAL if sizes.categories else 0, (NOMINAL,) * len(sizes.context))
-    known = sizes.by(pretrain_periods)
-    return Sizes(max(1, known.users), max(1, known.items), known.categories, tuple(max(1, n) for n in known.context))
+        known = Sizes(NOMINAL, NOMINAL, NOMINAL if sizes.categories else 0, (NOMINAL,) * len(sizes.context))
+        lists = tuple(each._replace(values=NOMINAL) for each in sizes.lists)
+    else:
+        known = sizes.by(pretrain_periods)
+        lists = tuple(each._replace(values=max(1, each.values)) for each in known.lists)
+    return sizes._replace(
+        users=max(1, known.users),
+        items=max(1, known.items),
+        categories=known.categories,
+        context=tuple(max(1, values) for values in known.context),
+        lists=lists,
+        past=None,
+    )
 
 
 def on_meta(build: Build, sizes: Sizes) -> Recommender | None:

@@ -37,11 +37,12 @@ def ridge_logistic(
         return rows + ridge / 2 * (coefficients - centre).square().sum()
 
     found = centre if start is None else start.double()
-    least = loss(found)
+    least, weighted = loss(found), torch.empty_like(features)
     for _ in range(STEPS):
         p = (features @ found).sigmoid()
         gradient = features.T @ (weight * (p - label)) + ridge * (found - centre)
-        curvature = (features * (weight * p * (1 - p))[:, None]).T @ features
+        torch.mul(features, (weight * p * (1 - p))[:, None], out=weighted)
+        curvature = weighted.T @ features
         step = torch.linalg.solve(curvature + ridge * torch.eye(len(found), device=found.device), gradient)
         for halvings in range(STEPS):
             tried = found - step / 2**halvings

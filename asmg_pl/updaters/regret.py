@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from itertools import islice
 
-from asmg_pl.metrics.by_period import newest_first
+from asmg_pl.metrics.by_period import backwards
 from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.metrics.running import RunningSum
 from asmg_pl.updaters.guard import tells_apart
@@ -44,7 +44,7 @@ class Regret:
         """
         if results is not self._counted or len(results) < self._results:
             self._counted, self._results, self._periods, self._losses = results, 0, 0, {}
-        for result in reversed([*islice(newest_first(results), len(results) - self._results)]):
+        for result in reversed([*islice(backwards(results), len(results) - self._results)]):
             self._count(result)
         self._results = len(results)
         losses = self._losses or dict.fromkeys(newest.scores if newest is not None else (), RunningSum())

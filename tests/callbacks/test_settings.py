@@ -10,10 +10,19 @@ from lightning import Trainer
 
 from asmg_pl import data, generators, recommenders, updaters
 from asmg_pl.callbacks.period_loop import REQUIRED
-from asmg_pl.callbacks.settings import FREE, FREE_TRAINER, SHARED_TRAINER, differences, shared_settings
+from asmg_pl.callbacks.settings import (
+    FREE,
+    FREE_TRAINER,
+    PRETRAINING,
+    SHARED_TRAINER,
+    differences,
+    pretraining_settings,
+    shared_settings,
+)
 from asmg_pl.cli.trainer_options import REPLACED
 from asmg_pl.data import PeriodDataModule, sources
 from asmg_pl.updaters import Updater
+from asmg_pl.updaters.training import BaseTraining
 
 #: Options of the trainer that work in no walk but with one value, checked elsewhere or linked to another option.
 ELSEWHERE = {"gradient_clip_algorithm", "use_distributed_sampler", *(flag for flag, *_ in REPLACED)}
@@ -26,7 +35,7 @@ SHARED_MODEL = {
     *("generator", "window", "weights", "generator_learning_rate", "generator_passes", "zero_state", "stop_at_test"),
     *("bfloat16_state", "strength", "decay", "distillation", "exemplar_share", "reservoir_share", "replay"),
     *("transfer", "transfer_learning_rate", "transfer_passes", "generator_rate_decay", "generator_weight_decay"),
-    *("guard", "head", "new_rows", "table_learning_rate", "table_optimizer"),
+    *("guard", "head", "new_rows", "table_learning_rate", "table_optimizer", "objective", "top_k"),
     *("correction", "shrinkage", "regularization", "ranking"),
 }
 
@@ -72,7 +81,13 @@ CONFIG: dict[str, Any] = {
     "trainer": {"precision": None, "devices": 1, "sync_batchnorm": False},
     "model": {
         "class_path": "asmg_pl.updaters.ASMG",
-        "init_args": {"window": 3, "compile_generator": None, "gradient_clip": None},
+        "init_args": {
+            "window": 3,
+            "compile_generator": None,
+            "gradient_clip": None,
+            "learning_rate": None,
+            "passes": 1,
+        },
     },
     "data": {"batch_size": 64, "device_rows": None, "negatives": None, "periods": None},
     "loop": {"until": None},
@@ -141,3 +156,32 @@ def test_what_changes_numbers_is_told_in_both_directions(path: str, value: Any, 
 def test_an_option_that_one_version_of_a_class_lacks_is_no_difference() -> None:
     newer = shared_settings(changed("model.init_args.momentum", 0.9))
     assert differences(shared_settings(CONFIG), newer) == differences(newer, shared_settings(CONFIG)) == []
+
+
+def test_pre_training_reads_all_that_the_base_training_has_but_what_updates_alone_read() -> None:
+    assert options(BaseTraining) - {"sizes", "passes", "pretrained_model", "lazy_tables"} == PRETRAINING
+    kinds = [kind for kind in vars(updaters).values() if inspect.isclass(kind) and issubclass(kind, Updater)]
+    assert {kind.pretrain for kind in kinds} == {BaseTraining.pretrain}, "all methods pre-train alike"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "read"),
+    [
+        ("model.init_args.window", 5, False),
+        ("model.init_args.passes", 2, False),
+        ("model.class_path", "asmg_pl.updaters.EWC", False),
+        ("model.init_args.gradient_clip", 1.0, True),
+        ("model.init_args.learning_rate", 0.1, True),
+        ("data.batch_size", 8, True),
+        ("trainer.precision", "bf16-mixed", True),
+        ("model.class_path", "other.Method", True),
+    ],
+)
+def test_pre_training_differs_by_what_it_reads_alone(path: str, value: Any, read: bool) -> None:
+    assert bool(differences(pretraining_settings(CONFIG), pretraining_settings(changed(path, value)))) == read
+
+
+def test_with_a_rate_of_its_own_pre_training_does_not_read_that_of_updates() -> None:
+    own = {"pretrain_learning_rate": 0.01}
+    one, other = ({"class_path": "asmg_pl.updaters.ASMG", "init_args": own | {"learning_rate": x}} for x in (1.0, 2.0))
+    assert not differences(pretraining_settings({"model": one}), pretraining_settings({"model": other}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,19 @@ def test_a_truncated_file_is_refused_and_the_one_before_it_named(tmp_path: Path,
         AtomicCheckpointIO().load_checkpoint(broken)
     assert f"{broken} is damaged" in str(caught.value)
     assert f"the previous one is {before}: give it with --ckpt_path" in str(caught.value)
+
+
+def test_an_earlier_checkpoint_that_is_damaged_too_is_not_named(tmp_path: Path) -> None:
+    sound, *damaged = (write(tmp_path / name(period)) for period in (7, 8, 9))
+    for path in damaged:
+        path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(
+        CheckpointError, match=f"the newest earlier one that can be read is {re.escape(str(sound))}: give"
+    ):
+        read_checkpoint(damaged[-1])
+    sound.write_bytes(b"")
+    with pytest.raises(CheckpointError, match=f"no earlier one in {re.escape(str(tmp_path))} can be read: begin anew"):
+        read_checkpoint(damaged[-1])
 
 
 def test_without_an_earlier_checkpoint_none_is_named(tmp_path: Path) -> None:

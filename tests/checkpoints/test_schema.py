@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,7 @@ def test_a_wrong_value_is_refused_by_its_name(checkpoint: Path, tmp_path: Path, 
         check(content)
     assert name in str(caught.value)
     path, earlier = tmp_path / "period-000003-phase-001-rank.ckpt", tmp_path / "period-000003-phase-000-score.ckpt"
-    earlier.touch()
+    shutil.copyfile(checkpoint, earlier)
     AtomicCheckpointIO().save_checkpoint({k: v for k, v in content.items() if k != "digests"}, path)
     with pytest.raises(CheckpointError) as refused:
         AtomicCheckpointIO().load_checkpoint(path)

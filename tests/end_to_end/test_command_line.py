@@ -222,6 +222,12 @@ def test_every_shipped_configuration_can_be_read(asmg: Asmg, path: Path) -> None
     assert path.read_text().startswith("# ")
 
 
+def test_lists_can_be_laid_over_any_configuration(asmg: Asmg) -> None:
+    printed = asmg("fit", "--config", "demo", "--config", "metrics/top_k", "--print_config")
+    assert printed.code == 0, printed.err
+    assert yaml.safe_load(printed.out)["model"]["init_args"]["top_k"]["init_args"]["at"] == [10, 20]
+
+
 def test_an_option_that_a_later_file_overrides_is_told(asmg: Asmg, stream: Path) -> None:
     config = stream / "config.yaml"
     printed = asmg("fit", "--data.batch_size", 3, "--data.history_size", 5, "--config", config, "--print_config")

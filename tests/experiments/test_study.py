@@ -7,11 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from asmg_pl.experiments import study
 from asmg_pl.experiments.study import Study
 from asmg_pl.experiments.trial import Trial
 from asmg_pl.experiments.walks import Walk
+
+
+def configuration(**changed: Any) -> dict[str, Any]:
+    arguments = {"pretrain_periods": 4, "pretrain_epochs": 1, "passes": 1, "learning_rate": 0.1} | changed
+    return {"model": {"class_path": "asmg_pl.updaters.ASMG", "init_args": arguments}}
 
 
 @pytest.fixture
@@ -28,7 +34,7 @@ def walked(monkeypatch: pytest.MonkeyPatch) -> list[Walk]:
 
     def resolved(arguments: Sequence[str], kept: Path | None = None) -> dict[str, Any]:
         given = "--model.init_args.pretrained_model" in arguments
-        return {"model": {"init_args": {"pretrain_periods": 4, "pretrained_model": "given.ckpt" if given else None}}}
+        return configuration(pretrained_model="given.ckpt" if given else None)
 
     monkeypatch.setattr(study, "walk_all", walk_all)
     monkeypatch.setattr(study, "resolved", resolved)
@@ -67,3 +73,19 @@ def test_a_seed_that_is_given_twice_is_one_walk(tmp_path: Path, walked: list[Wal
     found = Study(tmp_path, [1, 1]).walk([Trial("a", ())])
     assert [one.folder.parent.name for one in walked] == ["common", "a"]
     assert [list(folders) for folders in found.values()] == [[1]]
+
+
+@pytest.mark.parametrize(
+    ("before", "seed", "again"),
+    [({"passes": 7}, 1, False), ({"learning_rate": 0.7}, 1, True), ({}, 2, True), ({"pretrain_epochs": 2}, 1, True)],
+)
+def test_a_finished_pre_training_is_used_although_what_it_does_not_read_has_changed(
+    before: dict[str, Any], seed: int, again: bool, tmp_path: Path, walked: list[Walk]
+) -> None:
+    folder = tmp_path / "pretraining" / "common" / "seed-1"
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "checkpoints" / "period-000004-phase-001-select.ckpt").touch()
+    (folder / "config.yaml").write_text(yaml.safe_dump({"seed_everything": seed} | configuration(**before)))
+    Study(tmp_path, [1]).walk([Trial("a", ())])
+    assert [one.folder.parent.name for one in walked] == ["common"] * again + ["a"]
+    assert walked[-1].arguments[-1] == str(folder / "checkpoints" / "period-000004-phase-001-select.ckpt")

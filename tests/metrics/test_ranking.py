@@ -12,6 +12,7 @@ from torch import Tensor
 from torchmetrics.functional.classification import binary_auroc
 
 from asmg_pl.metrics import Ranking
+from asmg_pl.metrics.ranking import Groups
 
 
 def exactly(value: float) -> object:
@@ -131,7 +132,35 @@ def test_the_sum_of_many_pairs_does_not_overflow() -> None:
     """Half a million of each class make more pairs than float32 or int32 can count."""
     rows = 1_000_000
     labels = (torch.arange(rows) % 2).float()
-    assert Ranking(torch.arange(rows), labels).auc().item() == exactly(0.5 + 1 / rows)
+    ranking = Ranking(torch.arange(rows), labels)
+    assert ranking.auc().item() == exactly(0.5 + 1 / rows)
+    assert ranking.gauc(torch.arange(rows) // 2).item() == 1.0
+
+
+def test_scores_below_and_above_0_are_in_order_and_both_zeros_tie() -> None:
+    scores = torch.tensor([-torch.inf, -3e38, -2.0, -1e-40, -0.0, 0.0, 1e-40, 2.0, 3e38, torch.inf])
+    for place, score in enumerate(scores.tolist()):
+        labels = torch.arange(len(scores)) == place
+        expected = brute.auc(scores.tolist(), labels.tolist())
+        assert Ranking(scores, labels).auc().item() == exactly(expected), score
+    assert Ranking(scores[4:6], torch.tensor([1, 0])).auc().item() == 0.5
+
+
+@pytest.mark.parametrize("levels", [None, 2])
+def test_chosen_rows_have_the_auc_that_they_have_alone(levels: int | None) -> None:
+    logits, labels = random_scores(5, levels=levels)
+    chosen = random_ids(5) % 3 == 0
+    alone = brute.auc(logits[chosen].tolist(), labels[chosen].tolist())
+    assert Ranking(logits, labels).auc(chosen).item() == exactly(alone)
+    assert Ranking(logits, labels).auc(torch.zeros_like(chosen)).isnan()
+
+
+def test_groups_that_are_found_once_serve_several_models() -> None:
+    user = random_ids(3)
+    groups = Groups.by(user)
+    for seed in (1, 2):
+        ranking = Ranking(*random_scores(seed))
+        assert ranking.gauc(groups).item() == ranking.gauc(user).item()
 
 
 @pytest.mark.parametrize("place", [0, 1, 3])

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
-from asmg_pl.recommenders import DIN, DeepFM, EmbeddingMLP, Lookup, Recommender, TwoTower
+from asmg_pl.recommenders import DIN, DLRM, DCNv2, DeepFM, EmbeddingMLP, Lookup, Recommender, TwoTower
 
 VALUES = (3, 5)
 Build = Callable[[Sizes], Recommender]
-every_user_of_context = pytest.mark.parametrize("build", [EmbeddingMLP, DeepFM, DIN, TwoTower])
+every_user_of_context = pytest.mark.parametrize("build", [EmbeddingMLP, DeepFM, DIN, TwoTower, DCNv2, DLRM])
 
 
 def rows(context: Tensor | None = None) -> Batch:

@@ -30,8 +30,9 @@ from asmg_pl.recommenders import (
     SASRec,
     TwoTower,
 )
-from asmg_pl.serving import Package, open_package, write
+from asmg_pl.serving import Package, load, open_package, write
 from asmg_pl.serving.contents import kinds
+from asmg_pl.serving.drawn import drawn_contents
 from asmg_pl.serving.headed import Headed
 from asmg_pl.serving.intact import CHECKED
 from asmg_pl.serving.manifest import checksum
@@ -262,7 +263,7 @@ def test_a_manifest_with_wrong_types_is_refused_and_never_a_traceback(value: Any
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda content: content.update(version=2), "version 2 of the format.*update asmg_pl"),
+        (lambda content: content.update(version=3), "version 3 of the format.*update asmg_pl"),
         (lambda content: content.update(version="1"), "its version is"),
         (lambda content: content.update(format="asmg stream"), "its format is not"),
         (lambda content: content["files"].update({"../x": {"bytes": 1, "sha256": ""}}), "outside the package"),
@@ -271,7 +272,7 @@ def test_a_manifest_with_wrong_types_is_refused_and_never_a_traceback(value: Any
         (lambda content: content["recommender"]["init_args"].update(embedding_dim=3), "shape|float32"),
         (lambda content: content["recommender"]["init_args"].update(embedding_dim="x"), "cannot be built"),
         (lambda content: content["recommender"]["init_args"].update(nonsense=3), "cannot be built"),
-        (lambda content: content["features"][0].update(kind="list"), "'list', which this program does not know"),
+        (lambda content: content["features"][0].update(kind="picture"), "'picture', which this program does not know"),
     ],
 )
 def test_a_manifest_of_another_package_is_refused(change: Any, words: str, tmp_path: Path) -> None:
@@ -373,3 +374,20 @@ def test_the_same_contents_give_the_same_bytes(tmp_path: Path) -> None:
     assert [path.relative_to(one) for path in files(one)] == [path.relative_to(other) for path in files(other)]
     for path in files(one):
         assert path.read_bytes() == (other / path.relative_to(one)).read_bytes()
+
+
+def test_a_package_of_version_1_which_does_not_name_its_features_answers_as_before(tmp_path: Path) -> None:
+    write(drawn_contents(EmbeddingMLP, Sizes(5, 9, 3, context=(2, 4))), tmp_path / "package")
+    context = {"context-0": "context-0-1", "context-1": "context-1-3"}
+    expected = load(tmp_path / "package").score("user-1", ["item-2"], context=context)
+
+    def former(content: dict[str, Any]) -> None:
+        content["version"] = 1
+        for name in ("context_features", "numbers", "lists", "labels"):
+            del content["recommender"]["sizes"][name]
+
+    changed(tmp_path / "package", former)
+    assert "tables.context_0.weight" in open_package(tmp_path / "package").model("serving").state_dict()
+    found = load(tmp_path / "package").score("user-1", ["item-2"], context=context)
+    assert not found.unknown
+    assert found.logits.tolist() == expected.logits.tolist()

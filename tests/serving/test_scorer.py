@@ -1,8 +1,8 @@
-"""The scorer: raw names in, the model's own scores out, and what is unknown is told."""
+"""The scorer: raw names in, the model's own scores out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -12,113 +12,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor, nn
+from serving.scorers import HISTORY, MODELS, SIZES, Attentive, contents, rows_of, same, scorer_of, state_of
+from torch import Tensor
 
-from asmg_pl.data import Batch, Sizes
+from asmg_pl.data import Sizes
 from asmg_pl.errors import PackageError, RequestError
-from asmg_pl.recommenders import (
-    DIN,
-    DeepFM,
-    EmbeddingMLP,
-    GRU4Rec,
-    Hashed,
-    Lookup,
-    MatrixFactorization,
-    Recommender,
-    SASRec,
-    TwoTower,
-)
-from asmg_pl.recommenders.pooling import history_share, items_of
-from asmg_pl.serving import Contents, Scorer, Scores, Store, load, open_package, write
+from asmg_pl.recommenders import Lookup, MatrixFactorization
+from asmg_pl.serving import Scorer, Store, load, open_package, write
 from asmg_pl.serving.drawn import drawn_contents
-from asmg_pl.serving.headed import HeadNumbers
 from asmg_pl.serving.sided import Expanded
-
-SIZES = Sizes(users=20, items=300, categories=4, context=(3, 2))
-HISTORY = 6
-ALLOW = [f"{__name__}."]
-
-
-class Attentive(Recommender):
-    """A recommender without sides: the item weighs the history that it is compared with."""
-
-    def __init__(self, sizes: Sizes) -> None:
-        super().__init__()
-        self.tables = nn.ModuleDict({"user": nn.Embedding(sizes.users, 4), "item": nn.Embedding(sizes.items, 4)})
-
-    def lookups(self, batch: Batch) -> dict[str, Tensor]:
-        return {"user": batch.user, "item": items_of(batch)}
-
-    def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
-        item, past = lookups["item"].columns(0).vectors(), lookups["item"].columns(slice(1, None))
-        pooled = past.weighted_sum(history_share(batch))
-        pooled *= (pooled * item).sum(-1, keepdim=True)  # in place, as anyone may write it
-        return ((lookups["user"].vectors() + pooled) * item).sum(-1)
-
-
-MODELS: dict[str, Callable[[Sizes], Recommender]] = {
-    "mlp": EmbeddingMLP,
-    "one layer": partial(EmbeddingMLP, hidden=[]),
-    "deep_fm": DeepFM,
-    "two_tower": TwoTower,
-    "mf": MatrixFactorization,
-    "din": DIN,
-    "sasrec": SASRec,
-    "gru4rec": GRU4Rec,
-    "hashed": partial(Hashed, recommender=partial(DeepFM, embedding_dim=4), users=7, items=13),
-    "own": Attentive,
-    "own, hashed": partial(Hashed, recommender=Attentive, items=13),
-}
-
-
-def contents(name: str = "mlp", sizes: Sizes = SIZES, strings: bool = True, head: bool = False) -> Contents:
-    made = drawn_contents(MODELS[name], sizes, HISTORY, strings)
-    if not head:
-        return made
-    draw = torch.Generator().manual_seed(3)
-    other = drawn_contents(MODELS[name], sizes, HISTORY, strings, seed=1)
-    users, items = (
-        torch.rand(count, 6, generator=draw).cumsum(1).flip(1) * 4 for count in (sizes.users, sizes.items - 9)
-    )
-    features = 1 + 2 + 12
-    bounds = torch.stack([torch.full((features,), -0.6), torch.full((features,), 1.5)])
-    numbers = HeadNumbers(users, items, torch.randn(features, generator=draw), bounds, share=0.3, period=9)
-    models = {"incremental": made.models["serving"], "generated": other.models["serving"]}
-    return replace(made, models=models, head=numbers)
-
-
-def state_of(made: Contents) -> dict[str, Any]:
-    """The parameters of the package's model."""
-    return dict(made.models["serving"])
-
-
-def scorer_of(made: Contents, folder: Path) -> Scorer:
-    write(made, folder / "package")
-    return load(folder / "package", allow=ALLOW)
-
-
-@pytest.fixture
-def scorer(tmp_path: Path) -> Scorer:
-    return scorer_of(contents(), tmp_path)
-
-
-def rows_of(scorer: Scorer, user: int, items: list[int], history: list[int], context: tuple[int, ...]) -> Batch:
-    """Whole rows, each with the user's history."""
-    count = len(items)
-    past = torch.zeros(count, HISTORY, dtype=torch.int64)
-    past[:, : len(history)] = torch.tensor(history, dtype=torch.int64)
-    found = scorer.package.catalogue
-    return Batch(
-        *(torch.full((count,), user), torch.tensor(items), past, torch.full((count,), len(history))),
-        *(torch.zeros(count), None if found is None else found.long()),
-        torch.tensor([context] * count) if context else None,
-    )
-
-
-def same(found: Scores, logits: Tensor) -> None:
-    torch.testing.assert_close(torch.from_numpy(found.logits), logits, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(torch.from_numpy(found.scores), logits.sigmoid(), atol=1e-5, rtol=0)
-
 
 CASES = [
     *((name, SIZES, True, False) for name in MODELS),
@@ -217,60 +119,6 @@ def test_a_given_history_takes_the_place_of_the_stored_one_and_is_not_recommende
     assert only.unknown.history == ("brand-new",)
 
 
-def test_unknown_items_of_a_history_are_left_out_and_told(scorer: Scorer) -> None:
-    known = scorer.score("user-1", ["item-1"], history=["item-4", "item-5"])
-    found = scorer.score("user-1", ["item-1"], history=["x", "item-4", "y", "item-5", "x"])
-    np.testing.assert_array_equal(found.logits, known.logits)
-    assert found.unknown.history == ("x", "y")
-    assert found.unknown.words().startswith(
-        "context features without a known value, scored with a new one: 'context-0'"
-    )
-    assert "unknown items of the history, left out: 'x', 'y'" in found.unknown.words()
-
-
-def test_unknown_ids_are_scored_with_the_mean_of_the_known_rows(tmp_path: Path) -> None:
-    made = contents("mf", Sizes(20, 300))
-    scorer = scorer_of(made, tmp_path)
-    user, item = (state_of(made)[f"tables.{name}.weight"] for name in ("user", "item"))
-    for name, row in (("user-2", user[2]), ("nobody", user.mean(0))):
-        found = scorer.score(name, ["item-3", "nothing"])
-        for logit, other in zip(found.logits, (item[3], item.mean(0)), strict=True):
-            assert logit == pytest.approx(float(row[:-1] @ other[:-1] + row[-1] + other[-1]), abs=1e-5)
-
-
-def test_ids_without_a_row_of_their_own_are_told_as_unknown_and_keep_all_else_that_is_theirs(tmp_path: Path) -> None:
-    made = contents()
-    shared = {"user": np.arange(SIZES.users) == 3, "item": np.arange(SIZES.items) % 2 == 1}
-    scorer = scorer_of(replace(made, shared=shared), tmp_path / "shared")
-    plain = scorer_of(made, tmp_path / "plain")
-    user, odd, even = made.names["user"][3], made.names["item"][7], made.names["item"][8]
-    found = scorer.score(user, [even, odd, odd, "nobody"], history=[odd])
-    assert (found.unknown.user, found.unknown.items, found.unknown.history) == (True, (odd, "nobody"), ())
-    np.testing.assert_array_equal(found.logits, plain.score(user, [even, odd, odd, "nobody"], history=[odd]).logits)
-    best = scorer.recommend(user, 20)
-    assert (best.by, best.items) == ("score", plain.recommend(user, 20).items)
-    assert best.unknown.items == tuple(
-        item for item in best.items if shared["item"][list(made.names["item"]).index(item)]
-    )
-    assert scorer.recommend(user, 3, candidates=[odd, odd, even], exclude_seen=False).items.count(odd) == 1
-    assert not scorer.score(made.names["user"][4], [even]).unknown.items
-
-
-def test_an_unknown_user_without_a_history_gets_the_most_popular_items(scorer: Scorer) -> None:
-    popular = np.argsort(-scorer.package.popularity, kind="stable")
-    for history in (None, [], ["unheard-of"]):
-        found = scorer.recommend("nobody", 5, history=history)
-        assert found.items == [f"item-{item}" for item in popular[:5]]
-        assert found.by == "popularity"
-        assert found.unknown.user
-        same(found, torch.from_numpy(scorer.score("nobody", found.items).logits))
-    chosen = ["unheard-of", f"item-{popular[7]}", f"item-{popular[2]}"]
-    assert scorer.recommend("nobody", 5, candidates=chosen).items == chosen[::-1]
-    left = scorer.recommend("nobody", 2, history=[f"item-{popular[0]}"])
-    assert left.by == "score"
-    assert f"item-{popular[0]}" not in left.items
-
-
 def test_the_user_s_history_is_pooled_once_for_all_candidates(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pooled: list[tuple[int, int]] = []
     plain = Lookup.weighted_sum
@@ -349,7 +197,7 @@ BAD: dict[str, tuple[Callable[[Any], Any], str]] = {
     ),
     "context value": (
         lambda s: s.score("user-1", ["item-1"], context={"context-0": [1]}),
-        r"context\['context-0'\] is \[1\], a list",
+        r"context\.context-0 is \[1\], a list: give an integer or a string",
     ),
     "lengths": (
         lambda s: s.score_users(["a", "b"], [["c"]]),
@@ -406,7 +254,7 @@ def test_a_class_of_one_s_own_is_scored_once_it_is_allowed(tmp_path: Path) -> No
     write(contents("own"), tmp_path / "package")
     with pytest.raises(PackageError, match=r"allow=\[…\] in Python"):
         load(tmp_path / "package")
-    scorer = load(tmp_path / "package", allow=[f"{__name__}.Attentive"])
+    scorer = load(tmp_path / "package", allow=[f"{Attentive.__module__}.Attentive"])
     assert isinstance(scorer._model, Expanded)
     assert len(scorer.recommend("user-1", 3)) == 3
 

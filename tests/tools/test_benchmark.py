@@ -33,6 +33,12 @@ def test_a_step_is_measured_against_whole_tables_and_the_base_model(
     assert found["times faster"] == found["whole tables, plain operations: ms"] / found["generator step: ms"]
 
 
+def test_lists_are_measured_beside_the_baselines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = ["--users", "20", "--items", "150", "--cases", "30", "--repeat", "1"]
+    found = figures(monkeypatch, tmp_path, "top_k", *sizes)
+    assert list(found) == ["baselines alone: s", "TwoTower: s", "EmbeddingMLP: s"]
+
+
 def test_a_step_is_taken_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = figures(monkeypatch, tmp_path, "profile", *TABLES)
     assert len(found) == 12

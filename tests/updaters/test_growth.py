@@ -13,7 +13,16 @@ from torch import Tensor
 
 from asmg_pl.data.log import Sizes
 from asmg_pl.generators import GRUGenerator, LinearGenerator, RowGenerator, TrendGenerator, VanillaCells
-from asmg_pl.recommenders import DeepFM, EmbeddingMLP, Hashed, MatrixFactorization, Recommender, TwoTower
+from asmg_pl.recommenders import (
+    DLRM,
+    DCNv2,
+    DeepFM,
+    EmbeddingMLP,
+    Hashed,
+    MatrixFactorization,
+    Recommender,
+    TwoTower,
+)
 from asmg_pl.updaters import (
     ADER,
     ASMG,
@@ -53,7 +62,7 @@ UPDATERS: dict[str, Callable[..., Updater]] = {
     "row": partial(ASMG, generator=RowGenerator, window=2, generator_rate_decay=0.9, generator_weight_decay=0.1),
 }
 RECOMMENDERS: dict[str, Callable[[Sizes], Recommender]] = {
-    **{kind.__name__: kind for kind in (EmbeddingMLP, MatrixFactorization, DeepFM, TwoTower)},
+    **{kind.__name__: kind for kind in (EmbeddingMLP, MatrixFactorization, DeepFM, TwoTower, DCNv2, DLRM)},
     "hashed users": partial(Hashed, users=4),
 }
 

@@ -1,14 +1,20 @@
-"""What a guard and a head add to a period of ASMG, and a period of the row generator beside one of the GRU."""
+"""What a guard and a head add to a period of ASMG, and a period of the row generator beside one of the GRU.
+
+The walks take turns, a period each, so that they meet the same machine; a ratio is the median over their periods.
+"""
 
 from __future__ import annotations
 
 import argparse
-import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
+from threading import Condition
 from typing import cast
 
+import numpy as np
 import torch
 from lightning import Callback, LightningModule, Trainer
 
@@ -24,8 +30,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=int, default=50_000, help="rows of a period")
 
 
+class Turns:
+    """Lets threads work in turns, one at a time."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        """Begin with the first of them."""
+        self._order, self._moved = list(names), Condition()
+
+    @contextmanager
+    def held(self, name: str) -> Iterator[None]:
+        """Wait for a first turn, and take part until the work is done."""
+        with self._moved:
+            self._wait(name)
+        try:
+            yield
+        finally:
+            with self._moved:
+                self._order.remove(name)
+                self._moved.notify_all()
+
+    def pass_on(self, name: str) -> None:
+        """End a turn, and wait for the next one."""
+        with self._moved:
+            self._order.append(self._order.pop(0))
+            self._moved.notify_all()
+            self._wait(name)
+
+    def _wait(self, name: str) -> None:
+        self._moved.wait_for(lambda: self._order[0] == name)
+
+
 class PeriodClock(Callback):
-    """Notes the processor seconds of each period, from the end of the one before to its own.
+    """Notes the processor seconds of each period, from the end of the one before to its own; then passes the turn on.
 
     Processor time leaves out what other programs do meanwhile.
 
@@ -33,9 +69,10 @@ class PeriodClock(Callback):
         seconds: by period, in order.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, pass_on: Callable[[], None]) -> None:
         """Start with nothing."""
         self.seconds: list[float] = []
+        self._pass_on = pass_on
         self._period = 0
         self._began = 0.0
 
@@ -44,6 +81,7 @@ class PeriodClock(Callback):
         period = cast(Updater, pl_module).place.period
         if period != self._period:
             self._stop()
+            self._pass_on()
             self._period, self._began = period, time.process_time()
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -56,7 +94,7 @@ class PeriodClock(Callback):
 
 
 def measure(given: argparse.Namespace) -> dict[str, float]:
-    """Median processor seconds of a period, after the window has filled."""
+    """Processor seconds of a period after the window has filled, and their ratios, as medians."""
     torch.set_num_threads(given.threads)
     stream = ZipfStream(given, given.rows, given.window + 1 + given.repeat)
     gru = partial(GRUGenerator, hidden_size=given.hidden_size)
@@ -66,16 +104,20 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
         "row generator, guard": partial(ASMG, generator=RowGenerator, guard=Guard()),
         "row generator, guard, head": partial(ASMG, generator=RowGenerator, guard=Guard(), head=PrequentialHead()),
     }
-    found: dict[str, list[float]] = {name: [] for name in methods}
-    for name in [*methods, *reversed(methods)]:  # there and back, so that a machine that slows down favours none
-        clock = PeriodClock()
-        fit(stream, partial(methods[name], window=given.window), [clock])
-        found[name] += clock.seconds[-given.repeat :]
-    seconds = {name: statistics.median(periods) for name, periods in found.items()}
-    row = seconds["row generator"]
+    turns = Turns([*methods])
+
+    def seconds_of(name: str) -> np.ndarray:
+        clock = PeriodClock(partial(turns.pass_on, name))
+        with turns.held(name):
+            fit(stream, partial(methods[name], window=given.window), [clock])
+        return np.array(clock.seconds[-given.repeat :])
+
+    with ThreadPoolExecutor(len(methods)) as pool:
+        found = dict(zip(methods, pool.map(seconds_of, methods), strict=True))
+    row = found["row generator"]
     return {
-        **{f"{name}: s": each for name, each in seconds.items()},
-        "row generator over GRU": row / seconds["GRU"],
-        "guard over none": seconds["row generator, guard"] / row,
-        "guard and head over none": seconds["row generator, guard, head"] / row,
+        **{f"{name}: s": float(np.median(each)) for name, each in found.items()},
+        "row generator over GRU": float(np.median(row / found["GRU"])),
+        "guard over none": float(np.median(found["row generator, guard"] / row)),
+        "guard and head over none": float(np.median(found["row generator, guard, head"] / row)),
     }

@@ -11,6 +11,8 @@ import polars as pl
 from asmg_pl.experiments.baseline import Methods
 from asmg_pl.experiments.report.origin import context_names
 from asmg_pl.experiments.runs import Run, learned, scheduled
+from asmg_pl.metrics.rivals import title_of
+from asmg_pl.metrics.top_k import BASELINES
 
 Chart = dict[str, Any]
 
@@ -19,6 +21,11 @@ def charts(methods: Methods, baseline: str | None) -> list[dict[str, Any]]:
     """The sections of the report in their order, each with a title, a sentence and its charts."""
     sections = [
         ("Scores", "Each period scored before anything was trained on it; test periods are shaded.", _scores),
+        (
+            "Lists of items",
+            "Each case is ranked before anything is trained on its period; dashes need no model.",
+            _lists,
+        ),
         ("What served", "Where a guard chose what serves, by the periods scored before.", _served),
         ("Drift of the data", "The rows of each period, which are the same for all methods.", _drift),
         ("Costs", "Seconds are those of the fastest seed, memory that of the largest.", _costs),
@@ -47,6 +54,26 @@ def _scores(methods: Methods, baseline: str | None) -> list[Chart]:
         note = "AUC difference by period, the same seeds paired"
         found.append(_chart(f"Lift over {baseline}", lines, note=note, digits=4, zero=True))
     return found
+
+
+def _lists(methods: Methods, baseline: str | None) -> list[Chart]:
+    """The metrics of lists, of all cases, with those of the baselines; of runs that rank items."""
+    ranking = {name: runs for name, runs in methods.items() if all(_lengths(run) for run in runs)}
+    found = []
+    for metric in dict.fromkeys(metric for runs in ranking.values() for metric in _lengths(runs[0])):
+        having = {name: runs for name, runs in ranking.items() if all(metric in _lengths(run) for run in runs)}
+        lines = [_line(name, _by_period(runs, f"serving_{metric}"), method=name) for name, runs in having.items()]
+        first = next(iter(having.values()))
+        beside = {name: f"{name}_{metric}" for name in BASELINES if f"{name}_{metric}" in first[0].metrics.columns}
+        lines += [_line(name.replace("_", " "), _by_period(first, column)) for name, column in beside.items()]
+        found.append(_chart(title_of(metric), lines, digits=4, least=0))
+    return found
+
+
+def _lengths(run: Run) -> list[str]:
+    """The metrics of lists, of all cases, that a run has for what serves."""
+    served = [name.removeprefix("serving_") for name in run.metrics.columns if name.startswith("serving_")]
+    return [name for name in served if "_at_" in name and name.rpartition("_at_")[2].isdecimal()]
 
 
 def _served(methods: Methods, baseline: str | None) -> list[Chart]:

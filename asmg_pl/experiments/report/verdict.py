@@ -6,10 +6,13 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import polars as pl
+
 from asmg_pl.experiments.baseline import Methods
 from asmg_pl.experiments.comparison import compare
 from asmg_pl.experiments.rendering import figure
 from asmg_pl.metrics.paired import Lift
+from asmg_pl.metrics.rivals import lost_to
 
 Rows = Sequence[Mapping[str, Any]]
 
@@ -22,6 +25,10 @@ def verdict(methods: Methods, rows: Rows, baseline: str | None) -> str:
         rows: made by :func:`~asmg_pl.experiments.comparison.compare`, by AUC on the test periods.
         baseline: the method that lifts are over.
     """
+    return " ".join([_verdict(methods, rows, baseline), *lost_to(_metrics(methods))])
+
+
+def _verdict(methods: Methods, rows: Rows, baseline: str | None) -> str:
     best = next((row for row in rows if row["standing"] == "best"), None)
     if best is None:
         return _undecided(rows)
@@ -37,6 +44,12 @@ def verdict(methods: Methods, rows: Rows, baseline: str | None) -> str:
     if max(len({run.seed for run in runs}) for runs in methods.values()) == 1:
         said.append("Each method has walked with one seed: the intervals say nothing about other seeds.")
     return " ".join(sentence for sentence in said if sentence)
+
+
+def _metrics(methods: Methods) -> dict[str, list[pl.DataFrame]]:
+    """The scores of the methods whose walks are sound."""
+    sound = {name: runs for name, runs in methods.items() if not any(run.diverged for run in runs)}
+    return {name: [run.metrics for run in runs] for name, runs in sound.items()}
 
 
 def _undecided(rows: Rows) -> str:

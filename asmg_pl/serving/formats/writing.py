@@ -27,7 +27,7 @@ from torch import nn
 from asmg_pl.errors import FormatError
 from asmg_pl.serving.contents import kinds
 from asmg_pl.serving.formats.checking import TOLERANCE, Sample
-from asmg_pl.serving.formats.names import check_formats
+from asmg_pl.serving.formats.names import check_formats, check_recommender
 from asmg_pl.serving.formats.plain import PlainModel, PlainRows
 from asmg_pl.serving.formats.programs import Rows, Run, exported, write_onnx, write_pt2
 from asmg_pl.serving.formats.towers import PlainUser, Towers
@@ -63,6 +63,7 @@ def write_formats(package: Package, folder: str | Path, formats: Sequence[str]) 
     """
     check_formats(formats)
     served = package.served()
+    check_recommender(served, formats, package.sizes)
     towers = Towers(served) if "vectors" in formats else None  # which refuses a recommender without vectors
     rows = PlainRows(package.sizes, package.manifest.history_size, package.catalogue)
     sample = Sample.of(package)

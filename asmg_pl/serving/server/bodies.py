@@ -12,12 +12,25 @@ LONGEST = 1000
 #: The id of a user, of an item or of a context feature's value, as the stream has it.
 Id = StrictInt | Annotated[str, StringConstraints(strict=True, max_length=LONGEST)]
 Ids = Annotated[list[Id], Field(fail_fast=True)]
-Context = dict[str, Id]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False)]
+
+
+def _kind_of_value(value: Any) -> str:
+    """What a feature's value is taken for, so that an error is told of this kind alone."""
+    return "list" if isinstance(value, list) else "number" if isinstance(value, float) else "id"
+
+
+#: A category, a number, or a list of values; a number without a point may be a category.
+Value = Annotated[
+    Annotated[Id, Tag("id")] | Annotated[Number, Tag("number")] | Annotated[Ids, Tag("list")],
+    Discriminator(_kind_of_value),
+]
+Context = dict[str, Value | None]
 
 _USER = "The user's id."
 _USERS = "The users' ids; there is an answer for each of them, in this order."
 _HISTORY = "The items that the user has had, the latest first, instead of those that the package knows."
-_CONTEXT = "The values of context features by name, like the device."
+_CONTEXT = "The values of features by name: a category like the device, a number, or a list of values."
 _K = "How many items each user gets at most."
 _CANDIDATES = "The items to choose from; without it, all items."
 _EXCLUDE = "Whether items that the user has had are left out."

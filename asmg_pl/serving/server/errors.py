@@ -22,6 +22,9 @@ from asmg_pl.errors import UserError
 #: What an id may be, as errors of pydantic name it.
 ID_KINDS = ("int", "constrained-str")
 
+#: What a feature's value is taken for, in pydantic's names for the place of an error.
+VALUE_KINDS = ("id", "number", "list")
+
 #: Errors of one request that are named; the others are counted.
 SHOWN = 3
 
@@ -104,6 +107,8 @@ def _words(error: Mapping[str, Any]) -> str:
     loc: Sequence[str | int] = error["loc"][1:]  # without "body"
     if loc and loc[0] in ("user", "users"):  # which kind of request it was taken for
         loc = loc[1:]
+    if loc[:1] == ("context",):
+        loc = [step for place, step in enumerate(loc) if step not in VALUE_KINDS or loc[place - 1] == "context"]
     steps = [step for step in loc if step not in ID_KINDS]
     key = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps).lstrip(".")[:120]
     kind, given = error["type"], error.get("input")

@@ -1,0 +1,99 @@
+"""The features of rows as a package knows them: those of its users and items are stored, others come with a request.
+
+item 7 ─▶ features/item/numbers.npy ─▶ [ NaN  9.99 ]        columns of other sides are unknown
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from asmg_pl.data.sizes import Feature, Side
+from asmg_pl.serving.package import Package
+
+#: The kinds of features, as a batch names them.
+KINDS = ("context", "numbers", "lists")
+
+
+class Values(NamedTuple):
+    """The features of n rows, in the columns of a :class:`~asmg_pl.data.Batch`; ``None`` where there are none.
+
+    Attributes:
+        context: ids of categorical values, int64 [n, F]. That after the known ones stands for an unknown value.
+        numbers: float32 [n, M], NaN for a missing one.
+        lists: ids of values, int64 [n, F, L], padded with -1.
+    """
+
+    context: Tensor | None = None
+    numbers: Tensor | None = None
+    lists: Tensor | None = None
+
+    @staticmethod
+    def joined(rows: Sequence[Values]) -> Values:
+        """Several rows, one after the other; lists are padded to the longest one."""
+        return Values(*(None if columns[0] is None else _cat(columns) for columns in zip(*rows, strict=True)))
+
+
+class StoredValues:
+    """Gives the values that a package has of its users and items."""
+
+    def __init__(self, package: Package) -> None:
+        """Map what there is.
+
+        Args:
+            package: the package, open.
+        """
+        sizes = package.sizes
+        self.kinds: dict[str, tuple[Feature, ...]] = {
+            "context": sizes.context_features or tuple(Feature(name) for name in package.manifest.context),
+            "numbers": sizes.numbers,
+            "lists": sizes.lists,
+        }
+        self.kinds = {kind: features for kind, features in self.kinds.items() if features}
+        self._unknown = torch.tensor(sizes.context, dtype=torch.int64)
+        self._stored: dict[tuple[str, str], Tensor] = {}
+        sides: tuple[Side, ...] = ("user", "item")
+        for side in sides:
+            for kind in self.kinds:
+                if self.places(kind, side):
+                    self._stored[side, kind] = torch.from_numpy(package.features(side, kind))
+
+    def places(self, kind: str, side: Side) -> list[int]:
+        """Where the features of a side stand among those of a kind."""
+        return [place for place, feature in enumerate(self.kinds[kind]) if feature.side == side]
+
+    def of_user(self, user: int) -> Values:
+        """The features of a row of this user, int, of which those of the row and of the item are unknown."""
+        return self._of("user", torch.tensor([user]))
+
+    def of_items(self, items: Tensor) -> Values:
+        """The features of items, int64 [n]; no columns if items have no features."""
+        return self._of("item", items) if any(side == "item" for side, _ in self._stored) else Values()
+
+    def _of(self, side: Side, ids: Tensor) -> Values:
+        found = {}
+        for kind, features in self.kinds.items():
+            stored = self._stored.get((side, kind))
+            values = self._nothing(kind, len(ids), len(features), 1 if stored is None else stored.shape[-1])
+            if stored is not None:
+                values[:, self.places(kind, side)] = stored[ids].to(values.dtype)
+            found[kind] = values
+        return Values(**found)
+
+    def _nothing(self, kind: str, rows: int, features: int, longest: int) -> Tensor:
+        if kind == "context":
+            return self._unknown.repeat(rows, 1)
+        if kind == "numbers":
+            return torch.full((rows, features), torch.nan)
+        return torch.full((rows, features, longest), -1)
+
+
+def _cat(columns: Sequence[Tensor]) -> Tensor:
+    if columns[0].ndim < 3:
+        return torch.cat([*columns])
+    longest = max(each.shape[-1] for each in columns)
+    return torch.cat([F.pad(each, (0, longest - each.shape[-1]), value=-1) for each in columns])
