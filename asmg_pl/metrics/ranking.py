@@ -124,7 +124,7 @@ class Ranking:
         return chosen if self._size is None else chosen * self._size
 
     def _pairs(self, positives: Tensor, beaten: Tensor) -> Tensor:
-        """Twice the number of pairs that the positives of each cell win, int64 [cells], or float64 with weights."""
+        """How many pairs positives make with the negatives that they beat, int64, or float64 with weights."""
         return positives.to(self._number) * beaten.to(self._number)
 
     def _area(self, won_twice: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
