@@ -36,7 +36,6 @@ from asmg_pl.updaters.finite import trained
 from asmg_pl.updaters.generating import Generating
 from asmg_pl.updaters.generator_adam import GeneratorAdam, check_generator_adam
 from asmg_pl.updaters.memory import bytes_of_step, require, size_of
-from asmg_pl.updaters.objectives import Softmax
 from asmg_pl.updaters.optim import Adam
 from asmg_pl.updaters.phase import Phase, nothing
 from asmg_pl.updaters.positions import PositionWeights, position_weights
@@ -228,7 +227,7 @@ class ASMG(Generating):
 
     def ranked_by_period(self, batches: tuple[Batch, ...]) -> tuple[Batch, ...]:
         """Each period's mini-batch with candidates among the items known by then, see :meth:`ranked`."""
-        if not isinstance(self.objective, Softmax):
+        if not self.objective.asks:
             return batches
         assert self.phase is not None
         periods = self.phase.reading.periods
