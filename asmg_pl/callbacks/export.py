@@ -74,7 +74,7 @@ class ServingExport(Callback):
         if self.keep and stage == "fit":
             updater = cast(Updater, pl_module)
             check_description(updater)
-            check_recommender(updater.recommender, self.formats, updater.data.sizes)
+            check_recommender(updater.recommender, self.formats)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the package when the period's last phase has ended."""

@@ -45,7 +45,7 @@ FREE_TRAINER = {
 
 #: Arguments of a method that its pre-training reads; all methods pre-train alike.
 PRETRAINING = {
-    *("recommender", "learning_rate", "batch_size", "self_tuning", "row_wise", "gradient_clip"),
+    *("recommender", "objective", "learning_rate", "batch_size", "self_tuning", "row_wise", "gradient_clip"),
     *("table_learning_rate", "table_optimizer", "pretrain_periods", "pretrain_epochs", "pretrain_learning_rate"),
 }
 

@@ -124,7 +124,7 @@ def _check(store: Store, formats: Sequence[str], allow: Sequence[str]) -> None:
     if formats and store.current() is not None:
         package = open_package(store.path(), allow)
         with _refused(package, formats):
-            check_recommender(package.served(), formats, package.sizes)
+            check_recommender(package.served(), formats)
 
 
 @contextmanager

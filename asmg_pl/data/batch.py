@@ -59,6 +59,8 @@ class Batch(NamedTuple):
         candidates: items that are scored beside each row's own, the same for all rows, int64 [C]. ``None`` if rows are
             not ranked among others.
         log_expected: the logarithm of how often each candidate is expected among them, float32 [C].
+        label_weights: what each of the further labels counts in the loss, float32 [K]; their logits are asked for then.
+            ``None`` if the label alone counts.
         share: which share of a mini-batch these rows are, where several processes or micro-batches divide it;
             ``None`` if they are the whole mini-batch.
 
@@ -83,6 +85,7 @@ class Batch(NamedTuple):
     labels: Tensor | None = None
     candidates: Tensor | None = None
     log_expected: Tensor | None = None
+    label_weights: Tensor | None = None
     share: RankShare | None = None
 
     @property
@@ -96,7 +99,7 @@ class Batch(NamedTuple):
         def pieces(column: Tensor | None) -> Iterable[Tensor | None]:
             return repeat(None, len(sizes)) if column is None else column.split([*sizes])
 
-        shared = ("categories", "candidates", "log_expected", "share")
+        shared = ("categories", "candidates", "log_expected", "label_weights", "share")
         by_row = {name: pieces(getattr(self, name)) for name in self._fields if name not in shared}
         return [
             Batch(**dict(zip(by_row, rows, strict=True)), categories=self.categories)

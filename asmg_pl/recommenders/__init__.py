@@ -9,6 +9,7 @@ from asmg_pl.recommenders.dot_product import DotProduct
 from asmg_pl.recommenders.embedding_mlp import EmbeddingMLP
 from asmg_pl.recommenders.gru4rec import GRU4Rec
 from asmg_pl.recommenders.hashed import Hashed
+from asmg_pl.recommenders.label_heads import LabelHeads
 from asmg_pl.recommenders.lookup import Lookup, Request
 from asmg_pl.recommenders.matrix_factorization import MatrixFactorization
 from asmg_pl.recommenders.next_item import NextItem
@@ -25,6 +26,7 @@ __all__ = [
     "EmbeddingMLP",
     "GRU4Rec",
     "Hashed",
+    "LabelHeads",
     "Lookup",
     "MatrixFactorization",
     "NextItem",

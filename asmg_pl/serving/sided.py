@@ -25,7 +25,7 @@ from asmg_pl.recommenders import DotProduct, Lookup, Recommender, TwoSided
 from asmg_pl.recommenders.features import rows_of_user
 from asmg_pl.serving.features import WIDTH, describe, of_logits, within
 from asmg_pl.serving.headed import Headed
-from asmg_pl.serving.values import Values
+from asmg_pl.serving.values import Values, kinds_of
 
 #: Tensors whose first axis counts users, or items; a head has one side for each of its models.
 Side = tuple["Tensor | Side", ...]
@@ -178,9 +178,7 @@ class Expanded(SidedModel):
     @property
     def _columns(self) -> list[str]:
         """The columns of a user's row that a model may read."""
-        sizes = self._known.sizes
-        there = {"context": sizes.context, "numbers": sizes.numbers, "lists": sizes.lists}
-        return ["user", "history", "history_length", *(kind for kind, features in there.items() if features)]
+        return ["user", "history", "history_length", *kinds_of(self._known.sizes)]
 
 
 class UnderHead(SidedModel):

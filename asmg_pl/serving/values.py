@@ -12,11 +12,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from asmg_pl.data.sizes import Feature, Side
+from asmg_pl.data.sizes import Feature, Side, Sizes
 from asmg_pl.serving.package import Package
 
 #: The kinds of features, as a batch names them.
 KINDS = ("context", "numbers", "lists")
+
+
+def kinds_of(sizes: Sizes) -> tuple[str, ...]:
+    """The kinds of features that a stream has, in the order of :data:`KINDS`.
+
+    Examples:
+        >>> kinds_of(Sizes(users=9, items=7, context=(3, 2), lists=(Feature("tags", "item", 4),)))
+        ('context', 'lists')
+    """
+    return tuple(kind for kind in KINDS if getattr(sizes, kind))
 
 
 class Values(NamedTuple):

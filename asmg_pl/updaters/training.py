@@ -24,7 +24,7 @@ from asmg_pl.updaters.appeared import Appeared
 from asmg_pl.updaters.checks import check_at_least, check_positive
 from asmg_pl.updaters.initial import Draw, known_sizes, table_rows
 from asmg_pl.updaters.memory import bytes_of_step, check_gpu
-from asmg_pl.updaters.objectives import BinaryCrossEntropy, Objective, Softmax, Step
+from asmg_pl.updaters.objectives import BinaryCrossEntropy, Objective, Step
 from asmg_pl.updaters.phase import Phase, nothing
 from asmg_pl.updaters.pretraining import Pretraining
 from asmg_pl.updaters.race import Race
@@ -49,7 +49,7 @@ class BaseTraining(Tunable):
         learns: whether the method updates the base model after pre-training.
         reads_whole_tables: whether each step reads all rows, so that no row can wait for its steps.
         objective: what the base model is trained on, see :mod:`asmg_pl.updaters.objectives`.
-        needs_labels: why the method does not work with a softmax objective.
+        needs_labels: why the method works with each row's own label and logit alone.
         needs_whole_tables: why the method does not work with tables of which a rank holds some rows only.
 
     Examples:
@@ -115,7 +115,7 @@ class BaseTraining(Tunable):
                 default nothing does.
             objective: what the base model is trained on, in pre-training too, and a generator with it; by default the
                 cross-entropy of the labels. ``FullSoftmax``, ``SampledSoftmax`` and ``InBatchSoftmax`` rank the items
-                of positive rows among others.
+                of positive rows among others, ``FurtherLabels`` adds further labels.
         """
         super().__init__()
         given = {"passes": passes, "batch_size": batch_size}
@@ -139,10 +139,10 @@ class BaseTraining(Tunable):
         self.recommender.row_wise = row_wise
         self.objective = objective or BinaryCrossEntropy()
         self.objective.check(self.recommender)
-        if isinstance(self.objective, Softmax) and self.needs_labels:
+        if self.objective.asks and self.needs_labels:
             raise ConfigError(
-                f"{type(self).__name__} does not work with a softmax: {self.needs_labels}. Leave model.objective out, "
-                "or choose another method, such as ASMG or IncrementalUpdate"
+                f"{type(self).__name__} does not work with {type(self.objective).__name__}: {self.needs_labels}. Leave "
+                "model.objective out, or choose another method, such as ASMG or IncrementalUpdate"
             )
         self.lazy_tables = False if self.reads_whole_tables else lazy_tables
         self.appeared = Appeared(self.recommender, recommender, sizes)
@@ -201,20 +201,18 @@ class BaseTraining(Tunable):
         return self.objective.loss(self.recommender(ranked), ranked)
 
     def ranked(self, batch: Batch, period: int | None = None) -> Batch:
-        """A mini-batch with the candidates of the objective, if this is a softmax.
+        """A mini-batch that asks for the logits that the objective reads, such as those of candidates.
 
         Args:
             batch: rows that the running phase reads.
             period: which of its periods they are from; by default they may be from any of them.
         """
-        if not isinstance(self.objective, Softmax):
+        if not self.objective.asks:
             return batch
         assert self.phase is not None
         reading = self.phase.reading
         periods = reading.periods if period is None else (period,)
-        step = Step(self.data, reading, periods, self.stepping.mini_batch)
-        items, log_expected = self.objective.candidates(batch, step)
-        return batch._replace(candidates=items, log_expected=log_expected)
+        return self.objective.asked(batch, Step(self.data, reading, periods, self.stepping.mini_batch))
 
     def take_over_pretraining(self, path: Path) -> None:
         """Begin the walk with the base model that an earlier walk has pre-trained, from its checkpoint."""

@@ -35,7 +35,7 @@ SHARED_MODEL = {
     *("generator", "window", "weights", "generator_learning_rate", "generator_passes", "zero_state", "stop_at_test"),
     *("bfloat16_state", "strength", "decay", "distillation", "exemplar_share", "reservoir_share", "replay"),
     *("transfer", "transfer_learning_rate", "transfer_passes", "generator_rate_decay", "generator_weight_decay"),
-    *("guard", "head", "new_rows", "table_learning_rate", "table_optimizer"),
+    *("guard", "head", "new_rows", "table_learning_rate", "table_optimizer", "objective", "top_k"),
     *("correction", "shrinkage", "regularization", "ranking"),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -113,7 +114,19 @@ def test_what_is_unknown_is_told_and_what_is_no_value_is_refused(tmp_path: Path)
             scorer.score(3, [item], context=wrong)
 
 
-def test_formats_that_take_no_such_features_are_refused_before_the_walk(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="the stream has the feature 'price'"):
-        walked(EmbeddingMLP, tmp_path, formats=("pt2",))
+def test_formats_that_the_recommender_does_not_have_are_refused_before_the_walk(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="EmbeddingMLP does not score by a dot product"):
+        walked(EmbeddingMLP, tmp_path, formats=("vectors",))
     assert not (tmp_path / "serving").exists()
+
+
+def test_a_program_gives_what_the_walk_scores_of_rows_with_all_features(tmp_path: Path) -> None:
+    done = walked(TwoTower, tmp_path, formats=("pt2", "vectors"))
+    (folder,) = (tmp_path / "serving" / "formats").iterdir()
+    batch = done.data.log.batch(known_rows(done.data, done.data.sizes_by(PERIODS)), HISTORY)
+    names = [each["name"] for each in json.loads((folder / "formats.json").read_bytes())["inputs"]]
+    assert names == ["user", "item", "history", "history_length", "context", "numbers", "lists"]
+    _, probability = torch.export.load(folder / "model.pt2").module()(*(getattr(batch, name) for name in names))
+    with torch.no_grad():
+        expected = done.updater.logits(batch)["serving"].sigmoid()
+    torch.testing.assert_close(probability, expected, atol=1e-5, rtol=0)

@@ -197,7 +197,7 @@ BAD: dict[str, tuple[Callable[[Any], Any], str]] = {
     ),
     "context value": (
         lambda s: s.score("user-1", ["item-1"], context={"context-0": [1]}),
-        r"context\['context-0'\] is \[1\], a list",
+        r"context\.context-0 is \[1\], a list: give an integer or a string",
     ),
     "lengths": (
         lambda s: s.score_users(["a", "b"], [["c"]]),

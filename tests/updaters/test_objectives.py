@@ -309,7 +309,7 @@ def test_a_model_without_dot_products_is_refused(objective: Objective) -> None:
 @pytest.mark.parametrize("method", [ADER, FeSAIL, IncCTR, ReLoop, SFTL, SRIU])
 def test_a_method_that_needs_labels_is_refused(method: Any) -> None:
     build = partial(method, Sizes(USERS, ITEMS), recommender=SASRec)
-    with pytest.raises(ConfigError, match=f"{method.__name__} does not work with a softmax: it .*Leave"):
+    with pytest.raises(ConfigError, match=f"{method.__name__} does not work with FullSoftmax: it .*Leave"):
         build(objective=FullSoftmax())
     build()
 

@@ -12,20 +12,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import torch
 
 from asmg_pl.errors import FormatError
+from asmg_pl.serving.formats.drawing import Drawing
 from asmg_pl.serving.formats.programs import Rows
 from asmg_pl.serving.package import Package
 from asmg_pl.serving.scorer import Scorer
+from asmg_pl.serving.values import Values
 
 #: How far a probability may be from the scorer's.
 TOLERANCE = 1e-5
-
-#: Users and items that are drawn.
-USERS, ITEMS = 40, 12
 
 #: Rows that are run at once, before all others.
 BATCHES = (1, 7)
@@ -46,33 +45,16 @@ class Sample:
     @classmethod
     def of(cls, package: Package) -> Sample:
         """Draw rows of a package, always the same ones, and score them."""
-        scorer = Scorer(package)
-        draw = np.random.default_rng(0)
-        sizes, places = package.sizes, package.manifest.history_size
-        users = _drawn(draw, sizes.users, USERS)
-        rows: dict[str, list[Any]] = {name: [] for name in ("user", "item", "history", "history_length", "context")}
-        found = []
-        for user in users:
-            items = _drawn(draw, sizes.items, ITEMS)
-            values = [int(_drawn(draw, count, 1)[draw.integers(2)]) for count in sizes.context]
-            past = package.history.of(user)[:places] if user >= 0 else np.zeros(0, np.int32)
-            rows["user"] += [user] * len(items)
-            rows["item"] += items
-            rows["history"] += [np.pad(past, (0, places - len(past)))] * len(items)
-            rows["history_length"] += [len(past)] * len(items)
-            rows["context"] += [values] * len(items)
-            scores = scorer.score(
-                _name(package, "user", user),
-                [_name(package, "item", item) for item in items],
-                context={
-                    name: _name(package, f"context-{number}", value)
-                    for number, (name, value) in enumerate(zip(package.manifest.context, values, strict=True))
-                },
-            )
-            found.append(scores.scores)
-        if not sizes.context:
-            del rows["context"]
-        return cls({name: np.asarray(values, np.int64) for name, values in rows.items()}, np.concatenate(found))
+        scorer, drawing = Scorer(package), Drawing(package)
+        drawn = [drawing.of(user) for user in drawing.users()]
+        found = [scorer.score(each.user, each.items, context=each.given).scores for each in drawn]
+        columns = {
+            name: torch.cat([getattr(each.rows, name) for each in drawn])
+            for name in ("user", "item", "history", "history_length")
+        }
+        features = Values.joined([Values(each.rows.context, each.rows.numbers, each.rows.lists) for each in drawn])
+        columns |= {name: values for name, values in features._asdict().items() if values is not None}
+        return cls({name: values.numpy() for name, values in columns.items()}, np.concatenate(found))
 
     def of_known_items(self) -> Sample:
         """The rows whose item is known."""
@@ -112,22 +94,3 @@ class Sample:
                 "of torch and onnxruntime in constraints.txt"
             )
         return float(differences[worst])
-
-
-def _drawn(draw: np.random.Generator, count: int, most: int) -> list[int]:
-    """Distinct ids, at most so many, and after them -1, which is unknown."""
-    return [*(int(number) for number in draw.choice(count, min(count, most), replace=False)), -1]
-
-
-def _name(package: Package, kind: str, number: int) -> Any:
-    """The name of an id; of -1, one that the package does not have."""
-    ids = package.ids(kind)
-    return ids.name(number) if number >= 0 else unknown_name(ids)
-
-
-def unknown_name(ids: Any) -> Any:
-    """A name that nobody has."""
-    number = -1
-    while ids.find([str(number) if ids.strings else number])[0] >= 0:
-        number -= 1
-    return str(number) if ids.strings else number

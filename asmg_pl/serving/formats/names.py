@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -23,25 +22,16 @@ FORMATS = {
 _FOR_ONNX = ("onnx", "onnxscript", "onnxruntime")
 
 
-def check_recommender(recommender: nn.Module, formats: Sequence[str], sizes: Sizes) -> None:
+def check_recommender(recommender: nn.Module, formats: Sequence[str]) -> None:
     """Refuse formats that a recommender does not have, before anything is written.
 
     Args:
         recommender: what serves.
         formats: those that are wanted.
-        sizes: with the features of its stream.
 
     Raises:
-        ConfigError: if vectors are wanted, and it does not score by a dot product; if the stream has features that no
-            format takes.
+        ConfigError: if vectors are wanted, and it does not score by a dot product.
     """
-    of_items = [each for each in sizes.context_features if each.side == "item"]
-    if formats and (beyond := [*sizes.numbers, *sizes.lists, *of_items]):
-        raise ConfigError(
-            f"the stream has the feature {beyond[0].name!r}, and formats take categorical features of rows and users "
-            "alone, no numbers, lists or features of items: leave the formats out, and serve the package itself (asmg "
-            "serve)"
-        )
     if "vectors" in formats:
         from asmg_pl.serving.formats.towers import Towers
 

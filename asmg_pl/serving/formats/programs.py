@@ -10,16 +10,18 @@ import logging
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 
 from asmg_pl.errors import FormatError
 
-#: Rows by name: int64 [B] or [B, …].
+#: Rows by name: int64 or float32, [B] or [B, …].
 Rows = Mapping[str, np.ndarray]
 
 #: Runs a program on rows and gives its outputs, float32 [B] or [B, D].
@@ -32,25 +34,24 @@ _NOISY = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
 
 def exported(module: nn.Module, rows: Rows, name: str = "the recommender") -> ExportedProgram:
-    """Follow a module's operations, for any number of rows.
+    """Follow a module's operations, for any number of rows, and of values in lists.
 
     Args:
         module: of plain tensors.
-        rows: an example, in the order of the arguments, two rows at least.
+        rows: an example, in the order of the arguments, two rows at least; lists [B, F, L] have two places at least.
         name: what the module is, for the message.
 
     Raises:
         FormatError: if its operations depend on numbers, or on the number of rows.
     """
     example = tuple(torch.from_numpy(values) for values in rows.values())
-    batch = Dim("batch", min=1)
     reason = ""
     # The first way takes a third of the time. The second reads the source, and follows more of Python.
     for strict in (False, True):
         try:
             with torch.no_grad(), _silence():
                 program = torch.export.export(
-                    module.eval(), example, dynamic_shapes=tuple({0: batch} for _ in example), strict=strict
+                    module.eval(), example, dynamic_shapes=_free_axes(module, example), strict=strict
                 )
         except Exception as error:  # torch raises errors of many types
             reason = reason or " ".join(str(error).split())[:300]
@@ -64,13 +65,24 @@ def exported(module: nn.Module, rows: Rows, name: str = "the recommender") -> Ex
     )
 
 
-def write_pt2(program: ExportedProgram, path: Path, outputs: Sequence[str]) -> Run:
+def _free_axes(module: nn.Module, example: Sequence[Tensor]) -> dict[str, Any]:
+    """The axes of each argument that have no fixed length: the rows, and the values of lists."""
+    free = [{0: Dim("batch", min=1)}, {0: Dim("batch", min=1), 2: Dim("values", min=1)}]
+
+    def of(given: Any) -> Any:
+        return tuple(map(of, given)) if isinstance(given, tuple) else free[given.ndim == 3]
+
+    return {name: of(given) for name, given in signature(module.forward).bind(*example).arguments.items()}
+
+
+def write_pt2(program: ExportedProgram, path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Run:
     """Write a program for ``torch.export.load``, and load it again.
 
     Args:
         program: of :func:`exported`.
         path: of the file.
-        outputs: the names of the outputs, which this format does not keep.
+        inputs: the names of the inputs, which this format does not keep.
+        outputs: those of the outputs, which it does not keep either.
     """
     with _silence():
         torch.export.save(program, path)
@@ -83,25 +95,20 @@ def write_pt2(program: ExportedProgram, path: Path, outputs: Sequence[str]) -> R
     return run
 
 
-def write_onnx(program: ExportedProgram, path: Path, outputs: Sequence[str]) -> Run:
+def write_onnx(program: ExportedProgram, path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Run:
     """Write a program in ONNX, and load it in onnxruntime.
 
     Args:
         program: of :func:`exported`.
         path: of the file. Where there are more numbers than one file holds, they are in a second one beside it.
-        outputs: the names of the outputs.
+        inputs: the names of the inputs.
+        outputs: those of the outputs.
     """
     import onnxruntime
 
-    inputs = program.graph_signature.user_inputs
     with _silence():
         model = torch.onnx.export(
-            program,
-            dynamo=True,
-            verbose=False,
-            input_names=list(inputs),
-            output_names=list(outputs),
-            dynamic_shapes=tuple({0: Dim("batch", min=1)} for _ in inputs),
+            program, dynamo=True, verbose=False, input_names=list(inputs), output_names=list(outputs)
         )
         assert model is not None
         numbers = sum(values.numel() * values.element_size() for values in program.state_dict.values())

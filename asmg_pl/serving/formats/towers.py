@@ -69,7 +69,7 @@ class Towers(nn.Module):
         return torch.cat(vectors, dim=1)
 
     def item_vectors(self, batch: Batch) -> Tensor:
-        """The items' vectors, float32 [B, D]; users, histories and context features make no difference."""
+        """The items' vectors, float32 [B, D]; users, histories, and features of users and rows make no difference."""
         vectors = [product.item_vectors(batch, lookups) for product, lookups in self._products(batch)]
         if self.head is not None:
             vectors.append(self._added("items", batch.item)[:, None])
@@ -134,10 +134,10 @@ class PlainUser(nn.Module):
         self.towers, self.rows = towers, rows
 
     def forward(
-        self, user: Tensor, history: Tensor, history_length: Tensor, context: Tensor | None = None
+        self, user: Tensor, history: Tensor, history_length: Tensor, *features: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Vectors [B, D] and offsets [B], float32, of rows in int64."""
-        batch = self.rows(user, torch.zeros_like(user), history, history_length, context)
+        """Vectors [B, D] and offsets [B], float32, of rows; values of the items' features make no difference."""
+        batch = self.rows(user, torch.zeros_like(user), history, history_length, *features)
         return self.towers.user_vectors(batch), self.towers.offsets(batch)
 
 

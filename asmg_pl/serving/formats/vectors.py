@@ -13,28 +13,28 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from asmg_pl.data.batch import Batch
 from asmg_pl.serving.arrays import CHUNK, Rows, write_array
 from asmg_pl.serving.formats.towers import Towers
 from asmg_pl.serving.package import Package
+from asmg_pl.serving.sided import Known
+from asmg_pl.serving.values import StoredValues
 
 
 @torch.no_grad()
-def item_vectors(towers: Towers, items: int, catalogue: Tensor | None) -> Iterator[Tensor]:
+def item_vectors(towers: Towers, items: int, known: Known) -> Iterator[Tensor]:
     """The vectors of the items 0, 1, …, float32 [n, D] at a time.
 
     Args:
         towers: of the serving model.
         items: how many.
-        catalogue: category ids of each item, or ``None``.
+        known: what is known of them.
     """
     for ids in torch.arange(items).split(CHUNK):
-        nobody, none = torch.zeros_like(ids), ids.new_zeros(len(ids), 0)
-        yield towers.item_vectors(Batch(nobody, ids, none, nobody, nobody.float(), categories=catalogue)).float()
+        yield towers.item_vectors(known.rows(ids)).float()
 
 
 def write_item_vectors(package: Package, towers: Towers, folder: Path) -> np.ndarray:
-    """Write the vectors of all known items.
+    """Write the vectors of all known items, with the latest values of their features.
 
     Args:
         package: of the model.
@@ -46,11 +46,9 @@ def write_item_vectors(package: Package, towers: Towers, folder: Path) -> np.nda
     """
     import polars as pl  # which no other part of the serving side needs
 
-    items, catalogue = package.sizes.items, package.catalogue
-    width = next(item_vectors(towers, 1, catalogue)).shape[1]
-    write_array(
-        Rows((items, width), torch.float32, lambda: item_vectors(towers, items, catalogue)), folder / "items.npy"
-    )
+    items, known = package.sizes.items, Known(package.sizes, package.catalogue, StoredValues(package).of_items)
+    width = next(item_vectors(towers, 1, known)).shape[1]
+    write_array(Rows((items, width), torch.float32, lambda: item_vectors(towers, items, known)), folder / "items.npy")
     vectors: np.ndarray = np.load(folder / "items.npy", mmap_mode="r")
     names = pl.read_parquet(package.folder / "ids" / "item.parquet")["name"]
     column = pl.Series("vector", vectors, dtype=pl.Array(pl.Float32, width))

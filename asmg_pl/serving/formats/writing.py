@@ -7,6 +7,7 @@ vectors/items.parquet     the items' vectors, and items.npy without names
 vectors/user.pt2, .onnx   the user's vector
 ids/user.parquet, …       the names of the row numbers
 history/                  each user's latest items, as in the package
+features/                 the latest values of users' and items' features, as in the package
 example.py                from names to probabilities, with model.onnx
 """
 
@@ -24,6 +25,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from asmg_pl.data.sizes import Feature
 from asmg_pl.errors import FormatError
 from asmg_pl.serving.contents import kinds
 from asmg_pl.serving.formats.checking import TOLERANCE, Sample
@@ -33,6 +35,7 @@ from asmg_pl.serving.formats.programs import Rows, Run, exported, write_onnx, wr
 from asmg_pl.serving.formats.towers import PlainUser, Towers
 from asmg_pl.serving.formats.vectors import write_item_vectors
 from asmg_pl.serving.package import Package
+from asmg_pl.serving.values import StoredValues
 from asmg_pl.system.files import storage_reason, sync, written_whole
 
 FILE, FORMAT, VERSION = "formats.json", "asmg serving formats", 1
@@ -63,7 +66,7 @@ def write_formats(package: Package, folder: str | Path, formats: Sequence[str]) 
     """
     check_formats(formats)
     served = package.served()
-    check_recommender(served, formats, package.sizes)
+    check_recommender(served, formats)
     towers = Towers(served) if "vectors" in formats else None  # which refuses a recommender without vectors
     rows = PlainRows(package.sizes, package.manifest.history_size, package.catalogue)
     sample = Sample.of(package)
@@ -119,7 +122,7 @@ class _Writing:
         for each in self.formats:
             path = self.folder / f"{name}.{each}"
             try:
-                run = _WRITERS[each](given, path, outputs)
+                run = _WRITERS[each](given, path, inputs, outputs)
             except Exception as error:  # torch and onnxruntime raise errors of many types
                 if storage_reason(error) is not None:
                     raise
@@ -153,9 +156,9 @@ def _write_vectors(writing: _Writing, package: Package, towers: Towers, sample: 
 def _copy(package: Package, folder: Path) -> None:
     """Copy what a caller needs beside the programs."""
     wanted = [f"ids/{kind}.parquet" for kind in kinds(package.sizes)]
-    wanted += [f"history/{name}.npy" for name in ("items", "offsets")]
+    wanted += [path for path in package.manifest.files if path.startswith(("history/", "features/"))]
     for path in wanted:
-        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(package.folder / path, folder / path)
     if (folder / "model.onnx").exists():
         shutil.copyfile(_EXAMPLE, folder / _EXAMPLE.name)
@@ -172,10 +175,8 @@ def _described(package: Package, folder: Path, writing: _Writing) -> dict[str, A
         for name, known, more in ids
     ]
     inputs.append({"name": "history_length", "dtype": "int64", "shape": ["batch"]})
-    if sizes.context:
-        names = [f"ids/context-{number}.parquet" for number in range(len(sizes.context))]
-        features = {"features": list(package.manifest.context), "known": list(sizes.context), "names": names}
-        inputs.append({"name": "context", "dtype": "int64", "shape": ["batch", len(names)], **features})
+    known = {"context": list(sizes.context), "lists": [each.values for each in sizes.lists]}
+    inputs += [_of_features(kind, named, known.get(kind)) for kind, named in StoredValues(package).kinds.items()]
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -187,6 +188,17 @@ def _described(package: Package, folder: Path, writing: _Writing) -> dict[str, A
         "largest_differences": writing.differences,
         "files": dict(_files(folder)),
     }
+
+
+def _of_features(kind: str, features: Sequence[Feature], known: list[int] | None) -> dict[str, Any]:
+    """What the input of a kind of features is; numbers have no known values."""
+    shape = ["batch", len(features), *(["values"] if kind == "lists" else [])]
+    named = {"features": [each.name for each in features], "sides": [each.side for each in features]}
+    found = {"name": kind, "dtype": "float32" if known is None else "int64", "shape": shape, **named}
+    if known is not None:
+        file = "list" if kind == "lists" else kind
+        found |= {"known": known, "names": [f"ids/{file}-{number}.parquet" for number in range(len(features))]}
+    return found
 
 
 def _files(folder: Path) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from asmg_pl.data import Batch, Sizes
+from asmg_pl.data.sizes import Feature
 from asmg_pl.randomness.keyed import seeded
 from asmg_pl.recommenders import Lookup, Recommender
 from asmg_pl.serving import Package, open_package, write
@@ -18,6 +19,14 @@ from asmg_pl.serving.headed import HeadNumbers
 
 #: Everything that a stream can have, and nothing of it. One table is larger than those that are multiplied as a whole.
 FULL, BARE = Sizes(users=20, items=150, categories=6, context=(3, 2)), Sizes(users=20, items=150)
+
+#: Features of every kind and side.
+FEATURED = FULL._replace(
+    context=(3, 2, 4),
+    context_features=(Feature("device", "row", 3), Feature("brand", "item", 2), Feature("country", "user", 4)),
+    numbers=(Feature("price", "item"), Feature("hour", "row"), Feature("age", "user")),
+    lists=(Feature("tags", "item", 5), Feature("interests", "user", 140), Feature("words", "row", 7)),
+)
 
 
 def package_of(

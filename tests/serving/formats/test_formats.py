@@ -8,14 +8,14 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from importlib.util import find_spec
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from serving.formats.packages import BARE, FULL, Branching, Counting, package_of
+from serving.formats.packages import BARE, FEATURED, FULL, Branching, Counting, package_of
 from slowness import slow_but
 from torch import Tensor
 
@@ -23,6 +23,8 @@ from asmg_pl.data import Batch, Sizes
 from asmg_pl.errors import ConfigError, FormatError
 from asmg_pl.recommenders import (
     DIN,
+    DLRM,
+    DCNv2,
     DeepFM,
     EmbeddingMLP,
     GRU4Rec,
@@ -38,6 +40,7 @@ from asmg_pl.serving.drawn import drawn_contents
 from asmg_pl.serving.formats import checking, names, programs, write_formats
 from asmg_pl.serving.formats.checking import TOLERANCE, Sample
 from asmg_pl.serving.formats.plain import PlainModel, PlainRows
+from asmg_pl.serving.given import Given
 from asmg_pl.serving.scorer import Scorer
 
 Build = Callable[[Sizes], Recommender]
@@ -48,6 +51,8 @@ SHIPPED: dict[str, Build] = {
     "MatrixFactorization": MatrixFactorization,
     "TwoTower": TwoTower,
     "DIN": DIN,
+    "DCNv2": DCNv2,
+    "DLRM": DLRM,
     "SASRec": SASRec,
     "GRU4Rec": GRU4Rec,
     "Hashed": partial(Hashed, users=7, items=11),
@@ -55,7 +60,7 @@ SHIPPED: dict[str, Build] = {
 }
 
 #: What is tested among the quick tests.
-QUICK = [("EmbeddingMLP", FULL)]
+QUICK = [("EmbeddingMLP", FULL), ("DLRM", FEATURED)]
 
 needs_onnx = pytest.mark.skipif(
     not all(find_spec(name) for name in ("onnx", "onnxscript", "onnxruntime")),
@@ -88,6 +93,12 @@ def drawn_rows(package: Package, count: int) -> dict[str, np.ndarray]:
     }
     if sizes.context:
         rows["context"] = np.stack([draw.integers(-2, values + 3, count) for values in sizes.context], axis=1)
+    if sizes.numbers:
+        numbers = draw.normal(size=(count, len(sizes.numbers))).astype(np.float32)
+        rows["numbers"] = np.where(draw.random(numbers.shape) < 0.3, np.float32(np.nan), numbers)
+    if sizes.lists:
+        longest = 1 + count % 5
+        rows["lists"] = np.stack([draw.integers(-2, each.values + 3, (count, longest)) for each in sizes.lists], axis=1)
     return rows
 
 
@@ -102,6 +113,10 @@ def walked(package: Package, rows: dict[str, np.ndarray]) -> np.ndarray:
         limits = np.array(package.sizes.context)
         given = rows["context"]
         context = torch.from_numpy(np.where((given < 0) | (given > limits), limits, given))
+    lists = None
+    if package.sizes.lists:
+        values = np.array([[each.values] for each in package.sizes.lists])
+        lists = torch.from_numpy(np.where((rows["lists"] < 0) | (rows["lists"] >= values), -1, rows["lists"]))
     batch = Batch(
         user=known("user", package.sizes.users),
         item=known("item", package.sizes.items),
@@ -110,6 +125,8 @@ def walked(package: Package, rows: dict[str, np.ndarray]) -> np.ndarray:
         label=torch.zeros(len(rows["user"])),
         categories=package.catalogue,
         context=context,
+        numbers=torch.from_numpy(rows["numbers"]) if package.sizes.numbers else None,
+        lists=lists,
     )
     with torch.no_grad():
         probabilities: Tensor = package.served()(batch).sigmoid()
@@ -126,7 +143,7 @@ def agree(package: Package, run: programs.Run) -> None:
         np.testing.assert_allclose(probability, walked(package, rows), rtol=0, atol=TOLERANCE)
 
 
-@pytest.mark.parametrize(("name", "sizes"), slow_but(QUICK, [*product(SHIPPED, [FULL]), ("TwoTower", BARE)]))
+@pytest.mark.parametrize(("name", "sizes"), slow_but(QUICK, [*product(SHIPPED, [FULL, FEATURED]), ("TwoTower", BARE)]))
 def test_an_exported_program_gives_what_the_walk_gives(name: str, sizes: Sizes, tmp_path: Path) -> None:
     package = package_of(SHIPPED[name], tmp_path, sizes)
     differences = write_formats(package, tmp_path / "out", ["pt2"])
@@ -144,9 +161,12 @@ def test_an_exported_program_has_the_head(head: int, tmp_path: Path) -> None:
 
 @needs_onnx
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "head"), [*product(SHIPPED, [0]), ("TwoTower", 2)])
-def test_an_onnx_model_gives_what_the_walk_gives(name: str, head: int, tmp_path: Path) -> None:
-    package = package_of(SHIPPED[name], tmp_path, head=head)
+@pytest.mark.parametrize(
+    ("name", "sizes", "head"),
+    [*product(SHIPPED, [FULL, FEATURED], [0]), ("TwoTower", FULL, 2), ("TwoTower", FEATURED, 2)],
+)
+def test_an_onnx_model_gives_what_the_walk_gives(name: str, sizes: Sizes, head: int, tmp_path: Path) -> None:
+    package = package_of(SHIPPED[name], tmp_path, sizes, head=head)
     write_formats(package, tmp_path / "out", ["onnx"])
     agree(package, in_onnxruntime(tmp_path / "out" / "model.onnx"))
 
@@ -212,6 +232,31 @@ def test_the_example_in_the_folder_maps_names(written: tuple[Package, Path]) -> 
 
 @needs_onnx
 @pytest.mark.slow
+def test_the_example_in_the_folder_finds_features_by_name(tmp_path: Path) -> None:
+    package = package_of(TwoTower, tmp_path, FEATURED)
+    write_formats(package, tmp_path / "out", ["onnx"])
+    assert not [
+        name for name in package.manifest.files if "features/" in name and not (tmp_path / "out" / name).exists()
+    ]
+    spec = spec_from_file_location("example", tmp_path / "out" / "example.py")
+    assert spec is not None
+    assert spec.loader is not None
+    example = module_from_spec(spec)
+    spec.loader.exec_module(example)
+    items = ["item-3", "item-77", "nobody's"]
+    contexts: list[dict[str, Given]] = [
+        {},
+        {"device": "context-0-1", "hour": 0.5, "words": ["list-2-1", "list-2-4"], "age": -0.3},
+        {"country": "nowhere", "interests": ["list-1-9", "new"], "words": []},
+    ]
+    for user, context in product(["user-4", "stranger"], contexts):
+        expected = Scorer(package).score(user, items, history=["item-5"], context=context).scores
+        found = example.probabilities(user, items, ["item-5"], context)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=TOLERANCE)
+
+
+@needs_onnx
+@pytest.mark.slow
 def test_the_same_package_gives_the_same_bytes_and_names_no_file_of_this_machine(
     written: tuple[Package, Path], tmp_path: Path
 ) -> None:
@@ -258,12 +303,18 @@ def test_a_score_that_is_no_number_is_not_written() -> None:
         sample.check(Path("model.pt2"), lambda rows: np.where(rows["user"] == 4, np.nan, 0.5))
 
 
-def test_the_sample_has_known_and_unknown_ids(tmp_path: Path) -> None:
-    package = package_of(EmbeddingMLP, tmp_path)
+def test_the_sample_has_known_and_unknown_ids_and_values(tmp_path: Path) -> None:
+    package = package_of(EmbeddingMLP, tmp_path, FEATURED)
     rows = Sample.of(package).rows
-    for name in ("user", "item", "context"):
+    for name in ("user", "item", "context", "lists"):
         assert (rows[name] == -1).any()
         assert (rows[name] >= 0).any()
+    for column in rows["numbers"].T:
+        assert np.isnan(column).any()
+        assert np.isfinite(column).any()
+    for number in range(len(FEATURED.lists)):
+        assert (rows["lists"][:, number, 0] >= 0).any()
+    assert len(np.unique(rows["numbers"][rows["item"] == rows["item"][0], 0])) == 1  # an item has one price
     assert {0, 5} <= set(rows["history_length"].tolist()) or len(set(rows["history_length"].tolist())) > 2
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from serving.formats.packages import BARE, FULL, package_of
+from serving.formats.packages import BARE, FEATURED, FULL, package_of
 from serving.formats.test_formats import Build, loaded
 from slowness import slow_but
 
@@ -19,7 +19,7 @@ from asmg_pl.errors import ConfigError
 from asmg_pl.recommenders import DotProduct, EmbeddingMLP, Hashed, MatrixFactorization, TwoTower
 from asmg_pl.serving import Package
 from asmg_pl.serving.formats import write_formats
-from asmg_pl.serving.ids import Name
+from asmg_pl.serving.given import Given
 from asmg_pl.serving.scorer import Scorer
 
 TOWERS: dict[str, Build] = {
@@ -40,17 +40,28 @@ def asked(package: Package, users: list[int]) -> dict[str, np.ndarray]:
     }
     if sizes.context:
         rows["context"] = np.zeros((len(users), len(sizes.context)), np.int64)
+    if sizes.numbers:
+        rows["numbers"] = np.ones((len(users), len(sizes.numbers)), np.float32)
+    if sizes.lists:
+        rows["lists"] = np.zeros((len(users), len(sizes.lists), 1), np.int64)
     return rows
 
 
-def first_values(package: Package) -> dict[str, Name]:
-    """The context of :func:`asked`, by names."""
-    return {name: package.ids(f"context-{n}").name(0) for n, name in enumerate(package.manifest.context)}
+def first_values(package: Package) -> dict[str, Given]:
+    """The features of :func:`asked`, by names; those of items are the package's."""
+    sizes = package.sizes
+    found: dict[str, Given] = {
+        name: package.ids(f"context-{n}").name(0) for n, name in enumerate(package.manifest.context)
+    }
+    found |= {each.name: 1.0 for each in sizes.numbers}
+    found |= {each.name: [package.ids(f"list-{n}").name(0)] for n, each in enumerate(sizes.lists)}
+    of_items = [each.name for each in (*sizes.context_features, *sizes.numbers, *sizes.lists) if each.side == "item"]
+    return {name: value for name, value in found.items() if name not in of_items}
 
 
 @pytest.mark.parametrize(
     ("name", "sizes"),
-    slow_but([("TwoTower", FULL)], product(TOWERS, [FULL, BARE])),
+    slow_but([("TwoTower", FEATURED)], product(TOWERS, [FULL, BARE, FEATURED])),
 )
 def test_an_index_of_the_vectors_finds_what_the_scorer_recommends(name: str, sizes: Sizes, tmp_path: Path) -> None:
     faiss = pytest.importorskip("faiss", reason="needs faiss-cpu")
