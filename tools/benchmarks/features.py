@@ -61,19 +61,20 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
 
 def training(folder: Path, repeat: int) -> dict[str, float]:
     """The rows that a processor second trains on, with their gathering, and the ratio of the two forms."""
-    figures = {}
+    figures: dict[str, float] = {}
     for name, kind in {"EmbeddingMLP": EmbeddingMLP, "DeepFM": DeepFM}.items():
         logs = {form: open_stream(folder / form) for form in ("plain", "features")}
-        calls = {form: partial(steps, log, kind(log.sizes)) for form, log in logs.items()}
+        models = {form: kind(log.sizes) for form, log in logs.items()}
+        optimizers = {form: LazyAdam(model.parameters(), 1e-3, model) for form, model in models.items()}
+        calls = {form: partial(steps, log, models[form], optimizers[form]) for form, log in logs.items()}
         taken = medians(calls, repeat, time.process_time)
         figures |= {f"{name}, {form}: rows per processor second": STEPS * BATCH / taken[form] for form in calls}
         figures[f"{name}, features over plain"] = taken["plain"] / taken["features"]
     return figures
 
 
-def steps(log: InteractionLog, model: Recommender) -> None:
-    """A few steps of the plain update from the first one on, with its optimiser."""
-    optimizer = LazyAdam(model.parameters(), 1e-3, model)
+def steps(log: InteractionLog, model: Recommender, optimizer: LazyAdam) -> None:
+    """A few steps of the plain update."""
     history = 0 if log.longest_history == 0 else HISTORY
     for batch in MiniBatches(log, permutation(len(log), 0)[: STEPS * BATCH].split(BATCH), history):
         optimizer.zero_grad()
@@ -97,8 +98,8 @@ def write_rows(path: Path, rows: int) -> None:
                 value = pl.Series(draw.exponential(50, count).astype(np.int64))
                 table[name] = value.set(pl.Series(draw.random(count) < 0.15), None)
             for place, size in enumerate(SIZES):
-                value, there = np.unique(_frequent(draw, size, count), return_inverse=True)
-                texts = [f"{(int(one) * 2654435761 + place) % 2**32:08x}" for one in value]
+                known, there = np.unique(_frequent(draw, size, count), return_inverse=True)
+                texts = [f"{(int(one) * 2654435761 + place) % 2**32:08x}" for one in known]
                 table[CATEGORIES[place]] = pl.Series(texts).gather(there)
             pl.DataFrame(table).write_csv(file, include_header=begin == 0)
 
