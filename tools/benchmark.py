@@ -1,6 +1,7 @@
 """Measure asmg_pl against rivals, each pair in one run.
 
     python tools/benchmark.py data --rows 10000000
+    python tools/benchmark.py features
     python tools/benchmark.py step
     python tools/benchmark.py profile
     python tools/benchmark.py scaling
@@ -27,6 +28,7 @@ from pathlib import Path
 
 from benchmarks import (
     data,
+    features,
     generation,
     guard,
     kernels,
@@ -47,6 +49,7 @@ from asmg_pl.experiments.rendering import Printed, markdown
 
 PARTS = {
     "data": data,
+    "features": features,
     "step": step,
     "profile": profile,
     "scaling": scaling,

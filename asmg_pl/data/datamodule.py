@@ -4,31 +4,26 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import LightningDataModule
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
-from asmg_pl.data.cut import PeriodCut
+from asmg_pl.data.cut_stream import CutStream
 from asmg_pl.data.drawing import Drawing
 from asmg_pl.data.feed import Feed
-from asmg_pl.data.lifetimes import Lifetimes, Tenants
+from asmg_pl.data.lifetimes import Lifetimes
 from asmg_pl.data.loader import AT_ONCE, Bundles, ByPeriod, MiniBatches, SideBySide
-from asmg_pl.data.log import InteractionLog
-from asmg_pl.data.moments import Moments
 from asmg_pl.data.negatives import Fresh
 from asmg_pl.data.periods import EqualCounts, Periods
 from asmg_pl.data.reader import Reader
 from asmg_pl.data.reading import Reading
-from asmg_pl.data.sizes import Sizes
 from asmg_pl.data.sources import Source
 from asmg_pl.errors import CheckpointError, ConfigError, DataError
 
 
-class PeriodDataModule(LightningDataModule):
+class PeriodDataModule(CutStream):
     """Yields the mini-batches of one reading at a time.
 
     Attributes:
@@ -85,7 +80,7 @@ class PeriodDataModule(LightningDataModule):
             lifetimes: which users and items have a row of their own in the tables, and for how long; by default each of
                 them has one for ever.
         """
-        super().__init__()
+        super().__init__(source, root, periods or EqualCounts(), history_size, negatives, lifetimes)
         sizes = {
             **{"batch_size": batch_size, "scoring_batch_size": scoring_batch_size},
             **{"device_rows": device_rows, "accumulate": accumulate},
@@ -95,30 +90,16 @@ class PeriodDataModule(LightningDataModule):
                 raise ConfigError(f"data.{name} must be at least 1, got {value}")
         if history_size < 0:
             raise ConfigError(f"data.history_size must not be negative, got {history_size}")
-        self.source = source
-        self.root = root
-        self.periods = periods or EqualCounts()
         self.batch_size = batch_size
         self.scoring_batch_size = scoring_batch_size
-        self.history_size = history_size
-        self.negatives = negatives
         self.evaluate = evaluate
         self.device_rows = device_rows
         self.accumulate = accumulate
         self.seed = seed
-        self.lifetimes = lifetimes
         self.reading: Reading | None = None
         self.evaluate_after = 0
         self.categories = True
-        self._tenants: tuple[list[int], dict[str, Tenants]] | None = None  # with the boundaries that they belong to
         self.bundles = False
-
-    @cached_property
-    def log(self) -> InteractionLog:
-        """The stream's interactions, on the CPU."""
-        log = self.source.read(None if self.root is None else Path(self.root))
-        log.check_history(self.history_size)
-        return log
 
     def setup(self, stage: str) -> None:
         """Check that all processes have opened the stream in the same state: rows may be appended at any time.
@@ -140,74 +121,6 @@ class PeriodDataModule(LightningDataModule):
                 f"a period ended by the clock while the processes of this walk began: the first has {last:,} periods, "
                 f"this one {self.last_period:,}; start the walk again"
             )
-
-    @property
-    def sizes(self) -> Sizes:
-        """The numbers of users, items and categories, from which the recommender is built; they know their past.
-
-        Of users and items that come and go, they are the numbers of rows.
-        """
-        return self._in_rows(self.log.sizes, self.last_period)._replace(past=self.sizes_by)
-
-    def sizes_by(self, period: int) -> Sizes:
-        """The sizes that the stream had at the end of a period, or of the last one; see :attr:`sizes`."""
-        return self._in_rows(self.ids_by(period), period)
-
-    def ids_by(self, period: int) -> Sizes:
-        """The sizes by the end of a period, or of the last one, in ids, whether or not they come and go."""
-        return self.log.sizes_by(self.boundaries[min(period, self.last_period)])
-
-    def moments_by(self, period: int) -> Moments:
-        """The mean and the spread of each number over the rows up to the end of a period, or of the last one."""
-        return self.log.moments(self.boundaries[min(period, self.last_period)])
-
-    @property
-    def tenants(self) -> dict[str, Tenants]:
-        """By ``"user"`` and ``"item"``, the rows of ids that come and go; empty if none do."""
-        if self.lifetimes is None:
-            return {}
-        cut = self.boundaries
-        if self._tenants is None or self._tenants[0] is not cut:  # a stream is cut anew when a walk is resumed
-            self._tenants = cut, {kind: self.lifetimes.follow(self.log, kind, cut) for kind in self.lifetimes.kinds}
-        return self._tenants[1]
-
-    def _in_rows(self, sizes: Sizes, period: int) -> Sizes:
-        used = {kind: tenants.used(period) for kind, tenants in self.tenants.items()}
-        return sizes._replace(users=used.get("user", sizes.users), items=used.get("item", sizes.items))
-
-    @property
-    def boundaries(self) -> list[int]:
-        """Row positions ``[b_0, …, b_P]``: period ``t`` holds rows ``b_{t-1} … b_t - 1``."""
-        return self._cut.boundaries
-
-    @property
-    def last_period(self) -> int:
-        """The number of the newest complete period."""
-        return len(self.boundaries) - 1
-
-    def rows_of(self, first: int, last: int | None = None) -> range:
-        """Row positions of a period, or of the periods from ``first`` to ``last``."""
-        boundaries = self.boundaries
-        return range(boundaries[first - 1], boundaries[last or first])
-
-    def waiting(self) -> str | None:
-        """How many rows come after the newest complete period, and what they wait for; ``None`` if there is none."""
-        return self._cut.waiting()
-
-    def classes(self, first: int, last: int) -> int:
-        """How many of the two labels some periods have, sampled negatives included: none in an empty period."""
-        rows = self.rows_of(first, last)
-        label = self.log.between(rows.start, rows.stop).label
-        if not len(label) or self.negatives is not None:
-            return 2 * bool(len(label))
-        return 1 + bool(label.min() != label.max())
-
-    def known_before(self, period: int) -> tuple[int, int]:
-        """How many users and how many items have a row before a period; they have the lowest ids.
-
-        All earlier rows count, also before the first period, so that it makes no difference how time is cut.
-        """
-        return self.log.known(self.rows_of(period).start)
 
     # ---- loaders
 
@@ -324,7 +237,3 @@ class PeriodDataModule(LightningDataModule):
                 f"the checkpoint was made with data.lifetimes {was}, this run has {now}: rows of its tables belong to "
                 "other ids. Give the same data.lifetimes"
             )
-
-    @cached_property
-    def _cut(self) -> PeriodCut:
-        return PeriodCut(self.log, self.periods, self.root or type(self.source).__name__)

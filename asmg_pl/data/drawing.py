@@ -7,9 +7,10 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from asmg_pl.data.interactions import Interactions
 from asmg_pl.data.loader import randomness
 from asmg_pl.data.log import InteractionLog
-from asmg_pl.data.negatives import Fresh, Interactions
+from asmg_pl.data.negatives import Fresh
 from asmg_pl.data.reading import Reading
 
 

@@ -5,7 +5,9 @@ tags  [7, 3]  []  [3, 9, 4, 7]      ids  [[0 1 -1] [-1 -1 -1] [1 2 3]]      with
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import polars as pl
@@ -32,16 +34,21 @@ def encode(
     Raises:
         DataError: if names are integers where they were strings before, or the other way round.
     """
-    names = dict(known)
+    kinds = {"users": "user", "items": "item"}
+    kinds |= {f"context-{place}": name for place, name in enumerate(context_of(rows, features))}
+    kinds |= {f"list-{place}": name for place, name in enumerate(features.lists)}
 
-    def number(kind: str, what: str, values: pl.Series) -> np.ndarray:
-        ids, names[kind] = names.get(kind, Names(what)).number(values)
-        return ids
+    def number(kind: str) -> tuple[np.ndarray, Names]:
+        values = rows[kinds[kind]]
+        values = values.explode().drop_nulls() if kind.startswith("list-") else values
+        return known.get(kind, Names(kinds[kind])).number(values)
 
-    arrays = {"user": number("users", "user", rows["user"]), "item": number("items", "item", rows["item"])}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # polars works outside of Python's lock
+        numbered = dict(zip(kinds, pool.map(number, kinds), strict=True))
+    names = {**known, **{kind: grown for kind, (_, grown) in numbered.items()}}
+    arrays = {"user": numbered["users"][0], "item": numbered["items"][0]}
     arrays |= {name: rows[name].to_numpy().copy() for name in ("label", "time")}
-    for place, name in enumerate(context_of(rows, features)):
-        arrays[f"context-{place}"] = number(f"context-{place}", name, rows[name])
+    arrays |= {kind: ids for kind, (ids, _) in numbered.items() if kind.startswith("context-")}
     for kind, columns in (("numbers", features.numbers), ("labels", features.labels)):
         if columns:
             arrays[kind] = np.column_stack([rows[name].to_numpy() for name in columns])
@@ -51,7 +58,7 @@ def encode(
         lists = np.full((len(rows), len(features.lists), features.list_size), -1, np.int32)
         for place, name in enumerate(features.lists):
             length = rows[name].list.len().to_numpy().astype(np.int64)
-            ids = number(f"list-{place}", name, rows[name].explode().drop_nulls())
-            lists[np.repeat(np.arange(len(rows)), length), place, spans(np.zeros_like(length), length)] = ids
+            column = spans(np.zeros_like(length), length)
+            lists[np.repeat(np.arange(len(rows)), length), place, column] = numbered[f"list-{place}"][0]
         arrays["lists"] = lists
     return arrays, names

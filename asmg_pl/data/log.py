@@ -12,7 +12,6 @@ A log in memory has one such part. A stream on disk has one part for each append
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -26,12 +25,12 @@ from asmg_pl.data.batch import Batch
 from asmg_pl.data.catalogue import Update, as_of, number_categories, plain_catalogue
 from asmg_pl.data.columns import Columns
 from asmg_pl.data.encoding import encode
-from asmg_pl.data.features import Features, with_values
+from asmg_pl.data.features import Features
+from asmg_pl.data.fingerprint import fingerprint
 from asmg_pl.data.histories import histories
-from asmg_pl.data.marks import Marks
-from asmg_pl.data.moments import BLOCK as MOMENTS_BLOCK
 from asmg_pl.data.moments import Moments
 from asmg_pl.data.names import Names
+from asmg_pl.data.past import Past
 from asmg_pl.data.schema import PLAIN, by_time, checked, context_of
 from asmg_pl.data.sizes import Sizes as Sizes
 from asmg_pl.errors import ConfigError
@@ -42,9 +41,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 else:
     torch = later("torch")
-
-#: The number of rows that share one digest, see :meth:`InteractionLog.fingerprint`.
-BLOCK = 2**20
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,22 +145,22 @@ class InteractionLog:
     @property
     def user(self) -> Tensor:
         """User ids, int32 [rows]. A view if the log has one part, otherwise a copy; so are the following columns."""
-        return self._whole("user")
+        return self.whole("user")
 
     @property
     def item(self) -> Tensor:
         """Item ids, int32 [rows]."""
-        return self._whole("item")
+        return self.whole("item")
 
     @property
     def label(self) -> Tensor:
         """Labels, uint8 [rows], 1 for a positive interaction."""
-        return self._whole("label")
+        return self.whole("label")
 
     @property
     def time(self) -> Tensor:
         """Times, int64 [rows], non-decreasing, in seconds or in the source's own unit."""
-        return self._whole("time")
+        return self.whole("time")
 
     def between(self, begin: int, end: int) -> InteractionLog:
         """The rows ``begin … end - 1`` as a log of views, with the same ids."""
@@ -249,93 +245,23 @@ class InteractionLog:
 
     def known(self, rows: int) -> tuple[int, int]:
         """The numbers of users and items in the first ``rows`` rows, with those of ``before``; larger ids are new."""
-        last, (users, items) = self._known.before(rows)
-        if last == rows:
-            return users, items
-        for part in self.between(last, rows).parts:
-            if part.rows:
-                users, items = max(users, int(part.user.max()) + 1), max(items, int(part.item.max()) + 1)
-        self._known.note(rows, (users, items))
-        return users, items
+        return self._past.known(self, rows)
 
     def sizes_by(self, rows: int) -> Sizes:
         """The sizes that the first ``rows`` rows alone would have."""
-        last, known = self._sizes.before(rows)
-        if last == rows:
-            return known
-        last = max(0, last)
-        users, items = self.known(rows)
-        categories, context = known.categories, known.context
-        lists = tuple(feature.values for feature in known.lists)
-        if self.categories is not None:
-            there = as_of(rows - 1, self.categories, self.updates)[known.items : items]
-            arrived = [update.after for update in self.updates if last <= update.row < rows]
-            categories = max([categories, *(int(table.max()) + 1 for table in (there, *arrived) if table.numel())])
-        for part in self.between(last, rows).parts:
-            if part.rows:
-                context = tuple(max(n, int(c.max()) + 1) for n, c in zip(context, part.context, strict=True))
-                highest = () if part.lists is None else part.lists.amax((0, 2)).tolist()
-                lists = tuple(max(n, newest + 1) for n, newest in zip(lists, highest, strict=True))
-        found = with_values(known, context, lists)._replace(users=users, items=items, categories=categories)
-        self._sizes.note(rows, found)
-        return found
+        return self._past.sizes(self, rows)
 
     def moments(self, rows: int) -> Moments:
-        """The mean and the spread of each number over the first ``rows`` rows alone; those of ``before`` do not count.
-
-        It reads the rows since the last block that was read before, see :mod:`asmg_pl.data.moments`.
-        """
-        begin, found = self._moments.before(rows)
-        while begin < rows and self.sizes.numbers:
-            end = min(begin + MOMENTS_BLOCK, rows)
-            numbers: Tensor = self.between(begin, end)._whole("numbers")
-            found = found.joined(Moments.of(numbers.cpu().numpy()))
-            if end == begin + MOMENTS_BLOCK:
-                self._moments.note(end, found)
-            begin = end
-        return found
+        """The mean and the spread of each number over the first ``rows`` rows; those of ``before`` do not count."""
+        return self._past.moments(self, rows)
 
     def fingerprint(self, rows: int) -> str:
-        """A digest of the first ``rows`` rows, to tell a stream that has grown from one that has changed.
-
-        It covers users, items, labels, times, lengths of histories, features, weights, further labels, and the
-        categories that count for these rows. It is the digest of the digests of blocks of 2**20 rows. A stream on disk
-        stores the digests of blocks, so only the last block is read. The cut of the rows into parts makes no
-        difference.
-        """
-        digest = hashlib.sha256()
-        for begin in range(0, rows, BLOCK):
-            block = begin // BLOCK
-            whole = begin + BLOCK <= rows and block < len(self.digests)
-            digest.update((self.digests[block] if whole else self.digest(begin, min(begin + BLOCK, rows))).encode())
-        if self.categories is not None and self.sizes_by(rows).categories:
-            first = as_of(0, self.categories, self.updates)[: self.known(rows)[1]]
-            arrived = [update for update in self.updates if update.row < rows]
-            for table in (first, *(table for update in arrived for table in (update.items[:, None], update.after))):
-                for column in ((table >= 0).sum(1), table[table >= 0]):  # without the padding, since the width may grow
-                    digest.update(column.cpu().numpy().tobytes())
-        return digest.hexdigest()
-
-    def digest(self, begin: int, end: int) -> str:
-        """The digest of the rows ``begin … end - 1``."""
-        digest = hashlib.sha256()
-        for columns in zip(*(part.by_row() for part in self.between(begin, end).parts), strict=True):
-            for column in columns:
-                digest.update(column.cpu().numpy().tobytes())
-        return digest.hexdigest()
+        """A digest of the first ``rows`` rows, see :func:`asmg_pl.data.fingerprint.fingerprint`."""
+        return fingerprint(self, rows)
 
     @cached_property
-    def _known(self) -> Marks[tuple[int, int]]:
-        return Marks(self.landmarks)
-
-    @cached_property
-    def _sizes(self) -> Marks[Sizes]:
-        nothing = with_values(self.sizes, (0,) * len(self.sizes.context), (0,) * len(self.sizes.lists))
-        return Marks({-1: nothing._replace(users=0, items=0, categories=0)})  # also 0 rows may have users: those before
-
-    @cached_property
-    def _moments(self) -> Marks[Moments]:
-        return Marks({0: Moments.of(np.zeros((0, len(self.sizes.numbers)), np.float32))})
+    def _past(self) -> Past:
+        return Past(self.landmarks, self.sizes)
 
     @cached_property
     def _starts(self) -> list[int]:
@@ -347,7 +273,8 @@ class InteractionLog:
             self.intact[number]()
         return self.parts[number]
 
-    def _whole(self, name: str) -> Tensor:
+    def whole(self, name: str) -> Tensor:
+        """A column of all parts; a view if the log has one part, otherwise a copy."""
         columns = [getattr(self._intact(number), name) for number in range(len(self.parts))]
         return columns[0] if len(columns) == 1 else torch.cat(columns)
 

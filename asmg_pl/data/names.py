@@ -50,15 +50,20 @@ class Names:
                 "integers" if kind.is_integer() else "strings" for kind in (self._numbered["name"].dtype, names.dtype)
             )
             raise DataError(f"column {self.what!r} held {was} so far and holds {now} now: cast it to what it was")
-        distinct = names.unique(maintain_order=True).to_frame()
-        # Join the distinct names of this call with all names once; the rows are then joined with the distinct names
-        # only.
-        known = self._numbered.join(distinct, on="name", how="semi") if len(self) else _numbered(names.clear(), first=0)
-        new = _numbered(distinct.join(known, on="name", how="anti", maintain_order="left")["name"], first=len(self))
-        ids = names.to_frame().join(pl.concat([known, new]), on="name", how="left", maintain_order="left")["id"]
+        first = _first_rows(names)
+        begins = first == np.arange(len(names), dtype=first.dtype)
+        distinct = names.gather(np.flatnonzero(begins))  # in one chunk, so that its file never depends on threads
+        place = (np.cumsum(begins, dtype=np.int32) - 1)[first]  # of each row's name among the distinct ones
+        if not len(self):
+            return place, Names(self.what, distinct)
+        # Only the distinct names of this call are joined with all names.
+        known = self._numbered.join(distinct.to_frame(), on="name", how="semi")
+        unknown = distinct.to_frame().join(known, on="name", how="anti", maintain_order="left")["name"]
+        new = _numbered(unknown.rechunk(), first=len(self))
+        ids = distinct.to_frame().join(pl.concat([known, new]), on="name", how="left", maintain_order="left")["id"]
         grown = Names(self.what)
-        grown._numbered = pl.concat([self._numbered, new]) if len(self) else new
-        return ids.to_numpy().copy(), grown
+        grown._numbered = pl.concat([self._numbered, new])
+        return ids.to_numpy()[place], grown
 
 
 def plain(names: pl.Series, what: str) -> pl.Series:
@@ -79,6 +84,17 @@ def plain(names: pl.Series, what: str) -> pl.Series:
     if names.dtype in (pl.String, pl.Categorical, pl.Enum):
         return names.cast(pl.String)
     raise DataError(f"column {what!r} of the stream holds {names.dtype}: cast it to integers or strings")
+
+
+def _first_rows(names: pl.Series) -> np.ndarray:
+    """For each row, the first row that has the same name, uint32 [n]."""
+    by_hash = [names.hash()] if names.dtype == pl.String else []  # grouping by hashes is twice as fast
+    for key in (*by_hash, names):
+        rows = key.alias("key").to_frame().with_row_index("row")
+        first = rows.select(pl.col("row").first().over("key"))["row"]
+        if names.gather(first).equals(names):  # else two names have one hash
+            break
+    return first.to_numpy()
 
 
 def _numbered(names: pl.Series, first: int) -> pl.DataFrame:

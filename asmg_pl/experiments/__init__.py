@@ -6,5 +6,6 @@ runs           what walks have left in their folders, or on a tracking server (w
 summary        scores and costs of one method
 paired         how a method differs from another on the same periods, with the same seeds
 comparison     one table of several methods; sweep, tuning, seeds and reproduction have theirs
+next_item      ADER's study of next-item prediction, in a protocol of its own
 report         one HTML page
 """

@@ -21,21 +21,36 @@ def row_losses(logits: Tensor, labels: Tensor) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits.double(), labels.double(), reduction="none")
 
 
-def log_loss(logits: Tensor, labels: Tensor) -> Tensor:
+def mean(numbers: Tensor, weights: Tensor | None = None) -> Tensor:
+    """The mean of a number for each row, float64 scalar; ``nan`` without rows, and if all weights are 0.
+
+    Args:
+        numbers: float64 [N].
+        weights: what each row counts, float [N]; by default 1.
+
+    Examples:
+        >>> mean(torch.tensor([1.0, 4.0]).double(), torch.tensor([2.0, 1.0]))
+        tensor(2., dtype=torch.float64)
+    """
+    return numbers.mean() if weights is None else (numbers * weights).sum() / weights.double().sum()
+
+
+def log_loss(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
     """LogLoss = mean of -log p(label), float64 scalar; ``nan`` without rows.
 
     Args:
         logits: float [N].
         labels: 0 or 1, of any type [N].
+        weights: what each row counts, float [N]; by default 1.
 
     Examples:
         >>> log_loss(torch.tensor([0.0, 0.0]), torch.tensor([1, 0]))
         tensor(0.6931, dtype=torch.float64)
     """
-    return row_losses(logits, labels).mean()
+    return mean(row_losses(logits, labels), weights)
 
 
-def normalized_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+def normalized_entropy(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
     """LogLoss over the LogLoss of the mean label, float64 scalar; ``nan`` unless there are both classes.
 
         NE = LogLoss / -(p log p + (1-p) log(1-p)),     p the mean label
@@ -46,30 +61,32 @@ def normalized_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     Args:
         logits: float [N].
         labels: 0 or 1, of any type [N].
+        weights: what each row counts, float [N]; by default 1.
 
     Examples:
         >>> normalized_entropy(torch.tensor([0.0, 0.0]), torch.tensor([1, 0]))  # the mean label says as much
         tensor(1., dtype=torch.float64)
     """
-    of_mean = entropy(labels)
-    return torch.where(of_mean > 0, log_loss(logits, labels) / of_mean, torch.nan)
+    of_mean = entropy(labels, weights)
+    return torch.where(of_mean > 0, log_loss(logits, labels, weights) / of_mean, torch.nan)
 
 
-def entropy(labels: Tensor) -> Tensor:
+def entropy(labels: Tensor, weights: Tensor | None = None) -> Tensor:
     """The LogLoss of the mean label, float64 scalar; ``nan`` without rows.
 
     Args:
         labels: 0 or 1, of any type [N].
+        weights: what each row counts, float [N]; by default 1.
 
     Examples:
         >>> entropy(torch.tensor([0, 1]))
         tensor(0.6931, dtype=torch.float64)
     """
-    share = labels.double().mean()
+    share = mean(labels.double(), weights)
     return torch.special.entr(share) + torch.special.entr(1 - share)
 
 
-def calibration(logits: Tensor, labels: Tensor) -> Tensor:
+def calibration(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
     """Mean predicted probability over mean label, float64 scalar, 1 at best; ``nan`` without a positive.
 
     Source: He et al., "Practical Lessons from Predicting Clicks on Ads at Facebook", ADKDD 2014.
@@ -77,10 +94,13 @@ def calibration(logits: Tensor, labels: Tensor) -> Tensor:
     Args:
         logits: float [N].
         labels: 0 or 1, of any type [N].
+        weights: what each row counts, float [N]; by default 1.
 
     Examples:
         >>> calibration(torch.tensor([0.0, 0.0, 0.0]), torch.tensor([1, 0, 0]))  # ½ predicted, a third positive
         tensor(1.5000, dtype=torch.float64)
     """
-    positives = labels.double().sum()
-    return torch.where(positives > 0, logits.double().sigmoid().sum() / positives, torch.nan)
+    expected, positives = logits.double().sigmoid(), labels.double()
+    if weights is not None:
+        expected, positives = expected * weights, positives * weights
+    return torch.where(positives.sum() > 0, expected.sum() / positives.sum(), torch.nan)

@@ -11,6 +11,9 @@ lower cells, and half against those in its own:
 
 All counts are whole numbers until the one division at the end. So an AUC depends neither on the order of the rows nor
 on the mini-batches and processes that they were spread over.
+
+Rows with weights count that much, and a pair the product of its two weights. Weights are made whole numbers first, and
+cells add up in the order of their scores, so that their AUC does not depend on the order of the rows either.
 """
 
 from __future__ import annotations
@@ -56,9 +59,12 @@ class Ranking:
         0.875
         >>> ranking.gauc(torch.tensor([0, 1, 1, 0])).item()  # of users 0 and 1: 1 and ½
         0.75
+        >>> weights = torch.tensor([1.0, 0.0, 2.0, 1.0])  # without the tie, all pairs are in order
+        >>> Ranking(torch.tensor([0.1, 0.4, 0.4, 0.9]), torch.tensor([0, 0, 1, 1]), weights).auc().item()
+        1.0
     """
 
-    def __init__(self, scores: Tensor, labels: Tensor) -> None:
+    def __init__(self, scores: Tensor, labels: Tensor, weights: Tensor | None = None) -> None:
         """Rank rows.
 
         Args:
@@ -66,12 +72,16 @@ class Ranking:
                 where a model is confident. If one score is no number, the rows have no order, and
                 every AUC is ``nan``.
             labels: 0 or 1, of any type [N].
+            weights: what each row counts, from 0 on, float [N]; by default 1.
         """
         self._ordered = not bool(scores.isnan().any())
         ordered, self._order = _sortable(scores).sort()
-        rows = ordered.unique_consecutive(return_counts=True)[1]  # of each distinct score
-        self._first, self._last = _ranges(rows)
-        self._positive = (labels > 0)[self._order]
+        _, self._level, rows = ordered.unique_consecutive(return_inverse=True, return_counts=True)
+        self._cells = _ranges(rows)
+        self._size = None if weights is None else whole_numbers(weights)[self._order]
+        self._number = torch.int64 if weights is None else torch.float64  # of pairs: those of weights may be too many
+        positive = (labels > 0)[self._order]
+        self._positive, self._negative = self._sized(positive), self._sized(~positive)
 
     def auc(self, rows: Tensor | None = None) -> Tensor:
         """The area under the ROC curve, float64 scalar; ``nan`` unless there are both classes.
@@ -82,12 +92,14 @@ class Ranking:
         Args:
             rows: the rows that count, bool [N]; by default all.
         """
-        positive, negative = self._positive, ~self._positive
+        positive, negative = self._positive, self._negative
         if rows is not None:
             counts = rows[self._order]
-            positive, negative = positive & counts, negative & counts
-        below, beaten = _beaten(negative, self._first, self._last)
-        return self._area((positive * beaten).sum(), positive.sum(), below[-1])
+            positive, negative = positive * counts, negative * counts
+        begins, ends = self._cells
+        above, below = _before(positive), _before(negative)
+        won_twice = self._pairs(above[ends] - above[begins], below[begins] + below[ends])
+        return self._area(won_twice.sum(), above[-1], below[-1])
 
     def auc_by_group(self, group: Tensor, groups: int) -> Tensor:
         """AUC within each group, float64 [groups]; ``nan`` where a group lacks a class.
@@ -97,28 +109,35 @@ class Ranking:
             groups: how many groups there are; some may have no row.
         """
         of_row, places = group[self._order].int().sort(stable=True)  # by group, then by score; 32 bits sort faster
-        level, positive = self._first[places], self._positive[places]
-        cell = of_row.long() * (len(level) + 1) + level
-        cells = _ranges(cell.unique_consecutive(return_counts=True)[1])
-        below, beaten = _beaten(~positive, *cells)
+        cell = of_row.long() * (len(places) + 1) + self._level[places]
+        begins, ends = _ranges(cell.unique_consecutive(return_counts=True)[1])
+        of_cell = of_row[begins].long()
+        above, below = _before(self._positive[places]), _before(self._negative[places])
         bounds = F.pad(torch.bincount(of_row, minlength=groups).cumsum(0), (1, 0))  # where groups begin and end
+        earlier = below[bounds[:-1]][of_cell]  # negatives of earlier groups do not count
+        pairs = self._pairs(above[ends] - above[begins], below[begins] + below[ends] - 2 * earlier)
+        won_twice = pairs.new_zeros(groups).index_add_(0, of_cell, pairs)
+        return self._area(won_twice, above[bounds].diff(), below[bounds].diff())
 
-        def by_group(sums: Tensor) -> Tensor:  # [N + 1], over the rows before each -> [groups]
-            return sums[bounds].diff()
+    def _sized(self, chosen: Tensor) -> Tensor:
+        """What each row counts, int64 or bool [N]; 0 if it is not chosen."""
+        return chosen if self._size is None else chosen * self._size
 
-        positives, won_twice = (by_group(_before(each)) for each in (positive, positive * beaten))
-        won_twice = won_twice - 2 * positives * below[bounds[:-1]]  # negatives of earlier groups do not count
-        return self._area(won_twice, positives, by_group(below))
+    def _pairs(self, positives: Tensor, beaten: Tensor) -> Tensor:
+        """How many pairs positives make with the negatives that they beat, int64, or float64 with weights."""
+        return positives.to(self._number) * beaten.to(self._number)
 
     def _area(self, won_twice: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
         """AUC from twice the number of pairs that are won, and the numbers of rows, int64 each; float64."""
-        auc = won_twice.double() / (2 * positives * negatives).double()
+        auc = won_twice.double() / (2 * self._pairs(positives, negatives)).double()
         return auc if self._ordered else torch.full_like(auc, torch.nan)
 
     def gauc(self, user: Tensor | Groups) -> Tensor:
         """The mean of the users' own AUCs, weighted by their rows, float64 scalar.
 
             GAUC = Σ_u n_u · AUC_u / Σ_u n_u     over the users with both classes; ``nan`` if there is none
+
+        With weights, n_u is the sum of the weights of the user's rows.
 
         Source: Zhu et al., "Optimized Cost per Click in Taobao Display Advertising", KDD 2017, weighted by impressions.
 
@@ -127,8 +146,29 @@ class Ranking:
         """
         group, rows = user if isinstance(user, Groups) else Groups.by(user)
         auc = self.auc_by_group(group, len(rows))  # [users]
+        if self._size is not None:
+            rows = torch.zeros_like(rows).index_add_(0, group[self._order], self._size)
         counts = ~auc.isnan()
         return auc[counts] @ rows[counts].double() / rows[counts].sum()
+
+
+def whole_numbers(weights: Tensor) -> Tensor:
+    """Weights as multiples of one power of 2, of which all together are at most 2**61; int64 [N].
+
+    Their sums are exact. A weight below the 2**17th part of the largest one, in a million rows, is rounded to a
+    multiple of the 2**41st part.
+
+    Args:
+        weights: from 0 on, float [N].
+
+    Examples:
+        >>> ones, twos = whole_numbers(torch.tensor([1.0, 2.0, 0.0]))[:2].tolist()
+        >>> twos / ones
+        2.0
+    """
+    exact = weights.double()
+    most = F.pad(exact, (0, 1)).amax() * len(exact)
+    return torch.ldexp(exact, 61.0 - torch.frexp(most).exponent.double()).round().long()
 
 
 def _sortable(scores: Tensor) -> Tensor:
@@ -143,27 +183,15 @@ def _sortable(scores: Tensor) -> Tensor:
 
 
 def _ranges(rows: Tensor) -> tuple[Tensor, Tensor]:
-    """For each of N rows, where its run of rows begins and ends, int64 [N] each.
+    """Where each run of rows begins and ends, int64 [runs] each.
 
     Args:
         rows: how many rows each run has, int64 [runs].
     """
     ends = rows.cumsum(0)
-    return (ends - rows).repeat_interleave(rows), ends.repeat_interleave(rows)
+    return ends - rows, ends
 
 
 def _before(values: Tensor) -> Tensor:
     """The sum of the values before each of N rows, and of all at the end, int64 [N + 1]."""
     return F.pad(values.cumsum(0), (1, 0))
-
-
-def _beaten(negative: Tensor, first: Tensor, last: Tensor) -> tuple[Tensor, Tensor]:
-    """How many negatives stand before each row, int64 [N + 1], and twice as many as it would win against, int64 [N].
-
-    Args:
-        negative: which rows are negative, by rising score, bool [N].
-        first: where the cell of each row begins, int64 [N].
-        last: where it ends, int64 [N].
-    """
-    below = _before(negative)
-    return below, below.index_select(0, first) + below.index_select(0, last)

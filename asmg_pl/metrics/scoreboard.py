@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.metrics.probability import row_losses
+from asmg_pl.metrics.probability import log_loss
 from asmg_pl.metrics.results import COUNTS, PeriodResult
 from asmg_pl.metrics.scored_rows import Gathered, ScoredRows
 
@@ -47,7 +47,7 @@ class Scoreboard:
     def update(self, period: int, logits: Mapping[str, Tensor], batch: Batch) -> None:
         """Add a mini-batch of a period, with the logits, float [B], that each model gives its rows."""
         if period not in self._rows:
-            self._rows[period] = ScoredRows(list(logits), self._known_before(period))
+            self._rows[period] = ScoredRows(list(logits), self._known_before(period), weighted=batch.weight is not None)
         self._rows[period].update(logits, batch)
 
     def periods(self) -> list[int]:
@@ -80,8 +80,9 @@ def known_losses(rows: Gathered) -> dict[str, float]:
     """
     users, items = rows.known
     both = ((rows.user < users) & (rows.item < items)).nonzero().squeeze(1)
-    label, found = rows.label[both], {}
+    label, weight = rows.label[both], None if rows.weight is None else rows.weight[both]
+    found = {}
     for model, logits in rows.logits.items():
         sound = bool(logits.isfinite().all())
-        found[model] = float(row_losses(logits[both], label).mean()) if sound else math.nan
+        found[model] = float(log_loss(logits[both], label, weight)) if sound else math.nan
     return found

@@ -11,7 +11,7 @@ from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.metrics.probability import calibration, entropy, row_losses
+from asmg_pl.metrics.probability import calibration, entropy, mean, row_losses
 from asmg_pl.metrics.ranking import Groups, Ranking
 
 
@@ -41,6 +41,7 @@ class Gathered(NamedTuple):
         item: item ids, int64 [N].
         logits: of each model, float [N].
         known: how many users and how many items appeared before the period.
+        weight: what each row counts, float [N]; ``None`` if each counts 1.
     """
 
     label: Tensor
@@ -48,6 +49,7 @@ class Gathered(NamedTuple):
     item: Tensor
     logits: dict[str, Tensor]
     known: tuple[int, int]
+    weight: Tensor | None = None
 
 
 class ScoredRows(Metric):
@@ -82,21 +84,24 @@ class ScoredRows(Metric):
     user: list[Tensor]
     item: list[Tensor]
     logits: list[Tensor]
+    weight: list[Tensor]
 
-    def __init__(self, models: Sequence[str], known: tuple[int, int], **kwargs: Any) -> None:
+    def __init__(self, models: Sequence[str], known: tuple[int, int], weighted: bool = False, **kwargs: Any) -> None:
         """Start empty.
 
         Args:
             models: the models' names.
             known: how many users and how many items appeared before the period. Ids are numbered by first appearance,
                 so these have the lowest ones.
+            weighted: whether the rows have weights.
             kwargs: go to :class:`torchmetrics.Metric`.
         """
         super().__init__(**kwargs)
         self.models = list(models)
         self.known = known
+        self.weighted = weighted
         self.gathered: Gathered | None = None
-        for column in ("label", "user", "item", "logits"):
+        for column in ("label", "user", "item", "logits", *(["weight"] if weighted else [])):
             self.add_state(column, [], dist_reduce_fx="cat")
 
     def update(self, logits: Mapping[str, Tensor], batch: Batch) -> None:
@@ -104,6 +109,9 @@ class ScoredRows(Metric):
         self.label.append(batch.label)
         self.user.append(batch.user)
         self.item.append(batch.item)
+        if self.weighted:
+            assert batch.weight is not None
+            self.weight.append(batch.weight)
         self.logits.append(torch.stack([logits[model] for model in self.models], dim=1))  # [B, models]
 
     def compute(self) -> Summary:
@@ -117,11 +125,14 @@ class ScoredRows(Metric):
         loss, so that all its metrics are ``nan``, also those of groups without such a row. An infinite logit is a
         probability of 0 or 1, which no sound model has: all such rows would tie, and a wrong one has an infinite loss.
 
+        A row counts its weight in all of these, and 1 in the counts.
+
         Models with the same logits have the same scores, which are computed once.
         """
         label, user, item = dim_zero_cat(self.label), dim_zero_cat(self.user), dim_zero_cat(self.item)  # [N]
         logits = dim_zero_cat(self.logits)  # [N, models]
-        kinds = _Kinds.of(label, user, item, self.known)
+        weight = dim_zero_cat(self.weight) if self.weighted else None  # [N]
+        kinds = _Kinds.of(label, user, item, self.known, weight)
         counts = {
             "rows": len(label),
             "positives": int((label > 0).sum()),
@@ -131,7 +142,7 @@ class ScoredRows(Metric):
         broken = dict(zip(self.models, (~logits.isfinite()).sum(0).tolist(), strict=True))
         scores: dict[str, dict[str, float]] = {}
         columns = dict(zip(self.models, logits.T.contiguous(), strict=True))
-        self.gathered = Gathered(label, user, item, columns, self.known)
+        self.gathered = Gathered(label, user, item, columns, self.known, weight)
         for model, column in columns.items():
             same = next((other for other in scores if torch.equal(columns[other], column)), None)
             if same is not None:
@@ -166,35 +177,41 @@ class _Kinds(NamedTuple):
         rows: the places of the rows of each kind, ``known_users``, ``new_users``, … ``new_items``, int64 [n] each.
         chosen: the same as a mask, bool [N] each.
         entropy: of the mean label, float64 scalar.
+        weight: what each row counts, float [N]; ``None`` if each counts 1.
     """
 
     users: Groups
     rows: dict[str, Tensor]
     chosen: dict[str, Tensor]
     entropy: Tensor
+    weight: Tensor | None
 
     @classmethod
-    def of(cls, label: Tensor, user: Tensor, item: Tensor, known: tuple[int, int]) -> _Kinds:
+    def of(cls, label: Tensor, user: Tensor, item: Tensor, known: tuple[int, int], weight: Tensor | None) -> _Kinds:
         """Look at the rows once."""
         chosen: dict[str, Tensor] = {}
         for kind, ids, count in zip(("users", "items"), (user, item), known, strict=True):
             chosen |= {f"known_{kind}": ids < count, f"new_{kind}": ids >= count}
         rows = {kind: which.nonzero().squeeze(1) for kind, which in chosen.items()}
-        return cls(Groups.by(user), rows, chosen, entropy(label))
+        return cls(Groups.by(user), rows, chosen, entropy(label, weight), weight)
 
 
 def _scores(logits: Tensor, label: Tensor, kinds: _Kinds) -> dict[str, float]:
     """The metrics of one model, whose logits [N] are all finite or all NaN."""
-    ranking, losses = Ranking(logits, label), row_losses(logits, label)
+    weight = kinds.weight
+    ranking, losses = Ranking(logits, label, weight), row_losses(logits, label)
+    loss = mean(losses, weight)
     scores = {
         "auc": ranking.auc(),
-        "logloss": losses.mean(),
+        "logloss": loss,
         "gauc": ranking.gauc(kinds.users),
-        "calibration": calibration(logits, label),
-        "normalized_entropy": torch.where(kinds.entropy > 0, losses.mean() / kinds.entropy, torch.nan),
+        "calibration": calibration(logits, label, weight),
+        "normalized_entropy": torch.where(kinds.entropy > 0, loss / kinds.entropy, torch.nan),
     }
     for kind in ("users", "items"):
         names = f"known_{kind}", f"new_{kind}"
         scores |= {f"auc_{name}": ranking.auc(kinds.chosen[name]) for name in names}
-        scores |= {f"logloss_{name}": losses.index_select(0, kinds.rows[name]).mean() for name in names}
+        for name in names:
+            rows = kinds.rows[name]
+            scores[f"logloss_{name}"] = mean(losses.index_select(0, rows), None if weight is None else weight[rows])
     return dict(zip(scores, torch.stack(list(scores.values())).tolist(), strict=True))

@@ -14,7 +14,7 @@ the others influence neither the loss nor ω's gradient.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -33,8 +33,8 @@ from asmg_pl.recommenders.touched import asked_rows, touched_rows
 from asmg_pl.updaters.checks import check_at_least
 from asmg_pl.updaters.counting import count, settle
 from asmg_pl.updaters.finite import trained
+from asmg_pl.updaters.generating import Generating
 from asmg_pl.updaters.generator_adam import GeneratorAdam, check_generator_adam
-from asmg_pl.updaters.guarded import Guarded
 from asmg_pl.updaters.memory import bytes_of_step, require, size_of
 from asmg_pl.updaters.optim import Adam
 from asmg_pl.updaters.phase import Phase, nothing
@@ -44,7 +44,7 @@ from asmg_pl.updaters.restart import Restart
 log = logging.getLogger(__name__)
 
 
-class ASMG(Guarded):
+class ASMG(Generating):
     """Serves Θ*_t = M_ω(Θ_{t-k+1}, …, Θ_t); the base sequence Θ_t is that of the plain incremental update.
 
     The base model serves until there are k snapshots and the generator has been trained once. Without a fixed window
@@ -55,10 +55,7 @@ class ASMG(Guarded):
     mini-batches touch, from k snapshots.
 
     Attributes:
-        history: the snapshots and the generator's carried state.
-        why_plain: why the generator has no compiled kernel; empty if it has one, or if none is written for it.
-        trained: whether the generator has taken a step, bool []. It has not after its first period, if that had no
-            rows.
+        position_weights: λ, float [k].
 
     Examples:
         >>> method = ASMG(Sizes(users=9, items=9), window=3, pretrain_periods=10)
@@ -149,7 +146,6 @@ class ASMG(Guarded):
         )
         self.why_plain = "model.compile_generator is false" if compile_generator is False else ""
         self._restart = Restart(self.generator, self.history)
-        self.trained: Tensor
         self.register_buffer("trained", torch.zeros((), dtype=torch.bool))
         self.position_weights: Tensor
         self.register_buffer("position_weights", position_weights(weights, self.history.window), persistent=False)
@@ -237,24 +233,7 @@ class ASMG(Guarded):
         periods = self.phase.reading.periods
         return tuple(self.ranked(*each) for each in zip(batches, periods, strict=True))
 
-    @torch.no_grad()
-    def carry_state(self) -> None:
-        """Keep the state after the window's first snapshot, under the new ω: the next window starts from it.
-
-        A row has state 0 until it appears.
-        """
-        for name in self.recommender.tables:
-            stored = self.history.stored(name, range(self.recommender.rows_known(name)))
-            self.generator.carry_state(name, stored.oldest(), self.chunk_rows)
-        window, hidden = self.history.dense_window()
-        _, states = self.generator.dense(window[:1], hidden)
-        hidden.copy_(states[0])
-
     # ---- the generated model
-
-    def pretrained(self) -> None:
-        """Θ_0 takes the place of a generated model first."""
-        self.generated.load_state_dict(self.recommender.state_dict())
 
     def push(self) -> None:
         """Add Θ_t to the history and make Θ*_t; note what the generator has learned."""
@@ -265,33 +244,6 @@ class ASMG(Guarded):
         period = self.pretrain_periods + self.history.pushes
         if self.trained and self.race.leads(period):
             self.learned[period] = learned_quantities(self.generator, self.history, self.recommender, self.generated)
-
-    @torch.no_grad()
-    def make_generated(self) -> None:
-        """Generate Θ* from the history; rows that have not appeared keep their initial values."""
-        self.generated.load_state_dict(self.recommender.state_dict())
-        if not self.trained:
-            return
-        for name in self.recommender.tables:
-            self._generate(name, 0, self.recommender.rows_known(name))
-        dense = self.generator.generate_stored_dense(self.history.stored_dense())
-        parameters = self.generated.dense_parameters()
-        for name, values in self.history.split_dense(dense[-1]).items():
-            parameters[name].copy_(values)
-
-    @torch.no_grad()
-    def welcome(self, new: Mapping[str, tuple[int, int]]) -> None:
-        """Generate the rows that appear, as all others have been."""
-        if self.candidates is not None:
-            self.candidates.begun = bool(self.trained)
-        if self.trained:
-            for name, (begin, end) in new.items():
-                self._generate(name, begin, end)
-
-    def _generate(self, name: str, begin: int, end: int) -> None:
-        """Generate rows of a table."""
-        rows = self.history.stored(name, range(begin, end))
-        self.generator.write_newest(name, rows, self.generated.table(name)[begin:end], self.chunk_rows)
 
     # ---- the updates; a generator that breaks down
 
@@ -321,26 +273,6 @@ class ASMG(Guarded):
             self.generated.load_state_dict(self.recommender.state_dict())
 
     # ---- Lightning's hooks
-
-    def on_fit_start(self) -> None:
-        """Compile the generator's kernel; begin as every updater.
-
-        Raises:
-            ConfigError: if it is asked for and cannot be compiled.
-        """
-        if self.compile_generator is not False:
-            try:
-                self.generator.fuse(self.device)
-            except OSError as error:
-                if self.compile_generator:
-                    raise ConfigError(f"model.compile_generator: {error}") from error
-                self.why_plain = str(error)
-        super().on_fit_start()
-
-    def notes(self) -> list[str]:
-        """What computes the generator, and why not a compiled kernel."""
-        name, why = self.generator.computed_by, self.why_plain or self.generator.why_plain()
-        return [f"generator: computed by {name if name != 'plain' else f'plain operations: {why}'}"]
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
         """The base model's Adam and the generator's."""

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor, nn
 
 from asmg_pl.checkpoints.former_names import rename_tables
@@ -23,6 +22,7 @@ from asmg_pl.metrics.top_k import TopK
 from asmg_pl.recommenders import Recommender
 from asmg_pl.serving.headed import Headed
 from asmg_pl.updaters import tenancy
+from asmg_pl.updaters.arrivals import Arrivals
 from asmg_pl.updaters.checks import check_at_least
 from asmg_pl.updaters.finite import made, stop_if, trained, unsound
 from asmg_pl.updaters.guard import Choice
@@ -32,10 +32,9 @@ from asmg_pl.updaters.new_rows import NewRows
 from asmg_pl.updaters.phase import Phase, nothing
 from asmg_pl.updaters.ranking import PeriodRanking, Ranked
 from asmg_pl.updaters.scoring import Scoring, diverged, warn_if_constant
-from asmg_pl.updaters.training import BaseTraining
 
 
-class Updater(BaseTraining):
+class Updater(Arrivals):
     """Pre-trains a recommender on the first periods, then says what happens when a period arrives.
 
     A subclass defines ``phases``, the passes that follow the arrival of period ``t``, the first of them
@@ -95,7 +94,6 @@ class Updater(BaseTraining):
         self.results = {}
         self.evaluation: dict[int, PeriodResult] = {}
         self.learned: dict[int, Learned] = {}
-        self._stands_at = 0
         self._scoring = Scoring(self._known_before, self.pretrain_periods, test_from)
 
     # ---- what a subclass defines
@@ -108,23 +106,6 @@ class Updater(BaseTraining):
     def scored_models(self) -> Mapping[str, Recommender]:
         """The models scored on each new period; ``"serving"`` is the one that answers requests."""
         return {"serving": self.recommender}
-
-    def welcome(self, new: Mapping[str, tuple[int, int]]) -> None:
-        """Called before a period is scored, if models that serve have other rows than the initial ones.
-
-        Args:
-            new: by table, the first place of the rows at hand that appear with the period, and the place after the
-                last.
-        """
-
-    def admit(self, rows: Mapping[str, Tensor]) -> None:
-        """Called after a period was scored, if users or items come and go: some ids have got rows of their own.
-
-        In all models, snapshots and moments, these rows are as new by then.
-
-        Args:
-            rows: by table, int64 [n].
-        """
 
     # ---- phases that every updater has
 
@@ -230,40 +211,6 @@ class Updater(BaseTraining):
     def _stop_if_diverged(self, result: PeriodResult) -> None:
         assert self.phase is not None
         stop_if(diverged(result), self.phase, self.device)
-
-    # ---- what has appeared by now
-
-    def stand_at(self, period: int) -> None:
-        """Let all models know which of their rows have appeared by the end of a period; nothing depends on others."""
-        if period != self._stands_at:
-            self._stands_at = period
-            known = period if self._walks or not self.data.tenants else max(period, self.place.trained_until)
-            # The epochs of pre-training are compared on the next period.
-            self.appeared.tell(self, self.data.sizes_by(known + (known == self.pretrain_periods)))
-            tenancy.stand_at(self, self.data, period if self._walks else self.place.trained_until, self.device)
-
-    def welcome_period(self, period: int) -> None:
-        """Welcome the rows that appear with a period."""
-        before = self.data.sizes_by(period - 1) if period > 1 else None
-        new = self.appeared.between(before, self.data.sizes_by(period))
-        if self.new_rows is not None:
-            self.new_rows.settle(self, self.recommender, period, new)
-        self.welcome(new)
-
-    @property
-    def _walks(self) -> bool:
-        """Whether the trainer fits; an evaluation leaves each id the row that it had when training ended."""
-        return self.trainer.state.fn == TrainerFn.FITTING
-
-    def _begin_scoring(self, period: int) -> None:
-        tenancy.stand_at(self, self.data, period - 1, self.device)
-        self.welcome_period(period)
-
-    def _admit(self, period: int) -> None:
-        if self.data.tenants:
-            begun = tenancy.begin_rows(self, self.recommender, self.trainer.optimizers[0], self.data, period)
-            tenancy.stand_at(self, self.data, period, self.device)
-            self.admit(begun)
 
     def _known_before(self, period: int) -> tuple[int, int]:
         return self.data.known_before(period)

@@ -14,7 +14,7 @@ from asmg_pl.cli.config_files import INSTALLED, find, find_folder
 from asmg_pl.cli.study import StudyParser, messages, methods_named, own_and_rest
 from asmg_pl.errors import ConfigError
 
-NAMES = ("compare", "tune", "sweep", "seeds", "report", "reproduce", "serve", "update")
+NAMES = ("compare", "tune", "sweep", "seeds", "report", "reproduce", "reproduce_ader", "serve", "update")
 
 
 @pytest.fixture
@@ -38,8 +38,8 @@ def test_examples_in_the_help_are_accepted(parser: StudyParser) -> None:
     examples = (parser.epilog or "").splitlines()[1:]
     assert examples
     for example in examples:
-        program, command, *arguments = shlex.split(example)
-        assert f"{program} {command}" == parser.prog
+        assert example.strip().startswith(parser.prog)
+        arguments = shlex.split(example)[len(parser.prog.split()) :]
         own, _ = own_and_rest(arguments)
         assert isinstance(parser.parse_args(own), argparse.Namespace)
 

@@ -21,7 +21,7 @@ def assert_equal(one: Moments, other: Moments) -> None:
 
 @pytest.fixture(autouse=True)
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("asmg_pl.data.log.MOMENTS_BLOCK", 64)
+    monkeypatch.setattr("asmg_pl.data.past.BLOCK", 64)
 
 
 def make(rows: pl.DataFrame) -> InteractionLog:

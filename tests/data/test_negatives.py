@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asmg_pl.data import Batch, InteractionLog
-from asmg_pl.data.negatives import Candidates, Fresh, Interactions, Rule, add_negatives, beside
+from asmg_pl.data.interactions import Interactions
+from asmg_pl.data.negatives import Candidates, Fresh, Rule, add_negatives, beside
 from asmg_pl.errors import ConfigError
 from asmg_pl.randomness.chance import by_number, in_sequence
 

@@ -40,6 +40,7 @@ ELSEWHERE = {
     "asmg tune": "walks for hours; tests/end_to_end/test_experiments.py has a small one",
     "asmg sweep": "walks for many minutes; tests/end_to_end/test_experiments.py has a small one",
     "asmg reproduce": "walks for hours; tests/experiments/test_reproduction.py has a small one",
+    "asmg reproduce ader": "trains for hours; tests/experiments/next_item/test_study.py has a small one",
     "srun ": "takes two machines with SLURM",
     "wandb sync": "needs an account and the network",
     "asmg compare runs/all --methods configs/methods/*.yaml --tuned": "needs what tuning found; "
@@ -220,7 +221,8 @@ def test_the_wheel_has_the_configurations_and_no_other_files_than_the_package(in
     }
     experiments = "asmg_pl/experiments"
     page = {f"{experiments}/report/template/page.{kind}" for kind in ("html", "css", "js")}
-    assert {f"{experiments}/paper_results.csv", *page} <= names
+    tables = {f"{experiments}/paper_results.csv", f"{experiments}/next_item/published.csv"}
+    assert tables | page <= names
 
 
 def test_each_reason_not_to_run_a_command_is_needed() -> None:

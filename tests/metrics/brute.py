@@ -109,12 +109,26 @@ def rows(seed: int, count: int = 501, levels: int | None = 2) -> tuple[dict[str,
     return {"incremental": incremental, "serving": serving}, batch
 
 
-def part(logits: dict[str, Tensor], batch: Batch, begin: int, end: int) -> tuple[dict[str, Tensor], Batch]:
-    """Some of the rows."""
-    chosen = slice(begin, end)
+def weighted(batch: Batch) -> Batch:
+    """The rows with weights of 0, .75, 1.5 and 2.25, by turns."""
+    return batch._replace(weight=0.75 * (torch.arange(len(batch.label)) % 4))
+
+
+def repeated(logits: dict[str, Tensor], batch: Batch) -> tuple[dict[str, Tensor], Batch]:
+    """Each row of :func:`weighted` as often as its weight has .75, without weights."""
+    assert batch.weight is not None
+    chosen = torch.arange(len(batch.label)).repeat_interleave((batch.weight / 0.75).long())
     return {m: values[chosen] for m, values in logits.items()}, batch_of(
         batch.user[chosen], batch.item[chosen], batch.label[chosen]
     )
+
+
+def part(logits: dict[str, Tensor], batch: Batch, begin: int, end: int) -> tuple[dict[str, Tensor], Batch]:
+    """Some of the rows."""
+    chosen = slice(begin, end)
+    rows = batch_of(batch.user[chosen], batch.item[chosen], batch.label[chosen])
+    weight = None if batch.weight is None else batch.weight[chosen]
+    return {m: values[chosen] for m, values in logits.items()}, rows._replace(weight=weight)
 
 
 def expected(logits: Tensor, batch: Batch) -> dict[str, float]:

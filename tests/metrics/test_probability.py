@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import pytest
 import torch
 from metrics import brute
 from metrics.brute import random_scores
+from torch import Tensor
 
 from asmg_pl.metrics import calibration, log_loss, normalized_entropy, row_losses
+
+Metric = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -69,3 +73,15 @@ def test_without_rows_all_are_nan() -> None:
     none = torch.zeros(0)
     for metric in (log_loss, normalized_entropy, calibration):
         assert math.isnan(metric(none, none))
+
+
+@pytest.mark.parametrize("metric", [log_loss, normalized_entropy, calibration])
+def test_a_row_of_weight_2_counts_as_two_rows_and_one_of_weight_0_as_none(metric: Metric) -> None:
+    logits, labels = random_scores(3)
+    weights = torch.arange(501) % 4
+    times = torch.arange(501).repeat_interleave(weights)
+    expected = metric(logits[times], labels[times], None).item()
+    assert metric(logits, labels, weights.float()).item() == pytest.approx(expected, rel=1e-12)
+    assert metric(logits, labels, torch.ones(501)).item() == metric(logits, labels, None).item()
+    assert metric(logits, labels, torch.zeros(501)).isnan()
+    assert metric(logits, labels, None).item() != pytest.approx(expected, rel=1e-3)

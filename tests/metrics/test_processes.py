@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from metrics import one_rank
-from metrics.brute import KNOWN, MODELS, expected, rows
+from metrics.brute import KNOWN, MODELS, expected, repeated
 from patience import PATIENCE
 
 from asmg_pl.metrics import Scoreboard
@@ -40,13 +40,15 @@ def ranks(tmp_path_factory: pytest.TempPathFactory) -> Results:
 @pytest.mark.parametrize("period", one_rank.SHARDS)
 def test_each_process_has_the_result_of_all_rows(ranks: Results, period: int) -> None:
     board = Scoreboard(lambda period: KNOWN)
-    logits, batch = rows(period)
+    logits, batch = one_rank.given(period)
     board.update(period, logits, batch)
     alone = vars(board.take(period, "test"))
+    logits, batch = repeated(logits, batch) if period in one_rank.WEIGHTED else (logits, batch)
     first, second = (results[str(period)] for results in ranks)
     assert first == second
     for model in MODELS:
         scores = first["scores"].pop(model)
+        assert scores["auc"] == alone["scores"][model]["auc"]
         assert scores == pytest.approx(alone["scores"].pop(model), rel=1e-14, abs=0)
         assert scores == pytest.approx(expected(logits[model], batch), rel=1e-12)
     assert first == alone

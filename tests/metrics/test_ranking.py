@@ -172,3 +172,69 @@ def test_rows_one_of_which_has_no_number_for_a_score_have_no_order(place: int) -
     assert ranking.auc().isnan()
     assert ranking.auc_by_group(user, 2).isnan().all()
     assert ranking.gauc(user).isnan()
+
+
+def weighted(seed: int, levels: int | None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Logits, labels, users and weights from 0 to 3."""
+    draw = torch.Generator().manual_seed(seed)
+    return *random_scores(seed, levels=levels), random_ids(seed), torch.randint(4, (501,), generator=draw)
+
+
+@pytest.mark.parametrize("levels", [None, 2])
+@pytest.mark.parametrize("scale", [1.0, 0.375, 2.0**-140, 2.0**120])
+def test_a_row_of_weight_2_counts_as_two_rows_and_one_of_weight_0_as_none(levels: int | None, scale: float) -> None:
+    logits, labels, user, weights = weighted(1, levels)
+    weighs = Ranking(logits, labels, weights * scale)
+    times = torch.arange(501).repeat_interleave(weights)
+    repeated = Ranking(logits[times], labels[times])
+    assert weighs.auc().item() == repeated.auc().item()
+    assert weighs.auc(user < 9).item() == repeated.auc(user[times] < 9).item()
+    assert weighs.gauc(user).item() == exactly(repeated.gauc(user[times]).item())
+    found, expected = (
+        each.tolist() for each in (weighs.auc_by_group(user, 41), repeated.auc_by_group(user[times], 41))
+    )
+    assert found == [exactly(value) for value in expected]
+    assert weighs.auc().item() != Ranking(logits, labels).auc().item()
+
+
+def test_weights_of_1_change_nothing() -> None:
+    logits, labels, user, _ = weighted(2, 2)
+    plain, weighs = Ranking(logits, labels), Ranking(logits, labels, torch.ones(501))
+    assert weighs.auc().item() == plain.auc().item()
+    assert weighs.gauc(user).item() == exactly(plain.gauc(user).item())
+
+
+def test_no_score_of_weighted_rows_depends_on_their_order() -> None:
+    draw = torch.Generator().manual_seed(0)
+    logits, labels, user, _ = weighted(3, 2)
+    weights, order = torch.rand(501, generator=draw).exp(), torch.randperm(501, generator=draw)
+    one, other = Ranking(logits, labels, weights), Ranking(logits[order], labels[order], weights[order])
+    assert other.auc().item() == one.auc().item()
+    assert other.gauc(user[order]).item() == one.gauc(user).item()
+
+
+def test_the_weighted_auc_is_the_share_of_the_pairs_weights() -> None:
+    draw = torch.Generator().manual_seed(1)
+    logits, labels, *_ = weighted(4, 2)
+    weights = 100 * torch.rand(501, generator=draw)
+    good, bad = labels > 0, labels == 0
+    wins = (logits[good][:, None] > logits[bad]).double() + (logits[good][:, None] == logits[bad]).double() / 2
+    pairs = weights[good].double()[:, None] * weights[bad].double()
+    assert Ranking(logits, labels, weights).auc().item() == pytest.approx(((wins * pairs).sum() / pairs.sum()).item())
+
+
+def test_without_a_weight_above_0_in_both_classes_auc_is_nan() -> None:
+    logits, labels = random_scores(5)
+    for weights in (torch.zeros(501), labels, 1 - labels):
+        ranking = Ranking(logits, labels, weights)
+        assert ranking.auc().isnan()
+        assert ranking.gauc(torch.zeros(501, dtype=torch.int64)).isnan()
+    none = torch.zeros(0)
+    assert Ranking(none, none, none).auc().isnan()
+
+
+def test_the_sum_of_many_weighted_pairs_does_not_overflow() -> None:
+    rows = 1_000_000
+    ranking = Ranking(torch.arange(rows), torch.arange(rows) % 2, torch.full((rows,), 3e38))
+    assert ranking.auc().item() == exactly(0.5 + 1 / rows)
+    assert ranking.gauc(torch.arange(rows) // 2).item() == 1.0

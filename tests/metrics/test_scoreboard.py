@@ -6,7 +6,7 @@ import math
 
 import pytest
 import torch
-from metrics.brute import KNOWN, batch_of, expected, part, rows
+from metrics.brute import KNOWN, batch_of, expected, part, repeated, rows, weighted
 
 from asmg_pl.data import Batch
 from asmg_pl.metrics import Scoreboard
@@ -90,3 +90,14 @@ def test_taking_a_period_forgets_it_and_leaves_the_others() -> None:
     again = scored.take(1, "test")
     assert (again.rows, again.scores["serving"]["auc"]) == (2, 1.0)
     assert scored.take(2, "test").rows == 2
+
+
+def test_a_row_counts_its_weight_in_the_scores_and_in_the_logloss_of_known_rows() -> None:
+    logits, batch = rows(3)
+    weighs, twice = board(), board()
+    weighs.update(1, logits, weighted(batch))
+    twice.update(1, *repeated(logits, weighted(batch)))
+    found, of_rows = weighs.take(1, "test"), twice.take(1, "test")
+    assert found.known_logloss == pytest.approx(of_rows.known_logloss, rel=1e-12)
+    for model, scores in found.scores.items():
+        assert scores == pytest.approx(of_rows.scores[model], rel=1e-12)

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 from metrics import brute
-from metrics.brute import KNOWN, MODELS, batch_of, expected, part, rows
+from metrics.brute import KNOWN, MODELS, batch_of, expected, part, repeated, rows, weighted
 
 from asmg_pl.metrics import ScoredRows
 
@@ -120,3 +120,18 @@ def test_undefined_and_diverged_are_told_apart(label: list[float]) -> None:
     assert math.isnan(found.scores["serving"]["auc_new_users"])  # nobody is new
     assert not math.isnan(found.scores["serving"]["logloss"])
     assert found.diverged == {}
+
+
+def test_a_row_counts_its_weight_in_every_score_and_one_in_the_counts() -> None:
+    logits, batch = rows(7)
+    metric, plain = ScoredRows(MODELS, KNOWN, weighted=True), ScoredRows(MODELS, KNOWN)
+    weighs = weighted(batch)
+    for begin in range(0, 501, 100):
+        metric.update(*part(logits, weighs, begin, begin + 100))
+    plain.update(logits, batch)
+    found, without = metric.compute(), plain.compute()
+    assert found.counts == without.counts
+    times, again = repeated(logits, weighs)
+    for model in MODELS:
+        assert found.scores[model] == pytest.approx(expected(times[model], again), rel=1e-12)
+        assert all(found.scores[model][name] != value for name, value in without.scores[model].items())

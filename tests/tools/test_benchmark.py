@@ -118,6 +118,15 @@ def test_all_figures_of_the_data_path_are_measured(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["benchmark.json", "benchmark.md"]
 
 
+def test_rows_of_the_form_of_criteo_are_converted_and_trained_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = figures(monkeypatch, tmp_path, "features", "--rows", "3000", "--repeat", "1")
+    assert found["convert: rows"] == 3000
+    rows = [found[f"DeepFM, {form}: rows per processor second"] for form in ("features", "plain")]
+    assert found["DeepFM, features over plain"] == pytest.approx(rows[0] / rows[1])
+
+
 @pytest.mark.slow
 def test_what_sharded_tables_send_is_measured_and_does_not_grow_with_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -20,6 +20,7 @@ import numpy as np
 from asmg_pl.data.columns import Columns
 from asmg_pl.data.log import InteractionLog, Sizes
 from asmg_pl.data.stream.appending import aside, index_name, stream_lock, sweep
+from asmg_pl.data.stream.arrays import read_array
 from asmg_pl.data.stream.digests import FILE as DIGESTS
 from asmg_pl.data.stream.digests import MEND, Intact, write_digests
 from asmg_pl.data.stream.manifest import Manifest, Part, part_name
@@ -29,7 +30,6 @@ from asmg_pl.data.stream.reader import (
     joined,
     kinds_of_names,
     open_part,
-    read_array,
     read_frame,
     read_updates,
     types_of,

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +24,9 @@ MEND = "restore it, or convert again"
 
 def write_digests(folder: Path) -> str:
     """Write the digests of a folder's files into the folder, and return the digest of this list."""
-    found = {path.name: _digest(path) for path in sorted(folder.iterdir())}
+    files = sorted(folder.iterdir())
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # hashlib works outside of Python's lock
+        found = {path.name: digest for path, digest in zip(files, pool.map(_digest, files), strict=True)}
     (folder / FILE).write_text(json.dumps(found, indent=1) + "\n")
     return _digest(folder / FILE)
 

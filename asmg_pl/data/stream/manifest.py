@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from asmg_pl.data.features import Features
-from asmg_pl.data.log import BLOCK, Sizes
+from asmg_pl.data.fingerprint import BLOCK
 from asmg_pl.data.schema import PLAIN
+from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import ConfigError, DataError
 from asmg_pl.system.files import sync
 
@@ -39,7 +40,7 @@ class Part:
         first_time: the time of its first row.
         last_time: the time of its last row.
         digests: the digests of the blocks of rows that end in the part; blocks count over the whole stream, see
-            :meth:`~asmg_pl.data.log.InteractionLog.fingerprint`.
+            :func:`~asmg_pl.data.fingerprint.fingerprint`.
         updates: the number of items of earlier parts whose categories change with this part.
         digest: the digest of the folder's list of digests; empty for a part of an older version.
     """

@@ -21,10 +21,12 @@ from asmg_pl.data.catalogue import changes, number_categories, plain_catalogue
 from asmg_pl.data.columns import Columns
 from asmg_pl.data.encoding import encode
 from asmg_pl.data.features import Features
-from asmg_pl.data.log import BLOCK, InteractionLog, Sizes
+from asmg_pl.data.fingerprint import BLOCK, digest
+from asmg_pl.data.log import InteractionLog, Sizes
 from asmg_pl.data.names import Names
 from asmg_pl.data.schema import PLAIN, by_time, checked, context_of
 from asmg_pl.data.stream.appending import aside, index_name, stream_lock, sweep
+from asmg_pl.data.stream.arrays import read_array
 from asmg_pl.data.stream.digests import Intact, write_digests
 from asmg_pl.data.stream.manifest import FILE, MOST_CARRIED, History, Manifest, Part, part_name
 from asmg_pl.data.stream.part import write_part
@@ -33,7 +35,6 @@ from asmg_pl.data.stream.reader import (
     length_type,
     names_of,
     open_stream,
-    read_array,
     read_catalogue,
     read_frame,
 )
@@ -234,7 +235,7 @@ class StreamWriter:
             return ()
         parts = open_stream(self.folder).parts if self._manifest.parts else ()
         log = InteractionLog((*parts, Columns.from_numpy(columns)), None, Sizes(0, 0))
-        return tuple(log.digest(block * BLOCK, (block + 1) * BLOCK) for block in blocks)
+        return tuple(digest(log, block * BLOCK, (block + 1) * BLOCK) for block in blocks)
 
     def _refresh(self) -> None:
         """Read appends of other programs since. The caller holds the stream's lock.

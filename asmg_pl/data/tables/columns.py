@@ -66,8 +66,7 @@ def feature(name: str, spelling: Spelling = AS_WRITTEN, option: str = "--context
     """A column of context values, any text; missing values become the empty text, true and false become 1 and 0."""
 
     def parse(text: pl.Expr) -> pl.Expr:
-        value = spelling.of(text).fill_null("").map_batches(_booleans, return_dtype=pl.String, is_elementwise=True)
-        return pl.when(value.str.contains(r"\S")).then(value).otherwise(pl.lit(""))
+        return spelling.of(text).fill_null("").map_batches(_values, return_dtype=pl.String, is_elementwise=True)
 
     return Column(f"context {name}", option, name, parse, "text")
 
@@ -107,9 +106,13 @@ def values(option: str, name: str, separator: str, spelling: Spelling = AS_WRITT
     return Column(f"list {name}", option, name, parse, "text", is_list=True)
 
 
-def _booleans(words: pl.Series) -> pl.Series:
-    """Write true and false as 1 and 0; to look whether there are any is faster."""
-    return words.replace(BOOLEANS) if words.is_in([*BOOLEANS]).any() else words
+def _values(words: pl.Series) -> pl.Series:
+    """Write true and false as 1 and 0, and blank texts as the empty one; to look whether there are any is faster."""
+    words = words.replace(BOOLEANS) if words.is_in([*BOOLEANS]).any() else words
+    may_be_blank = words.filter((words < "!") | (words > "~"))  # other texts begin with a character that is no blank
+    if may_be_blank.str.contains(r"^\s+$").any():
+        words = words.str.replace(r"^\s+$", "")
+    return words
 
 
 #: How the roles of columns with features begin; the column's name comes after it.
@@ -118,10 +121,20 @@ OF_FEATURES = ("context ", "number ", "list ", "weight ", "further ")
 
 def _numeric(text: pl.Expr, spelling: Spelling) -> pl.Expr:
     """The numbers of texts, Float32: NaN for missing values, null for texts that are no such numbers."""
-    text = spelling.of(text)
-    value = text.cast(pl.Float64, strict=False).cast(pl.Float32)
-    missing = text.is_null() | (text.str.strip_chars() == "")
-    return pl.when(value.is_finite()).then(value).when(missing).then(pl.lit(float("nan"), pl.Float32))
+    return spelling.of(text).map_batches(_floats, return_dtype=pl.Float32, is_elementwise=True)
+
+
+def _floats(texts: pl.Series) -> pl.Series:
+    """The numbers of texts, see :func:`_numeric`; only texts that are no numbers are looked at again."""
+    value = texts.cast(pl.Float64, strict=False).cast(pl.Float32)
+    value = value.set(~value.is_finite(), None)
+    odd = value.is_null()
+    if not odd.any():
+        return value
+    missing = odd & (texts.is_null() | (texts == ""))
+    if missing.sum() < odd.sum():
+        missing = odd & (texts.is_null() | (texts.str.strip_chars() == ""))
+    return value.set(missing, float("nan"))
 
 
 def label(name: str) -> Column:

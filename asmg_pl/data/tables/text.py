@@ -100,6 +100,8 @@ def _end_of_records(content: bytes, quote: str, longest: int) -> int:
 
 
 def _check_utf8(path: Path, content: bytes, line: int) -> None:
+    if content.isascii():  # ten times as fast as decoding
+        return
     try:
         content.decode()
     except UnicodeDecodeError as error:
@@ -196,15 +198,17 @@ class Dialect(NamedTuple):
         lines = content.count(b"\n") + (not content.endswith(b"\n"))
         if len(delimiter) != 1 or len(columns) == 1 or any(mark in content for mark in marks):
             return None
-        if content.count(delimiter) != lines * (len(columns) - 1):
+        # Delimiters are many, and numpy counts many faster than bytes do.
+        found = np.count_nonzero(np.frombuffer(content, np.uint8) == ord(delimiter))
+        if found != lines * (len(columns) - 1):
             return None
         schema = {f"field_{number}": pl.String() for number in range(len(columns))}
         options: dict[str, Any] = {"has_header": False, "separator": self.delimiter, "quote_char": None}
         try:
-            found = pl.read_csv(content, schema=schema, empty_string_is_null=False, **options)
+            table = pl.read_csv(content, schema=schema, empty_string_is_null=False, **options)
         except pl.exceptions.PolarsError:
             return None
-        return found if len(found) == lines else None
+        return table if len(table) == lines else None
 
     def _records(self, block: Block) -> pl.LazyFrame:
         """Cut records, columns ``line`` and ``text``. Line ends within quotes end no record."""

@@ -1,0 +1,40 @@
+"""The methods of the study: on which weeks a period is trained, from where it starts, and what holds it back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Method:
+    """A method.
+
+    Attributes:
+        name: as the command line and the published figures have it.
+        title: as tables have it.
+        dropout: whether training has dropout.
+        exemplars: whether exemplars of earlier weeks are replayed, see
+            :mod:`asmg_pl.experiments.next_item.exemplars`.
+        anew: whether each period trains a new model on all weeks so far.
+    """
+
+    name: str
+    title: str
+    dropout: bool = True
+    exemplars: bool = False
+    anew: bool = False
+
+    def weeks(self, period: int) -> range:
+        """The weeks that a period is trained on; it is tested on the week after them."""
+        return range(0 if self.anew else period - 1, period)
+
+
+METHODS = {
+    method.name: method
+    for method in (
+        Method("finetune", "Finetune", dropout=False),
+        Method("dropout", "Dropout"),
+        Method("ader", "ADER", exemplars=True),
+        Method("joint", "Joint", anew=True),
+    )
+}

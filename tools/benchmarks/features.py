@@ -1,0 +1,109 @@
+"""Rows of Criteo's form, 13 numbers and 26 categories: their conversion, and training beside the plain form."""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import tempfile
+import time
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import torch
+import torch.nn.functional as F
+
+from asmg_pl.convert import Settings, convert
+from asmg_pl.data.loader import MiniBatches, permutation
+from asmg_pl.data.log import InteractionLog
+from asmg_pl.data.stream import open_stream
+from asmg_pl.recommenders import DeepFM, EmbeddingMLP, Recommender
+from asmg_pl.updaters.lazy_adam import LazyAdam
+from benchmarks.timing import medians
+
+NUMBERS = tuple(f"n{number}" for number in range(1, 14))
+CATEGORIES = tuple(f"c{number}" for number in range(1, 27))
+SIZES = [int(10 ** (1 + 5 * place / 25)) for place in range(26)]  # from 10 to a million values
+USERS, ITEMS, HISTORY, BATCH, STEPS = 45_000, 51_000, 30, 1024, 20
+_CHUNK = 500_000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Sizes."""
+    parser.add_argument("--rows", type=int, default=1_000_000, help="rows to convert and to train on")
+    parser.add_argument("--repeat", type=int, default=5, help="turns of training whose median is taken")
+    parser.add_argument("--threads", type=int, default=1, help="of torch")
+
+
+def measure(given: argparse.Namespace) -> dict[str, float]:
+    """All figures by name; those of the processor count all threads."""
+    torch.set_num_threads(given.threads)
+    with tempfile.TemporaryDirectory(dir=given.folder) as place:
+        folder = Path(place)
+        source = folder / "rows.csv"
+        write_rows(source, given.rows)
+        plain = Settings("user", "item", "time", label="click", ids="as-written")
+        features = replace(plain, user="none", item="none", numbers=NUMBERS, context=CATEGORIES)
+        wall, processor = time.perf_counter(), time.process_time()
+        convert([source], folder / "features", features)
+        wall, processor = time.perf_counter() - wall, time.process_time() - processor
+        figures = {
+            "convert: rows": given.rows,
+            "convert: rows/s": given.rows / wall,
+            "convert: rows per processor second": given.rows / processor,
+            "convert: peak MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        }
+        convert([source], folder / "plain", plain)
+        return figures | training(folder, given.repeat)
+
+
+def training(folder: Path, repeat: int) -> dict[str, float]:
+    """The rows that a processor second trains on, with their gathering, and the ratio of the two forms."""
+    figures: dict[str, float] = {}
+    for name, kind in {"EmbeddingMLP": EmbeddingMLP, "DeepFM": DeepFM}.items():
+        logs = {form: open_stream(folder / form) for form in ("plain", "features")}
+        models = {form: kind(log.sizes) for form, log in logs.items()}
+        optimizers = {form: LazyAdam(model.parameters(), 1e-3, model) for form, model in models.items()}
+        calls = {form: partial(steps, log, models[form], optimizers[form]) for form, log in logs.items()}
+        taken = medians(calls, repeat, time.process_time)
+        figures |= {f"{name}, {form}: rows per processor second": STEPS * BATCH / taken[form] for form in calls}
+        figures[f"{name}, features over plain"] = taken["plain"] / taken["features"]
+    return figures
+
+
+def steps(log: InteractionLog, model: Recommender, optimizer: LazyAdam) -> None:
+    """A few steps of the plain update."""
+    history = 0 if log.longest_history == 0 else HISTORY
+    for batch in MiniBatches(log, permutation(len(log), 0)[: STEPS * BATCH].split(BATCH), history):
+        optimizer.zero_grad()
+        F.binary_cross_entropy_with_logits(model(batch), batch.label).backward()
+        optimizer.step()
+
+
+def write_rows(path: Path, rows: int) -> None:
+    """Write rows like Criteo's; most of a category's rows have few of its values, which are 8 hexadecimal digits."""
+    draw = np.random.default_rng(0)
+    with path.open("wb") as file:
+        for begin in range(0, rows, _CHUNK):
+            count = min(_CHUNK, rows - begin)
+            table: dict[str, np.ndarray | pl.Series] = {
+                "click": draw.integers(0, 2, count),
+                "time": 1_388_534_400 + np.arange(begin, begin + count) // 76,
+                "user": _frequent(draw, USERS, count),
+                "item": _frequent(draw, ITEMS, count),
+            }
+            for name in NUMBERS:
+                value = pl.Series(draw.exponential(50, count).astype(np.int64))
+                table[name] = value.set(pl.Series(draw.random(count) < 0.15), None)
+            for place, size in enumerate(SIZES):
+                known, there = np.unique(_frequent(draw, size, count), return_inverse=True)
+                texts = [f"{(int(one) * 2654435761 + place) % 2**32:08x}" for one in known]
+                table[CATEGORIES[place]] = pl.Series(texts).gather(there)
+            pl.DataFrame(table).write_csv(file, include_header=begin == 0)
+
+
+def _frequent(draw: np.random.Generator, size: int, count: int) -> np.ndarray:
+    """Draw values below a size, the lower ones more often, int64 [count]."""
+    return (size * draw.random(count) ** 3).astype(np.int64)
