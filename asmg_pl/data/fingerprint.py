@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
 
 from asmg_pl.data.catalogue import as_of
-
-if TYPE_CHECKING:
-    from asmg_pl.data.log import InteractionLog
+from asmg_pl.data.logged import Logged
 
 #: The number of rows that share one digest.
 BLOCK = 2**20
 
 
-def fingerprint(log: InteractionLog, rows: int) -> str:
+def fingerprint(log: Logged, rows: int) -> str:
     """A digest of the first ``rows`` rows, to tell a stream that has grown from one that has changed.
 
     It covers users, items, labels, times, lengths of histories, features, weights, further labels, and the
@@ -36,7 +33,7 @@ def fingerprint(log: InteractionLog, rows: int) -> str:
     return found.hexdigest()
 
 
-def digest(log: InteractionLog, begin: int, end: int) -> str:
+def digest(log: Logged, begin: int, end: int) -> str:
     """The digest of the rows ``begin … end - 1``."""
     found = hashlib.sha256()
     for columns in zip(*(part.by_row() for part in log.between(begin, end).parts), strict=True):

@@ -11,14 +11,13 @@ import numpy as np
 
 from asmg_pl.data.catalogue import as_of
 from asmg_pl.data.features import with_values
+from asmg_pl.data.logged import Logged
 from asmg_pl.data.marks import Marks
 from asmg_pl.data.moments import BLOCK, Moments
 from asmg_pl.data.sizes import Sizes
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-    from asmg_pl.data.log import InteractionLog
 
 
 class Past:
@@ -37,7 +36,7 @@ class Past:
         self._sizes = Marks({-1: nothing})  # also 0 rows may have users: those before
         self._moments = Marks({0: Moments.of(np.zeros((0, len(sizes.numbers)), np.float32))})
 
-    def known(self, log: InteractionLog, rows: int) -> tuple[int, int]:
+    def known(self, log: Logged, rows: int) -> tuple[int, int]:
         """The numbers of users and items in the first ``rows`` rows, with those of ``before``; larger ids are new."""
         last, (users, items) = self._known.before(rows)
         if last == rows:
@@ -48,7 +47,7 @@ class Past:
         self._known.note(rows, (users, items))
         return users, items
 
-    def sizes(self, log: InteractionLog, rows: int) -> Sizes:
+    def sizes(self, log: Logged, rows: int) -> Sizes:
         """The sizes that the first ``rows`` rows alone would have."""
         last, known = self._sizes.before(rows)
         if last == rows:
@@ -70,7 +69,7 @@ class Past:
         self._sizes.note(rows, found)
         return found
 
-    def moments(self, log: InteractionLog, rows: int) -> Moments:
+    def moments(self, log: Logged, rows: int) -> Moments:
         """The mean and the spread of each number over the first ``rows`` rows alone; those of ``before`` do not count.
 
         It reads the rows since the last block that was read before, see :mod:`asmg_pl.data.moments`.

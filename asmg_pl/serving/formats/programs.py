@@ -67,7 +67,8 @@ def exported(module: nn.Module, rows: Rows, name: str = "the recommender") -> Ex
 
 def _free_axes(module: nn.Module, example: Sequence[Tensor]) -> dict[str, Any]:
     """The axes of each argument that have no fixed length: the rows, and the values of lists."""
-    free = [{0: Dim("batch", min=1)}, {0: Dim("batch", min=1), 2: Dim("values", min=1)}]
+    batch = Dim("batch", min=1)
+    free = [{0: batch}, {0: batch, 2: Dim("values", min=1)}]
 
     def of(given: Any) -> Any:
         return tuple(map(of, given)) if isinstance(given, tuple) else free[given.ndim == 3]
