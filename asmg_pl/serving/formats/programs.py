@@ -30,6 +30,9 @@ Run = Callable[[Rows], list[np.ndarray]]
 #: Bytes of numbers from which an ONNX model has them in a second file: one file of the format holds less than 2 GiB.
 ONE_FILE = 2**30
 
+#: The free axes and their names.
+_ROWS, _VALUES = Dim("batch", min=1), Dim("values", min=1)
+
 _NOISY = ("torch.onnx", "torch.export", "onnxscript", "onnx_ir")
 
 
@@ -67,13 +70,15 @@ def exported(module: nn.Module, rows: Rows, name: str = "the recommender") -> Ex
 
 def _free_axes(module: nn.Module, example: Sequence[Tensor]) -> dict[str, Any]:
     """The axes of each argument that have no fixed length: the rows, and the values of lists."""
-    batch = Dim("batch", min=1)
-    free = [{0: batch}, {0: batch, 2: Dim("values", min=1)}]
 
     def of(given: Any) -> Any:
-        return tuple(map(of, given)) if isinstance(given, tuple) else free[given.ndim == 3]
+        return tuple(map(of, given)) if isinstance(given, tuple) else _free_axes_of(given)
 
     return {name: of(given) for name, given in signature(module.forward).bind(*example).arguments.items()}
+
+
+def _free_axes_of(tensor: Tensor) -> dict[int, Dim]:
+    return {0: _ROWS} if tensor.ndim < 3 else {0: _ROWS, 2: _VALUES}
 
 
 def write_pt2(program: ExportedProgram, path: Path, inputs: Sequence[str], outputs: Sequence[str]) -> Run:
@@ -107,9 +112,16 @@ def write_onnx(program: ExportedProgram, path: Path, inputs: Sequence[str], outp
     """
     import onnxruntime
 
+    given = set(program.graph_signature.user_inputs)
+    axes = tuple(_free_axes_of(node.meta["val"]) for node in program.graph.nodes if node.name in given)
     with _silence():
         model = torch.onnx.export(
-            program, dynamo=True, verbose=False, input_names=list(inputs), output_names=list(outputs)
+            program,
+            dynamo=True,
+            verbose=False,
+            input_names=list(inputs),
+            output_names=list(outputs),
+            dynamic_shapes=axes,  # for their names
         )
         assert model is not None
         numbers = sum(values.numel() * values.element_size() for values in program.state_dict.values())
