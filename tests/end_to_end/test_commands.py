@@ -8,9 +8,11 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import sqlite3
 import subprocess
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from glob import glob
 from pathlib import Path
 
@@ -34,6 +36,9 @@ ELSEWHERE = {
     "asmg prepare": "fetches from the network; tests/prepare has a server of its own",
     "asmg fit --config configs/movielens_25m.yaml": "needs a data set that asmg prepare fetches",
     "asmg fit --config configs/complete_journey.yaml": "needs data that pip fetches",
+    "asmg fit --config configs/asmg.yaml --config configs/recommenders/label_heads.yaml": "needs a stream with further "
+    "labels; tests/end_to_end/test_methods.py converts one",
+    'asmg convert "s3://': "reads a bucket; tests/convert has addresses of this machine",
     "asmg fit --config configs/diginetica.yaml": "needs the files of the data set; tests/data/sources has small ones",
     "python tools/draw_streams.py": "changes the pages of the clone; test_readme.py compares them with what it makes",
     "asmg convert FOLDER/": "needs the files of the data set; tests/data/sources converts small ones",
@@ -57,6 +62,9 @@ ELSEWHERE = {
 
 #: Documents whose commands take hours on the real streams, each shown beside the figures that it made.
 HOURS = {"results.md"}
+
+#: Documents whose commands read files of forms of their own; tests/end_to_end/test_recipes.py writes these and runs each command.
+OWN_FILES = {"recipes.md"}
 
 #: What stands for the reader's own files and for long lists, and what there is of it here.
 HERE = {
@@ -133,6 +141,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     clicks(0, 15).write_csv(tmp_path / "clicks.csv")
     clicks(15, 16).write_csv(tmp_path / "clicks-of-today.csv")
+    write_shop(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     return tmp_path
@@ -144,6 +153,26 @@ def asmg(installed: Installed, place: Path) -> Iterator[Program]:
     program = Program(installed, place)
     yield program
     program.close()
+
+
+def write_shop(folder: Path) -> None:
+    """Events, visits with tables of users and items, and a database of stars."""
+    (folder / "events.csv").write_text(
+        "visitor,item,time,event,price\nv1,i1,1714521600,view,5\nv2,i1,1714521660,addtocart,5\nv1,i2,1714521720,view,0\n"
+    )
+    (folder / "visits.csv").write_text(
+        "user_id,item_id,visited_at,bought,price\nu1,i1,1714521600,1,9.5\nu2,i2,1714521660,0,\nu1,i2,1714521720,0,7\n"
+    )
+    (folder / "users.csv").write_text(
+        "user_id,since,country,age,interests\nu1,1714521000,no,30,tea|books\nu2,1714521000,dk,41,\n"
+    )
+    (folder / "items.csv").write_text("item_id,kind,list_price,brand\ni1,cup,10,a\ni2,book,8,b\n")
+    with closing(sqlite3.connect(folder / "shop.db")) as shop:
+        shop.execute("create table events (who text, what text, at integer, stars integer)")
+        shop.executemany(
+            "insert into events values (?, ?, ?, ?)", [("a", "x", 1714521600, 5), ("b", "y", 1714521660, 2)]
+        )
+        shop.commit()
 
 
 def clicks(first: int, last: int) -> pl.DataFrame:
@@ -201,7 +230,7 @@ def run_in_order(document: Path) -> Iterator[str]:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(
     "document",
-    [document for document in DOCUMENTS if document.name not in HOURS and "```sh" in document.read_text()],
+    [document for document in DOCUMENTS if document.name not in HOURS | OWN_FILES and "```sh" in document.read_text()],
     ids=lambda document: document.stem,
 )
 def test_the_commands_of_a_document_work_in_their_order(document: Path, asmg: Program, installed: Installed) -> None:

@@ -13,6 +13,7 @@ from slowness import slow_but
 CONFIGS = Path(__file__).parents[2] / "configs"
 METHODS = sorted((CONFIGS / "methods").glob("*.yaml"))
 RECOMMENDERS = sorted((CONFIGS / "recommenders").glob("*.yaml"))
+LABELS = next(path for path in RECOMMENDERS if path.stem == "label_heads")  # for a stream with further labels
 PRETRAINING = [
     *("--model.init_args.pretrain_periods", 4, "--model.init_args.pretrain_epochs", 2),
     *("--model.init_args.test_from", 8, "--model.init_args.passes", 1),
@@ -70,7 +71,7 @@ def test_a_method_with_a_past_of_its_own_goes_on_from_any_phase(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recommender", RECOMMENDERS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("recommender", [each for each in RECOMMENDERS if each != LABELS], ids=lambda path: path.stem)
 def test_a_generator_serves_any_base_model(fit: Asmg, tmp_path: Path, recommender: Path) -> None:
     given = ("--config", recommender, *PRETRAINING, "--model.init_args.compile_generator", False)
     finished = fit(tmp_path, *given, "--loop.until", 9)
@@ -83,3 +84,19 @@ def test_a_generator_serves_any_base_model(fit: Asmg, tmp_path: Path, recommende
     table = pl.read_csv(tmp_path / "metrics.csv")
     assert table["serving_logloss"].is_between(0.1, 2.0).all()
     assert table["incremental_auc"][-1] != table["serving_auc"][-1]
+
+
+@pytest.mark.slow
+def test_a_generator_serves_a_base_model_with_heads(asmg: Asmg, tmp_path: Path) -> None:
+    count = 1200
+    rows = pl.DataFrame({"user": [n % 37 for n in range(count)], "item": [n * 7 % 23 for n in range(count)]})
+    rows = rows.with_columns(time=pl.int_range(count), label=(pl.col("item") % 3 == 0), buy=(pl.col("item") % 5 == 0))
+    rows.with_columns(pl.col("label", "buy").cast(pl.Int8)).write_csv(tmp_path / "rows.csv")
+    named = ("--user", "user", "--item", "item", "--time", "time", "--label", "label", "--labels", "buy")
+    made = asmg("convert", tmp_path / "rows.csv", "--out", tmp_path / "stream", *named, "--any-time")
+    assert made.code == 0, made.err
+    given = ("--config", CONFIGS / "asmg.yaml", "--config", LABELS, "--data.source", "Stream", *PRETRAINING)
+    where = ("--data.root", tmp_path / "stream", "--trainer.default_root_dir", tmp_path / "run", "--loop.until", 9)
+    finished = asmg("fit", *given, *where)
+    assert finished.code == 0, finished.err
+    assert pl.read_csv(tmp_path / "run" / "metrics.csv")["serving_logloss"].is_between(0.1, 2.0).all()
