@@ -63,7 +63,7 @@ ELSEWHERE = {
 #: Documents whose commands take hours on the real streams, each shown beside the figures that it made.
 HOURS = {"results.md"}
 
-#: Documents whose commands read files of forms of their own; tests/end_to_end/test_recipes.py writes these and runs each command.
+#: Documents whose commands read files of forms of their own, which tests/end_to_end/test_recipes.py has.
 OWN_FILES = {"recipes.md"}
 
 #: What stands for the reader's own files and for long lists, and what there is of it here.
