@@ -16,11 +16,10 @@ from torch import Tensor, nn
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import ConfigError
-from asmg_pl.recommenders.base import Recommender, glorot_uniform_, relu_mlp
-from asmg_pl.recommenders.features import Features
+from asmg_pl.recommenders.base import glorot_uniform_, relu_mlp
 from asmg_pl.recommenders.lookup import Lookup
-from asmg_pl.recommenders.numbers import Numbers
-from asmg_pl.recommenders.pooling import field_ids, field_sides, field_tables, joined_fields
+from asmg_pl.recommenders.of_fields import OfFields
+from asmg_pl.recommenders.pooling import field_sides, joined_fields
 
 
 class Cross(nn.Module):
@@ -51,7 +50,7 @@ class Cross(nn.Module):
         return found
 
 
-class DCNv2(Recommender):
+class DCNv2(OfFields):
     """Crosses of the fields, explicit and of a degree that grows with each layer, then an MLP (the stacked form).
 
     The fields and the numbers are those of :class:`EmbeddingMLP`. Everything starts Glorot uniform, tables and biases
@@ -90,22 +89,15 @@ class DCNv2(Recommender):
         Raises:
             ConfigError: if there is no layer that crosses, or the rank is below 1.
         """
-        super().__init__()
+        super().__init__(sizes, embedding_dim, log_numbers)
         for name, value in {"cross_layers": cross_layers, "rank": rank}.items():
             if value is not None and value < 1:
                 raise ConfigError(f"recommender.{name} must be at least 1, got {value}")
-        tables = {name: nn.Embedding(rows, embedding_dim) for name, rows in field_tables(sizes).items()}
-        self.tables = nn.ModuleDict(tables)
-        self.features, self.numbers = Features(sizes), Numbers(sizes.numbers, log_numbers)
         width = embedding_dim * len(field_sides(sizes)) + 2 * len(sizes.numbers)
         self.crosses = nn.ModuleList(Cross(width, rank) for _ in range(cross_layers))
         self.mlp = relu_mlp([width, *([width // 2, width // 4] if hidden is None else hidden), 1])
         for parameter in self.parameters():
             glorot_uniform_(parameter.data)
-
-    def lookups(self, batch: Batch) -> dict[str, Tensor]:
-        """Ids: user [B]; item and history [B, 1+T]; their categories [B, 1+T, C]; features [B] or [B, L]."""
-        return field_ids(batch, self.features)
 
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """Logits [B]."""

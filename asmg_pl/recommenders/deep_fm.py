@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.recommenders.base import Recommender, glorot_uniform_, relu_mlp
-from asmg_pl.recommenders.features import Features, Part
+from asmg_pl.recommenders.features import FeatureTables, Part
 from asmg_pl.recommenders.lookup import Lookup
 from asmg_pl.recommenders.numbers import NumberVectors
 from asmg_pl.recommenders.pooling import (
@@ -70,7 +70,7 @@ class DeepFM(TwoSided, Recommender):
         embeddings = {name: nn.Embedding(n, embedding_dim) for name, n in rows.items()}
         weights = {f"{name}_weight": nn.Embedding(n, 1) for name, n in rows.items()}
         self.tables = nn.ModuleDict(embeddings | weights)
-        self.features = Features(sizes)
+        self.features = FeatureTables(sizes)
         self.numbers = NumberVectors(sizes.numbers, embedding_dim + 1, log_numbers)  # the last column is the weight
         sides = [*field_sides(sizes), *map(Part.ITEM.has, sizes.numbers)]
         self._fields = [(embedding_dim, of_item) for of_item in sides]

@@ -12,26 +12,24 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
-from asmg_pl.recommenders.base import Recommender, glorot_uniform_, relu_mlp
-from asmg_pl.recommenders.features import Features, Part
+from asmg_pl.recommenders.base import glorot_uniform_, relu_mlp
+from asmg_pl.recommenders.features import Part
 from asmg_pl.recommenders.lookup import Lookup
-from asmg_pl.recommenders.numbers import Numbers
+from asmg_pl.recommenders.of_fields import OfFields
 from asmg_pl.recommenders.pooling import (
-    field_ids,
     field_shares,
     field_sides,
-    field_tables,
     item_fields,
     real_entries,
 )
 from asmg_pl.recommenders.sides import Side, TwoSided
 
 
-class DIN(TwoSided, Recommender):
+class DIN(TwoSided, OfFields):
     """Embedding&MLP whose history is summed with attention to the item.
 
     The activation unit gives each entry h of the history a weight, from [h, i, h - i, h * i] with the item i. Both are
@@ -72,20 +70,13 @@ class DIN(TwoSided, Recommender):
             log_numbers: whether the logarithm of scaled numbers is taken, see
                 :class:`~asmg_pl.recommenders.numbers.Numbers`.
         """
-        super().__init__()
-        tables = {name: nn.Embedding(rows, embedding_dim) for name, rows in field_tables(sizes).items()}
-        self.tables = nn.ModuleDict(tables)
-        self.features, self.numbers = Features(sizes), Numbers(sizes.numbers, log_numbers)
+        super().__init__(sizes, embedding_dim, log_numbers)
         width = embedding_dim * len(field_sides(sizes)) + 2 * len(sizes.numbers)
         of_item = embedding_dim * (2 if sizes.categories else 1)
         self.activation = relu_mlp([4 * of_item, *([36] if activation_hidden is None else activation_hidden), 1])
         self.mlp = relu_mlp([width, *([width // 2, width // 4] if hidden is None else hidden), 1])
         for parameter in self.parameters():
             glorot_uniform_(parameter.data)
-
-    def lookups(self, batch: Batch) -> dict[str, Tensor]:
-        """Ids: user [B]; item and history side by side [B, 1+T]; their categories [B, 1+T, C]; features."""
-        return field_ids(batch, self.features)
 
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """Logits [B]."""
@@ -98,12 +89,12 @@ class DIN(TwoSided, Recommender):
         if shares is not None:
             history.append(means(lookups["category"].columns(slice(1, None)), shares[:, 1:]))
         real = real_entries(batch).to(history[0].dtype)
-        return torch.cat(history, dim=-1), real, lookups["user"].vectors(), *self._further(batch, lookups, Part.USER)
+        return torch.cat(history, dim=-1), real, lookups["user"].vectors(), *self.further(batch, lookups, Part.USER)
 
     def item_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Side:
         """The item's embedding beside the mean of its categories, float [B, W], and its features, [B, …] each."""
         target = torch.cat(item_fields(lookups, field_shares(batch)[1]), dim=-1)
-        return target, *self._further(batch, lookups, Part.ITEM)
+        return target, *self.further(batch, lookups, Part.ITEM)
 
     def join(self, user: Side, item: Side) -> Tensor:
         """Logits [B]."""
@@ -116,9 +107,6 @@ class DIN(TwoSided, Recommender):
         who, *ours = (field.expand(len(target), -1) for field in others)
         logits: Tensor = self.mlp(torch.cat([who, interest, target, *ours, *theirs], dim=-1))
         return logits.squeeze(-1)
-
-    def _further(self, batch: Batch, lookups: Mapping[str, Lookup], part: Part) -> list[Tensor]:
-        return [*self.features.fields(batch, lookups, part), *self.numbers.columns(batch, part)]
 
 
 def means(lookup: Lookup, shares: Tensor) -> Tensor:

@@ -9,18 +9,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
-from asmg_pl.recommenders.base import Recommender, glorot_uniform_, relu_mlp
-from asmg_pl.recommenders.features import Features
+from asmg_pl.recommenders.base import glorot_uniform_, relu_mlp
 from asmg_pl.recommenders.lookup import Lookup
-from asmg_pl.recommenders.numbers import Numbers
-from asmg_pl.recommenders.pooling import field_ids, field_sides, field_tables, joined_fields
+from asmg_pl.recommenders.of_fields import OfFields
+from asmg_pl.recommenders.pooling import field_sides, joined_fields
 
 
-class DLRM(Recommender):
+class DLRM(OfFields):
     """Fields meet in dot products alone; the numbers have an MLP that makes a field of them.
 
     The fields are those of :class:`EmbeddingMLP`. A stream without numbers has no bottom MLP. Everything starts Glorot
@@ -55,10 +54,7 @@ class DLRM(Recommender):
             log_numbers: whether the logarithm of scaled numbers is taken, see
                 :class:`~asmg_pl.recommenders.numbers.Numbers`.
         """
-        super().__init__()
-        tables = {name: nn.Embedding(rows, embedding_dim) for name, rows in field_tables(sizes).items()}
-        self.tables = nn.ModuleDict(tables)
-        self.features, self.numbers = Features(sizes), Numbers(sizes.numbers, log_numbers)
+        super().__init__(sizes, embedding_dim, log_numbers)
         below = [2 * embedding_dim] if bottom is None else bottom
         above = [4 * embedding_dim, 2 * embedding_dim] if top is None else top
         count = len(sizes.numbers)
@@ -68,10 +64,6 @@ class DLRM(Recommender):
         self.top = relu_mlp([len(self._pairs) + (embedding_dim if count else 0), *above, 1])
         for parameter in self.parameters():
             glorot_uniform_(parameter.data)
-
-    def lookups(self, batch: Batch) -> dict[str, Tensor]:
-        """Ids: user [B]; item and history [B, 1+T]; their categories [B, 1+T, C]; features [B] or [B, L]."""
-        return field_ids(batch, self.features)
 
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """Logits [B]."""

@@ -13,19 +13,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
-from asmg_pl.recommenders.base import Recommender, glorot_uniform_, relu_mlp
-from asmg_pl.recommenders.features import Features, Part
+from asmg_pl.recommenders.base import glorot_uniform_, relu_mlp
+from asmg_pl.recommenders.features import Part
 from asmg_pl.recommenders.lookup import Lookup
-from asmg_pl.recommenders.numbers import Numbers
+from asmg_pl.recommenders.of_fields import OfFields
 from asmg_pl.recommenders.pooling import (
-    field_ids,
     field_shares,
     field_sides,
-    field_tables,
     item_fields,
     joined_fields,
     past_fields,
@@ -33,7 +31,7 @@ from asmg_pl.recommenders.pooling import (
 from asmg_pl.recommenders.sides import Side, SplitMLP, TwoSided
 
 
-class EmbeddingMLP(TwoSided, Recommender):
+class EmbeddingMLP(TwoSided, OfFields):
     """Embeddings of user, history and item into a small MLP with ReLU and one logit.
 
     Everything starts Glorot uniform, tables and biases included. Source: Peng et al. (RecSys 2021), base model.
@@ -63,20 +61,13 @@ class EmbeddingMLP(TwoSided, Recommender):
             log_numbers: whether the logarithm of scaled numbers is taken, see
                 :class:`~asmg_pl.recommenders.numbers.Numbers`.
         """
-        super().__init__()
-        tables = {name: nn.Embedding(rows, embedding_dim) for name, rows in field_tables(sizes).items()}
-        self.tables = nn.ModuleDict(tables)
-        self.features, self.numbers = Features(sizes), Numbers(sizes.numbers, log_numbers)
+        super().__init__(sizes, embedding_dim, log_numbers)
         sides = [(embedding_dim, of_item) for of_item in field_sides(sizes)]
         self._fields = [*sides, *((2, Part.ITEM.has(number)) for number in sizes.numbers)]
         width = sum(columns for columns, _ in self._fields)
         self.mlp = relu_mlp([width, *([width // 2, width // 4] if hidden is None else hidden), 1])
         for parameter in self.parameters():
             glorot_uniform_(parameter.data)
-
-    def lookups(self, batch: Batch) -> dict[str, Tensor]:
-        """Ids: user [B]; item and history [B, 1+T]; their categories [B, 1+T, C]; features [B] or [B, L]."""
-        return field_ids(batch, self.features)
 
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """Logits [B]."""
@@ -87,19 +78,16 @@ class EmbeddingMLP(TwoSided, Recommender):
     def user_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Side:
         """The first layer's part of user, history and what else is not the item's, float [B, H]."""
         past = past_fields(lookups, *field_shares(batch))
-        return (self._split.of_user([*past, *self._further(batch, lookups, Part.USER)]),)
+        return (self._split.of_user([*past, *self.further(batch, lookups, Part.USER)]),)
 
     def item_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Side:
         """The first layer's part of the item, its categories and its features, float [B, H]."""
         item = item_fields(lookups, field_shares(batch)[1])
-        return (self._split.of_item([*item, *self._further(batch, lookups, Part.ITEM)]),)
+        return (self._split.of_item([*item, *self.further(batch, lookups, Part.ITEM)]),)
 
     def join(self, user: Side, item: Side) -> Tensor:
         """Logits [B] from the first layer's sum."""
         return self._split.rest(user[0] + item[0])
-
-    def _further(self, batch: Batch, lookups: Mapping[str, Lookup], part: Part) -> list[Tensor]:
-        return [*self.features.fields(batch, lookups, part), *self.numbers.columns(batch, part)]
 
     @property
     def _split(self) -> SplitMLP:

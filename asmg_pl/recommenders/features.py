@@ -36,7 +36,7 @@ class Part(Enum):
         return self is Part.ALL or (feature.side == "item") == (self is Part.ITEM)
 
 
-class Features:
+class FeatureTables:
     """The categorical and the multi-valued features of a stream, which have an embedding table each.
 
     Attributes:
@@ -45,7 +45,7 @@ class Features:
 
     Examples:
         >>> sizes = Sizes(9, 9, context=(3,), context_features=(Feature("colour", "item", 3),))
-        >>> features = Features(sizes)
+        >>> features = FeatureTables(sizes)
         >>> features.tables, features.of_item
         ({'context[colour]': 3}, [True])
     """

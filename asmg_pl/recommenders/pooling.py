@@ -16,7 +16,7 @@ from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
-from asmg_pl.recommenders.features import Features, mean_share
+from asmg_pl.recommenders.features import FeatureTables, mean_share
 from asmg_pl.recommenders.kernels import fields as kernel
 from asmg_pl.recommenders.lookup import Lookup
 
@@ -54,18 +54,18 @@ def field_tables(sizes: Sizes) -> dict[str, int]:
     tables = {"user": sizes.users, "item": sizes.items}
     if sizes.categories:
         tables["category"] = sizes.categories
-    return tables | Features(sizes).tables
+    return tables | FeatureTables(sizes).tables
 
 
 def field_sides(sizes: Sizes) -> list[bool]:
     """For each vector that :func:`joined_fields` gives, whether it is of the item's side."""
     return [
         *([False, False, False, True, True] if sizes.categories else [False, False, True]),
-        *Features(sizes).of_item,
+        *FeatureTables(sizes).of_item,
     ]
 
 
-def field_ids(batch: Batch, features: Features) -> dict[str, Tensor]:
+def field_ids(batch: Batch, features: FeatureTables) -> dict[str, Tensor]:
     """The ids whose vectors :func:`joined_fields` needs.
 
     User [B]; item and history side by side [B, 1+T]; their categories [B, 1+T, C]; each context feature [B]; each
@@ -84,7 +84,7 @@ def field_shares(batch: Batch) -> tuple[Tensor, Tensor | None]:
     return history_share(batch), categories
 
 
-def joined_fields(batch: Batch, lookups: Mapping[str, Lookup], features: Features) -> Tensor:
+def joined_fields(batch: Batch, lookups: Mapping[str, Lookup], features: FeatureTables) -> Tensor:
     """One vector for each field of a row, one after the other, float [B, F, D]; in C++ where it can be.
 
     Args:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.recommenders.base import Recommender, glorot_uniform_, relu_mlp
-from asmg_pl.recommenders.features import Features, Part
+from asmg_pl.recommenders.features import FeatureTables, Part
 from asmg_pl.recommenders.lookup import Lookup
 from asmg_pl.recommenders.numbers import Numbers
 from asmg_pl.recommenders.pooling import (
@@ -75,7 +75,7 @@ class TwoTower(TwoSided, Recommender):
         super().__init__()
         tables = {name: nn.Embedding(rows, embedding_dim) for name, rows in field_tables(sizes).items()}
         self.tables = nn.ModuleDict(tables)
-        self.features, self.numbers = Features(sizes), Numbers(sizes.numbers, log_numbers)
+        self.features, self.numbers = FeatureTables(sizes), Numbers(sizes.numbers, log_numbers)
         of_item = self.features.of_item
         user_width = (2 + of_item.count(False)) * embedding_dim + 2 * self.numbers.count(Part.USER)
         item_width = (1 + bool(sizes.categories) + of_item.count(True)) * embedding_dim

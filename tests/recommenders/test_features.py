@@ -13,7 +13,7 @@ from torch import Tensor
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Feature, Sizes
 from asmg_pl.recommenders import DIN, DLRM, DCNv2, DeepFM, EmbeddingMLP, Hashed, Lookup, Recommender, TwoTower
-from asmg_pl.recommenders.features import Features, Part, mean_share, rows_of_user, table_of
+from asmg_pl.recommenders.features import FeatureTables, Part, mean_share, rows_of_user, table_of
 from asmg_pl.recommenders.numbers import Numbers
 from asmg_pl.testing.samples import of_side, rows_of, sample_batch
 
@@ -64,7 +64,7 @@ def test_tables_have_the_names_of_their_features(build: Build) -> None:
 
 
 def test_a_feature_without_a_name_has_a_number_and_names_cannot_collide() -> None:
-    assert list(Features(Sizes(9, 9, context=(2, 3))).tables) == ["context_0", "context_1"]
+    assert list(FeatureTables(Sizes(9, 9, context=(2, 3))).tables) == ["context_0", "context_1"]
     odd = tuple(Feature(name, "row", 2) for name in ("user", "items", "age", "age_weight", "a/b", "a.b", "a\\b"))
     sizes = Sizes(9, 9, context=(2,) * len(odd), context_features=odd)
     model = DeepFM(sizes)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from asmg_pl.errors import DivergedError
+
 CUTS = (10, 20)
 
 
@@ -14,11 +16,16 @@ def ranks(scores: Tensor, items: Tensor) -> Tensor:
         scores: of all known items, float [B, I].
         items: the true ones, int64 [B].
 
+    Raises:
+        DivergedError: if a score is not finite, since it has no rank.
+
     Examples:
         >>> import torch
         >>> ranks(torch.tensor([[0.1, 0.3, 0.2], [0.5, 0.5, 0.5]]), torch.tensor([2, 0])).tolist()
         [2, 3]
     """
+    if not bool(scores.isfinite().all()):
+        raise DivergedError("a score of the model is not finite: what finished periods have left is sound")
     return (scores >= scores.gather(1, items[:, None])).sum(1)
 
 

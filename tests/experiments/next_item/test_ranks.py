@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from asmg_pl.errors import DivergedError
 from asmg_pl.experiments.next_item.ranks import figures, ranks
 
 
@@ -26,3 +27,12 @@ def test_ranks_and_figures_are_those_of_brute_force() -> None:
 
 def test_equal_scores_of_all_items_are_worth_nothing() -> None:
     assert figures(ranks(torch.zeros(3, 50), torch.tensor([0, 20, 49])))["recall_20"] == 0
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("place", [0, 7])
+def test_what_is_not_finite_has_no_rank(value: float, place: int) -> None:
+    scores = torch.rand(2, 50)
+    scores[1, place] = value
+    with pytest.raises(DivergedError, match="a score of the model is not finite"):
+        ranks(scores, torch.tensor([3, 7]))
