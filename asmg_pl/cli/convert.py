@@ -14,7 +14,8 @@ from docstring_parser import parse
 
 from asmg_pl.cli import compact
 from asmg_pl.cli.parser import CommandParser
-from asmg_pl.convert.conversion import Conversion, convert
+from asmg_pl.convert.conversion import convert
+from asmg_pl.convert.done import Conversion
 from asmg_pl.convert.in_stream import MOST
 from asmg_pl.convert.settings import Settings, option
 from asmg_pl.data.tables.quarantine import FILE as QUARANTINE

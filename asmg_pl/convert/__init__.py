@@ -4,7 +4,8 @@ files ─▶ rows by time ─▶ (negatives) ─▶ stream
 """
 
 from asmg_pl.convert.compaction import compact
-from asmg_pl.convert.conversion import Conversion, convert
+from asmg_pl.convert.conversion import convert
+from asmg_pl.convert.done import Conversion
 from asmg_pl.convert.settings import Settings
 
 __all__ = ["Conversion", "Settings", "compact", "convert"]

@@ -41,6 +41,7 @@ class DIN(TwoSided, OfFields):
     here. The paper's Dice reads the mean of a mini-batch, on which no row's score may depend.
 
     Examples:
+        >>> from torch import nn
         >>> from asmg_pl.data.sources import DriftingStream
         >>> log = DriftingStream(users=9, items=9, rows=99, categories=3).read(None)
 

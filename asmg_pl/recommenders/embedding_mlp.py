@@ -38,6 +38,7 @@ class EmbeddingMLP(TwoSided, OfFields):
 
     Examples:
         >>> import torch
+        >>> from torch import nn
         >>> from asmg_pl.data.sources import DriftingStream
         >>> log = DriftingStream(users=9, items=9, rows=99, categories=3).read(None)
 

@@ -16,7 +16,7 @@ import torch
 from asmg_pl.convert import Settings, convert
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.negatives import add_negatives
-from asmg_pl.data.stream import open_stream, read_names
+from asmg_pl.data.stream import open_stream
 from asmg_pl.errors import ConfigError, DataError
 
 RATED = Settings(user="who", item="what", time="when", rating="stars", positive_from=4)
@@ -387,19 +387,3 @@ def test_a_stream_cannot_be_within_a_file(write: Write, tmp_path: Path) -> None:
 def test_a_folder_that_exists_is_not_overwritten(write: Write, tmp_path: Path) -> None:
     (tmp_path / "stream").mkdir()
     assert re.search("stream exists: .*--append", refused(tmp_path, write(f"{HEADER}\n{SOUND}")))
-
-
-@pytest.mark.parametrize("name", ["items.parquet", "items.jsonl", "items.csv"])
-def test_categories_and_lists_may_be_lists_of_their_format(write: Write, tmp_path: Path, name: str) -> None:
-    items = pl.DataFrame({"id": [9, 31, 1029], "kinds": [["a b", "c"], [], ["c"]], "tags": [["x"], ["x", "y|z"], None]})
-    if name.endswith(".csv"):
-        write('id;kinds;tags\n9;["a b", "c"];["x"]\n31;[];["x", "y|z"]\n1029;c;\n', name)
-    elif name.endswith(".jsonl"):
-        items.write_ndjson(tmp_path / name)
-    else:
-        items.write_parquet(tmp_path / name)
-    rows = write(f"{HEADER}\n{SOUND}".replace(",", ";"))
-    settings = replace(RATED, item_id="id", categories="kinds", item_lists=("tags",), delimiter=";", quote="none")
-    convert([rows], tmp_path / "stream", settings, items=tmp_path / name)
-    assert set(read_names(tmp_path / "stream", "categories")) == {"a b", "c"}
-    assert set(read_names(tmp_path / "stream", "list-0")) >= {"x", "y|z"}

@@ -295,3 +295,20 @@ def test_the_command_line_takes_the_features(rows: Path, tmp_path: Path, capsys:
     command.run(words.split())
     assert "4 rows written" in capsys.readouterr().out
     assert [feature.name for feature in open_stream(tmp_path / "stream").sizes.numbers] == ["price", "age"]
+
+
+@pytest.mark.parametrize("name", ["items.parquet", "items.jsonl", "items.csv"])
+def test_categories_and_lists_may_be_lists_of_their_format(tmp_path: Path, name: str) -> None:
+    items = pl.DataFrame({"id": [9, 31, 1029], "kinds": [["a b", "c"], [], ["c"]], "tags": [["x"], ["x", "y|z"], None]})
+    if name.endswith(".csv"):
+        write(tmp_path / name, 'id;kinds;tags\n9;["a b", "c"];["x"]\n31;[];["x", "y|z"]\n1029;c;')
+    elif name.endswith(".jsonl"):
+        items.write_ndjson(tmp_path / name)
+    else:
+        items.write_parquet(tmp_path / name)
+    rows = write(tmp_path / "rows.csv", "u;i;t;l\n7;31;1260759144;0\n8;1029;1260759179;1\n7;9;1260759100;1")
+    given: dict[str, Any] = {"item_id": "id", "categories": "kinds", "item_lists": ("tags",)}
+    settings = Settings(**PLAIN, **given, delimiter=";", quote="none")
+    convert([rows], tmp_path / "stream", settings, items=tmp_path / name)
+    assert set(read_names(tmp_path / "stream", "categories")) == {"a b", "c"}
+    assert set(read_names(tmp_path / "stream", "list-0")) >= {"x", "y|z"}

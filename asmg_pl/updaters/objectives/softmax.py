@@ -1,175 +1,22 @@
-"""What a base model is trained on: labels row by row, or the rank of each positive row's item among other items.
-
-binary       each row's logit                                           label 1 or 0
-labels       the same, and further labels of the row                    1 or 0 each, or a share
-softmax      log Σ exp(logit of an item) - logit of the row's item      over the row's item and the candidates
-               full       all items known by then
-               sampled    items drawn anew for each step
-               in-batch   the items of the mini-batch's positive rows
-
-The fewer candidates, the fewer rows of tables are read, or generated. Where not all items are candidates, each counts
-exp(logit) / (how often it is expected among the candidates), so that the sum is expected to be that over all items.
-"""
+"""Objectives of the rank of each positive row's item: a softmax over its logit and those of candidates."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from dataclasses import dataclass
+from abc import abstractmethod
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.data.reading import Reading
 from asmg_pl.distributed.processes import gathered
 from asmg_pl.errors import ConfigError
 from asmg_pl.randomness.keyed import fraction
-from asmg_pl.recommenders import LabelHeads, Recommender
+from asmg_pl.recommenders import Recommender
 from asmg_pl.recommenders.ranked import dot_product
 from asmg_pl.updaters.checks import check_at_least
-from asmg_pl.updaters.losses import cross_entropy, row_mean
-
-
-@dataclass(frozen=True)
-class Step:
-    """The step for which candidates are chosen. All that is random in their choice depends on it alone.
-
-    Attributes:
-        data: the stream.
-        reading: the pass.
-        periods: the periods that the mini-batch's rows are from, of those that the pass reads.
-        number: the number of the mini-batch in the pass, from 0.
-    """
-
-    data: PeriodDataModule
-    reading: Reading
-    periods: tuple[int, ...]
-    number: int
-
-    @property
-    def period(self) -> int:
-        """The newest of the periods; no item that appears after it may be a candidate."""
-        return max(self.periods, default=self.reading.period)
-
-    @property
-    def known(self) -> int:
-        """The number of items that have appeared by the end of the newest period; they have the lowest ids."""
-        return self.data.ids_by(self.period).items
-
-    @property
-    def key(self) -> tuple[int | str, ...]:
-        """What tells the step from all others of a walk."""
-        return self.data.seed, "candidates", *self.reading.key, self.period, self.number
-
-
-class Objective(ABC):
-    """The loss of a mini-batch. It is the same for the base model, and for what a generator makes of it.
-
-    Attributes:
-        asks: whether it reads more logits than one for each row.
-    """
-
-    asks = False
-
-    def check(self, recommender: Recommender, accumulate: int = 1) -> None:  # noqa: B027
-        """Refuse what the objective does not work with; nothing, unless a subclass says otherwise.
-
-        Args:
-            recommender: the base model.
-            accumulate: the number of micro-batches of a mini-batch.
-
-        Raises:
-            ConfigError: with what to choose instead.
-        """
-
-    def asked(self, batch: Batch, step: Step) -> Batch:
-        """The mini-batch, which asks for the logits that the objective reads; as it is, if it reads one for each row.
-
-        Args:
-            batch: the mini-batch.
-            step: the step that it is for.
-        """
-        return batch
-
-    @abstractmethod
-    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
-        """The mean over the rows of the whole mini-batch, as in :mod:`asmg_pl.updaters.losses`.
-
-        Args:
-            logits: what a recommender gives the mini-batch.
-            batch: the mini-batch.
-        """
-
-
-class BinaryCrossEntropy(Objective):
-    """The cross-entropy of each row's label with its logit."""
-
-    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
-        """The mean cross-entropy of logits [B]."""
-        return cross_entropy(logits, batch.label, batch)
-
-
-class FurtherLabels(Objective):
-    """The cross-entropy of each row's label, and of its further labels, each with a weight.
-
-    A further label that nobody knows adds nothing. The recommender is
-    :class:`~asmg_pl.recommenders.LabelHeads`. The loss is that of the label, and the sum of each weight times the mean
-    over all rows.
-
-    Examples:
-        >>> from asmg_pl.data.sizes import Sizes
-        >>> from asmg_pl.recommenders import LabelHeads
-        >>> FurtherLabels({"buy": 0.5}).check(LabelHeads(Sizes(users=9, items=9, labels=("dwell", "buy"))))
-    """
-
-    asks = True
-
-    def __init__(self, weights: Mapping[str, float]) -> None:
-        """Weigh the labels.
-
-        Args:
-            weights: by further label, what it counts beside the label's 1; labels without one count 0.
-
-        Raises:
-            ConfigError: if there is none, or one is negative or not finite.
-        """
-        if not weights:
-            raise ConfigError("model.objective.weights names no label: give one, as {buy: 0.5}, or leave objective out")
-        for name, weight in weights.items():
-            if not 0 <= weight < float("inf"):
-                raise ConfigError(f"model.objective.weights: {name!r} must count 0 or more, got {weight}")
-        self.weights = dict(weights)
-        self._values = torch.zeros(0)
-
-    def check(self, recommender: Recommender, accumulate: int = 1) -> None:
-        """Refuse a model without heads, and labels that it has no head for."""
-        if not isinstance(recommender, LabelHeads):
-            raise ConfigError(
-                f"model.objective FurtherLabels needs a head for each label, {type(recommender).__name__} has none: "
-                "put asmg_pl.recommenders.LabelHeads around it as model.recommender, or leave model.objective out"
-            )
-        for name in self.weights:
-            if name not in recommender.labels:
-                raise ConfigError(
-                    f"model.objective.weights: the stream has no label {name!r}, only {', '.join(recommender.labels)}: "
-                    "name one of these"
-                )
-        self._values = torch.tensor([self.weights.get(name, 0.0) for name in recommender.labels])
-
-    def asked(self, batch: Batch, step: Step) -> Batch:
-        """The mini-batch, with the weights of its further labels."""
-        return batch._replace(label_weights=self._values.to(batch.label.device))
-
-    def loss(self, logits: Tensor, batch: Batch) -> Tensor:
-        """The weighted sum of mean cross-entropies of logits [B, 1+K]."""
-        assert batch.labels is not None
-        assert batch.label_weights is not None
-        known = batch.labels.isfinite()
-        each = binary_cross_entropy_with_logits(logits[:, 1:], batch.labels.where(known, 0.0), reduction="none")
-        return cross_entropy(logits[:, 0], batch.label, batch) + row_mean((each * known) @ batch.label_weights, batch)
+from asmg_pl.updaters.losses import row_mean
+from asmg_pl.updaters.objectives.base import Objective, Step
 
 
 class Softmax(Objective):
