@@ -12,7 +12,7 @@ import polars as pl
 import torch
 from torch import Tensor
 
-from asmg_pl.data.sources.diginetica import TABLE, Diginetica
+from asmg_pl.data.sources.diginetica import ORIGINAL, TABLE, Diginetica
 from asmg_pl.errors import DataError
 from asmg_pl.experiments.next_item.sessions import Sessions
 from asmg_pl.randomness.keyed import fraction
@@ -90,6 +90,11 @@ def read(root: Path, counts: Sequence[int]) -> Weeks:
     Raises:
         DataError: if the table is missing or damaged, or has fewer clicks.
     """
+    if not any((root / name).is_file() for name in (ORIGINAL, TABLE, TABLE.removesuffix(".gz"))):
+        raise DataError(
+            f"there are no clicks in {root}, neither {TABLE} nor {ORIGINAL}: give the folder that holds "
+            f"{root.name}/{TABLE} with --data"
+        )
     clicks = Diginetica(negatives=0).clicks(root).sort("time", maintain_order=True)
     if len(clicks) < sum(counts):
         raise DataError(

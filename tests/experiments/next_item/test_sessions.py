@@ -70,3 +70,8 @@ def test_a_table_with_fewer_clicks_than_the_weeks_is_refused(tmp_path: Path) -> 
     (tmp_path / "clicks.csv").write_text("session,item,time\n1,5,1400000000\n1,6,1400000001\n")
     with pytest.raises(DataError, match=r"has 2 clicks, and the 2 weeks of this study have 6"):
         read(tmp_path, [3, 3])
+
+
+def test_a_folder_without_clicks_is_refused_with_the_option_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no clicks in .*diginetica, neither clicks\.csv\.gz .* with --data$"):
+        read(tmp_path / "diginetica", [3, 3])
