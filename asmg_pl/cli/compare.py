@@ -21,12 +21,14 @@ def run(arguments: Sequence[str]) -> None:
     options = parser()
     given = options.parse_args(own)
     if given.methods is None:
-        if rest or given.tuned is not None:
+        if rest or given.tuned is not None or given.tuned_only:
             options.error("to walk, name the methods with --methods; without, runs that exist are compared")
         if not given.runs and given.wandb is None:
             options.error("name the folders of runs, or a project with --wandb, or methods to walk with --methods")
         if given.experiment is not None and given.wandb is None:
             options.error("--experiment is about a project of Weights & Biases: name it with --wandb")
+    elif given.tuned_only and given.tuned is None:
+        options.error("--tuned-only is about chosen settings: name their folder with --tuned")
     elif len(given.runs) != 1 or given.wandb is not None:
         options.error("with --methods, name one folder, for the run folders and the table")
     files = methods_named(given.methods or [])
@@ -46,7 +48,7 @@ def run(arguments: Sequence[str]) -> None:
             methods = by_method(runs)
             publish_comparison(methods, given.baseline, given.out or Path("comparison"), given.metric, given.split)
             return
-        trials = [trial for method in files for trial in trials_of(method, tuned)]
+        trials = [trial for method in files for trial in trials_of(method, tuned, given.tuned_only)]
         names = [trial.name for trial in trials]
         if given.baseline is not None and given.baseline not in names:
             raise ConfigError(
@@ -87,6 +89,9 @@ def parser() -> StudyParser:
     walking = options.add_argument_group("to walk")
     options.add_methods(walking, required=False)
     options.add_tuned(walking, "A method that has been tuned gets a second row, NAME_tuned")
+    walking.add_argument(
+        "--tuned-only", action="store_true", help="walk a method that has been tuned with its chosen settings alone"
+    )
     options.add_study(walking)
     served = options.add_argument_group("runs on Weights & Biases")
     served.add_argument("--wandb", metavar="ENTITY/PROJECT", help="read the runs of this project too")

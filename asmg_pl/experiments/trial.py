@@ -82,10 +82,16 @@ class Trial:
         return (*files, *(argument for option, value in self.options for argument in (f"--{option}", value)))
 
 
-def trials_of(method: Path, tuned: Path | None = None) -> list[Trial]:
-    """A method with the settings of its own file, and, as ``NAME_tuned``, with its chosen ones if it has been tuned."""
+def trials_of(method: Path, tuned: Path | None = None, tuned_only: bool = False) -> list[Trial]:
+    """A method with the settings of its own file, and, as ``NAME_tuned``, with its chosen ones if it has been tuned.
+
+    Args:
+        method: its file.
+        tuned: the folder of chosen settings.
+        tuned_only: leave the settings of the method's own file out if it has been tuned.
+    """
     chosen = [Trial(f"{method.stem}_tuned", (method, file)) for file in tuned_files(method, tuned)]
-    return [Trial(method.stem, (method,)), *chosen]
+    return chosen if chosen and tuned_only else [Trial(method.stem, (method,)), *chosen]
 
 
 def tuned_files(method: Path, folder: Path | None) -> tuple[Path, ...]:

@@ -266,6 +266,7 @@ def test_runs_on_the_server_make_the_same_table_as_their_folders(
         (["runs", "--baseline", "bu3"], "'bu3' is not among the methods: choose from alike, iu, new"),
         (["runs", "--metric", "f1"], "no metric 'f1': choose one of auc, logloss"),
         (["nowhere"], "there is no run in nowhere"),
+        (["runs", "--methods", "iu", "--tuned-only"], "name their folder with --tuned"),
         (["runs/iu", "runs/iu/seed-3"], "both called iu and have seed 3"),
     ],
 )

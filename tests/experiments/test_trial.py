@@ -85,4 +85,6 @@ def test_a_method_without_a_chosen_setting_stays_as_it_is(plain: Path, factors: 
     assert tuned_files(plain, chosen.parent) == (chosen,)
     assert tuned_files(factors, chosen.parent) == tuned_files(plain, None) == ()
     assert [trial.name for trial in trials_of(plain, chosen.parent)] == ["plain", "plain_tuned"]
+    assert [trial.name for trial in trials_of(plain, chosen.parent, tuned_only=True)] == ["plain_tuned"]
+    assert trials_of(factors, chosen.parent, tuned_only=True) == trials_of(factors)
     assert trials_of(factors, chosen.parent) == trials_of(factors) == [Trial("factors", (factors,))]
