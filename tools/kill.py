@@ -3,8 +3,8 @@
     python tools/kill.py runs/kill --kills 60 --seed 1
 
 Each round starts a real command in a process of its own, sends it SIGKILL at a moment, and calls the same command until
-it ends. Moments are of two kinds: a random one between the command's first sign of work and its usual end, and a chosen
-one, the instant at which a file appears or goes. The commands are ``asmg fit`` (begun and resumed), the same with
+it ends. Moments are of two kinds, which take turns: a random one between the command's first sign of work and its usual
+end, and a chosen one, the instant at which a file appears or goes. The commands are ``asmg fit`` (begun and resumed), the same with
 ``--export.keep -1``, ``asmg convert``, ``asmg convert --append``, and ``asmg update``. Then pairs of commands are
 started together: two appends, two walks in one folder, and a walk beside an append.
 
@@ -28,12 +28,16 @@ from tqdm import tqdm
 from asmg_pl.experiments.rendering import Printed, markdown
 
 
+MOMENTS = "random", "chosen"
+
+
 def main() -> None:
     """Kill, then print the table; status 1 if something was lost."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="a new folder, in which all of it happens")
     parser.add_argument("--kills", type=int, default=60, help="how many, over all commands")
     parser.add_argument("--commands", nargs="+", choices=COMMANDS, default=list(COMMANDS), metavar="COMMAND")
+    parser.add_argument("--moments", nargs="+", choices=MOMENTS, default=list(MOMENTS))
     parser.add_argument("--pairs", type=int, default=3, help="rounds of each pair of commands")
     parser.add_argument("--seed", type=int, default=1, help="of the moments")
     given = parser.parse_args()
@@ -44,9 +48,9 @@ def main() -> None:
     lost: list[str] = []
     for number in tqdm(range(given.kills), desc="kills", leave=False):
         command = COMMANDS[given.commands[number % len(given.commands)]]
-        chosen = number // len(given.commands) % 2 == 1
-        outcome = kill_once(command, place, draw, chosen, number)
-        ended.setdefault((command.name, "chosen" if chosen else "random"), Counter())[outcome.kind] += 1
+        moment = given.moments[number // len(given.commands) % len(given.moments)]
+        outcome = kill_once(command, place, draw, moment == "chosen", number)
+        ended.setdefault((command.name, moment), Counter())[outcome.kind] += 1
         lost += outcome.complaints
     for name, together in PAIRS.items():
         for number in range(given.pairs):

@@ -23,6 +23,7 @@ from asmg_pl.distributed.gather import Gathering
 from asmg_pl.errors import ConfigError, DataError, UserError
 from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.recommenders import Recommender
+from asmg_pl.recommenders.row_access import Owners
 from asmg_pl.serving.arrays import CHUNK, Rows
 from asmg_pl.serving.classes import described
 from asmg_pl.serving.contents import Contents, Lists, kinds
@@ -135,7 +136,7 @@ def _state(
     for path, values in model.state_dict().items():
         name, rows = tables.get(path, (None, 0))
         if name in row_of:
-            found[path] = _by_id(values, row_of[name][: ids[name]])
+            found[path] = _by_id(values, row_of[name][: ids[name]], model.owners.get(name), gathering)
         elif name is not None and name in model.owners:
             found[path] = gathering.rows(values, model.owners[name], rows)  # type: ignore[arg-type]
         else:
@@ -143,11 +144,13 @@ def _state(
     return found
 
 
-def _by_id(values: Tensor, row_of: Tensor) -> Rows:
+def _by_id(values: Tensor, row_of: Tensor, owners: Owners | None, gathering: Gathering) -> Rows:
     """The row of each id, of a table whose ids come and go; one that is not known has the shared row."""
-    chunks = [rows.long().to(values.device) for rows in row_of.split(CHUNK)]
-    shape = (len(row_of), *values.shape[1:])
-    return Rows(shape, values.dtype, lambda: (values[rows] for rows in chunks), values[tenancy.SHARED, None])
+    shared = tenancy.shared_of(values, owners)
+    if owners is not None:
+        return gathering.rows(values, owners, row_of, shared)  # type: ignore[arg-type]
+    chunks = (values[rows.long().to(values.device)] for rows in row_of.split(CHUNK))
+    return Rows((len(row_of), *values.shape[1:]), values.dtype, lambda: chunks, shared)
 
 
 def _contents(

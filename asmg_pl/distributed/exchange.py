@@ -85,6 +85,23 @@ class Owners:
         """See :meth:`Layout.ids_at`."""
         return self.layout.ids_at(places)
 
+    @property
+    def rows(self) -> int:
+        """The number of rows of the whole table."""
+        return self.layout.rows
+
+    def places_of(self, rows: Tensor) -> Tensor:
+        """The places among this rank's rows of those of these row numbers that it holds, int64 [m]."""
+        return self.layout.local(rows[self.layout.owner(rows) == self.layout.rank])
+
+    def first_of(self, values: Tensor, axis: int = 0) -> Tensor:
+        """The entry of the table's first row, which the first rank holds, in a tensor with its rows along an axis."""
+        shape = *values.shape[:axis], 1, *values.shape[axis + 1 :]
+        own = values.narrow(axis, 0, 1) if self.layout.rank == 0 else values.new_empty(shape)
+        found = own.clone(memory_format=torch.contiguous_format)
+        dist.broadcast(found, 0)
+        return found
+
     def held(self, rows: int) -> int:
         """The number of the table's first rows that this rank holds."""
         return replace(self.layout, rows=rows).held

@@ -194,6 +194,14 @@ class Recommender(nn.Module, ABC):
         """The row numbers of a table at these places of the rows at hand, int64 [n]."""
         return self.owners[name].ids_at(places) if name in self.owners else places
 
+    def places_of(self, name: str, rows: Tensor) -> Tensor:
+        """The places at hand of those of these rows of a table, int64 [n], that this process holds, int64 [m]."""
+        return self.owners[name].places_of(rows) if name in self.owners else rows
+
+    def rows_in_all(self, name: str) -> int:
+        """The number of rows of a table, those included that other processes hold."""
+        return self.owners[name].rows if name in self.owners else len(self.stored(name))
+
     def sides(self) -> TwoSided | None:
         """What scores many items of one user from sides that are joined; ``None`` if nothing of it does."""
         return self if isinstance(self, TwoSided) else None

@@ -18,6 +18,19 @@ class Owners(Protocol):
     def ids_at(self, places: Tensor) -> Tensor:
         """The row numbers at these places of the rows at hand, int64 like the places."""
 
+    @property
+    def rows(self) -> int:
+        """The number of rows of the whole table."""
+
+    def places_of(self, rows: Tensor) -> Tensor:
+        """The places at hand of those of these row numbers, int64 [n], that this process holds, int64 [m]."""
+
+    def first_of(self, values: Tensor, axis: int = 0) -> Tensor:
+        """What all processes together have for the table's first row, in a tensor with the rows at hand along an axis.
+
+        All processes must ask. The result has one entry along the axis.
+        """
+
     def held(self, rows: int) -> int:
         """The number of rows at hand among the first ``rows`` of the table; they stand before all others at hand."""
 

@@ -9,14 +9,14 @@ import torch
 from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.serving.features import features_of, within
+from asmg_pl.serving.head_features import features_of, within
 
 
 class HeadNumbers(NamedTuple):
     """All that a head's answer depends on.
 
     Attributes:
-        users: counts of users, float32 [users, 6], see :mod:`asmg_pl.serving.features`.
+        users: counts of users, float32 [users, 6], see :mod:`asmg_pl.serving.head_features`.
         items: counts of items, float32 [items, 6].
         coefficients: of the features, float [F]; empty before the head has learned anything.
         bounds: the least and the largest value of each feature in the fit, float32 [2, F].

@@ -17,7 +17,7 @@ from asmg_pl.recommenders import Recommender
 from asmg_pl.serving.arrays import map_array
 from asmg_pl.serving.classes import Build, build_of, skeleton, take_over, with_fresh
 from asmg_pl.serving.contents import Lists, kinds
-from asmg_pl.serving.features import WIDTH
+from asmg_pl.serving.head_features import WIDTH
 from asmg_pl.serving.headed import Headed, HeadNumbers
 from asmg_pl.serving.ids import Ids
 from asmg_pl.serving.intact import check_intact

@@ -23,7 +23,7 @@ from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.recommenders import DotProduct, Lookup, Recommender, TwoSided
 from asmg_pl.recommenders.features import rows_of_user
-from asmg_pl.serving.features import WIDTH, describe, of_logits, within
+from asmg_pl.serving.head_features import WIDTH, describe, of_logits, within
 from asmg_pl.serving.headed import Headed
 from asmg_pl.serving.values import Values, kinds_of
 

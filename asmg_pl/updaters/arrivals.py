@@ -38,7 +38,7 @@ class Arrivals(BaseTraining):
         In all models, snapshots and moments, these rows are as new by then.
 
         Args:
-            rows: by table, int64 [n].
+            rows: by table, the places of the rows at hand, int64 [n].
         """
 
     # ---- what has appeared by now

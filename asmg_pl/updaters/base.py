@@ -13,7 +13,6 @@ from asmg_pl.checkpoints.values import Flaw
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.reading import Reading
 from asmg_pl.data.sizes import Sizes
-from asmg_pl.distributed import ShardedTables
 from asmg_pl.errors import CheckpointError
 from asmg_pl.generators.learned import Learned
 from asmg_pl.metrics.by_period import later
@@ -221,9 +220,7 @@ class Updater(Arrivals):
         """Go without categories if pre-training has seen none; later ones must not change what came before."""
         super().setup(stage)
         self.appeared.leave_out_categories(self.data, self.pretrain_periods)
-        shared_out = isinstance(self.trainer.strategy, ShardedTables)
-        given = {"trainer.strategy sharded": shared_out, "model.new_rows": self.new_rows is not None}
-        tenancy.check(self.recommender, self.data, given)
+        tenancy.check(self.recommender, self.data, {"model.new_rows": self.new_rows is not None})
         if self.top_k is not None:
             self._ranking = PeriodRanking(self.top_k, self.data)
             self._ranking.check(self.ranked_models())

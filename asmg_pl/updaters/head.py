@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from asmg_pl.data.batch import Batch
 from asmg_pl.errors import CheckpointError, ConfigError
 from asmg_pl.metrics.scored_rows import Gathered
-from asmg_pl.serving.features import LOGIT, WIDTH, features_of, within
+from asmg_pl.serving.head_features import LOGIT, WIDTH, features_of, within
 from asmg_pl.serving.headed import HeadNumbers
 from asmg_pl.updaters.id_counts import IdCounts
 from asmg_pl.updaters.logistic import ridge_logistic

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from asmg_pl.serving.features import OLDEST, WIDTH
+from asmg_pl.serving.head_features import OLDEST, WIDTH
 
 #: What a period counts relative to the one after it, in the slow and in the fast counts.
 SLOW, FAST = 0.9, 0.5
@@ -26,7 +26,7 @@ class IdCounts:
         >>> counts.add(11, torch.tensor([0, 0, 2]), torch.tensor([1.0, 0.0, 1.0]), known=1)
         >>> counts.table[:, :2].tolist()  # rows and clicks
         [[2.0, 1.0], [0.0, 0.0], [1.0, 1.0]]
-        >>> from asmg_pl.serving.features import describe
+        >>> from asmg_pl.serving.head_features import describe
         >>> describe(counts.table, torch.tensor([0, 7]), period=12, share=0.5)[:, 3].tolist()  # id 7 is new
         [0.0, 1.0]
     """

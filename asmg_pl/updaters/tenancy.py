@@ -10,6 +10,7 @@ Which ids have which rows, :mod:`asmg_pl.data.lifetimes` says.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
@@ -20,6 +21,7 @@ from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators.table_entries import histories_in, models_in, table_entries
 from asmg_pl.recommenders import Recommender
+from asmg_pl.recommenders.row_access import Owners
 
 #: The row that all ids without a row of their own share.
 SHARED = 0
@@ -59,9 +61,9 @@ def _check_rows(recommender: Recommender, kind: str, used: int) -> None:
         ConfigError: naming a table that has fewer.
     """
     for name in tables_of(recommender, kind):
-        if len(recommender.table(name)) < used:
+        if (rows := recommender.rows_in_all(name)) < used:
             raise ConfigError(
-                f"the table {name!r} has {len(recommender.table(name)):,} rows, and data.lifetimes needs {used:,} for "
+                f"the table {name!r} has {rows:,} rows, and data.lifetimes needs {used:,} for "
                 f"the {kind}s of the stream as it is cut now. If the stream has grown, cut it by EqualRows or a "
                 f"calendar, since equal counts are cut anew; if the table is hashed, set data.lifetimes.{kind}s to "
                 "false"
@@ -95,7 +97,8 @@ def begin_rows(
 ) -> dict[str, Tensor]:
     """Let the rows that ids get with a period begin as the shared row, in all models and snapshots.
 
-    Their moments and their counts of updates begin at 0.
+    Their moments and their counts of updates begin at 0. Of a table that several processes hold in part, each begins
+    the rows that it has.
 
     Args:
         module: the updater.
@@ -105,23 +108,24 @@ def begin_rows(
         period: the period, which has been scored.
 
     Returns:
-        The rows by table, int64 [n].
+        The places of the rows at hand by table, int64 [n].
     """
     begun = {
-        name: tenants.begun(period).to(recommender.table(name).device)
+        name: recommender.places_of(name, tenants.begun(period).to(recommender.table(name).device))
         for kind, tenants in data.tenants.items()
         for name in tables_of(recommender, kind)
     }
     for name, rows in begun.items():
+        owners = recommender.owners.get(name)
         for _, model in models_in(module):
             table = model.table(name)
-            table[rows] = table[SHARED].clone()
+            table[rows] = shared_of(table, owners)
         for _, history in histories_in(module):
             snapshots = history.tables.get_buffer(name)
-            snapshots[:, rows] = snapshots[:, SHARED, None].clone()
+            snapshots[:, rows] = shared_of(snapshots, owners, axis=1)
             if history.keeps_state:
                 state = history.hidden.get_buffer(name)
-                state[rows] = state[SHARED].clone()
+                state[rows] = shared_of(state, owners)
             if history.counts:
                 history.counts.asked.get_buffer(name)[rows] = 0
                 history.counts.snapshots.get_buffer(name)[:, rows] = 0
@@ -131,14 +135,27 @@ def begin_rows(
     return begun
 
 
+def shared_of(values: Tensor, owners: Owners | None, axis: int = 0) -> Tensor:
+    """The shared row in a tensor with a table's rows along an axis, of which the result has one.
+
+    Args:
+        values: with the rows at hand.
+        owners: the way to rows that other processes hold; ``None`` if all rows are at hand. All processes must call.
+        axis: along which the rows stand.
+    """
+    return values.narrow(axis, SHARED, 1).clone() if owners is None else owners.first_of(values, axis)
+
+
 def saved_by_lifetimes(module: nn.Module, recommender: Recommender, data: PeriodDataModule) -> dict[str, int]:
     """The bytes that rows for all ids of a kind would take more, in models, moments and snapshots, by kind."""
     tensors = dict([*module.named_parameters(), *module.named_buffers()])
     per_row = dict.fromkeys(recommender.tables, 0)
     for entry, (name, axis) in table_entries(module).items():
-        per_row[name] += tensors[entry].nbytes // tensors[entry].shape[axis]
+        shape = [*tensors[entry].shape]
+        del shape[axis]
+        per_row[name] += math.prod(shape) * tensors[entry].itemsize
     for name, table in recommender.table_parameters().items():
-        per_row[name] += 2 * table[0].nbytes  # the moments
+        per_row[name] += 2 * table.shape[1] * table.itemsize  # the moments
     found = {}
     for kind, tenants in data.tenants.items():
         spared = tenants.ids - tenants.used(data.last_period)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from distributed.ranks import asmg
-from distributed.test_walks import walk
+from distributed.test_walks import LIFETIMES, compare_metrics, walk
 from end_to_end.program import command, environment
 
 from asmg_pl.distributed import gather
@@ -22,11 +22,18 @@ def asmg_in_small_chunks(*arguments: object) -> tuple[int, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["IncrementalUpdate", "ASMG"])
-def test_a_sharded_walk_and_its_checkpoint_give_the_package_of_a_single_process(method: str, tmp_path: Path) -> None:
-    options = "--export.keep=1", "--loop.until=5", "--model.head=PrequentialHead", "--model.head.periods=2"
+@pytest.mark.parametrize(
+    ("method", "lifetimes"),
+    [("IncrementalUpdate", ()), ("ASMG", ()), ("ASMG", LIFETIMES)],
+    ids=["plain", "generated", "rows that come and go"],
+)
+def test_a_sharded_walk_and_its_checkpoint_give_the_package_of_a_single_process(
+    method: str, lifetimes: tuple[str, ...], tmp_path: Path
+) -> None:
+    options = "--export.keep=1", "--loop.until=5", "--model.head=PrequentialHead", "--model.head.periods=2", *lifetimes
     assert walk(tmp_path / "shared", 2, method, *options, program=asmg_in_small_chunks) == ""
     assert walk(tmp_path / "alone", 1, method, *options, sharded=False) == ""
+    compare_metrics(tmp_path / "shared", tmp_path / "alone")
     ours, theirs = (open_package(Store(tmp_path / name / "serving").path()) for name in ("shared", "alone"))
     assert ours.manifest.files.keys() == theirs.manifest.files.keys()
     assert (ours.sizes, ours.manifest.models) == (theirs.sizes, theirs.manifest.models)

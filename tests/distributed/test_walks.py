@@ -35,6 +35,7 @@ METHODS = {
     "ASMG": "--model.window=2 --model.generator=RowGenerator --model.generator_learning_rate=1e-3",
 }
 TABLES = {"user": 31, "item": 26}
+LIFETIMES = "--data.lifetimes=Lifetimes", "--data.lifetimes.admit_after=2", "--data.lifetimes.expire_after=1"
 
 
 def walk(
@@ -195,14 +196,15 @@ def write_ratings(path: Path, rows: int) -> None:
 
 
 @pytest.mark.slow
-def test_new_users_and_items_get_rows_at_their_owners(tmp_path: Path) -> None:
+@pytest.mark.parametrize("lifetimes", [(), LIFETIMES], ids=["rows for ever", "rows that come and go"])
+def test_new_users_and_items_get_rows_at_their_owners(tmp_path: Path, lifetimes: tuple[str, ...]) -> None:
     stream = f"--data.source=MovieLens --data.root={tmp_path / 'data'} --data.batch_size=16 --data.history_size=5"
     stream += " --data.periods=EqualRows --data.periods.rows=60"
     for rows, options in [(240, []), (480, ["--ckpt_path=last"])]:
         write_ratings(tmp_path / "data", rows)
         for ranks, name in [(1, "alone"), (2, "sharded")]:
             sharded = name == "sharded"
-            assert walk(tmp_path / name, ranks, "ASMG", *options, sharded=sharded, stream=stream) == ""
+            assert walk(tmp_path / name, ranks, "ASMG", *options, *lifetimes, sharded=sharded, stream=stream) == ""
     assert (metrics(tmp_path / "alone")["new_user_rows"] > 0).sum() > 4
     compare_metrics(tmp_path / "sharded", tmp_path / "alone")
 
@@ -212,7 +214,6 @@ def test_new_users_and_items_get_rows_at_their_owners(tmp_path: Path) -> None:
     [
         ("EWC", [], "EWC does not work with sharded tables"),
         ("IncrementalUpdate", ["--trainer.strategy.shards=1"], "at least the number of ranks, 2, got 1"),
-        ("IncrementalUpdate", ["--data.lifetimes=Lifetimes"], "sharded does not work with data.lifetimes"),
     ],
 )
 def test_what_cannot_work_is_refused_before_any_work(

@@ -26,7 +26,7 @@ from asmg_pl.errors import CheckpointError, ConfigError
 from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.metrics.scored_rows import Gathered
 from asmg_pl.serving import Store, open_package
-from asmg_pl.serving.features import describe
+from asmg_pl.serving.head_features import describe
 from asmg_pl.serving.headed import Headed
 from asmg_pl.updaters import ASMG, SML, IncrementalUpdate, PrequentialHead, Updater
 from asmg_pl.updaters.guard import Choice, Guard

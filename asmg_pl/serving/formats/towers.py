@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from asmg_pl.data.batch import Batch
 from asmg_pl.errors import ConfigError
 from asmg_pl.recommenders import DotProduct, Lookup, Recommender
-from asmg_pl.serving.features import LOGIT, WIDTH, describe
 from asmg_pl.serving.formats.plain import PlainRows
+from asmg_pl.serving.head_features import LOGIT, WIDTH, describe
 from asmg_pl.serving.headed import Headed
 
 
