@@ -87,9 +87,9 @@ def convert(
     Raises:
         BusyError: if another program is writing the stream.
         ConfigError: if the options contradict each other or the stream.
-        DataError: if a file is missing or damaged, a column is missing or of another kind, too many rows are malformed,
-            or there is no row.
-        NothingNewError: if all rows are late or repeated.
+        DataError: if a file is missing or damaged, a column is missing or of another kind, or too many rows are
+            malformed.
+        NothingNewError: if there is no row, or all rows are late or repeated.
     """
     folder = Path(out)
     if append and not folder.is_dir():

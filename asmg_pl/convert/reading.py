@@ -18,6 +18,7 @@ from asmg_pl.data.stream.manifest import Manifest
 from asmg_pl.data.tables.files import TableFile
 from asmg_pl.data.tables.late import MARKS, Late, Treatment
 from asmg_pl.data.tables.opening import open_tables
+from asmg_pl.data.tables.quarantine import FILE as QUARANTINE
 from asmg_pl.data.tables.quarantine import Quarantine
 from asmg_pl.data.tables.rows import check_schema, read_rows
 from asmg_pl.data.tables.times import UNITS
@@ -25,6 +26,7 @@ from asmg_pl.errors import DataError, NothingNewError
 
 _NO_HEADER = "name its columns with --columns NAME,NAME,…, one for each"
 _NO_ITEM_HEADER = "put a line with the names of its columns before it"
+_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,8 @@ def read(
 
     Raises:
         DataError: if a file is missing or damaged, a column is missing or of another kind, too many rows are malformed,
-            ids or times contradict each other or the stream, or there is no row.
-        NothingNewError: if all rows are late or repeated.
+            or ids or times contradict each other or the stream.
+        NothingNewError: if there is no row, or all rows are late or repeated.
     """
     ended = None
     if stream.exists():
@@ -126,12 +128,12 @@ def read(
         _treated(rows.filter(pl.col("line").is_not_null()), rule, late, tables, quarantine)  # one message names all
     quarantine.check()
     if rows.is_empty():
-        why = f"all {left_out:,} rows lie outside of --start and --end" if left_out else "these files have no rows"
+        why = f"all {left_out:,} rows lie outside of --start and --end" if left_out else _no_rows(tables)
         if filtered:
             why = f"--where leaves out {filtered:,} rows" + (
                 f", and --start and --end {left_out:,}" if left_out else ""
             )
-        raise DataError(f"no row to convert: {why}")
+        raise NothingNewError(f"no row to convert: {why}")
     rows = rows.with_columns(settings.nobody.values())
     categories, _ = read_rows(catalogue, item_columns, quarantine)
     persons, _ = read_rows(people, user_columns, quarantine)
@@ -163,7 +165,7 @@ def read(
         quarantine.check()
         rows = rows.filter(enters).with_columns(pl.col("time").clip(rule.end))
         if rows.is_empty():
-            raise NothingNewError(f"no row to convert: {_why_none(stream, read_in, repeats)}")
+            raise NothingNewError(f"no row to convert: {_why_none(stream, read_in, repeats, late)}")
         rows = rows.drop(MARKS)
     else:
         rows, repeats = entering.with_columns(time=second), read_in - len(entering)
@@ -197,8 +199,14 @@ def _treated(
     return nobody, 0
 
 
-def _why_none(stream: Path, rows: int, repeated: int) -> str:
+def _no_rows(tables: Sequence[TableFile]) -> str:
+    names = ", ".join(str(table.path) for table in tables[:_SHOWN])
+    return f"these files have no rows: {names}" + (f" and {len(tables) - _SHOWN:,} more" * (len(tables) > _SHOWN))
+
+
+def _why_none(stream: Path, rows: int, repeated: int, late: Treatment) -> str:
     if repeated == rows:
         return f"the stream in {stream} has all {rows:,} already"
     more = f", and it has {repeated:,} more already" if repeated else ""
-    return f"{rows - repeated:,} rows are earlier than the end of the stream in {stream}{more}"
+    told = f"{rows - repeated:,} rows are earlier than the end of the stream in {stream}{more}"
+    return told + (f". {QUARANTINE} gets rows along with others alone: keep the file" * (late == "quarantine"))

@@ -55,14 +55,18 @@ class SourceFile:
             digest.update(f"\0{columns}".encode())
         return cls(path, status.st_size, status.st_mtime_ns, digest.hexdigest())
 
+    def unchanged(self) -> bool:
+        """Whether the file is there, and nothing was written to it since it was looked at."""
+        now = self.path.stat() if self.path.exists() else None
+        return now is not None and (now.st_size, now.st_mtime_ns) == (self.size, self.modified)
+
     def check_unchanged(self) -> None:
         """Check that nothing was written to the file since it was looked at.
 
         Raises:
             DataError: if something was.
         """
-        now = self.path.stat() if self.path.exists() else None
-        if now is None or (now.st_size, now.st_mtime_ns) != (self.size, self.modified):
+        if not self.unchanged():
             raise DataError(
                 f"{self.path} was changed while it was read: nothing was written. Write a file under another name, "
                 "and rename it when it is whole"

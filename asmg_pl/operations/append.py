@@ -28,8 +28,8 @@ class Appended:
         files: the number of files whose rows were added.
         rows: the number of rows.
         left_out: the number of rows that were left out: malformed, late, or repeated.
-        passed_over: the number of files that brought nothing: the stream had taken them before, or all their rows are
-            late or repeated, and left out.
+        passed_over: the number of files that brought nothing: the stream had taken them before, they have no row, or
+            all their rows are late or repeated, and left out.
     """
 
     files: int
@@ -77,7 +77,7 @@ def append(files: Sequence[Path], stream: Path, options: Mapping[str, Any], wait
         return Appended(0, 0, 0, len(again))
     try:
         done = convert(fresh or list(files), stream, Settings.of({}, stream), append=True, wait=wait, **options)
-    except NothingNewError as error:  # all rows are late or repeated, and such rows are to be left out
+    except NothingNewError as error:  # a day without a row, or of rows that are to be left out
         log.warning("%s", error)
         return Appended(0, 0, 0, len(listed))
     left_out = done.quarantined + done.late + done.repeated

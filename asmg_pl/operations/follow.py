@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from asmg_pl.convert.sources import SourceFile
-from asmg_pl.errors import BusyError
+from asmg_pl.errors import BusyError, DataError
 from asmg_pl.operations.arrivals import Arrivals
 from asmg_pl.operations.update import Updated
 
@@ -40,7 +40,8 @@ def follow(
         every: the seconds between two looks at the folder.
 
     Raises:
-        UserError: if a file cannot be taken, or something else is wrong that the user can mend.
+        UserError: if a file cannot be taken and nobody is writing to it, or something else is wrong that the user can
+            mend.
     """
     taking: list[SourceFile] = []
     passed: dict[str, str] = {}  # files that this program has given to an update, also those that brought no row
@@ -51,6 +52,12 @@ def follow(
             log.warning("%s. The next try is in %g s", busy, every)
             _rest(every, stopping)
             continue
+        except DataError as error:
+            _rest(every, stopping)
+            if all(source.unchanged() for source in taking):
+                raise
+            log.warning("%s\nSomebody goes on writing the file: it is taken when it is whole", error)
+            taking = []
         passed |= {source.digest: source.path.name for source in taking}
         while not stopping() and not (taking := arrivals.look({**taken(), **passed})[:1]) and not due():
             _rest(every, stopping)

@@ -204,7 +204,7 @@ HEADER, SOUND = "who,what,stars,when\n", "1,x,5,1400000000\n"
         ("cut.csv.gz", gzip.compress((HEADER + SOUND * 9).encode(), mtime=0)[:-9], ["cut.csv.gz cannot be unpacked"]),
         ("plain.csv.gz", HEADER + SOUND, ["plain.csv.gz cannot be unpacked"]),
         ("empty.csv", "", ["empty.csv is empty, without even a header"]),
-        ("header.csv", HEADER, ["no row to convert: these files have no rows"]),
+        ("header.csv", HEADER, ["no row to convert: these files have no rows: header.csv"]),
         ("latin.csv", HEADER.encode() + b"\xe9,x,5,1400000000\n", ["latin.csv:2: byte 0xe9 is not UTF-8"]),
         ("binary.csv", bytes(5000), ["the header has NUL bytes"]),
     ],

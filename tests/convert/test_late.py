@@ -108,8 +108,11 @@ def test_a_file_of_late_rows_alone_changes_nothing_and_says_so(stream: Path, tmp
     message = (
         "2 malformed rows" if late == "refuse" else "no row to convert: 2 rows are earlier than the end of the str"
     )
-    with pytest.raises(DataError if late == "refuse" else NothingNewError, match=message):
+    with pytest.raises(DataError if late == "refuse" else NothingNewError, match=message) as refused:
         convert([path], stream, LABELLED, append=True, late=late)
+    assert ("quarantine.csv gets rows along with others alone: keep the file" in str(refused.value)) == (
+        late == "quarantine"
+    )
     both = table(tmp_path / "both.csv", [(7, "x", 1, 10), *FIRST])
     with pytest.raises(DataError, match=r"1 malformed row" if late == "refuse" else r"1 rows .* has 3 more already"):
         convert([both], stream, LABELLED, append=True, late=late, repeated="drop")

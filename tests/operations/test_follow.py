@@ -14,7 +14,7 @@ from end_to_end.program import command, environment
 from operations.shop import Shop
 from patience import PATIENCE
 
-from asmg_pl.errors import BusyError
+from asmg_pl.errors import BusyError, DataError
 from asmg_pl.operations import Outcome, Updated
 from asmg_pl.operations.arrivals import Arrivals
 from asmg_pl.operations.follow import follow
@@ -23,14 +23,16 @@ from asmg_pl.operations.follow import follow
 class Job:
     """A daily job that only notes the files, and stops the program after so many updates."""
 
-    def __init__(self, updates: int, busy: int = 0) -> None:
+    def __init__(self, updates: int, busy: int = 0, whole: str = "") -> None:
         self.taken: list[list[str]] = []
-        self.updates, self.busy = updates, busy
+        self.updates, self.busy, self.whole = updates, busy, whole
 
     def __call__(self, files: Sequence[Path]) -> Updated:
         if self.busy:
             self.busy -= 1
             raise BusyError("another program updates the run")
+        if any(not path.read_text().endswith(self.whole) for path in files):
+            raise DataError("the file ends here")
         self.taken.append([path.name for path in files])
         return Updated(Outcome.PUBLISHED, "")
 
@@ -63,6 +65,32 @@ def test_while_another_program_updates_the_file_waits(tmp_path: Path) -> None:
     job = Job(2, busy=3)
     assert followed(incoming(tmp_path, "1.csv"), job) == [[], ["1.csv"]]
     assert job.busy == 0
+
+
+def test_a_file_that_cannot_be_read_waits_if_somebody_goes_on_writing_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, rest = incoming(tmp_path, "1.csv", "2.csv"), iter(["1,2\n", "end\n"])
+
+    class Writing(Job):
+        """Two looks find the file unchanged; after each of them, its writer goes on."""
+
+        def __call__(self, files: Sequence[Path]) -> Updated:
+            try:
+                return super().__call__(files)
+            except DataError:
+                with files[0].open("a") as file:
+                    file.write(next(rest))
+                raise
+
+    (folder / "2.csv").write_text("user,item\nend\n")
+    assert followed(folder, Writing(3, whole="end\n")) == [[], ["1.csv"], ["2.csv"]]
+    assert caplog.text.count("the file ends here\nSomebody goes on writing the file") == 2
+
+
+def test_a_file_that_cannot_be_read_and_stays_as_it_is_ends_the_program(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="the file ends here"):
+        followed(incoming(tmp_path, "1.csv"), Job(2, whole="end\n"))
 
 
 def wait_for(told: Callable[[], bool], process: subprocess.Popen[str]) -> None:

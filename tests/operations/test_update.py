@@ -168,6 +168,27 @@ def test_a_version_that_somebody_took_back_is_not_published_again(
     assert "(period 8)" in lines(capsys)[-1], "the version taken back to is compared on the day that it had not made"
 
 
+def test_a_day_without_a_row_is_nothing_new_and_a_file_that_is_none_an_error(
+    shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert shop.update() == PUBLISHED
+    path = tmp_path / "quiet.csv"
+    path.write_text("user,item,label,time\n")
+    assert shop.update(path) == NOTHING_NEW
+    told = capsys.readouterr()
+    assert "(1 file passed over" in told.out
+    assert f"these files have no rows: {path}" in "".join(told.err.split("\n"))
+    for content, words in (
+        ("", "is empty, without even a header: remove it, or fetch it again"),
+        ("user,product,label,time\nu1,2,1,1700600000\n", "there is no column 'item'"),
+        ("user,item,label,time\nu1,2,1,4000000000\n", "in the future"),
+    ):
+        path.write_text(content)
+        assert shop.update(path) == MENDABLE
+        assert f"{path}" in (said := capsys.readouterr().err)
+        assert words in said
+
+
 @pytest.mark.slow
 def test_rows_that_fill_no_period_wait(shop: Shop, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shop.update()

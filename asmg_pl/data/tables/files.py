@@ -81,7 +81,7 @@ class TextFile(TableFile):
         first = next(blocks(path, dialect.quote, 1 << 18, encoding), None)
         self.first, self._header_lines = dialect.header(first.content) if first else ([], 0)
         if not self.first:
-            raise DataError(f"{path} is empty, without even a header")
+            raise DataError(f"{path} is empty, without even a header: remove it, or fetch it again")
         if self.has_header and (problem := unlike_a_header(self.first)):
             raise DataError(f"{path}: {problem}")
         self.columns = list(names) or self.first
