@@ -46,7 +46,7 @@ class Manifest:
         history_size: the longest history, T.
         context: the names of the context features, in the order of ``sizes.context``.
         features: each feature that the model reads, with ``name``, ``kind`` and ``role``.
-        provenance: what the package was made of, see docs/serving.md.
+        provenance: what the package was made of, see docs/package-format.md.
         files: the package's files by their path within it.
 
     Examples:

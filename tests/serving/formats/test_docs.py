@@ -1,4 +1,4 @@
-"""The programs that docs/serving.md shows work."""
+"""The programs that docs/formats.md shows work."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from asmg_pl.recommenders import MatrixFactorization
 from asmg_pl.serving.formats import write_formats
 from asmg_pl.serving.scorer import Scorer
 
-PAGE = (Path(__file__).parents[3] / "docs" / "serving.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "formats.md").read_text(encoding="utf-8")
 
 
 def shown(word: str) -> str:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from serving.server.answered import Client, answering, eventually, store
+from serving.server.answered import SIZES, Client, answering, eventually, store
 
-from asmg_pl.serving import Live, Store, load
+from asmg_pl.recommenders import EmbeddingMLP
+from asmg_pl.serving import Live, Store, load, write
+from asmg_pl.serving.drawn import drawn_contents
 from asmg_pl.serving.server import Fixed, create_app
 from asmg_pl.system.files import written_whole
 
@@ -49,6 +52,18 @@ def test_scores_are_those_of_the_scorer(client: Client, served: Store) -> None:
     assert same(found, scorer.score(1002, items, None, CONTEXT))
     assert found["version"] == "after-period-000001"
     assert found["unknown"] == {"user": False, "items": [], "context": [], "history": [], "instead": ""}
+
+
+def test_ids_without_a_row_of_their_own_are_told_as_unknown(tmp_path: Path) -> None:
+    shared = {"user": np.arange(SIZES.users) == 2, "item": np.arange(SIZES.items) == 3}
+    contents, made = replace(drawn_contents(EmbeddingMLP, SIZES, strings=False), shared=shared), Store(tmp_path / "s")
+    made.publish(made.add(1, lambda folder: write(contents, folder)))
+    with Live(made) as source, answering(create_app(source)) as client:
+        found = client.post("/score", {"user": 1002, "items": [1003, 1004, 7], "context": CONTEXT}).json
+        assert (found["unknown"]["user"], found["unknown"]["items"]) == (True, [1003, 7])
+        assert same(found, source.scorer.score(1002, [1003, 1004, 7], None, CONTEXT))
+        best = client.post("/recommend", {"user": 1002, "k": 20, "exclude_seen": False}).json
+    assert (best["by"], best["unknown"]["items"]) == ("score", [1003])
 
 
 def test_a_history_of_the_request_takes_the_place_of_the_known_one(client: Client, served: Store) -> None:

@@ -1,4 +1,4 @@
-"""What docs/serving.md shows of the server is so."""
+"""What docs/server.md shows is so."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from asmg_pl.serving.drawn import drawn_contents
 from asmg_pl.serving.server import create_app
 
 ROOT = Path(__file__).parents[3]
-PAGE = (ROOT / "docs" / "serving.md").read_text().partition("\n## The server\n")[2].partition("\n## ")[0]
+PAGE = (ROOT / "docs" / "server.md").read_text()
 COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", PAGE, flags=re.DOTALL) for line in block.splitlines()]
 
 
