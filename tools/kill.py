@@ -6,7 +6,7 @@ Each round starts a real command in a process of its own, sends it SIGKILL at a 
 it ends. Moments are of two kinds, which take turns: a random one between the command's first sign of work and its usual
 end, and a chosen one, the instant at which a file appears or goes. The commands are ``asmg fit`` (begun and resumed),
 the same with ``--export.keep -1``, ``asmg convert``, ``asmg convert --append``, and ``asmg update``. Then pairs of
-commands are started together: two appends, two walks in one folder, and a walk beside an append.
+commands are started together: two appends, two walks in one folder, two updates, and a walk beside an append.
 
 Prints a Markdown table with the rounds of each kind and how many ended with the bytes of the undisturbed run. Status 1
 if one did not.

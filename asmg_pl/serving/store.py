@@ -87,14 +87,18 @@ class Store:
         Raises:
             PackageError: if there is no such version, or none serves.
         """
-        if name is None and (name := self.current()) is None:
+        wanted = self.current() if name is None else name
+        if wanted is None:
             raise PackageError(
                 f"{self.folder} has no version that serves: write one with asmg export RUN, or with --export.keep"
             )
-        if not (self.folder / name / FILE).is_file():
+        if not (self.folder / wanted / FILE).is_file():
             there = ", ".join(self.versions()) or "none"
-            raise PackageError(f"{self.folder} has no version {name!r:.80}: there are {there}")
-        return self.folder / name
+            missing = f"{self.folder} has no version {wanted!r:.80}"
+            if name is None:
+                missing += f", which {CURRENT} names: let another one serve (asmg rollback {self.folder} --to VERSION)"
+            raise PackageError(f"{missing}: there are {there}")
+        return self.folder / wanted
 
     def served(self) -> list[str]:
         """The versions that have served and are still there, the oldest first; the last one serves."""

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from asmg_pl.data import Batch, Sizes
 from asmg_pl.recommenders import (
     DIN,
+    DLRM,
+    DCNv2,
     DeepFM,
     EmbeddingMLP,
     GRU4Rec,
@@ -55,6 +57,8 @@ MODELS: dict[str, Callable[[Sizes], Recommender]] = {
     "mlp": EmbeddingMLP,
     "one layer": partial(EmbeddingMLP, hidden=[]),
     "deep_fm": DeepFM,
+    "dcn_v2": partial(DCNv2, hidden=[8]),
+    "dlrm": partial(DLRM, embedding_dim=4),
     "two_tower": TwoTower,
     "mf": MatrixFactorization,
     "din": DIN,

@@ -21,6 +21,8 @@ from asmg_pl.data import Batch, Sizes
 from asmg_pl.errors import ConfigError, DataError, PackageError
 from asmg_pl.recommenders import (
     DIN,
+    DLRM,
+    DCNv2,
     DeepFM,
     EmbeddingMLP,
     GRU4Rec,
@@ -41,6 +43,8 @@ from asmg_pl.testing.samples import sample_batch
 MODELS: dict[str, Callable[[], Recommender]] = {
     "mlp": lambda: EmbeddingMLP(SIZES, 4, hidden=[3]),
     "deep_fm": lambda: DeepFM(SIZES, embedding_dim=3),
+    "dcn_v2": lambda: DCNv2(SIZES, embedding_dim=3, hidden=[4]),
+    "dlrm": lambda: DLRM(SIZES, embedding_dim=3),
     "mf": lambda: MatrixFactorization(SIZES),
     "two_tower": lambda: TwoTower(SIZES, output_dim=2),
     "din": lambda: DIN(SIZES, activation_hidden=[3]),

@@ -245,6 +245,10 @@ def test_a_package_or_the_version_of_a_store_that_serves_is_loaded(tmp_path: Pat
     assert load(str(tmp_path / "store")).version == "after-period-000001"
     with pytest.raises(PackageError, match="has no version that serves"):
         load(tmp_path / "elsewhere")
+    (store.folder / "current").write_text("after-period-000009\n")
+    with pytest.raises(PackageError, match=r"no version 'after-period-000009', which current .* --to VERSION"):
+        load(store.folder)
+    (store.folder / "current").write_text("after-period-000001\n")
     (store.path() / "popularity.npy").write_bytes(b"")
     with pytest.raises(PackageError, match=r"popularity\.npy has 0 bytes instead of"):
         load(store.folder)

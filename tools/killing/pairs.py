@@ -55,5 +55,6 @@ def _both(commands: Sequence[Sequence[str]], folder: Path, target: Path) -> tupl
 PAIRS: dict[str, Together] = {
     "two appends": partial(twice, "append"),
     "two walks": partial(twice, "fit"),
+    "two updates": partial(twice, "update"),
     "append beside a walk": append_beside_walk,
 }
