@@ -11,7 +11,7 @@ from asmg_pl.metrics.results import PeriodResult
 SPLITS = ("selection", "warm-up", "test", "seen")
 
 #: Entries of a result that may be missing: where no guard has chosen, or in checkpoints of an earlier version.
-OPTIONAL = {"constant", "served", "why", "regret", "known_logloss", "ranking"}
+OPTIONAL = {"constant", "served", "why", "regret", "known_logloss", "ranking", "positive_weight"}
 
 
 def check_results(entry: str, results: Any, newest: int) -> None:
@@ -37,6 +37,8 @@ def check_results(entry: str, results: Any, newest: int) -> None:
             raise Flaw(f"{here}.served", f"must be a scored model, not {shown(result['served'])}")
         if result.get("regret") is not None:
             number(f"{here}.regret", result["regret"], defined=False)
+        if result.get("positive_weight") is not None:
+            number(f"{here}.positive_weight", result["positive_weight"])
         for model, loss in mapping(f"{here}.known_logloss", result.get("known_logloss", {})).items():
             number(f"{here}.known_logloss.{model}", loss, defined=False)
         for name in ("positives", "new_user_rows", "new_item_rows"):

@@ -45,6 +45,8 @@ def check(given: Any) -> None:
         raise ConfigError("give either files or --follow FOLDER: files in the folder are taken as they arrive")
     if given.follow is not None and not given.follow.is_dir():
         raise ConfigError(f"--follow {given.follow} is no folder: make it, or name another one")
+    if given.query is not None and not given.files:
+        raise ConfigError("--query asks a database: give its address in the place of FILE, such as sqlite:///shop.db")
     for name in ("wait", "every"):
         if not 0 <= getattr(given, name) < 2**62:
             raise ConfigError(f"--{name} must be a number of seconds, got {getattr(given, name)}")
@@ -72,12 +74,13 @@ def parser() -> StudyParser:
         [
             "runs/shop day-20.csv",
             "runs/shop --margin 0.01 --force",
+            'runs/shop "s3://shop/clicks/day=2024-04-20/*.parquet"',
             "runs/shop --follow incoming",
         ],
     )
     options.add_argument("run", metavar="RUN", type=Path, help="the run folder, in which asmg fit has walked")
     options.add_argument(
-        "files", metavar="FILE", nargs="*", type=Path, help="new rows, as asmg convert --append takes them"
+        "files", metavar="FILE", nargs="*", help="new rows, or their addresses, as asmg convert --append takes them"
     )
     _add_gate(options.add_argument_group("the gate"))
     of_store = options.add_argument_group("the store and the run")

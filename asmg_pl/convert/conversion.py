@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import cast
 
 import polars as pl
@@ -54,6 +55,7 @@ def convert(
     wait: float = 0.0,
     users: str | Path | None = None,
     query: str | None = None,
+    addresses: Mapping[str, str] = MappingProxyType({}),
 ) -> Conversion:
     """Convert files of interactions to a stream, which ``asmg fit`` walks.
 
@@ -83,6 +85,7 @@ def convert(
         users: a file of the users' features, one row per user or several at other times.
         query: the SQL query that gives the rows, where FILE is the address of a database, such as sqlite:///shop.db or
             postgresql://name@host/shop.
+        addresses: the addresses of files that have been fetched before, by path. Messages and quarantine.csv name them.
 
     Raises:
         BusyError: if another program is writing the stream.
@@ -122,7 +125,8 @@ def convert(
 
     days = _within(pl.col("time") // UNITS[settings.read_unit][0], first_day, last_day)
     quarantine = Quarantine(max_bad_rows)
-    with at_hand(files, items, users, query, folder, wait) as given, _place(folder, append, wait) as stream:
+    fetched = at_hand(files, items, users, query, folder, wait, addresses)
+    with fetched as given, _place(folder, append, wait) as stream:
         if append:
             publish(folder)  # a killed append may have left this undone
         sources = sources_of(input_files(given.files))

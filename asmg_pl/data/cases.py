@@ -31,6 +31,7 @@ class Cases(NamedTuple):
         candidates: items with an id below this number are candidates of the case, int64 [n].
         excluded: places of cases, ascending, and items that are no candidates of these cases, int64 [pairs] each.
         drawn: how many positive rows were drawn, of which the cases are those that are not left out.
+        weight: what each case counts, float32 [n]; ``None`` if each counts 1.
     """
 
     rows: Tensor
@@ -39,6 +40,7 @@ class Cases(NamedTuple):
     candidates: Tensor
     excluded: tuple[Tensor, Tensor]
     drawn: int
+    weight: Tensor | None = None
 
     @property
     def missed(self) -> Tensor:
@@ -49,7 +51,7 @@ class Cases(NamedTuple):
 def cases_of(
     log: InteractionLog, rows: range, so_far: SoFar, most: int | None, seed: int, exclude_seen: bool, appeared: bool
 ) -> Cases:
-    """The cases of a period.
+    """The cases of a period. A row of weight 0 is none.
 
     Args:
         log: the stream.
@@ -73,7 +75,9 @@ def cases_of(
         [[0, 1, 2, 2], [0, 1, 0, 1]]
     """
     period = log.between(rows.start, rows.stop)
-    positive = torch.nonzero(period.label > 0).flatten()
+    weight = None if period.parts[0].weight is None else period.whole("weight")
+    counts = period.label > 0 if weight is None else (period.label > 0) & (weight > 0)
+    positive = torch.nonzero(counts).flatten()
     if most is not None and len(positive) > most:
         chance = fraction(rows.start + positive, seed, "ranked rows")
         positive = positive[chance.argsort(stable=True)[:most]].sort().values
@@ -84,7 +88,8 @@ def cases_of(
         largest = torch.cat([torch.tensor([known]), (period.item.long().cummax(0).values + 1).clamp(min=known)])
         candidates = largest[earlier]
     user, item = period.user.long()[positive], period.item.long()[positive]
-    found = Cases(rows.start + positive, user, item, candidates, (user[:0], user[:0]), len(positive))
+    own = None if weight is None else weight[positive]
+    found = Cases(rows.start + positive, user, item, candidates, (user[:0], user[:0]), len(positive), own)
     if not exclude_seen or not len(positive):
         return found
     enters = period.label > 0 if log.history == "positive" else torch.ones_like(period.label, dtype=torch.bool)
@@ -130,4 +135,4 @@ def _without(cases: Cases, left_out: np.ndarray) -> Cases:
     stays = kept[place]
     there = (kept.cumsum(0) - 1)[place[stays]], item[stays]
     columns = (cases.rows[kept], cases.user[kept], cases.item[kept], cases.candidates[kept])
-    return Cases(*columns, there, cases.drawn)
+    return Cases(*columns, there, cases.drawn, None if cases.weight is None else cases.weight[kept])

@@ -16,7 +16,7 @@ from asmg_pl.data.so_far import CHUNK, DECAY
 
 
 class Following:
-    """Decayed counts of pairs of items, which read on as the stream is walked.
+    """Decayed counts of pairs of items, each of its later row's weight, which read on as the stream is walked.
 
     Attributes:
         rows: how many rows have been read.
@@ -51,7 +51,9 @@ class Following:
             batch = self._log.batch(torch.arange(begin, min(begin + CHUNK, until)), size)
             follows = (batch.label > 0) & (batch.history_length > 0)
             if size and bool(follows.any()):
-                self._add((batch.history[follows, 0] << 32 | batch.item[follows]).numpy())
+                weight = torch.ones_like(batch.label) if batch.weight is None else batch.weight
+                pairs = batch.history[follows, 0] << 32 | batch.item[follows]
+                self._add(pairs.numpy(), weight[follows].double().numpy())
         self.rows = until
 
     def after(self, item: int) -> tuple[np.ndarray, np.ndarray]:
@@ -59,7 +61,7 @@ class Following:
         begin, end = np.searchsorted(self._pairs, [item << 32, (item + 1) << 32])
         return self._pairs[begin:end] & 0xFFFFFFFF, self._counts[begin:end]
 
-    def _add(self, pairs: np.ndarray) -> None:
+    def _add(self, pairs: np.ndarray, counts: np.ndarray) -> None:
         distinct, place = np.unique(np.concatenate([self._pairs, pairs]), return_inverse=True)
-        weights = np.concatenate([self._counts, np.ones(len(pairs))])
-        self._pairs, self._counts = distinct, np.bincount(place, weights, minlength=len(distinct))
+        all_counts = np.concatenate([self._counts, counts])
+        self._pairs, self._counts = distinct, np.bincount(place, all_counts, minlength=len(distinct))

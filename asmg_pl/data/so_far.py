@@ -28,7 +28,7 @@ class SoFar:
 
     Attributes:
         rows: how many rows have been read.
-        popularity: the decayed count of the positives of each item, float64 [items].
+        popularity: the decayed count of the positives of each item, each of its weight, float64 [items].
 
     Examples:
         >>> import polars as pl
@@ -95,7 +95,8 @@ class SoFar:
                 latest.add(part)
             positive = label > 0
             enters = positive if self._log.history == "positive" else np.ones(len(label), bool)
-            counts = np.bincount(item[positive], minlength=len(self.popularity)).astype(float)
+            weight = None if part.weight is None else part.weight.numpy()[positive]
+            counts = np.bincount(item[positive], weight, len(self.popularity)).astype(float)
             counts[: len(self.popularity)] += self.popularity
             self.popularity = counts
             user, item = user[enters], item[enters]

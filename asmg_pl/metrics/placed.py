@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from asmg_pl.metrics.probability import mean
 from asmg_pl.metrics.top_k import OF_CASES
 
 
@@ -52,7 +53,9 @@ class Placed(NamedTuple):
         return torch.where(self.missed, 0.0, (until[last] - until[first]) / (self.ties + 1))
 
 
-def means(placed: Placed, user: Tensor, groups: Mapping[str, Tensor], at: Sequence[int]) -> dict[str, float]:
+def means(
+    placed: Placed, user: Tensor, groups: Mapping[str, Tensor], at: Sequence[int], weight: Tensor | None = None
+) -> dict[str, float]:
     """The metrics of the cases: of all, and of those in each group, by name; ``nan`` without a case.
 
     Args:
@@ -60,31 +63,35 @@ def means(placed: Placed, user: Tensor, groups: Mapping[str, Tensor], at: Sequen
         user: the user of each case, int64 [n]; recall is the mean over the users.
         groups: by name, whether each case is in a group, bool [n].
         at: the lengths of lists.
+        weight: what each case counts, above 0, float [n]; by default 1.
     """
     parts = {"": torch.ones_like(placed.missed)} | {f"_{name}": chosen for name, chosen in groups.items()}
     found = {}
     gains = {k: placed.gains(k) for k in at}
     for suffix, chosen in parts.items():
+        counts = None if weight is None else weight[chosen]
         for k in at:
             for metric in OF_CASES:
                 gain = gains[k][metric][chosen]
                 found[f"{metric}_at_{k}{suffix}"] = float(
-                    mean_by(gain, user[chosen]) if metric == "recall" else gain.mean()
+                    mean_by(gain, user[chosen], counts) if metric == "recall" else mean(gain, counts)
                 )
     return found
 
 
-def mean_by(values: Tensor, group: Tensor) -> Tensor:
+def mean_by(values: Tensor, group: Tensor, weight: Tensor | None = None) -> Tensor:
     """The mean of the groups' means, float64 scalar; ``nan`` without a value.
 
     Args:
         values: float64 [n].
         group: of each value, int64 [n].
+        weight: what each value counts within its group, above 0, float [n]; by default 1.
 
     Examples:
         >>> mean_by(torch.tensor([1.0, 0.0, 0.0]), torch.tensor([4, 4, 9])).item()
         0.25
     """
-    distinct, place, count = group.unique(return_inverse=True, return_counts=True)
-    totals = values.new_zeros(len(distinct)).index_add_(0, place, values)
-    return (totals / count).mean()
+    distinct, place = group.unique(return_inverse=True)
+    counts = torch.ones_like(values) if weight is None else weight.to(values.dtype)
+    sums = values.new_zeros(2, len(distinct)).index_add_(1, place, torch.stack([values * counts, counts]))
+    return (sums[0] / sums[1]).mean()

@@ -46,6 +46,8 @@ class PeriodResult:
         known_logloss: for each model, its LogLoss on the rows whose user and item both have a row before the period;
             ``nan`` without such a row, or if the model has diverged. It stands in no file of the walk: a gate compares
             models by it, since a model that serves has no row of its own for the others.
+        positive_weight: the sum of the weights of the positive rows; ``None`` if each counts 1. It stands in no file of
+            the walk: a gate adds up the calibration of several periods by it.
 
     Examples:
         >>> result = PeriodResult(12, "test", 100, 40, 3, 5, {"serving": {"auc": 0.75, "logloss": 0.5}})
@@ -67,6 +69,7 @@ class PeriodResult:
     regret: float | None = None
     known_logloss: dict[str, float] = field(default_factory=dict)
     ranking: dict[str, dict[str, float]] = field(default_factory=dict)
+    positive_weight: float | None = None
 
     def flat(self) -> dict[str, Any]:
         """The result as one row of a file, whose last columns are ``MODEL_METRIC``.

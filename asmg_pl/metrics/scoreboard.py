@@ -69,7 +69,13 @@ class Scoreboard:
             diverged=diverged,
             constant=constant,
             known_logloss={} if rows.gathered is None else known_losses(rows.gathered),
+            positive_weight=None if rows.gathered is None else _positive_weight(rows.gathered),
         )
+
+
+def _positive_weight(rows: Gathered) -> float | None:
+    """The sum of the weights of a period's positive rows; ``None`` if each row counts 1."""
+    return None if rows.weight is None else float(rows.weight[rows.label > 0].double().sum())
 
 
 def known_losses(rows: Gathered) -> dict[str, float]:

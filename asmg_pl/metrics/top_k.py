@@ -34,8 +34,9 @@ class TopK:
     items one score is as good as chance.
 
     Candidates are items that have a row before the period. A case whose item is none of them counts as missed, since
-    no list could have had it. With ``exclude_seen``, the items of the user's earlier histories are no candidates, and
-    a case whose item is among them is left out.
+    no list could have had it. The features of a candidate, also of the case's own item, are those of its latest row
+    before the period, or of its first row if it appears within. With ``exclude_seen``, the items of the user's earlier
+    histories are no candidates, and a case whose item is among them is left out.
 
     ======================  ===========================================================================
     ``hr_at_10``            share of the cases whose item is among the first 10
@@ -45,6 +46,8 @@ class TopK:
     ``coverage_at_10``      share of the candidates that are in one of the lists at least
     ``novelty_at_10``       mean of -log2 of the popularity's share, over all places of all lists
     ======================  ===========================================================================
+
+    A case counts its row's weight, and its list as often; a row of weight 0 is no case.
 
     The first four are given for all cases and, as ``hr_at_10_new_users`` and so on, for those of known and new users
     and items. Metrics over sampled candidates are called ``sampled_hr_at_10`` and so on. They are no estimates of
@@ -74,7 +77,8 @@ class TopK:
             at: the lengths of lists, K.
             candidates: ``all``, or how many are drawn for each case, uniformly and with replacement.
             exclude_seen: whether the items of a user's earlier histories are no candidates.
-            rows: the most positive rows of a period that are ranked, drawn by seed and row, the same for all methods;
+            rows: the most positive rows of a period that are ranked, drawn by seed and row, whatever they weigh, the
+                same for all methods;
                 ``null`` for all.
             appeared: whether items that appear within the period, at an earlier time than the case, are candidates
                 too. The model has not been trained on them.

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from asmg_pl.convert import Settings, convert
+from asmg_pl.convert.fetching import Inputs, at_hand
 from asmg_pl.convert.kept import finish
 from asmg_pl.convert.sources import sources_of, taken
 from asmg_pl.data.tables.opening import input_files
@@ -17,7 +18,7 @@ from asmg_pl.errors import NothingNewError
 log = logging.getLogger(__name__)
 
 #: Arguments of a conversion that the files of an update can need.
-OF_CONVERSION = ("items", "late", "repeated", "max_bad_rows")
+OF_CONVERSION = ("query", "items", "users", "late", "repeated", "max_bad_rows")
 
 
 @dataclass(frozen=True)
@@ -28,8 +29,8 @@ class Appended:
         files: the number of files whose rows were added.
         rows: the number of rows.
         left_out: the number of rows that were left out: malformed, late, or repeated.
-        passed_over: the number of files that brought nothing: the stream had taken them before, they have no row, or
-            all their rows are late or repeated, and left out.
+        passed_over: the number of files that brought nothing: the stream had taken them before, or all their rows are
+            late or repeated, and left out.
     """
 
     files: int
@@ -55,11 +56,11 @@ def nothing() -> Appended:
     return Appended(0, 0, 0, 0)
 
 
-def append(files: Sequence[Path], stream: Path, options: Mapping[str, Any], wait: float = 0.0) -> Appended:
+def append(files: Sequence[str | Path], stream: Path, options: Mapping[str, Any], wait: float = 0.0) -> Appended:
     """Add the rows of files to a stream, all in one step; a file whose content the stream has is passed over.
 
     Args:
-        files: files of rows, or folders of such files, as for ``asmg convert --append``.
+        files: files of rows, folders of such files, or addresses, as for ``asmg convert --append``.
         stream: the stream's folder.
         options: further arguments of :func:`asmg_pl.convert.convert`, such as ``late`` and ``items``.
         wait: the seconds to wait for another program that is writing the stream.
@@ -67,18 +68,28 @@ def append(files: Sequence[Path], stream: Path, options: Mapping[str, Any], wait
     Raises:
         UserError: if the rows cannot be added. The stream is as it was then.
     """
-    listed, known = input_files(files), taken(stream)
+    given = dict(options)
+    tables = [given.pop(name, None) for name in ("items", "users", "query")]
+    with at_hand(files, *tables, folder=stream, wait=wait) as here:
+        return _added(here, stream, given, wait)
+
+
+def _added(here: Inputs, stream: Path, options: Mapping[str, Any], wait: float) -> Appended:
+    """See :func:`append`, of files that are on this machine."""
+    listed, known = input_files(here.files), taken(stream)
     again = {source.path: known[source.digest] for source in sources_of(listed) if source.digest in known}
     for path, name in again.items():
-        log.info("%s is passed over: the stream has its rows, from %s", path, name)
+        log.info("%s is passed over: the stream has its rows, from %s", here.named(str(path)), name)
     fresh = [path for path in listed if path not in again]
     if not fresh and listed:
         finish(stream, wait)
         return Appended(0, 0, 0, len(again))
     try:
-        done = convert(fresh or list(files), stream, Settings.of({}, stream), append=True, wait=wait, **options)
-    except NothingNewError as error:  # a day without a row, or of rows that are to be left out
-        log.warning("%s", error)
+        beside = {"items": here.items, "users": here.users, "addresses": here.addresses}
+        settings = Settings.of({}, stream)
+        done = convert(fresh or here.files, stream, settings, append=True, wait=wait, **beside, **options)
+    except NothingNewError as error:  # all rows are late or repeated, and such rows are to be left out
+        log.warning("%s", here.named(str(error)))
         return Appended(0, 0, 0, len(listed))
     left_out = done.quarantined + done.late + done.repeated
     return Appended(len(fresh), done.rows, left_out, len(again))

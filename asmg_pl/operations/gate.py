@@ -179,12 +179,14 @@ def compare(walked: Sequence[PeriodResult]) -> tuple[tuple[int, ...], float | No
 def pooled_calibration(walked: Sequence[PeriodResult]) -> float | None:
     """The serving model's mean probability over the mean label, over the rows of some periods together.
 
-    A period's own ratio times its positives is the sum of its probabilities. Without a positive row there is no ratio.
+    A period's own ratio times its positives, each of its weight, is the sum of its probabilities. Without a positive
+    row there is no ratio.
 
     Args:
         walked: the scores by period.
     """
-    known = [(result.scores["serving"]["calibration"], result.positives) for result in walked if result.positives]
+    weighed = [(each, each.positives if each.positive_weight is None else each.positive_weight) for each in walked]
+    known = [(result.scores["serving"]["calibration"], positives) for result, positives in weighed if positives]
     if not known:
         return None
     return math.fsum(ratio * positives for ratio, positives in known) / sum(positives for _, positives in known)

@@ -63,13 +63,13 @@ class Stages:
     """The stages whose work others do.
 
     Attributes:
-        append: adds the rows of files to the run's stream; gives what it has added.
+        append: adds the rows of files or addresses to the run's stream; gives what it has added.
         walk: walks what is new in the stream.
         export: writes the package of the run's newest model to the store; gives the version's name.
         formats: writes a version in other programs' formats, those that are not there yet; does nothing by default.
     """
 
-    append: Callable[[Sequence[Path]], Appended]
+    append: Callable[[Sequence[str | Path]], Appended]
     walk: Callable[[], None]
     export: Callable[[], str]
     formats: Callable[[Package], None] = lambda _: None
@@ -126,11 +126,11 @@ class Update:
         """Whether the clock alone has completed a period since the latest call."""
         return self._progress is not None and self.run.passed(self._progress)
 
-    def __call__(self, files: Sequence[Path] = ()) -> Updated:
+    def __call__(self, files: Sequence[str | Path] = ()) -> Updated:
         """Do what is left to do.
 
         Args:
-            files: new rows; without files, what is new in the stream is walked.
+            files: new rows, or their addresses; without any, what is new in the stream is walked.
 
         Raises:
             UserError: if something is wrong that the user can mend. What was done before it stands.

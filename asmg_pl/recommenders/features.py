@@ -113,7 +113,8 @@ def rows_of_user(user: Batch, items: Batch, sizes: Sizes) -> Batch:
         if ours.ndim == 3:  # lists, of which the longer ones decide
             longest = max(ours.shape[-1], theirs.shape[-1])
             ours, theirs = (F.pad(each, (0, longest - each.shape[-1]), value=-1) for each in (ours, theirs))
-        return torch.where(torch.tensor(of_item).view(-1, *[1] * (ours.ndim - 2)), theirs, ours)
+        chosen = torch.tensor(of_item, device=ours.device).view(-1, *[1] * (ours.ndim - 2))
+        return torch.where(chosen, theirs, ours)
 
     return items._replace(
         user=user.user.expand(count),

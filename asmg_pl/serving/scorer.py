@@ -66,7 +66,7 @@ class Scorer:
             PackageError: if its arrays do not fit its recommender.
         """
         self.package, self.version = package, package.name
-        stored = StoredValues(package)
+        stored = StoredValues.of(package)
         self._requests = Requests(package, stored)
         self._popularity = torch.from_numpy(np.append(package.popularity, np.float32(-1)))  # of unknown items, the last
         self._catalogue = None if package.catalogue is None else package.catalogue.long()

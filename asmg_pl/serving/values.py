@@ -5,9 +5,10 @@ item 7 ─▶ features/item/numbers.npy ─▶ [ NaN  9.99 ]        columns of o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -49,17 +50,19 @@ class Values(NamedTuple):
 
 
 class StoredValues:
-    """Gives the values that a package has of its users and items."""
+    """Gives the values that are known of users and items."""
 
-    def __init__(self, package: Package) -> None:
-        """Map what there is.
+    def __init__(self, sizes: Sizes, stored: Callable[[Side, str], np.ndarray], context: Sequence[str] = ()) -> None:
+        """Look at what there is.
 
         Args:
-            package: the package, open.
+            sizes: with the features and their sides.
+            stored: the values of a side's features of a kind by id, see :class:`~asmg_pl.data.latest.Latest`; asked for
+                those that there are.
+            context: names of the categorical features, where ``sizes`` have none.
         """
-        sizes = package.sizes
         self.kinds: dict[str, tuple[Feature, ...]] = {
-            "context": sizes.context_features or tuple(Feature(name) for name in package.manifest.context),
+            "context": sizes.context_features or tuple(Feature(name) for name in context),
             "numbers": sizes.numbers,
             "lists": sizes.lists,
         }
@@ -70,7 +73,12 @@ class StoredValues:
         for side in sides:
             for kind in self.kinds:
                 if self.places(kind, side):
-                    self._stored[side, kind] = torch.from_numpy(package.features(side, kind))
+                    self._stored[side, kind] = torch.from_numpy(stored(side, kind))
+
+    @classmethod
+    def of(cls, package: Package) -> StoredValues:
+        """What a package, open, has of its users and items."""
+        return cls(package.sizes, package.features, package.manifest.context)
 
     def places(self, kind: str, side: Side) -> list[int]:
         """Where the features of a side stand among those of a kind."""
@@ -81,8 +89,11 @@ class StoredValues:
         return self._of("user", torch.tensor([user]))
 
     def of_items(self, items: Tensor) -> Values:
-        """The features of items, int64 [n]; no columns if items have no features."""
-        return self._of("item", items) if any(side == "item" for side, _ in self._stored) else Values()
+        """The features of items, int64 [n], on their device; no columns if items have no features."""
+        if not any(side == "item" for side, _ in self._stored):
+            return Values()
+        found = self._of("item", items.cpu())
+        return Values(*(None if column is None else column.to(items.device) for column in found))
 
     def _of(self, side: Side, ids: Tensor) -> Values:
         found = {}

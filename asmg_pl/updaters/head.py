@@ -94,7 +94,8 @@ class Head(nn.Module):
         self.coefficients = torch.zeros(0, dtype=torch.float64)
         self.bounds = torch.zeros(2, 0)
         self._seen = torch.zeros(2)  # rows and clicks, decayed
-        self._kept: list[tuple[Tensor, Tensor, float]] = []  # features, labels and weight of the rows of each period
+        # Features, labels and weight of the rows of each period; float64 [n] where rows have weights of their own.
+        self._kept: list[tuple[Tensor, Tensor, float | Tensor]] = []
 
     @property
     def share(self) -> float:
@@ -136,7 +137,7 @@ class Head(nn.Module):
 
     @torch.no_grad()
     def learn(self, period: int, rows: Gathered) -> None:
-        """Learn from the scored rows of a period, of all processes; then count its ids.
+        """Learn from the scored rows of a period, of all processes; then count its ids. A row counts its weight.
 
         Args:
             period: its number.
@@ -146,18 +147,23 @@ class Head(nn.Module):
             self.period = period - 1
             for counts, known in zip((self.users, self.items), rows.known, strict=True):
                 counts.add(period - 1, rows.user[:0], rows.label[:0], known)
-        count = len(rows.label)
+        heavy = torch.arange(len(rows.label)) if rows.weight is None else (rows.weight > 0).nonzero().squeeze(1)
+        count = len(heavy)
         if count:
             # Even steps would fall in with rows that take turns, as clicks and their negatives do.
             draw = torch.Generator().manual_seed(period)
-            chosen = torch.randperm(count, generator=draw)[: self.settings.rows].to(rows.label.device)
+            chosen = heavy[torch.randperm(count, generator=draw)[: self.settings.rows]].to(rows.label.device)
             logits = [rows.logits[name][chosen] for name in READ if name in rows.logits]
             features = self._features(logits, rows.user[chosen], rows.item[chosen])
-            self._kept.append((features, rows.label[chosen], count / len(chosen)))
+            share = count / len(chosen)
+            weight = share if rows.weight is None else rows.weight[chosen].double() * share
+            self._kept.append((features, rows.label[chosen], weight))
             self._kept = self._kept[-self.settings.periods :]
-        self.users.add(period, rows.user, rows.label, rows.known[0])
-        self.items.add(period, rows.item, rows.label, rows.known[1])
-        self._seen = self.settings.decay * self._seen + torch.tensor([count, float((rows.label > 0).sum())])
+        self.users.add(period, rows.user, rows.label, rows.known[0], rows.weight)
+        self.items.add(period, rows.item, rows.label, rows.known[1], rows.weight)
+        weights = torch.ones_like(rows.label) if rows.weight is None else rows.weight
+        seen = torch.stack([weights.double().sum(), weights[rows.label > 0].double().sum()])
+        self._seen = self.settings.decay * self._seen + seen.cpu().float()
         self.period = period
         if count and len(self._kept) >= min(FEWEST, self.settings.periods):
             self._fit()
@@ -170,7 +176,7 @@ class Head(nn.Module):
         label = torch.cat([each for _, each, _ in self._kept])
         weight = torch.cat(
             [
-                x.new_full((len(x),), w * self.settings.decay**age)
+                label.new_zeros(len(x)) + w * self.settings.decay**age
                 for age, (_, x, w) in zip(ages, self._kept, strict=True)
             ]
         ).double()
@@ -205,7 +211,7 @@ class Head(nn.Module):
         """
         try:
             tables = [state[name].to(torch.float32).view(-1, WIDTH) for name in ("users", "items")]
-            kept = [(features.float(), label, float(weight)) for features, label, weight in state["kept"]]
+            kept = [(features.float(), label, _weight(weight, label)) for features, label, weight in state["kept"]]
             widths = {features.shape[1] for features, _, _ in kept} | {len(state["coefficients"])} - {0}
             if not widths <= {2 + 2 * WIDTH} and not widths <= {3 + 2 * WIDTH}:
                 raise ValueError(f"it reads {sorted(widths)} numbers of a row")
@@ -215,6 +221,11 @@ class Head(nn.Module):
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise CheckpointError(f"the head in the checkpoint cannot be used: {error}: give an earlier one") from error
         self.users.table, self.items.table = tables
+
+
+def _weight(given: Any, label: Tensor) -> float | Tensor:
+    """The weight of a period's rows in a state: a number, or one for each row."""
+    return given.double().view(len(label)) if isinstance(given, Tensor) else float(given)
 
 
 def read_by_head(scored: Mapping[str, Scored]) -> dict[str, Scored]:

@@ -35,7 +35,7 @@ class IdCounts:
         """Begin without any id."""
         self.table = torch.zeros(1, WIDTH)
 
-    def add(self, period: int, ids: Tensor, label: Tensor, known: int) -> None:
+    def add(self, period: int, ids: Tensor, label: Tensor, known: int, weight: Tensor | None = None) -> None:
         """Count the rows of a period, which has been scored.
 
         Args:
@@ -43,19 +43,21 @@ class IdCounts:
             ids: the id of each row, int64 [N].
             label: 1 for a click and 0 otherwise [N].
             known: how many ids appeared before the period, here or before anything was counted.
+            weight: what each row counts, float [N]; by default 1. A row of weight 0 has been seen all the same.
         """
         size = max(len(self.table), known, int(ids.max()) + 1 if len(ids) else 0)
         fresh = self.table.new_zeros(size - len(self.table), WIDTH, device=ids.device)
         table = torch.cat([self.table.to(ids.device), fresh]).T.contiguous()  # a column's numbers side by side
         earlier = torch.arange(size, device=ids.device) < known
-        rows = torch.bincount(ids, minlength=size)
-        clicks = torch.bincount(ids[label > 0], minlength=size)
+        clicked = label > 0
+        rows = torch.bincount(ids, weight, size)
+        clicks = torch.bincount(ids[clicked], None if weight is None else weight[clicked], size)
         for column, decay in ((0, SLOW), (2, FAST)):
             table[column].mul_(decay).add_(rows)
             table[column + 1].mul_(decay).add_(clicks)
         first, last = table[4:]
         table[4:].masked_fill_(earlier & (first == 0), -float(OLDEST))
-        seen = rows > 0
+        seen = torch.zeros_like(earlier).index_fill_(0, ids, True)
         first.masked_fill_(seen & (first == 0), period)
         last.masked_fill_(seen, period)
         self.table = table.T.contiguous()

@@ -58,7 +58,8 @@ class Chunk(NamedTuple):
         rows, user, own, candidates = (
             column[first:last].to(device) for column in (cases.rows, cases.user, cases.item, cases.candidates)
         )
-        return cls(places.to(device), Cases(rows, user, own, candidates, excluded, cases.drawn), batch)
+        weight = None if cases.weight is None else cases.weight[first:last].to(device)
+        return cls(places.to(device), Cases(rows, user, own, candidates, excluded, cases.drawn, weight), batch)
 
 
 def tallies(

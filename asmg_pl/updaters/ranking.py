@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -20,15 +20,18 @@ from torch import Tensor, nn
 from asmg_pl.data.cases import Cases, cases_of
 from asmg_pl.data.datamodule import PeriodDataModule
 from asmg_pl.data.following import Following
+from asmg_pl.data.latest import Latest
 from asmg_pl.data.so_far import SoFar
 from asmg_pl.distributed.processes import summed
 from asmg_pl.errors import ConfigError
 from asmg_pl.metrics.placed import Placed, means
+from asmg_pl.metrics.ranking import whole_numbers
 from asmg_pl.metrics.results import PeriodResult
 from asmg_pl.metrics.top_k import BASELINES, OF_LISTS, SAMPLED, TopK
 from asmg_pl.recommenders import Recommender
 from asmg_pl.serving.headed import Headed
 from asmg_pl.serving.sided import Known, SidedModel, sided
+from asmg_pl.serving.values import StoredValues, Values
 from asmg_pl.updaters.baselines import LastItem, Popularity
 from asmg_pl.updaters.lists import CASES, Chunk, tallies
 
@@ -98,7 +101,7 @@ class PeriodRanking:
         }
         information = -torch.log2((popular + 1) / (popular.sum() + len(popular)))
         found: dict[str, tuple[dict[str, float], int]] = {}
-        known = Known(self.data.sizes, catalogue)
+        known = Known(self.data.sizes, catalogue, self._of_items(period, so_far, len(popular)))
         sides |= {name: sided(model.to(device), known) for name, model in models.items()}
         for name, model in sides.items():
             same = next((other for other in found if name in models and models.get(other) is models[name]), None)
@@ -116,17 +119,8 @@ class PeriodRanking:
         """Check, before any work is done, that the items of the stream can be ranked by models.
 
         Raises:
-            ConfigError: naming a model that cannot, or a feature of items that is known of the rows' own items alone.
+            ConfigError: naming a model that cannot.
         """
-        sizes = self.data.sizes
-        of_items = [
-            each.name for each in (*sizes.context_features, *sizes.numbers, *sizes.lists) if each.side == "item"
-        ]
-        if of_items:
-            raise ConfigError(
-                f"model.top_k: the stream has {of_items[0]!r}, a feature of items, and a row has that of its own item "
-                "alone: leave model.top_k out, or convert the stream without features of items"
-            )
         for name, model in models.items():
             if not isinstance(model, (Recommender, Headed)):
                 raise ConfigError(
@@ -146,6 +140,24 @@ class PeriodRanking:
                 following.read(end)
         return self._facts
 
+    def _of_items(self, period: int, so_far: SoFar, items: int) -> Callable[[Tensor], Values]:
+        """Gives the features of the first ``items`` items: those of an item's latest row before the period.
+
+        An item that appears within the period has those of its first row, and is a candidate of later cases alone.
+        """
+        log, known = self.data.log, self.data.known_before(period)[1]
+        found = so_far.features(0, items)
+        if items > known:
+            ids = log.between(self.data.rows_of(period).start, self.data.rows_of(period).stop).item.long()
+            order = ids.argsort(stable=True)
+            order = order[ids[order].diff(prepend=torch.tensor([-1])) > 0]  # the first row of each item
+            first = Latest(self.data.sizes, "item")
+            for part in log.compact(self.data.rows_of(period).start + order[ids[order] >= known], 0).parts:
+                first.add(part)
+            for kind, values in first.values(items).items():
+                found[f"item/{kind}"][known:] = values[known:]
+        return StoredValues(self.data.sizes, lambda side, kind: found[f"{side}/{kind}"], ()).of_items
+
     def _metrics(
         self,
         model: SidedModel,
@@ -160,17 +172,20 @@ class PeriodRanking:
         settings = self.settings
         numbers = torch.zeros(3, len(cases.rows), dtype=torch.int64, device=device)
         shown = torch.zeros(len(settings.at), len(information), dtype=torch.int64, device=device)
+        # Whole numbers, whose sums are the same whichever process takes which cases.
+        size = torch.ones_like(cases.user) if cases.weight is None else whole_numbers(cases.weight)
+        size = size.to(device)
         for chunk, tally in zip(
             mine, tallies(model, mine, max(settings.at), settings.sample, self.data.seed), strict=True
         ):
             numbers[:, chunk.places] = torch.stack([tally.above, tally.ties, tally.broken.long()])
             for number, k in enumerate(settings.at):
-                listed = tally.listed[:, :k].flatten()
-                shown[number] += torch.bincount(listed[listed >= 0], minlength=len(information))
+                row, column = (tally.listed[:, :k] >= 0).nonzero(as_tuple=True)
+                shown[number].index_add_(0, tally.listed[row, column], size[chunk.places[row]])
         if several:
             numbers, shown = summed(numbers), summed(shown)
         above, ties, broken = numbers.cpu()
-        found = means(Placed(above, ties, cases.missed), cases.user, groups, settings.at)
+        found = means(Placed(above, ties, cases.missed), cases.user, groups, settings.at, cases.weight)
         if settings.sample is None:
             found |= _of_lists(shown.cpu(), information, settings.at)
         if bool(broken.any()):
@@ -191,13 +206,13 @@ def _of_lists(shown: Tensor, information: Tensor, lengths: Sequence[int]) -> dic
     """The metrics of all lists together.
 
     Args:
-        shown: in how many lists of each length an item is, int64 [K, items].
+        shown: in how many lists of each length an item is, int64 [K, items]; with weights, a multiple of it.
         information: of each item, -log2 of its share of the popularity, float64 [items].
         lengths: of the lists.
     """
     found: dict[str, float] = {}
     for k, counts in zip(lengths, shown, strict=True):
-        places = int(counts.sum())
+        places = float(counts.double().sum())  # whole numbers of weights may be too many for their type
         values = (
             int((counts > 0).sum()) / len(counts) if places else math.nan,
             float(counts.double() @ information) / places if places else math.nan,

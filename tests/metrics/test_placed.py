@@ -65,6 +65,17 @@ def test_a_mean_by_group_gives_each_group_one_voice() -> None:
     assert float(mean_by(torch.tensor([1.0, 1.0, 0.0]).double(), torch.tensor([0, 0, 5]))) == 0.5
 
 
+def test_a_case_of_weight_2_counts_as_two_cases() -> None:
+    draw = torch.Generator().manual_seed(4)
+    above, ties, user = (torch.randint(0, 6, (40,), generator=draw) for _ in range(3))
+    weight, new = torch.randint(1, 4, (40,), generator=draw), torch.rand(40, generator=draw) < 0.3
+    missed = torch.rand(40, generator=draw) < 0.1
+    times = torch.arange(40).repeat_interleave(weight)
+    found = means(Placed(above, ties, missed), user, {"new_users": new}, [3, 5], weight.float())
+    repeated = Placed(above[times], ties[times], missed[times])
+    assert found == pytest.approx(means(repeated, user[times], {"new_users": new[times]}, [3, 5]), rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -103,3 +104,11 @@ def test_periods_without_rows_and_the_one_that_chose_the_epoch_count_nowhere() -
 def test_rules_that_make_no_sense_are_refused(rules: dict, word: str) -> None:
     with pytest.raises(ConfigError, match=word):
         Gate(**rules)
+
+
+def test_periods_count_by_the_weight_of_their_positives_in_the_pooled_calibration() -> None:
+    rows = [result(31, calibration=3.0, positives=40), result(32, calibration=1.0, positives=10)]
+    assert pooled_calibration(rows) == pytest.approx((3.0 * 40 + 1.0 * 10) / 50)
+    weighed = [replace(each, positive_weight=weight) for each, weight in zip(rows, (5.0, 45.0), strict=True)]
+    assert pooled_calibration(weighed) == pytest.approx((3.0 * 5 + 1.0 * 45) / 50)
+    assert pooled_calibration([replace(rows[0], positive_weight=0.0)]) is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -42,6 +43,31 @@ def test_a_day_is_appended_walked_and_published_and_a_second_call_does_nothing(
     assert shop.update(shop.day(0)) == NOTHING_NEW
     assert f"nothing new, {version(1)} serves (1 file passed over" in lines(capsys)[-1]
     assert {path: path.read_bytes() for path in shop.folder.rglob("*") if path.is_file()} == files
+
+
+def test_rows_of_a_query_and_of_addresses_are_taken_as_files_are(
+    shop: Shop, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("adbc_driver_sqlite")
+    base, rows = shop.folder / "shop.db", pl.read_csv(shop.day(0))
+    with sqlite3.connect(base) as connection:
+        connection.execute("create table events (user text, item integer, label integer, time integer)")
+        connection.executemany("insert into events values (?, ?, ?, ?)", rows.rows())
+    asked = (f"sqlite:///{base}", "--query", "select user, item, label, time from events order by time")
+    assert shop.update(*asked) == PUBLISHED
+    assert f"published {version(1)} (1 file, {ROWS} rows; walked period 7" in lines(capsys)[-1]
+    log = open_stream(shop.stream)
+    assert log.time[-ROWS:].tolist() == rows["time"].to_list()
+    with caplog.at_level("INFO"):
+        assert shop.update(*asked) == NOTHING_NEW
+    assert f"sqlite:///{base} is passed over: the stream has its rows, from rows.parquet" in caplog.text
+    assert shop.update(f"file://{shop.folder}/day-9*.csv") == MENDABLE
+    assert f"file://{shop.folder}/day-9*.csv has no file" in capsys.readouterr().err
+    assert shop.update(f"file://{shop.folder}/day-1*.csv") == PUBLISHED
+    assert shop.current == version(2)
+    assert shop.update("--query", "select 1") == MENDABLE
+    assert "--query asks a database: give its address" in capsys.readouterr().err
+    assert not [path for path in shop.folder.iterdir() if path.name.startswith(".")]
 
 
 @pytest.mark.slow

@@ -168,6 +168,26 @@ def test_rows_that_take_turns_are_not_all_of_one_class_in_the_rows_that_are_kept
     assert 0.3 < label.mean() < 0.7
 
 
+def test_a_row_of_weight_2_teaches_as_two_rows_do_and_one_of_weight_0_as_none() -> None:
+    weighs, twice = Head(PrequentialHead()), Head(PrequentialHead())
+    for period in range(11, 15):
+        rows, weight = rows_of(400, 1.0, seed=period, slope=0.5), torch.arange(400) % 3
+        weight[:80] = 1  # each id has a row that counts
+        chosen = torch.arange(400).repeat_interleave(weight)
+        logits = {name: values[chosen] for name, values in rows.logits.items()}
+        weighs.learn(period, rows._replace(weight=weight.float()))
+        twice.learn(period, Gathered(rows.label[chosen], rows.user[chosen], rows.item[chosen], logits, rows.known))
+    assert torch.allclose(weighs.users.table[:, :4], twice.users.table[:, :4])
+    assert torch.allclose(weighs.coefficients, twice.coefficients, atol=1e-3)
+    assert weighs.share == pytest.approx(twice.share)
+    again = Head(PrequentialHead())
+    again.set_extra_state(weighs.get_extra_state())
+    rows = rows_of(400, 1.0, seed=15)
+    for head in (weighs, again):
+        head.learn(15, rows)
+    assert torch.equal(again.coefficients, weighs.coefficients)
+
+
 def test_empty_periods_and_periods_of_one_class_are_survived() -> None:
     head = Head(PrequentialHead())
     head.learn(11, rows_of(0, 1.0))

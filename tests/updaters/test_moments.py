@@ -15,8 +15,6 @@ from torch import Tensor
 
 from asmg_pl.data import Features, InteractionLog
 from asmg_pl.data.sources import Source
-from asmg_pl.errors import ConfigError
-from asmg_pl.metrics import TopK
 from asmg_pl.recommenders import DLRM, DCNv2, DeepFM, EmbeddingMLP, Hashed, TwoTower
 from asmg_pl.recommenders.numbers import Numbers
 from asmg_pl.testing.rules import Rules
@@ -103,8 +101,3 @@ def test_weights_of_one_change_nothing_and_other_weights_do() -> None:
     for name, value in without.recommender.state_dict().items():
         torch.testing.assert_close(ones.recommender.state_dict()[name], value)
     assert not torch.allclose(without.recommender.table("item"), others.recommender.table("item"))
-
-
-def test_items_whose_features_only_their_own_rows_have_are_not_ranked() -> None:
-    with pytest.raises(ConfigError, match=r"model.top_k: the stream has '\w+', a feature of items"):
-        walked(partial(IncrementalUpdate, top_k=TopK(at=[3])), featured_rows(3 * ROWS + 5))

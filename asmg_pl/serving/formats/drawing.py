@@ -53,7 +53,7 @@ class Drawing:
         Args:
             package: of the rows.
         """
-        self._package, self._draw, self._stored = package, np.random.default_rng(0), StoredValues(package)
+        self._package, self._draw, self._stored = package, np.random.default_rng(0), StoredValues.of(package)
         self._known = Known(package.sizes, features=self._stored.of_items)
         scales = [each for each in package.served().modules() if isinstance(each, Numbers)]
         self._scale = scales[0] if scales else Numbers(package.sizes.numbers)

@@ -46,7 +46,7 @@ def write_item_vectors(package: Package, towers: Towers, folder: Path) -> np.nda
     """
     import polars as pl  # which no other part of the serving side needs
 
-    items, known = package.sizes.items, Known(package.sizes, package.catalogue, StoredValues(package).of_items)
+    items, known = package.sizes.items, Known(package.sizes, package.catalogue, StoredValues.of(package).of_items)
     width = next(item_vectors(towers, 1, known)).shape[1]
     write_array(Rows((items, width), torch.float32, lambda: item_vectors(towers, items, known)), folder / "items.npy")
     vectors: np.ndarray = np.load(folder / "items.npy", mmap_mode="r")

@@ -176,7 +176,7 @@ def _described(package: Package, folder: Path, writing: _Writing) -> dict[str, A
     ]
     inputs.append({"name": "history_length", "dtype": "int64", "shape": ["batch"]})
     known = {"context": list(sizes.context), "lists": [each.values for each in sizes.lists]}
-    inputs += [_of_features(kind, named, known.get(kind)) for kind, named in StoredValues(package).kinds.items()]
+    inputs += [_of_features(kind, named, known.get(kind)) for kind, named in StoredValues.of(package).kinds.items()]
     return {
         "format": FORMAT,
         "version": VERSION,
