@@ -458,4 +458,4 @@ def test_features_of_items_in_later_rows_change_no_list() -> None:
         ranking = ranking_of(each, FEATURES, TopK(at=[3], rows=None))
         torch.manual_seed(3)
         found.append(ranked(ranking, EmbeddingMLP(ranking.data.sizes).eval()))
-    assert found[0] == found[1]
+    assert repr(found[0]) == repr(found[1])  # by their repr, nan is nan
