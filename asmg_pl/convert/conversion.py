@@ -219,7 +219,10 @@ def _like_numbers(stream: Path, manifest: Manifest) -> tuple[str, ...]:
     found = []
     for place, name in enumerate(manifest.context):
         texts = read_names(stream, f"context-{place}").cast(pl.String)
-        number = texts.filter(texts != "").cast(pl.Float64, strict=False)
+        texts = texts.filter(texts != "")
+        if texts.head(_MANY).cast(pl.Float64, strict=False).null_count():  # most texts are told by the first ones
+            continue
+        number = texts.cast(pl.Float64, strict=False)
         whole = bool((number == number.floor()).all())
         if len(number) and not number.null_count() and (len(number) > _MANY or not whole):
             found.append(name)

@@ -42,7 +42,7 @@ class Names:
             DataError: if the names are neither integers nor strings, some are missing, or earlier names are of the
                 other kind.
         """
-        names = plain(names, self.what).alias("name")
+        names = plain(names, self.what).alias("name").rechunk()  # names in many pieces take half as long again
         if names.is_empty():
             return np.zeros(0, np.int32), self
         if len(self) and names.dtype != self._numbered["name"].dtype:

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Feature, Sizes
+from asmg_pl.recommenders.kernels.gathered import gathered
 from asmg_pl.recommenders.lookup import Lookup
 
 #: Characters that cannot stand in the name of a table: it names a module and a file.
@@ -85,12 +86,20 @@ class FeatureTables:
             lookups: the lookups of the ids that :meth:`ids` names.
             part: of which side.
         """
-        found = [lookups[name].vectors() for name, each in self._context.items() if part.has(each)]
+        chosen = [lookups[name] for name, each in self._context.items() if part.has(each)]
+        found = [*gathered(chosen).unbind(1)] if chosen else []
         for number, (name, each) in enumerate(self._lists.items()):
             if part.has(each):
                 assert batch.lists is not None
                 found.append(lookups[name].weighted_sum(mean_share(batch.lists[:, number])))
         return found
+
+    def joined(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor | None:
+        """The vectors of :meth:`fields` of all sides, float [B, F, D]; ``None`` without a feature."""
+        if self._context and not self._lists:
+            return gathered([lookups[name] for name in self._context])
+        found = self.fields(batch, lookups)
+        return torch.stack(found, dim=1) if found else None
 
 
 def rows_of_user(user: Batch, items: Batch, sizes: Sizes) -> Batch:

@@ -95,13 +95,14 @@ def joined_fields(batch: Batch, lookups: Mapping[str, Lookup], features: Feature
     Returns:
         The fields user, history, [the history's categories,] item, [the item's categories,] and each feature.
     """
-    further = features.fields(batch, lookups)
+    further = features.joined(batch, lookups)
     if kernel.computes(batch, lookups):
         joined = kernel.joined(batch, lookups)
-        return torch.cat([joined, torch.stack(further, dim=1)], dim=1) if further else joined
+        return joined if further is None else torch.cat([joined, further], dim=1)
     history, categories = field_shares(batch)
     past, item = past_fields(lookups, history, categories), item_fields(lookups, categories)
-    return torch.stack([*past, *item, *further], dim=1)
+    joined = torch.stack([*past, *item], dim=1)
+    return joined if further is None else torch.cat([joined, further], dim=1)
 
 
 def past_fields(lookups: Mapping[str, Lookup], history: Tensor, categories: Tensor | None) -> list[Tensor]:

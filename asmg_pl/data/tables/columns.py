@@ -108,7 +108,8 @@ def values(option: str, name: str, separator: str, spelling: Spelling = AS_WRITT
 
 def _values(words: pl.Series) -> pl.Series:
     """Write true and false as 1 and 0, and blank texts as the empty one; to look whether there are any is faster."""
-    words = words.replace(BOOLEANS) if words.is_in([*BOOLEANS]).any() else words
+    may_be_boolean = words.str.len_bytes().is_between(4, 5).any()
+    words = words.replace(BOOLEANS) if may_be_boolean and words.is_in([*BOOLEANS]).any() else words
     may_be_blank = words.filter((words < "!") | (words > "~"))  # other texts begin with a character that is no blank
     if may_be_blank.str.contains(r"^\s+$").any():
         words = words.str.replace(r"^\s+$", "")
@@ -127,14 +128,16 @@ def _numeric(text: pl.Expr, spelling: Spelling) -> pl.Expr:
 def _floats(texts: pl.Series) -> pl.Series:
     """The numbers of texts, see :func:`_numeric`; only texts that are no numbers are looked at again."""
     value = texts.cast(pl.Float64, strict=False).cast(pl.Float32)
-    value = value.set(~value.is_finite(), None)
-    odd = value.is_null()
-    if not odd.any():
+    finite = value.is_finite()  # null where the value is
+    if not finite.all():
+        value = value.set(~finite, None)
+    odd = value.null_count()
+    if not odd:
         return value
-    missing = odd & (texts.is_null() | (texts == ""))
-    if missing.sum() < odd.sum():
-        missing = odd & (texts.is_null() | (texts.str.strip_chars() == ""))
-    return value.set(missing, float("nan"))
+    if texts.null_count() + (texts == "").sum() == odd:  # a missing text is no number, so these are all
+        return value.fill_null(float("nan"))
+    blank = (texts.str.strip_chars() == "").fill_null(True)
+    return value.set(value.is_null() & blank, float("nan"))
 
 
 def label(name: str) -> Column:

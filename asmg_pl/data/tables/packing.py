@@ -6,6 +6,7 @@ import gzip
 import io
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,22 @@ class Unpacked:
         Raises:
             DataError: if the file is cut off or damaged.
         """
-        try:
+        with self._sound():
             return self._content.read(size)
+
+    def line(self, size: int) -> bytes:
+        """The next bytes up to a line end, which is the last of them; fewer if so many have none, or at the end.
+
+        Raises:
+            DataError: if the file is cut off or damaged.
+        """
+        with self._sound():
+            return self._content.readline(size)
+
+    @contextmanager
+    def _sound(self) -> Iterator[None]:
+        try:
+            yield
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise DataError(
                 f"{self.path} cannot be unpacked, it is cut off or damaged ({error}): fetch it again"
@@ -75,6 +90,14 @@ class _Zstd:
             self._rest += chunk
         found, self._rest = bytes(self._rest[:size]), self._rest[size:]
         return found
+
+    def readline(self, size: int) -> bytes:
+        looked = 0
+        while (end := self._rest.find(b"\n", looked, size)) < 0 and (looked := len(self._rest)) < size:
+            if (chunk := next(self._chunks, None)) is None:
+                break
+            self._rest += chunk
+        return self.read(min(looked, size) if end < 0 else end + 1)
 
     def _unpack(self, file: io.BufferedReader) -> Iterator[bytes]:
         frame = None

@@ -56,6 +56,8 @@ def blocks(path: Path, quote: str, size: int = BLOCK, encoding: str = "utf-8") -
         text = Unpacked(path, file)
         while True:
             read = text.read(max(size, len(rest)))
+            if read and not read.endswith(b"\n"):  # so that mostly nothing is left over, which would be copied
+                read += text.line(LONGEST)
             content = rest + read
             if done == 0:
                 content = content.removeprefix(b"\xef\xbb\xbf")  # byte-order mark
