@@ -8,7 +8,7 @@ from pathlib import Path
 
 from asmg_pl.cli.study import StudyParser, messages
 
-METHODS = ("finetune", "dropout", "ader", "joint")
+METHODS = ("finetune", "dropout", "ewc", "ader", "joint")
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -38,11 +38,11 @@ def parser() -> StudyParser:
         "2020) does: each click is ranked among all items known by then. Print Recall and MRR at 10 and 20, means over "
         "the 16 test weeks, beside the published figures. The weeks' clicks are in diginetica/clicks.csv.gz within "
         "--data.\n\n"
-        "Methods: finetune; dropout, which is finetune with it; ader, which replays exemplars; and joint, which trains "
-        "a new model on all weeks so far. FOLDER gets ader.csv, .md, .tex and .png whenever a method is done, "
-        "ader-periods.csv with the figures of each week, and a folder for each finished period. These periods are not "
-        "walked again, and an interrupted one is repeated with the same numbers. At full size a method takes hours "
-        "without a GPU.",
+        "Methods: finetune; dropout, which is finetune with it; ewc, which holds important parameters back; ader, "
+        "which replays exemplars; and joint, which trains a new model on all weeks so far. FOLDER gets ader.csv, .md, "
+        ".tex and .png whenever a method is done, ader-periods.csv with the figures of each week, and a folder for "
+        "each finished period. These periods are not walked again, and an interrupted one is repeated with the same "
+        "numbers. At full size a method takes hours without a GPU.",
         ["runs/ader --data data", "runs/ader-small --small --methods finetune ader"],
     )
     options.hint = ""

@@ -187,7 +187,7 @@ class Recommender(nn.Module, ABC):
 
     def rows_known(self, name: str) -> int:
         """The number of rows at hand of a table that have appeared by now, see :attr:`known`."""
-        rows = len(self.stored(name))
+        rows = self.stored(name).shape[0]  # which len takes ten times as long to tell
         return min(self.known.get(name, rows), rows)
 
     def ids_at(self, name: str, places: Tensor) -> Tensor:

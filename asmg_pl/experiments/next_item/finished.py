@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from asmg_pl.errors import CheckpointError, ConfigError
-from asmg_pl.experiments.next_item.settings import Settings
+from asmg_pl.experiments.next_item.settings import FULL, Settings
 from asmg_pl.system.files import written_whole
 
 SETTINGS, FIGURES, STATE = "settings.json", "figures.json", "state.pt"
@@ -39,7 +39,7 @@ def claim(folder: Path, settings: Settings, fingerprint: int) -> None:
         with written_whole(path) as partial:
             partial.write_text(json.dumps(wanted, indent=1) + "\n", encoding="utf-8")
         return
-    found = _read(path)
+    found = asdict(FULL) | _read(path)  # of an earlier version, which had fewer settings
     if other := [name for name in wanted if found.get(name) != wanted[name]]:
         raise ConfigError(f"{folder} has a study with another {', '.join(other)}: give another folder, or remove it")
 

@@ -15,6 +15,8 @@ class Method:
         dropout: whether training has dropout.
         exemplars: whether exemplars of earlier weeks are replayed, see
             :mod:`asmg_pl.experiments.next_item.exemplars`.
+        consolidated: whether leaving parameters that the week before has made important costs something, see
+            :mod:`asmg_pl.experiments.next_item.consolidation`.
         anew: whether each period trains a new model on all weeks so far.
     """
 
@@ -22,6 +24,7 @@ class Method:
     title: str
     dropout: bool = True
     exemplars: bool = False
+    consolidated: bool = False
     anew: bool = False
 
     def weeks(self, period: int) -> range:
@@ -34,6 +37,7 @@ METHODS = {
     for method in (
         Method("finetune", "Finetune", dropout=False),
         Method("dropout", "Dropout"),
+        Method("ewc", "EWC", dropout=False, consolidated=True),
         Method("ader", "ADER", exemplars=True),
         Method("joint", "Joint", anew=True),
     )

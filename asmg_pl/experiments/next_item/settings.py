@@ -28,6 +28,8 @@ class Settings:
         held_out: the share of a week's examples that is held out.
         exemplars: how many ADER keeps.
         distillation: ADER's λ, see :func:`~asmg_pl.experiments.next_item.exemplars.distillation_weight`.
+        consolidation: EWC's λ, see :mod:`~asmg_pl.experiments.next_item.consolidation`.
+        weighed: how many examples of the week before tell EWC what is important.
         seed: of all that is random.
 
     Examples:
@@ -47,6 +49,8 @@ class Settings:
     held_out: float = 0.1
     exemplars: int = 30_000
     distillation: float = 0.8
+    consolidation: float = 10.0
+    weighed: int = 1000
     seed: int = 1234
 
     @property

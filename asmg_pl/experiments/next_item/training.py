@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from asmg_pl.errors import DivergedError
-from asmg_pl.experiments.next_item.exemplars import Replay
 from asmg_pl.experiments.next_item.model import logits
 from asmg_pl.experiments.next_item.ranks import figures, ranks
 from asmg_pl.experiments.next_item.sessions import Sessions
 from asmg_pl.experiments.next_item.settings import Settings
 from asmg_pl.recommenders import SASRec
+
+
+class Restraint(Protocol):
+    """What holds a model back from forgetting the weeks before."""
+
+    def begin_epoch(self, steps: int) -> None:
+        """Get ready for an epoch of so many steps."""
+
+    def loss(self, model: SASRec, step: int) -> Tensor:
+        """What is added to the loss of a step of the epoch, counted from 0."""
+
 
 #: Is told the number of an epoch, from 1, and that of a step in it, from 0.
 Tell = Callable[[int, int], None]
@@ -27,7 +38,7 @@ def train(
     trained: Tensor,
     held_out: Tensor,
     settings: Settings,
-    replay: Replay | None,
+    restraint: Restraint | None,
     tell: Tell,
 ) -> int:
     """Train a model, which afterwards is as it was after its best epoch.
@@ -38,7 +49,7 @@ def train(
         trained: the examples to train on, int64.
         held_out: those whose Recall@20 tells the best epoch, int64.
         settings: of the study.
-        replay: what holds the model back, if anything does.
+        restraint: what holds the model back, if anything does.
         tell: is called before each step.
 
     Returns:
@@ -51,15 +62,15 @@ def train(
     best, best_epoch, kept = -1.0, 0, model.state_dict()
     for epoch in range(1, settings.epochs + 1):
         parts = trained[torch.randperm(len(trained)).to(trained.device)].split(settings.batch_size)
-        if replay is not None:
-            replay.begin_epoch(len(parts))
+        if restraint is not None:
+            restraint.begin_epoch(len(parts))
         model.train()
         for step, part in enumerate(parts):
             tell(epoch, step)
             batch = sessions.batch(part, settings.places)
             loss = F.cross_entropy(logits(model, batch), batch.item)
-            if replay is not None:
-                loss = loss + replay.loss(model, step)
+            if restraint is not None:
+                loss = loss + restraint.loss(model, step)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

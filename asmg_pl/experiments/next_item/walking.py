@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from asmg_pl.errors import DataError
 from asmg_pl.experiments.next_item import finished
+from asmg_pl.experiments.next_item.consolidation import Consolidation
 from asmg_pl.experiments.next_item.exemplars import Replay, choose, distillation_weight
 from asmg_pl.experiments.next_item.methods import Method
 from asmg_pl.experiments.next_item.model import build, grow
@@ -22,7 +23,7 @@ from asmg_pl.experiments.next_item.ranks import figures
 from asmg_pl.experiments.next_item.settings import Settings
 from asmg_pl.experiments.next_item.training import ranked, train
 from asmg_pl.experiments.next_item.weeks import Weeks
-from asmg_pl.randomness.keyed import seeded
+from asmg_pl.randomness.keyed import fraction, seeded
 from asmg_pl.recommenders import SASRec
 from asmg_pl.system.screen import bar_options
 
@@ -82,7 +83,7 @@ class Walk:
         for some, what in ((trained, "train on"), (held_out, "hold out"), (examples, "test")):
             if not len(some):
                 raise DataError(f"period {period} has no example to {what}: its weeks have too few clicks")
-        replay = self._replay(period, len(trained))
+        restraint = self._consolidation(period) if self.method.consolidated else self._replay(period, len(trained))
         if self.method.anew:
             self.model = self._new(weeks.known(0))
         grow(self.model, weeks.known(period - 1), weeks.known(0), settings.seed)
@@ -95,7 +96,7 @@ class Walk:
                     bar.set_description(f"{name} · epoch {epoch}", refresh=False)
                 bar.update()
 
-            epoch = train(self.model, self.sessions, trained, held_out, settings, replay, tell)
+            epoch = train(self.model, self.sessions, trained, held_out, settings, restraint, tell)
         if self.method.exemplars:
             candidates = torch.cat([self.exemplars, trained])
             rows = settings.batch_size
@@ -106,7 +107,7 @@ class Walk:
         return {**counts, **figures(ranked(self.model, tested, examples, settings))}
 
     def _replay(self, period: int, examples: int) -> Replay | None:
-        """What holds the model back; nothing in the first period."""
+        """The exemplars that are replayed; none in the first period."""
         if not len(self.exemplars):
             return None
         known_before, known = self.weeks.known(period - 2), self.weeks.known(period - 1)
@@ -115,6 +116,15 @@ class Walk:
         )
         teacher = copy.deepcopy(self.model).requires_grad_(False).eval()
         return Replay(teacher, self.sessions, self.exemplars, weight, self.settings.places)
+
+    def _consolidation(self, period: int) -> Consolidation | None:
+        """The penalty on leaving what the period before has trained; none in the first period."""
+        if period == 1:
+            return None
+        trained, _ = self.weeks.split(period - 2, self.settings.held_out, self.settings.seed)
+        order = fraction(trained, self.settings.seed, "weighed").argsort(stable=True)
+        examples = trained[order[: self.settings.weighed]].to(self.device)
+        return Consolidation.of(self.model, self.sessions, examples, self.settings)
 
     def _new(self, known: int) -> SASRec:
         return build(self.settings, self.settings.dropout if self.method.dropout else 0.0, known).to(self.device)

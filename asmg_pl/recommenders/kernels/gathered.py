@@ -50,7 +50,7 @@ def gathered(lookups: Sequence[Lookup]) -> Tensor:
 
 
 def _computes(lookups: Sequence[Lookup]) -> bool:
-    """Whether the kernel can run: on the CPU, where a compiler is, in float32; an exported model has plain operations."""
+    """Whether the kernel can run: on the CPU with a compiler, in float32; an exported model has plain operations."""
     if torch.compiler.is_exporting() or torch.compiler.is_compiling():
         return False
     width = lookups[0].weight.shape[1]
@@ -67,15 +67,12 @@ class _Gathered(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, indices: list[Tensor], *weights: Tensor) -> Tensor:
         weights = tuple(weight.contiguous() for weight in weights)
-        count, rows, width = len(weights), len(indices[0]), weights[0].shape[1]
+        count, rows, width = len(weights), indices[0].shape[0], weights[0].shape[1]
+        lengths = [weight.shape[0] for weight in weights]
         whole = ctypes.c_int64 * count
-        kept = (
-            _pointers(indices),
-            whole(*(index.stride(0) for index in indices)),
-            whole(*(len(weight) for weight in weights)),
-        )
+        kept = _pointers(indices), whole(*(index.stride(0) for index in indices)), whole(*lengths)
         told = _Ids(rows, count, width, *(ctypes.addressof(each) for each in kept))
-        ctx.told, ctx.kept, ctx.lengths = told, (kept, indices), [len(weight) for weight in weights]
+        ctx.told, ctx.kept, ctx.lengths = told, (kept, indices), lengths
         out, native = weights[0].new_empty(rows, count, width), _native()
         assert native is not None
         wrong = native.gather(ctypes.byref(told), _pointers(weights), out.data_ptr())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -73,6 +74,22 @@ def test_methods_that_differ_only_by_exemplars_agree_until_there_are_some(whole:
     first = pl.read_csv(whole / "ader-periods.csv").filter(period=1)
     ader, dropout = (first.filter(method=name).drop("method").rows() for name in ("ader", "dropout"))
     assert ader == dropout
+
+
+def test_ewc_is_finetune_until_a_week_lies_before_it_and_goes_on_the_same_after_an_interruption(
+    tmp_path: Path, root: Path, whole: Path
+) -> None:
+    rows = pl.read_csv(whole / "ader-periods.csv")
+    first, second = (
+        [rows.filter(period=period, method=name).drop("method").rows() for name in ("ewc", "finetune")]
+        for period in (1, 2)
+    )
+    assert first[0] == first[1]
+    assert second[0] != second[1]
+    shutil.copytree(whole / "ewc" / "period-01", tmp_path / "ewc" / "period-01")
+    walk(tmp_path, root, methods=("ewc",))
+    again, before = (folder / "ewc" / "period-02" / "figures.json" for folder in (tmp_path, whole))
+    assert again.read_bytes() == before.read_bytes()
 
 
 @pytest.mark.parametrize("interrupted", [1, 2, 3, 4])
