@@ -8,7 +8,9 @@ from pathlib import Path
 
 from asmg_pl.cli.study import StudyParser, messages
 
-METHODS = ("finetune", "dropout", "ewc", "ader", "joint")
+#: Those with published figures, and after them those that no one has published.
+PUBLISHED = ("finetune", "dropout", "ewc", "ader", "joint")
+METHODS = (*PUBLISHED, "asmg", "row")
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -39,7 +41,8 @@ def parser() -> StudyParser:
         "the 16 test weeks, beside the published figures. The weeks' clicks are in diginetica/clicks.csv.gz within "
         "--data.\n\n"
         "Methods: finetune; dropout, which is finetune with it; ewc, which holds important parameters back; ader, "
-        "which replays exemplars; and joint, which trains a new model on all weeks so far. FOLDER gets ader.csv, .md, "
+        "which replays exemplars; and joint, which trains a new model on all weeks so far. If they are named, asmg "
+        "and row too, which test what a generator makes of finetune's models. FOLDER gets ader.csv, .md, "
         ".tex and .png whenever a method is done, ader-periods.csv with the figures of each week, and a folder for "
         "each finished period. These periods are not walked again, and an interrupted one is repeated with the same "
         "numbers. At full size a method takes hours without a GPU.",
@@ -49,7 +52,12 @@ def parser() -> StudyParser:
     options.add_argument("folder", metavar="FOLDER", type=Path, help="where periods, table and picture go")
     options.add_argument("--data", type=Path, default=Path("data"), help="the folder of the data sets (default: data)")
     options.add_argument(
-        "--methods", nargs="+", choices=METHODS, metavar="METHOD", default=list(METHODS), help="only these: finetune, …"
+        "--methods",
+        nargs="+",
+        choices=METHODS,
+        metavar="METHOD",
+        default=list(PUBLISHED),
+        help="only these: finetune, …",
     )
     options.add_argument("--seed", type=int, default=1234, help="of all that is random (default: 1234)")
     options.add_argument(

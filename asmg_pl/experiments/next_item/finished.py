@@ -2,7 +2,7 @@
 
 FOLDER/settings.json                      of which settings and clicks the folder is
 FOLDER/METHOD/period-01/figures.json      Recall and MRR on the test week
-                        state.pt          the model, and the exemplars
+                        state.pt          the model, the exemplars, and what a generator needs
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def place(folder: Path, method: str, period: int) -> Path:
     return folder / method / f"period-{period:02}"
 
 
-def write(path: Path, figures: dict[str, Any], model: dict[str, Tensor], exemplars: Tensor) -> None:
+def write(
+    path: Path, figures: dict[str, Any], model: dict[str, Tensor], exemplars: Tensor, generation: dict[str, Any]
+) -> None:
     """Write a finished period.
 
     Args:
@@ -57,11 +59,12 @@ def write(path: Path, figures: dict[str, Any], model: dict[str, Tensor], exempla
         figures: plain numbers by name.
         model: the model's parameters by name.
         exemplars: int64.
+        generation: what a generator's next period needs; empty without one.
     """
     with written_whole(path) as partial:
         partial.mkdir()
         (partial / FIGURES).write_text(json.dumps(figures) + "\n", encoding="utf-8")
-        torch.save({"model": model, "exemplars": exemplars}, partial / STATE)
+        torch.save({"model": model, "exemplars": exemplars, "generation": generation}, partial / STATE)
 
 
 def figures(path: Path) -> dict[str, Any]:
@@ -73,15 +76,15 @@ def figures(path: Path) -> dict[str, Any]:
     return _read(path / FIGURES)
 
 
-def state(path: Path) -> tuple[dict[str, Tensor], Tensor]:
-    """The model's parameters after a finished period, and the exemplars.
+def state(path: Path) -> tuple[dict[str, Tensor], Tensor, dict[str, Any]]:
+    """The model's parameters after a finished period, the exemplars, and what a generator's next period needs.
 
     Raises:
         CheckpointError: if the file is missing or damaged.
     """
     try:
         found = torch.load(path / STATE, map_location="cpu", weights_only=True)
-        return found["model"], found["exemplars"]
+        return found["model"], found["exemplars"], found.get("generation", {})
     except Exception as error:  # torch has many kinds of them
         raise CheckpointError(
             f"{path / STATE} cannot be read: remove the folder {path}, and it is made anew"

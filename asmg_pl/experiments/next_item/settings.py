@@ -30,6 +30,9 @@ class Settings:
         distillation: ADER's λ, see :func:`~asmg_pl.experiments.next_item.exemplars.distillation_weight`.
         consolidation: EWC's λ, see :mod:`~asmg_pl.experiments.next_item.consolidation`.
         weighed: how many examples of the week before tell EWC what is important.
+        window: of how many periods a generator reads the models.
+        generator_rate: of a generator's Adam, whose moments start anew in each period.
+        generator_passes: over a new week.
         seed: of all that is random.
 
     Examples:
@@ -51,6 +54,9 @@ class Settings:
     distillation: float = 0.8
     consolidation: float = 10.0
     weighed: int = 1000
+    window: int = 3
+    generator_rate: float = 1e-3
+    generator_passes: int = 1
     seed: int = 1234
 
     @property
@@ -61,4 +67,6 @@ class Settings:
 
 FULL = Settings()
 #: Short weeks, the first clicks of DIGINETICA, for minutes on a CPU.
-SMALL = replace(FULL, clicks=(12_000, 6_000, 6_000, 6_000), width=32, learning_rate=2e-3, epochs=10, exemplars=3_000)
+SMALL = replace(
+    FULL, clicks=(12_000, 6_000, 6_000, 6_000), width=32, learning_rate=2e-3, epochs=10, exemplars=3_000, window=1
+)

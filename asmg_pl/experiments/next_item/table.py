@@ -31,13 +31,17 @@ def means(periods: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
     Args:
         periods: a row for each method and period, with the figures as shares.
+
+    Returns:
+        Rows with ``None`` for what nobody has published.
     """
     theirs, rows = published(), []
     for name in dict.fromkeys(row["method"] for row in periods):
         own = [row for row in periods if row["method"] == name]
         row: dict[str, Any] = {"method": name, "periods": len(own)}
         for metric in COLUMNS:
-            row |= {metric: 100 * fmean(each[metric] for each in own), f"published_{metric}": theirs[name][metric]}
+            beside = theirs[name][metric] if name in theirs else None
+            row |= {metric: 100 * fmean(each[metric] for each in own), f"published_{metric}": beside}
         rows.append(row)
     return rows
 

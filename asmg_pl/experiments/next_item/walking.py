@@ -17,6 +17,7 @@ from asmg_pl.errors import DataError
 from asmg_pl.experiments.next_item import finished
 from asmg_pl.experiments.next_item.consolidation import Consolidation
 from asmg_pl.experiments.next_item.exemplars import Replay, choose, distillation_weight
+from asmg_pl.experiments.next_item.generation import Generation
 from asmg_pl.experiments.next_item.methods import Method
 from asmg_pl.experiments.next_item.model import build, grow
 from asmg_pl.experiments.next_item.ranks import figures
@@ -36,6 +37,7 @@ class Walk:
     Attributes:
         model: as the last period has left it.
         exemplars: those that are kept, int64; none, for a method without any.
+        generation: the generator and what it reads; ``None`` for a method without one.
     """
 
     def __init__(self, method: Method, weeks: Weeks, settings: Settings, device: torch.device) -> None:
@@ -51,6 +53,8 @@ class Walk:
         self.sessions = weeks.sessions.to(device)
         self.model = self._new(weeks.known(0))
         self.exemplars = torch.zeros(0, dtype=torch.int64, device=device)
+        kind = method.generator
+        self.generation = None if kind is None else Generation(kind, self.model, settings, device)
 
     def walk(self, folder: Path) -> Iterator[dict[str, Any]]:
         """Give the figures of period after period. Those that are finished are read, and the others are walked.
@@ -69,7 +73,8 @@ class Walk:
                     self._load(period, *finished.state(before))
                 with seeded(self.settings.seed, "period", period):
                     found = self._period(period)
-                finished.write(path, found, self.model.state_dict(), self.exemplars)
+                generation = {} if self.generation is None else self.generation.state()
+                finished.write(path, found, self.model.state_dict(), self.exemplars, generation)
                 logger.info("%s, period %d: Recall@20 %.4f", self.method.title, period, found["recall_20"])
             yield {"method": self.method.name} | finished.figures(path)
 
@@ -87,6 +92,9 @@ class Walk:
         if self.method.anew:
             self.model = self._new(weeks.known(0))
         grow(self.model, weeks.known(period - 1), weeks.known(0), settings.seed)
+        if self.generation is not None:
+            with seeded(settings.seed, "generator", period):
+                self.generation.train(self.model, self.sessions, trained)
         name = f"{self.method.name} · period {period} of {settings.periods}"
         with tqdm(desc=name, total=math.ceil(len(trained) / settings.batch_size), **bar_options()) as bar:
 
@@ -103,8 +111,12 @@ class Walk:
             self.exemplars = choose(
                 self.model, self.sessions, candidates, settings.exemplars, settings.places, rows=rows
             )
+        served = self.model
+        if self.generation is not None:
+            self.generation.push(self.model)
+            served = self.generation.served(self.model)
         counts = {"period": period, "examples": len(examples), "best_epoch": epoch}
-        return {**counts, **figures(ranked(self.model, tested, examples, settings))}
+        return {**counts, **figures(ranked(served, tested, examples, settings))}
 
     def _replay(self, period: int, examples: int) -> Replay | None:
         """The exemplars that are replayed; none in the first period."""
@@ -129,8 +141,10 @@ class Walk:
     def _new(self, known: int) -> SASRec:
         return build(self.settings, self.settings.dropout if self.method.dropout else 0.0, known).to(self.device)
 
-    def _load(self, period: int, model: dict[str, Tensor], exemplars: Tensor) -> None:
+    def _load(self, period: int, model: dict[str, Tensor], exemplars: Tensor, generation: dict[str, Any]) -> None:
         """Take what the period before has left."""
         grow(self.model, self.weeks.known(period - 2), self.weeks.known(0), self.settings.seed)
         self.model.load_state_dict(model)
         self.exemplars = exemplars.to(self.device)
+        if self.generation is not None:
+            self.generation.load(generation, self.device)
