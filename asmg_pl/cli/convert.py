@@ -121,7 +121,7 @@ GROUPS = {
     "what the columns mean": ("user", "item", "time", "impressions", "clicked", "missing", "ids"),
     "which rows are positive": ("label", "positive", "rating", "positive_from", "all_positive", "labels", "weight"),
     "which rows are read": ("where",),
-    "features of the interactions": ("context", "numbers", "lists", "list_size"),
+    "features of the interactions": ("context", "numbers", "log_numbers", "lists", "list_size"),
     "features of the users": ("users", "user_id", "user_time", "user_context", "user_numbers", "user_lists"),
     "times": ("time_unit", "time_format", "any_time", "start", "end"),
     "categories and features of the items": (

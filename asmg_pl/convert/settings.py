@@ -34,7 +34,7 @@ _LATER = (
 )
 #: Settings that only streams with such features keep.
 _OF_FEATURES = (
-    *("numbers", "lists", "list_size", "weight", "labels"),
+    *("numbers", "log_numbers", "lists", "list_size", "weight", "labels"),
     *("user_id", "user_time", "user_context", "user_numbers", "user_lists"),
     *("item_time", "item_context", "item_numbers", "item_lists"),
 )
@@ -81,6 +81,8 @@ class Settings:
         context: columns with categorical features of the interaction; a missing value is a value of its own.
         numbers: columns with numbers, which may be missing.
         lists: columns with several values, such as tags; --separator tells them apart.
+        log_numbers: which of all numbers, also of users and items, models take the logarithm of, before they scale it
+            with the moments of the past; for counts and prices that span several powers of ten.
         list_size: the most values of a list; later ones are cut off.
         weight: column with what a row counts in the loss and in the scores.
         labels: columns with further labels, from 0 to 1; they may be missing.
@@ -128,6 +130,7 @@ class Settings:
     separator: str = "|"
     context: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
+    log_numbers: tuple[str, ...] = ()
     lists: tuple[str, ...] = ()
     list_size: int = 16
     weight: str | None = None
@@ -157,6 +160,11 @@ class Settings:
         Raises:
             ConfigError: if options contradict each other; the message names them.
         """
+        numbers = (*self.numbers, *self.user_numbers, *self.item_numbers)
+        if strange := [name for name in self.log_numbers if name not in numbers]:
+            raise ConfigError(
+                f"--log-numbers {strange[0]}: name the column with --numbers, --user-numbers or --item-numbers too"
+            )
         ways = [self.label is not None, self.rating is not None, self.all_positive]
         if sum(ways) != 1:
             raise ConfigError(
@@ -201,7 +209,8 @@ class Settings:
         if self.time_format is not None:
             check_form(self.time_format)
         self.conditions()  # a wrong one is told before any file is opened
-        kinds = ("context", *(name for name in _OF_FEATURES if isinstance(getattr(self, name), tuple)))
+        of_features = [name for name in _OF_FEATURES if isinstance(getattr(self, name), tuple)]
+        kinds = ("context", *(name for name in of_features if name != "log_numbers"))
         named = [(option(kind), name) for kind in kinds for name in getattr(self, kind)]
         named += [] if self.weight is None else [("--weight", self.weight)]
         names = [name for _, name in named]
@@ -247,6 +256,7 @@ class Settings:
             list_size=self.list_size if self.lists or self.user_lists or self.item_lists else PLAIN.list_size,
             weight=self.weight,
             labels=self.labels,
+            logs=self.log_numbers,
             users=(*self.user_context, *self.user_numbers, *self.user_lists),
             items=(*self.item_context, *self.item_numbers, *self.item_lists),
         )

@@ -19,6 +19,8 @@ class Features:
         list_size: the most values of a list; later ones are cut off. It is the width of all batches' ``lists``.
         weight: the column with what a row counts in the loss and in the scores; ``None`` if each row counts 1.
         labels: columns of further labels, from 0 to 1, missing where nobody knows.
+        logs: which of the numbers recommenders take the logarithm of, before it is scaled with the moments of the
+            logarithms.
         users: which of the features, of any kind, are the user's; their values are those at the time of the row.
         items: which of them are the item's.
 
@@ -33,6 +35,7 @@ class Features:
     list_size: int = 16
     weight: str | None = None
     labels: tuple[str, ...] = ()
+    logs: tuple[str, ...] = ()
     users: tuple[str, ...] = ()
     items: tuple[str, ...] = ()
 
@@ -48,6 +51,8 @@ class Features:
             twice = sorted({name for name in named if [*named].count(name) > 1})
             if twice:
                 raise ConfigError(f"column {twice[0]!r} is given two meanings: name it once")
+        if strange := [name for name in self.logs if name not in self.numbers]:
+            raise ConfigError(f"the logarithm of {strange[0]!r} is asked for, which is no number: name it among those")
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -74,7 +79,7 @@ class Features:
             categories,
             tuple(context.values()),
             context_features=tuple(Feature(name, self.side(name), values) for name, values in context.items()),
-            numbers=tuple(Feature(name, self.side(name)) for name in self.numbers),
+            numbers=tuple(Feature(name, self.side(name), log=name in self.logs) for name in self.numbers),
             lists=tuple(Feature(name, self.side(name), n) for name, n in zip(self.lists, lists, strict=True)),
             labels=self.labels,
         )

@@ -8,6 +8,7 @@ Blocks begin at fixed rows. So the same rows have the same moments, bit for bit,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,19 @@ BLOCK = 2**16
 
 #: A spread below this share of the mean is rounding: float32 has no numbers so close to each other.
 _ROUNDING = 1e-7
+
+
+def logarithm(numbers: np.ndarray, chosen: Sequence[bool]) -> np.ndarray:
+    """Numbers [n, M] with sign(x)·log(1 + abs(x)) in place of x in the columns that are chosen.
+
+    Examples:
+        >>> logarithm(np.array([[-1.0, 5.0]]), [True, False]).round(4).tolist()
+        [[-0.6931, 5.0]]
+    """
+    if not any(chosen):
+        return numbers
+    values = numbers.astype(np.float64)
+    return np.where(chosen, np.sign(values) * np.log1p(np.abs(values)), values)
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +63,7 @@ class Moments:
 
     @classmethod
     def of(cls, numbers: np.ndarray) -> Moments:
-        """The moments of the rows of a table, float32 [n, M], NaN for missing values."""
+        """The moments of the rows of a table, float [n, M], NaN for missing values."""
         values = numbers.astype(np.float64)
         there = ~np.isnan(values)
         count = there.sum(0)

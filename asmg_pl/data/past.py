@@ -13,7 +13,7 @@ from asmg_pl.data.catalogue import as_of
 from asmg_pl.data.features import with_values
 from asmg_pl.data.logged import Logged
 from asmg_pl.data.marks import Marks
-from asmg_pl.data.moments import BLOCK, Moments
+from asmg_pl.data.moments import BLOCK, Moments, logarithm
 from asmg_pl.data.sizes import Sizes
 
 if TYPE_CHECKING:
@@ -72,13 +72,16 @@ class Past:
     def moments(self, log: Logged, rows: int) -> Moments:
         """The mean and the spread of each number over the first ``rows`` rows alone; those of ``before`` do not count.
 
+        Of a number whose logarithm is scaled, they are those of its logarithms.
+
         It reads the rows since the last block that was read before, see :mod:`asmg_pl.data.moments`.
         """
         begin, found = self._moments.before(rows)
         while begin < rows and log.sizes.numbers:
             end = min(begin + BLOCK, rows)
             numbers: Tensor = log.between(begin, end).whole("numbers")
-            found = found.joined(Moments.of(numbers.cpu().numpy()))
+            logs = [feature.log for feature in log.sizes.numbers]
+            found = found.joined(Moments.of(logarithm(numbers.cpu().numpy(), logs)))
             if end == begin + BLOCK:
                 self._moments.note(end, found)
             begin = end

@@ -16,15 +16,17 @@ class Feature(NamedTuple):
         side: what it belongs to: the interaction itself (``"row"``), its user, or its item. The value of a user or an
             item is that which it had at the time of the row.
         values: its number of values, for categories and lists; 0 for a number.
+        log: whether a number's logarithm is scaled, see :func:`asmg_pl.data.moments.logarithm`.
 
     Examples:
         >>> Feature("price", "item")
-        Feature(name='price', side='item', values=0)
+        Feature(name='price', side='item', values=0, log=False)
     """
 
     name: str
     side: Side = "row"
     values: int = 0
+    log: bool = False
 
 
 class Sizes(NamedTuple):

@@ -1,7 +1,7 @@
 """Numeric features: scaled with moments of the past, and what stands for a missing one.
 
-raw 12.5, NaN ─▶ (x - mean) / std ─▶ [signed logarithm] ─▶ 1.3, 0 ─┐
-              └▶ is it missing? ──────────────────────▶ 0, 1 ──────┴─▶ [B, M, 2]
+raw 12.5, NaN ─▶ [logarithm] ─▶ (x - mean) / std ─▶ [signed logarithm] ─▶ 1.3, 0 ─┐
+              └▶ is it missing? ───────────────────────────────────▶ 0, 1 ──────┴─▶ [B, M, 2]
 
 The moments are no parameters. Whoever trains a model tells it those of the rows that it may know by then.
 """
@@ -21,6 +21,7 @@ from asmg_pl.recommenders.features import Part
 class Numbers(nn.Module):
     """Scales the numbers of a mini-batch: two numbers for each feature, the scaled value and whether it is missing.
 
+    Where the stream says so (``Feature.log``), a number's logarithm is scaled, with the moments of the logarithms.
     A missing value counts as the mean. What it means beyond that, a recommender learns from the second number. The
     moments are buffers, so that they are saved and served with the model.
 
@@ -50,6 +51,9 @@ class Numbers(nn.Module):
         """
         super().__init__()
         self.features, self.log = tuple(features), log
+        logged = [feature.log for feature in features]
+        self._logged: Tensor | None
+        self.register_buffer("_logged", torch.tensor(logged) if any(logged) else None, persistent=False)
         self.register_buffer("mean", torch.zeros(len(features)) if features else None)
         self.register_buffer("std", torch.ones(len(features)) if features else None)
 
@@ -77,6 +81,8 @@ class Numbers(nn.Module):
         assert self.mean is not None
         assert self.std is not None
         missing = numbers.isnan()
+        if self._logged is not None:
+            numbers = torch.where(self._logged, numbers.sign() * numbers.abs().log1p(), numbers)
         found = ((numbers - self.mean) / self.std).masked_fill(missing, 0.0)
         if self.log:
             found = found.sign() * found.abs().log1p()

@@ -105,6 +105,8 @@ class Manifest:
     def write(self, folder: Path) -> None:
         """Write the manifest into a package's folder."""
         sizes = {name: value for name, value in self.sizes._asdict().items() if name != "past"}
+        for kind in ("context_features", "numbers", "lists"):  # programs of an earlier version read three entries
+            sizes[kind] = [each if each.log else each[:-1] for each in sizes[kind]]
         content: dict[str, Any] = {
             "format": FORMAT,
             "version": VERSION,
@@ -188,10 +190,10 @@ def _features(sizes: dict[str, Any], kind: str) -> tuple[Feature, ...]:
     """The features of a kind; none in a package of version 1, which does not name them."""
     found = []
     for each in _each(sizes, kind, list) if kind in sizes else ():
-        name, side, values = each if len(each) == 3 else (None, None, None)
-        if not isinstance(name, str) or side not in ("row", "user", "item"):
+        name, side, values, log = (*each, *([False] if len(each) == 3 else [])) if len(each) in (3, 4) else [None] * 4
+        if not isinstance(name, str) or side not in ("row", "user", "item") or type(log) is not bool:
             raise _Wrong(f"a feature of {kind!r} has no name, or is of no side")
-        found.append(Feature(name, side, _count({"values": values}, "values")))
+        found.append(Feature(name, side, _count({"values": values}, "values"), log))
     return tuple(found)
 
 

@@ -312,3 +312,19 @@ def test_categories_and_lists_may_be_lists_of_their_format(tmp_path: Path, name:
     convert([rows], tmp_path / "stream", settings, items=tmp_path / name)
     assert set(read_names(tmp_path / "stream", "categories")) == {"a b", "c"}
     assert set(read_names(tmp_path / "stream", "list-0")) >= {"x", "y|z"}
+
+
+def test_numbers_whose_logarithm_counts_are_named_and_an_append_goes_on_with_them(rows: Path, tmp_path: Path) -> None:
+    log = stream(tmp_path / "stream", rows, {"numbers": ("price", "w"), "log_numbers": ("price",)})
+    assert [(number.name, number.log) for number in log.sizes.numbers] == [("price", True), ("w", False)]
+    assert listed(batch_of(log).numbers)[0] == [2.5, 1.0]  # as they were given
+    later = write(tmp_path / "later.csv", "u,i,t,l,price,tags,w,buy\n1,7,T+09,1,8,red,1,1")
+    convert([later], tmp_path / "stream", Settings.of({}, tmp_path / "stream"), append=True)
+    grown = open_stream(tmp_path / "stream")
+    assert grown.sizes.numbers == log.sizes.numbers
+    values = torch.tensor([2.5, -3, 1e3, 8], dtype=torch.float64)
+    logs = values.sign() * values.abs().log1p()
+    assert grown.moments(5).mean[0].item() == pytest.approx(logs.mean().item())
+    assert grown.moments(3).mean[0].item() == pytest.approx(logs[:2].mean().item())  # of the past alone
+    with pytest.raises(ConfigError, match="--log-numbers buy: name the column with --numbers"):
+        Settings(**PLAIN, numbers=("price",), log_numbers=("buy",))

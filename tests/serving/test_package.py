@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import sys
@@ -18,6 +19,7 @@ import torch
 from serving.small import ITEMS, SIZES, USERS, contents, head, lists, package
 
 from asmg_pl.data import Batch, Sizes
+from asmg_pl.data.sizes import Feature
 from asmg_pl.errors import ConfigError, DataError, PackageError
 from asmg_pl.recommenders import (
     DIN,
@@ -395,3 +397,17 @@ def test_a_package_of_version_1_which_does_not_name_its_features_answers_as_befo
     found = load(tmp_path / "package").score("user-1", ["item-2"], context=context)
     assert not found.unknown
     assert found.logits.tolist() == expected.logits.tolist()
+
+
+def test_a_package_knows_which_numbers_are_scaled_by_their_logarithm(tmp_path: Path) -> None:
+    sizes = SIZES._replace(numbers=(Feature("price", log=True), Feature("age")))
+    model = EmbeddingMLP(sizes, embedding_dim=2)
+    opened = open_package(package(tmp_path / "package", model=model, sizes=sizes))
+    assert opened.manifest.sizes == sizes
+    written = json.loads((tmp_path / "package" / "package.json").read_text())["recommender"]["sizes"]["numbers"]
+    assert written == [["price", "row", 0, True], ["age", "row", 0]]
+    served = opened.served()
+    assert isinstance(served, EmbeddingMLP)
+    numbers = torch.tensor([[99.0, 7.0]])
+    assert torch.equal(served.numbers.scaled(numbers), model.numbers.scaled(numbers))
+    assert served.numbers.scaled(numbers)[0, 0, 0] == pytest.approx(math.log(100))

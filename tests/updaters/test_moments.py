@@ -101,3 +101,16 @@ def test_weights_of_one_change_nothing_and_other_weights_do() -> None:
     for name, value in without.recommender.state_dict().items():
         torch.testing.assert_close(ones.recommender.state_dict()[name], value)
     assert not torch.allclose(without.recommender.table("item"), others.recommender.table("item"))
+
+
+@pytest.mark.parametrize("name", ["EmbeddingMLP", "DeepFM"])
+def test_a_number_whose_logarithm_is_scaled_counts_as_a_column_of_logarithms(name: str) -> None:
+    price = pl.col("price").sign() * (1 + pl.col("price").abs()).log()
+    rows = featured_rows(3 * ROWS).with_columns(price=pl.col("price") ** 3)
+    logs = Features(**{**vars(FEATURES), "logs": ("price",)})
+    found, expected = walked(METHODS[name], rows, features=logs), walked(METHODS[name], rows.with_columns(price=price))
+    for path, value in expected.state_dict().items():
+        if isinstance(value, Tensor):
+            torch.testing.assert_close(found.state_dict()[path], value, rtol=1e-3, atol=1e-5, msg=path)
+    plain = walked(METHODS[name], rows)
+    assert not torch.allclose(found.recommender.numbers.std, plain.recommender.numbers.std)  # type: ignore[union-attr]

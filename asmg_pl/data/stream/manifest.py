@@ -163,7 +163,7 @@ class Manifest:
         features = self.features
         if type(features.list_size) is not int or tuple(self.lists) != features.lists:
             raise ValueError("its lists are not those of its features")
-        texts = [self.index, *self.context, *features.columns, *features.users, *features.items]
+        texts = [self.index, *self.context, *features.columns, *features.users, *features.items, *features.logs]
         texts += [*(text for part in parts for text in (part.digest, *part.digests))]
         if not all(isinstance(text, str) for text in texts):
             raise ValueError("a name or a digest in it is no text")
@@ -176,6 +176,8 @@ class Manifest:
     def write(self, folder: Path) -> None:
         """Replace the stream's manifest in one step."""
         content: dict[str, Any] = {"format": FORMAT, "version": self.version} | self._totals() | asdict(self)
+        if not self.features.logs:  # programs of an earlier version can then read it
+            del content["features"]["logs"]
         if self.features == PLAIN:  # programs of an earlier version can then read it
             content = {name: value for name, value in content.items() if name not in ("features", "lists")}
         content["checksum"] = _checksum(content)

@@ -21,7 +21,8 @@ from asmg_pl.errors import DivergedError
 from asmg_pl.experiments.next_item.model import logits
 from asmg_pl.experiments.next_item.sessions import Sessions
 from asmg_pl.experiments.next_item.settings import Settings
-from asmg_pl.generators import Generator, ParameterHistory, ParameterShapes
+from asmg_pl.generators import Generator, ParameterShapes
+from asmg_pl.generators.history import ParameterHistory
 from asmg_pl.randomness.keyed import seeded
 from asmg_pl.recommenders import SASRec
 
