@@ -125,6 +125,8 @@ def test_rows_of_the_form_of_criteo_are_converted_and_trained_on(
     assert found["convert: rows"] == 3000
     rows = [found[f"DeepFM, {form}: rows per processor second"] for form in ("features", "plain")]
     assert found["DeepFM, features over plain"] == pytest.approx(rows[0] / rows[1])
+    bound = found["DeepFM, bare: rows per processor second"] / rows[1]
+    assert found["DeepFM, bare loop of the features over plain"] == pytest.approx(bound)
 
 
 @pytest.mark.slow
