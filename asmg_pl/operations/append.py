@@ -69,8 +69,8 @@ def append(files: Sequence[str | Path], stream: Path, options: Mapping[str, Any]
         UserError: if the rows cannot be added. The stream is as it was then.
     """
     given = dict(options)
-    tables = [given.pop(name, None) for name in ("items", "users", "query")]
-    with at_hand(files, *tables, folder=stream, wait=wait) as here:
+    items, users, query = (given.pop(name, None) for name in ("items", "users", "query"))
+    with at_hand(files, items, users, query, stream, wait) as here:
         return _added(here, stream, given, wait)
 
 
@@ -85,9 +85,17 @@ def _added(here: Inputs, stream: Path, options: Mapping[str, Any], wait: float) 
         finish(stream, wait)
         return Appended(0, 0, 0, len(again))
     try:
-        beside = {"items": here.items, "users": here.users, "addresses": here.addresses}
-        settings = Settings.of({}, stream)
-        done = convert(fresh or here.files, stream, settings, append=True, wait=wait, **beside, **options)
+        done = convert(
+            fresh or here.files,
+            stream,
+            Settings.of({}, stream),
+            here.items,
+            append=True,
+            wait=wait,
+            users=here.users,
+            addresses=here.addresses,
+            **options,
+        )
     except NothingNewError as error:  # all rows are late or repeated, and such rows are to be left out
         log.warning("%s", here.named(str(error)))
         return Appended(0, 0, 0, len(listed))
