@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from datetime import date
 from io import BytesIO
 from pathlib import Path
-from types import MappingProxyType
 from typing import cast
 
 import polars as pl
 
 from asmg_pl.convert.done import Conversion
-from asmg_pl.convert.fetching import at_hand
+from asmg_pl.convert.fetching import Inputs, at_hand
 from asmg_pl.convert.in_stream import LATE
 from asmg_pl.convert.kept import publish, to_keep
 from asmg_pl.convert.reading import Found, read
@@ -42,7 +41,7 @@ _MANY = 300  # numbers that are more than these may not be meant as categories
 
 
 def convert(
-    files: Sequence[str | Path],
+    files: Sequence[str | Path] | Inputs,
     out: str | Path,
     settings: Settings,
     items: str | Path | None = None,
@@ -55,7 +54,6 @@ def convert(
     wait: float = 0.0,
     users: str | Path | None = None,
     query: str | None = None,
-    addresses: Mapping[str, str] = MappingProxyType({}),
 ) -> Conversion:
     """Convert files of interactions to a stream, which ``asmg fit`` walks.
 
@@ -85,7 +83,6 @@ def convert(
         users: a file of the users' features, one row per user or several at other times.
         query: the SQL query that gives the rows, where FILE is the address of a database, such as sqlite:///shop.db or
             postgresql://name@host/shop.
-        addresses: the addresses of files that have been fetched before, by path. Messages and quarantine.csv name them.
 
     Raises:
         BusyError: if another program is writing the stream.
@@ -125,8 +122,9 @@ def convert(
 
     days = _within(pl.col("time") // UNITS[settings.read_unit][0], first_day, last_day)
     quarantine = Quarantine(max_bad_rows)
-    fetched = at_hand(files, items, users, query, folder, wait, addresses)
-    with fetched as given, _place(folder, append, wait) as stream:
+    beside = items, users, query  # Inputs are at hand with theirs
+    inputs = nullcontext(files) if isinstance(files, Inputs) else at_hand(files, *beside, folder, wait)
+    with inputs as given, _place(folder, append, wait) as stream:
         if append:
             publish(folder)  # a killed append may have left this undone
         sources = sources_of(input_files(given.files))

@@ -9,11 +9,10 @@ Everything is fetched before it is read, once, so that all checks see the same b
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -58,7 +57,6 @@ def at_hand(
     query: str | None,
     folder: Path,
     wait: float = 0.0,
-    addresses: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Inputs]:
     """Fetch what is not on this machine. It is removed afterwards.
 
@@ -69,7 +67,6 @@ def at_hand(
         query: the query to the database that stands in the place of the files.
         folder: the stream, beside which fetched files lie meanwhile.
         wait: the seconds to wait for another program that fetches files for the same stream.
-        addresses: those of files that have been fetched before, by path.
 
     Raises:
         BusyError: if another program fetches files for the same stream.
@@ -78,20 +75,20 @@ def at_hand(
     """
     _check(files, [items, users], query)
     if not any(_is_address(one) for one in (*files, items, users)):
-        yield Inputs(list(files), items, users, dict(addresses))
+        yield Inputs(list(files), items, users)
         return
     aside = folder.parent / f".{folder.name}.fetched"
     aside.mkdir(parents=True, exist_ok=True)
     with locked(aside / ".lock", f"files for {folder} are being fetched", "choose another --out", wait):
-        place, names = aside / "files", dict(addresses)
+        place, addresses = aside / "files", dict[str, str]()
         shutil.rmtree(place, ignore_errors=True)  # the remains of a killed conversion
         try:
-            here = [_local(one, query, place / str(number), names) for number, one in enumerate(files)]
+            here = [_local(one, query, place / str(number), addresses) for number, one in enumerate(files)]
             beside = {
-                role: None if one is None else _local(one, None, place / role, names)[0]
+                role: None if one is None else _local(one, None, place / role, addresses)[0]
                 for role, one in {"items": items, "users": users}.items()
             }
-            inputs = Inputs([path for paths in here for path in paths], **beside, addresses=names)
+            inputs = Inputs([path for paths in here for path in paths], **beside, addresses=addresses)
             try:
                 yield inputs
             except UserError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -86,14 +86,13 @@ def _added(here: Inputs, stream: Path, options: Mapping[str, Any], wait: float) 
         return Appended(0, 0, 0, len(again))
     try:
         done = convert(
-            fresh or here.files,
+            replace(here, files=[*(fresh or here.files)]),
             stream,
             Settings.of({}, stream),
             here.items,
             append=True,
             wait=wait,
             users=here.users,
-            addresses=here.addresses,
             **options,
         )
     except NothingNewError as error:  # all rows are late or repeated, and such rows are to be left out

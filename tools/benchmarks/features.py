@@ -69,7 +69,9 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
 def training(folder: Path, repeat: int) -> dict[str, float]:
     """The rows that a processor second trains on, with their gathering, and the ratio of the two forms."""
     figures: dict[str, float] = {}
-    for name, kind in {"EmbeddingMLP": EmbeddingMLP, "DeepFM": DeepFM}.items():
+    kinds: tuple[type[EmbeddingMLP] | type[DeepFM], ...] = (EmbeddingMLP, DeepFM)
+    for kind in kinds:
+        name = kind.__name__
         logs = {form: open_stream(folder / form) for form in ("plain", "features")}
         models: dict[str, EmbeddingMLP | DeepFM] = {form: kind(log.sizes) for form, log in logs.items()}
         optimizers = {form: LazyAdam(model.parameters(), 1e-3, model) for form, model in models.items()}
@@ -93,7 +95,7 @@ def bare(log: InteractionLog, model: EmbeddingMLP | DeepFM) -> Callable[[], None
     mlp, fm = copy.deepcopy(model.mlp), isinstance(model, DeepFM)
     width = model.table("item").shape[1]
     table = nn.Parameter(torch.randn(len(rows), width + fm) / 10)
-    others = torch.randn(BATCH, mlp[0].in_features - len(CATEGORIES) * width)  # the other fields, at hand
+    others = torch.randn(BATCH, mlp[0].weight.shape[1] - len(CATEGORIES) * width)  # type: ignore[operator, arg-type]
     optimizer = torch.optim.Adam([table, *mlp.parameters()], 1e-3, fused=True)
 
     def again() -> None:

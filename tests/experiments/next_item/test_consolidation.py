@@ -22,7 +22,7 @@ def test_importance_is_the_mean_of_squared_gradients_and_new_items_cost_nothing(
     model, examples = build(SETTINGS, 0.0, known=7), sessions.examples()[:10]
     before = {name: value.clone() for name, value in model.state_dict().items()}
     found = Consolidation.of(model, sessions, examples, SETTINGS)
-    expected = 0.0
+    expected = torch.zeros(())
     for part in examples.split(5):
         batch = sessions.batch(part, 3)
         loss = F.cross_entropy(logits(model, batch), batch.item)
