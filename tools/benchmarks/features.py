@@ -95,7 +95,8 @@ def bare(log: InteractionLog, model: EmbeddingMLP | DeepFM) -> Callable[[], None
     mlp, fm = copy.deepcopy(model.mlp), isinstance(model, DeepFM)
     width = model.table("item").shape[1]
     table = nn.Parameter(torch.randn(len(rows), width + fm) / 10)
-    others = torch.randn(BATCH, mlp[0].weight.shape[1] - len(CATEGORIES) * width)  # type: ignore[operator, arg-type]
+    inputs = next(layer.in_features for layer in mlp if isinstance(layer, nn.Linear))
+    others = torch.randn(BATCH, inputs - len(CATEGORIES) * width)  # the other fields, at hand
     optimizer = torch.optim.Adam([table, *mlp.parameters()], 1e-3, fused=True)
 
     def again() -> None:
