@@ -50,8 +50,7 @@ class IdCounts:
         table = torch.cat([self.table.to(ids.device), fresh]).T.contiguous()  # a column's numbers side by side
         earlier = torch.arange(size, device=ids.device) < known
         clicked = label > 0
-        rows = torch.bincount(ids, weight, size)
-        clicks = torch.bincount(ids[clicked], None if weight is None else weight[clicked], size)
+        rows, clicks = _sums(ids, weight, size), _sums(ids[clicked], None if weight is None else weight[clicked], size)
         for column, decay in ((0, SLOW), (2, FAST)):
             table[column].mul_(decay).add_(rows)
             table[column + 1].mul_(decay).add_(clicks)
@@ -61,3 +60,10 @@ class IdCounts:
         first.masked_fill_(seen & (first == 0), period)
         last.masked_fill_(seen, period)
         self.table = table.T.contiguous()
+
+
+def _sums(ids: Tensor, weight: Tensor | None, size: int) -> Tensor:
+    """How many rows each id has, int64 [size]; or what they weigh, float, added on the CPU, which has one order."""
+    if weight is None:
+        return torch.bincount(ids, minlength=size)
+    return torch.bincount(ids.cpu(), weight.cpu(), size).to(ids.device)
