@@ -95,7 +95,7 @@ def _added(here: Inputs, stream: Path, options: Mapping[str, Any], wait: float) 
             users=here.users,
             **options,
         )
-    except NothingNewError as error:  # all rows are late or repeated, and such rows are to be left out
+    except NothingNewError as error:  # a day without a row, or of rows that are to be left out
         log.warning("%s", here.named(str(error)))
         return Appended(0, 0, 0, len(listed))
     left_out = done.quarantined + done.late + done.repeated
