@@ -237,7 +237,7 @@ def _trainer(folder: str | Path | None, callbacks: Sequence[Callback], settings:
     from lightning.fabric.utilities.exceptions import MisconfigurationException
 
     from asmg_pl.callbacks.defaults import TRAINER_DEFAULTS
-    from asmg_pl.distributed.launched import check_launched
+    from asmg_pl.distributed.launched import check_launched, counts_of_torchrun
     from asmg_pl.errors import ConfigError
 
     if "default_root_dir" in settings:
@@ -245,6 +245,7 @@ def _trainer(folder: str | Path | None, callbacks: Sequence[Callback], settings:
     if folder is None and settings.get("logger"):
         raise ConfigError("a logger gets its rows from the report, which needs a run folder: give folder")
     own = {"default_root_dir": folder, "enable_checkpointing": folder is not None, "callbacks": list(callbacks)}
+    settings = settings | counts_of_torchrun(settings.get("devices", "auto"), settings.get("num_nodes", 1))
     try:
         trainer = Trainer(**(TRAINER_DEFAULTS | own | settings))
     except (TypeError, ValueError, RuntimeError, MisconfigurationException) as error:
@@ -261,7 +262,7 @@ def _callbacks(
     Raises:
         ConfigError: if a given callback does not fit a walk.
     """
-    from asmg_pl.callbacks import PeriodLoop, PeriodProgress, PhaseCheckpoint
+    from asmg_pl.callbacks import Heartbeat, PeriodLoop, PeriodProgress, PhaseCheckpoint
     from asmg_pl.callbacks.defaults import CALLBACKS
     from asmg_pl.callbacks.others import refuse_callback
     from asmg_pl.errors import ConfigError
@@ -271,6 +272,7 @@ def _callbacks(
     makers[PeriodProgress] = lambda: PeriodProgress(bar)
     makers[PhaseCheckpoint] = lambda: PhaseCheckpoint(overwrite=overwrite)
     instead = {PeriodLoop: "until", PeriodProgress: "enable_progress_bar"}
+    write_nothing = {*instead, Heartbeat}
     others, own = [], {}
     for callback in given:
         kind = type(callback)
@@ -280,11 +282,11 @@ def _callbacks(
             refuse_callback([each.__name__ for each in kind.__mro__])
             others.append(callback)
             continue
-        if folder is None:
+        if folder is None and kind not in write_nothing:
             raise ConfigError(f"callbacks has a {kind.__name__}, which writes to a run folder: give folder too")
         if kind is PhaseCheckpoint and overwrite:
             raise ConfigError("callbacks has a PhaseCheckpoint, so that overwrite is its argument: give it there only")
         own[kind] = callback
-    wanted = makers if folder is not None else instead
+    wanted = makers if folder is not None else write_nothing
     # The walk's own run in their order, given or made: a period's end is known only after the loop has found it.
     return [*others, *(own.get(kind) or make() for kind, make in makers.items() if kind in wanted)]

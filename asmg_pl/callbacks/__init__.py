@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from asmg_pl.callbacks.checkpoint import PhaseCheckpoint
     from asmg_pl.callbacks.configuration import RunConfig
     from asmg_pl.callbacks.export import ServingExport
+    from asmg_pl.callbacks.heartbeat import Heartbeat
     from asmg_pl.callbacks.period_loop import PeriodLoop
     from asmg_pl.callbacks.progress import PeriodProgress
     from asmg_pl.callbacks.report import PeriodReport
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 #: Where the names stand. They are imported when they are first used, since commands that only read what walks have left
 #: need no Lightning.
 _HOMES = {
+    "Heartbeat": ".heartbeat",
     "PeriodLoop": ".period_loop",
     "PeriodProgress": ".progress",
     "PeriodReport": ".report",
@@ -27,6 +29,15 @@ _HOMES = {
     "WandbRun": ".wandb_run",
 }
 
-__all__ = ["PeriodLoop", "PeriodProgress", "PeriodReport", "PhaseCheckpoint", "RunConfig", "ServingExport", "WandbRun"]
+__all__ = [
+    "Heartbeat",
+    "PeriodLoop",
+    "PeriodProgress",
+    "PeriodReport",
+    "PhaseCheckpoint",
+    "RunConfig",
+    "ServingExport",
+    "WandbRun",
+]
 
 __getattr__, __dir__ = lazy(__name__, _HOMES)

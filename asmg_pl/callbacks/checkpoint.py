@@ -16,6 +16,7 @@ from asmg_pl.callbacks.checkpoint_fit import check_loops, check_optimizers, chec
 from asmg_pl.callbacks.ownership import Ownership
 from asmg_pl.callbacks.report import PeriodReport
 from asmg_pl.callbacks.run_folder import CHECKPOINTS, IDENTITY, last_period, scored_periods, walk_in, write_identity
+from asmg_pl.callbacks.shared_folder import check_shared
 from asmg_pl.checkpoints.archive import FILES as NOTES
 from asmg_pl.checkpoints.archive import Archive, timings_after
 from asmg_pl.checkpoints.io import AtomicCheckpointIO, newest_first
@@ -68,7 +69,8 @@ class PhaseCheckpoint(Checkpoint):
         """Have checkpoints read and written by this program; take the run folder.
 
         Raises:
-            ConfigError: if another plugin writes checkpoints, or another process walks in the run folder.
+            ConfigError: if another plugin writes checkpoints, another process walks in the run folder, or the processes
+                of the walk see different ones.
         """
         plugin = trainer.strategy.checkpoint_io
         if type(plugin) is TorchCheckpointIO:
@@ -80,6 +82,7 @@ class PhaseCheckpoint(Checkpoint):
             )
         if stage != "fit":
             return
+        check_shared(Path(trainer.default_root_dir) / FOLDER)
         refused = None
         if trainer.is_global_zero:
             self._ownership = Ownership(Path(trainer.default_root_dir))

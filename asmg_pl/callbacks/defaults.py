@@ -8,6 +8,7 @@ from lightning.pytorch.callbacks import Callback
 
 from asmg_pl.callbacks.checkpoint import PhaseCheckpoint
 from asmg_pl.callbacks.export import ServingExport
+from asmg_pl.callbacks.heartbeat import Heartbeat
 from asmg_pl.callbacks.period_loop import PeriodLoop
 from asmg_pl.callbacks.progress import PeriodProgress
 from asmg_pl.callbacks.report import PeriodReport
@@ -32,4 +33,5 @@ CALLBACKS: dict[str, type[Callback]] = {
     "progress": PeriodProgress,
     "export": ServingExport,
     "wandb": WandbRun,
+    "heartbeat": Heartbeat,
 }

@@ -35,6 +35,7 @@ REFUSED = {
     "PhaseCheckpoint": _THERE,
     "ServingExport": _THERE,
     "WandbRun": _THERE,
+    "Heartbeat": _THERE,
 }
 
 #: Those which Lightning adds by itself to a trainer that is made in Python, or for ``max_time``.

@@ -23,7 +23,7 @@ from asmg_pl.cli.next_steps import NextSteps
 from asmg_pl.cli.options import explained
 from asmg_pl.cli.trainer_options import check_trainer, classes_given_as_words
 from asmg_pl.data import PeriodDataModule
-from asmg_pl.distributed.launched import check_launched
+from asmg_pl.distributed.launched import check_launched, counts_of_torchrun
 from asmg_pl.distributed.reader import tensors_in
 from asmg_pl.errors import CheckpointError, ConfigError
 from asmg_pl.updaters import Updater
@@ -103,6 +103,7 @@ TITLES = {
     "progress": "progress: the bar",
     "export": "export: serving models for other programs",
     "wandb": "wandb: the run on Weights & Biases, if a project is named",
+    "heartbeat": "heartbeat: signs of life among several processes",
     "trainer": "trainer: Lightning's own options, of which a walk needs few",
 }
 
@@ -175,8 +176,10 @@ class AsmgCLI(LightningCLI):
         Raises:
             ConfigError: if it refuses its settings, or would wait for processes that nobody starts.
         """
+        given = self.config_init[self.config_init.subcommand].trainer
+        counts = counts_of_torchrun(given.devices, given.num_nodes)
         try:
-            trainer = super().instantiate_trainer(**settings)
+            trainer = super().instantiate_trainer(**counts, **settings)
         except (TypeError, ValueError, RuntimeError) as error:
             raise ConfigError(f"the trainer cannot be made: {error}") from error
         check_launched(trainer)

@@ -47,6 +47,8 @@ ELSEWHERE = {
     "asmg reproduce": "walks for hours; tests/experiments/test_reproduction.py has a small one",
     "asmg reproduce ader": "trains for hours; tests/experiments/next_item/test_study.py has a small one",
     "srun ": "takes two machines with SLURM",
+    "export TORCH_DISABLE": "sets a variable of the shell; tests/distributed/test_lost_machine.py sets it",
+    "torchrun --nnodes 1:2": "outlives the loss of a machine; tests/distributed/test_lost_machine.py loses one",
     "wandb sync": "needs an account and the network",
     "asmg compare runs/all --methods configs/methods/*.yaml --tuned": "needs what tuning found; "
     "tests/experiments/test_compare_methods.py has a small one",
@@ -79,10 +81,8 @@ HERE = {
     "after-period-000020": "after-period-000012",
     " -- ": " --seeds 1 -- ",
     "--nproc-per-node 8": "--standalone --nproc-per-node 2",
-    "--trainer.devices 8": "--trainer.devices 2",
     "--nnodes 2 --standalone --nproc-per-node 2 --rdzv-backend c10d --rdzv-endpoint FIRST_MACHINE:29500": "--nnodes 2 "
     "--nproc-per-node 1 --rdzv-backend c10d --rdzv-endpoint 127.0.0.1:{port}",
-    "--trainer.num_nodes 2 --trainer.devices 2": "--trainer.num_nodes 2 --trainer.devices 1",
 }
 
 #: What makes a command short: options that are added to those which match.
