@@ -11,6 +11,8 @@
     python tools/benchmark.py kernels
     python tools/benchmark.py memory
     python tools/benchmark.py scale
+    python tools/benchmark.py stages
+    python tools/benchmark.py plan --rows 1e9 --users 1e8 --items 1e8
     python tools/benchmark.py peers
     python tools/benchmark.py start
     python tools/benchmark.py top_k
@@ -24,6 +26,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from benchmarks import (
@@ -35,11 +38,13 @@ from benchmarks import (
     memory,
     peers,
     period,
+    plan,
     profile,
     scale,
     scaling,
     serve,
     serve_load,
+    stages,
     start,
     step,
     top_k,
@@ -60,11 +65,21 @@ PARTS = {
     "kernels": kernels,
     "memory": memory,
     "scale": scale,
+    "stages": stages,
+    "plan": plan,
     "start": start,
     "top_k": top_k,
     "serve": serve,
     "serve_load": serve_load,
 }
+
+#: Parts whose figures are shown in a table of their own.
+TABLES = {"plan": plan.table}
+
+
+def listed(figures: Mapping[str, float]) -> Printed:
+    """A line for each figure."""
+    return Printed(["figure", "value"], [[name, f"{value:,.4g}"] for name, value in figures.items()])
 
 
 def main() -> None:
@@ -79,7 +94,7 @@ def main() -> None:
     given.folder.mkdir(parents=True, exist_ok=True)
     figures = PARTS[given.part].measure(given)
     (given.folder / "benchmark.json").write_text(json.dumps(figures, indent=1) + "\n")
-    shown = markdown(Printed(["figure", "value"], [[name, f"{value:,.4g}"] for name, value in figures.items()]))
+    shown = markdown(TABLES.get(given.part, listed)(figures))
     (given.folder / "benchmark.md").write_text(shown + "\n")
     print(shown)
 

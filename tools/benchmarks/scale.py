@@ -33,6 +33,7 @@ from asmg_pl.updaters import ASMG
 from asmg_pl.updaters.losses import cross_entropy
 from asmg_pl.updaters.memory import size_of
 from asmg_pl.updaters.optim import Adam, RowAdam
+from benchmarks.formulas import Walk
 
 SHARDS = 960
 
@@ -90,15 +91,22 @@ def _rank(rank: int, ranks: int, rows: int, place: str, given: argparse.Namespac
     update = Step(1, partial(_update_loss, updater), RowAdam(updater.recommender.parameters(), lr=1e-3), dense)
     weights = list(updater.generator.parameters())
     generate = Step(given.window, partial(_generator_loss, updater), Adam(weights, lr=1e-2), weights)
+    walk = Walk(
+        rows=2 * rows,
+        width=given.width,
+        hidden=given.hidden,
+        window=given.window,
+        dense=sum(p.numel() for p in dense),
+        generator=sum(p.numel() for p in weights),
+        ranks=ranks,
+    )
     figures: dict[str, float] = {}
     for name, step in {"update": update, "generate": generate}.items():
-        figures |= {f"{name}, {figure}": value for figure, value in _measure(step, rows, traffic, given).items()}
+        figures |= {f"{name}, {figure}": value for figure, value in _measure(step, rows, walk, traffic, given).items()}
     states = chain(*(state.values() for step in (update, generate) for state in step.optimizer.state.values()))
     moments = sum(t.nbytes for t in states if t.ndim)
-    copies = 4 + given.window + given.hidden  # the base model, its two moments, the serving model; snapshots and state
-    replicated = sum(4 * copies * p.numel() for p in dense) + sum(3 * p.nbytes for p in weights)
     figures["bytes held"] = size_of(updater) + moments
-    figures["bytes held, predicted"] = 4 * copies * given.width * 2 * rows / ranks + replicated
+    figures["bytes held, predicted"] = walk.held()
     dist.destroy_process_group()
     return figures
 
@@ -131,7 +139,7 @@ def _generator_loss(updater: ASMG, batches: list[Batch]) -> Tensor:
     return torch.stack(losses) @ updater.position_weights
 
 
-def _measure(step: Step, rows: int, traffic: Traffic, given: argparse.Namespace) -> dict[str, float]:
+def _measure(step: Step, rows: int, walk: Walk, traffic: Traffic, given: argparse.Namespace) -> dict[str, float]:
     """Seconds of a step, and the bytes that this rank sends in it; the first step warms up."""
     rank, ranks = dist.get_rank(), dist.get_world_size()
     seconds, asked, sent = [], [], []
@@ -148,12 +156,11 @@ def _measure(step: Step, rows: int, traffic: Traffic, given: argparse.Namespace)
         seconds.append(time.perf_counter() - began)
         sent.append(traffic.sent - before)
     ids = statistics.mean(asked[1:])
-    counts = 8 * 2 * step.batches * (ranks - 1)
     return {
         "seconds of the fastest step": min(seconds[1:]),
         "distinct ids per step": ids,
         "bytes sent per step": statistics.mean(sent[1:]),
-        "bytes sent per step, predicted": (ranks - 1) / ranks * ids * (8 + 2 * 4 * given.width) + counts,
+        "bytes sent per step, predicted": walk.sent(ids, step.batches),
         "bytes of replicated gradients": sum(p.nbytes for p in step.replicated),
     }
 
