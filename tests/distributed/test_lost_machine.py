@@ -38,8 +38,9 @@ class Machines:
     """Two machines on this one, each with torchrun and a process of the walk."""
 
     def __init__(self, folder: Path, port: int, store: str, options: str, places: dict[str, list[int]]) -> None:
-        """Take the machine that holds the store of torchrun, or another name if none of them does."""
+        """Take the machine that holds the store of torchrun; without a name, a third machine does."""
         self.folder, self.port, self.store = folder, port, store
+        self.third = None if store else TCPStore("127.0.0.1", port, is_master=True, wait_for_workers=False)
         config = folder / "halt.yaml"
         halt = {"class_path": "distributed.halt.Halt", "init_args": {"folder": str(folder), "places": places}}
         config.write_text(yaml.safe_dump({"trainer": {"callbacks": [halt]}}))
@@ -99,16 +100,13 @@ def test_a_walk_goes_on_without_a_lost_machine_and_with_it_again(
     addresses = {"first": "127.0.0.1", "second": "127.0.0.2"}
     kept = next(name for name in addresses if name != lost)
     with ExitStack() as stack:
-        port = free_port()
-        if lost == "first":  # the store is on a third machine
-            held = TCPStore("127.0.0.1", port, is_master=True, wait_for_workers=False)
-        store = "neither" if lost == "first" else kept
-        machines = Machines(tmp_path, port, store, strategy, {lost: [2, 4], kept: [1, 5]})
+        store = kept if strategy == DDP else ""
+        machines = Machines(tmp_path, free_port(), store, strategy, {lost: [2, 4], kept: [1, 5]})
         running = {name: machines.start(name, address, stack) for name, address in addresses.items()}
         worker, agent = machines.halted(lost)
         assert agent == running[lost].pid
-        for process in (agent, worker):
-            os.kill(process, signal.SIGKILL)
+        for number in (agent, worker):
+            os.kill(number, signal.SIGKILL)
         machines.halted(kept)
         running[lost] = machines.start(lost, addresses[lost], stack)
         for process in running.values():
@@ -119,5 +117,3 @@ def test_a_walk_goes_on_without_a_lost_machine_and_with_it_again(
     assert walked[(5, "update")] == [1, 2]
     assert walked[(7, "update")] == [2]
     (assert_same if strategy == DDP else assert_same_sharded)(tmp_path / "run", alone)
-    if lost == "first":
-        del held
