@@ -21,6 +21,7 @@ from asmg_pl.generators.base import Generator, ParameterShapes
 from asmg_pl.generators.counts import NUMBERS
 from asmg_pl.generators.kernels.rows import NativeRows
 from asmg_pl.generators.moves import COEFFICIENTS, Moves, states_after
+from asmg_pl.generators.stored import StoredRows
 
 #: Sizes of a row and of its two moves, and the angles between the moves and between last move and row.
 SIZES_AND_ANGLES = 5
@@ -132,10 +133,17 @@ class RowGenerator(Generator):
 
     def generate(self, name: str, window: Tensor, hidden: Tensor, *updates: Tensor) -> Tensor:
         """See :meth:`Generator.generate`."""
+        return self._made(name, None, window, hidden, *updates)
+
+    def generate_stored(self, name: str, rows: StoredRows) -> Tensor:
+        """See :meth:`Generator.generate_stored`."""
+        return self._made(name, rows.asked, *rows.copied())
+
+    def _made(self, name: str, asked: Tensor | None, window: Tensor, hidden: Tensor, *updates: Tensor) -> Tensor:
         if self._kernel is None:
             return super().generate(name, window, hidden, *updates)
         linear = [layer for layer in self.layers[f"table_{name}"].children() if isinstance(layer, nn.Linear)]
-        return self._kernel(linear, window, hidden, self._beside(window, *updates))
+        return self._kernel(linear, window, hidden, self._beside(window, *updates), asked)
 
     def advance(self, name: str, window: Tensor, hidden: Tensor, *updates: Tensor) -> Tensor:
         """See :meth:`Generator.advance`."""

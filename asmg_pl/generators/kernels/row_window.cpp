@@ -15,20 +15,19 @@
 #include <cstring>
 #include <vector>
 
-#include "exponential.h"
+#include "lanes.h"
 
 namespace {
 
 constexpr int BLOCK = 64;
 constexpr int64_t SHAPE_NUMBERS = 5;  // three sizes and two angles
 
-using Lane = float __attribute__((vector_size(64), may_alias));
-constexpr int FLOATS = 16, LANES = BLOCK / FLOATS;
+constexpr int VECTORS = BLOCK / LANES;
 
 struct alignas(64) Row {
     float of[BLOCK];
-    const Lane& lane(int v) const { return reinterpret_cast<const Lane*>(of)[v]; }
-    Lane& lane(int v) { return reinterpret_cast<Lane*>(of)[v]; }
+    Lanes lanes(int v) const { return lanes_at(of + v * LANES); }
+    void set(int v, const Lanes& lanes) { put(of + v * LANES, lanes); }
 };
 
 // ln x for a normal x > 0: x = 2^e m with m in [√½, √2), and ln m = 2 artanh(s) with s = (m - 1) / (m + 1).
@@ -44,23 +43,23 @@ inline float logarithm(float x) {
     return exponent * 0.69314718f + 2.0f * artanh;
 }
 
-// out[o] = start[o] + Σ_i weight[o, i] x[i] for T outputs and V lanes at a time, whose sums stay in registers. Eight sums are
+// out[o] = start[o] + Σ_i weight[o, i] x[i] for T outputs and V vectors at a time, whose sums stay in registers. Eight sums are
 // as many as a processor works on at once.
 template <int T, int V>
 void tile(const float* weight, int64_t by_output, int64_t by_input, int64_t inputs, const float* start, int64_t by_start,
           const Row* x, Row* out) {
-    for (int v = 0; v < LANES; v += V) {
-        Lane sums[T][V];
+    for (int v = 0; v < VECTORS; v += V) {
+        Lanes sums[T][V];
         for (int t = 0; t < T; ++t)
-            for (int u = 0; u < V; ++u) sums[t][u] = Lane{} + (start ? start[t * by_start] : 0.0f);
+            for (int u = 0; u < V; ++u) sums[t][u] = Lanes{} + (start ? start[t * by_start] : 0.0f);
         for (int64_t i = 0; i < inputs; ++i) {
-            Lane value[V];
-            for (int u = 0; u < V; ++u) value[u] = x[i].lane(v + u);
+            Lanes value[V];
+            for (int u = 0; u < V; ++u) value[u] = x[i].lanes(v + u);
             for (int t = 0; t < T; ++t)
                 for (int u = 0; u < V; ++u) sums[t][u] += weight[t * by_output + i * by_input] * value[u];
         }
         for (int t = 0; t < T; ++t)
-            for (int u = 0; u < V; ++u) out[t].lane(v + u) = sums[t][u];
+            for (int u = 0; u < V; ++u) out[t].set(v + u, sums[t][u]);
     }
 }
 
@@ -71,21 +70,21 @@ void multiply(const float* weight, int64_t outputs, int64_t by_output, int64_t b
         tile<4, 2>(weight + o * by_output, by_output, by_input, inputs, start ? start + o * by_start : start, by_start, x,
                 out + o);
     for (; o < outputs; ++o)
-        tile<1, LANES>(weight + o * by_output, by_output, by_input, inputs, start ? start + o * by_start : start, by_start, x,
+        tile<1, VECTORS>(weight + o * by_output, by_output, by_input, inputs, start ? start + o * by_start : start, by_start, x,
                 out + o);
 }
 
 // sums[o, i] += Σ_b slope[o, b] x[i, b], lane by lane, for O times I sums, which stay in registers.
 template <int O, int I>
-void outer(const Row* slope, const Row* x, Lane* sums, int64_t by_output) {
-    Lane own[O][I];
+void outer(const Row* slope, const Row* x, Lanes* sums, int64_t by_output) {
+    Lanes own[O][I];
     for (int o = 0; o < O; ++o)
         for (int i = 0; i < I; ++i) own[o][i] = sums[o * by_output + i];
-    for (int v = 0; v < LANES; ++v) {
-        Lane by[O];
-        for (int o = 0; o < O; ++o) by[o] = slope[o].lane(v);
+    for (int v = 0; v < VECTORS; ++v) {
+        Lanes by[O];
+        for (int o = 0; o < O; ++o) by[o] = slope[o].lanes(v);
         for (int i = 0; i < I; ++i) {
-            const Lane value = x[i].lane(v);
+            const Lanes value = x[i].lanes(v);
             for (int o = 0; o < O; ++o) own[o][i] += by[o] * value;
         }
     }
@@ -94,7 +93,7 @@ void outer(const Row* slope, const Row* x, Lane* sums, int64_t by_output) {
 }
 
 template <int O>
-void outer_rows(const Row* slope, const Row* x, int64_t inputs, const Row& one, Lane* sums) {
+void outer_rows(const Row* slope, const Row* x, int64_t inputs, const Row& one, Lanes* sums) {
     const int64_t by_output = 1 + inputs;
     outer<O, 1>(slope, &one, sums++, by_output);
     int64_t i = 0;
@@ -102,16 +101,15 @@ void outer_rows(const Row* slope, const Row* x, int64_t inputs, const Row& one, 
     for (; i < inputs; ++i) outer<O, 1>(slope, x + i, sums + i, by_output);
 }
 
-// Functions that go over rows are not put into their callers, where compilers would not find out that rows do not overlap.
+// Functions that go over rows stay out of their callers, where compilers would not find out that rows do not overlap.
 #define APART __attribute__((noinline))
 
 // SiLU x σ(x) in place, and its slope.
 APART void silu(Row& unit, Row& slope) {
-#pragma omp simd
-    for (int b = 0; b < BLOCK; ++b) {
-        const float x = unit.of[b], s = 1.0f / (1.0f + exponential(-x));
-        unit.of[b] = x * s;
-        slope.of[b] = s * (1.0f + x * (1.0f - s));
+    for (int v = 0; v < VECTORS; ++v) {
+        const Lanes x = unit.lanes(v), s = inverse(1.0f + exponential(-x));
+        unit.set(v, x * s);
+        slope.set(v, s * (1.0f + x * (1.0f - s)));
     }
 }
 
@@ -135,66 +133,72 @@ APART void shape_numbers(int64_t D, const Squares& of, Row* shape) {
 
 // The tensors of a call. Floats: window [k, n, D], hidden [n, D, S] with S = 0 or 2, given [k, n, C], and weights of
 // all layers one after the other, [outputs, 1 + inputs] each, of which the first column is w; sizes: the numbers of
-// units of the features and of each layer.
+// units of the features and of each layer. asked [k, n] tells after which snapshots a row is read, or is null where it is
+// after all of them.
 struct Given {
     int64_t k, n, D, S, C, layers;
     const int64_t* sizes;
     const float *window, *hidden, *given, *weight;
+    const uint8_t* asked;
+
+    // The rows first to last that are read after snapshot i.
+    std::vector<int64_t> rows(int64_t i, int64_t first, int64_t last) const {
+        std::vector<int64_t> found;
+        for (int64_t row = first; row < last; ++row)
+            if (!asked || asked[i * n + row]) found.push_back(row);
+        return found;
+    }
 };
 
+// So many rows in one snapshot.
 struct Block {
     const Given& of;
-    std::vector<Row> path;                  // D columns each of the two values before the window, and of its snapshots
+    std::vector<Row> path[3];               // D columns of the snapshot and of each of the two before it
     std::vector<Row> first, second;         // the moves
     std::vector<std::vector<Row>> units;    // features, hidden units, coefficients
     std::vector<std::vector<Row>> slopes;   // of the hidden units: SiLU' where they are computed, then the gradient
-    int64_t begin = 0, count = 0;
+    const int64_t* rows = nullptr;
+    int64_t count = 0;
 
-    explicit Block(const Given& given)
-        : of(given), path((given.k + 2) * given.D), first(given.D), second(given.D), slopes(given.layers + 1) {
+    explicit Block(const Given& given) : of(given), first(given.D), second(given.D), slopes(given.layers + 1) {
+        for (auto& values : path) values.resize(given.D);
         for (int64_t l = 0; l <= given.layers; ++l) {
             units.emplace_back(given.sizes[l]);
             slopes[l].resize(given.sizes[l]);
         }
     }
 
-    const Row* snapshot(int64_t i) const { return path.data() + (i + 2) * of.D; }
-
     APART void load(const float* table, int64_t width, int64_t column, Row& to) const {
-        const float* from = table + begin * width + column;
-        for (int64_t b = 0; b < count; ++b) to.of[b] = from[b * width];
+        for (int64_t b = 0; b < count; ++b) to.of[b] = table[rows[b] * width + column];
         for (int64_t b = count; b < BLOCK; ++b) to.of[b] = 0.0f;
     }
 
-    APART void take(int64_t from, int64_t number) {
-        begin = from, count = number;
-        for (int64_t i = 0; i < of.k; ++i)
-            for (int64_t d = 0; d < of.D; ++d) load(of.window + i * of.n * of.D, of.D, d, path[(i + 2) * of.D + d]);
-        for (int64_t d = 0; d < of.D; ++d) {
-            const Row& start = path[2 * of.D + d];
-            Row &newest = path[of.D + d], &older = path[d];
-            newest = older = start;
-            if (!of.S) continue;
-            load(of.hidden, of.D * of.S, d * of.S, newest);
-            load(of.hidden, of.D * of.S, d * of.S + 1, older);
-            for (int b = 0; b < BLOCK; ++b) {
-                newest.of[b] = newest.of[b] == 0.0f ? start.of[b] : newest.of[b];
-                older.of[b] = older.of[b] == 0.0f ? newest.of[b] : older.of[b];
+    // Values in snapshot i and in the two before it. Before the window they come from the state; where that is 0, nothing moved.
+    APART void take(int64_t i, const int64_t* list, int64_t number) {
+        rows = list, count = number;
+        for (int64_t d = 0; d < of.D; ++d)
+            for (int64_t back = 0; back < 3; ++back) {
+                Row& to = path[back][d];
+                if (back <= i) {
+                    load(of.window + (i - back) * of.n * of.D, of.D, d, to);
+                    continue;
+                }
+                const Row& after = path[back - 1][d];
+                if (of.S) load(of.hidden, of.D * of.S, d * of.S + back - i - 1, to);
+                for (int b = 0; b < BLOCK; ++b) to.of[b] = of.S && to.of[b] != 0.0f ? to.of[b] : after.of[b];
             }
-        }
     }
 
     // The moves of the rows in snapshot i, and the units of the first so many layers.
     APART void compute(int64_t i, int64_t first_layers) {
-        const Row* now = snapshot(i);
         Row* to = units[0].data();
         for (int64_t c = 0; c < of.C; ++c) load(of.given + i * of.n * of.C, of.C, c, *to++);
         Squares squares{};
         Row *shape = to, *values = shape + SHAPE_NUMBERS, *firsts = values + of.D, *seconds = firsts + of.D;
         for (int64_t d = 0; d < of.D; ++d)
             for (int b = 0; b < BLOCK; ++b) {
-                const float t = now[d].of[b], last = now[d - of.D].of[b];
-                const float a = t - last, e = last - now[d - 2 * of.D].of[b];
+                const float t = path[0][d].of[b], last = path[1][d].of[b];
+                const float a = t - last, e = last - path[2][d].of[b];
                 first[d].of[b] = a;
                 second[d].of[b] = e;
                 values[d].of[b] = 3.0f * t;
@@ -223,25 +227,27 @@ struct Block {
 
 extern "C" {
 
-// Rows first to last of n: out [k, n, D].
+// Rows first to last of n: out [k, n, D], which is 0 where a row is not asked for.
 void forward(int64_t first, int64_t last, int64_t k, int64_t n, int64_t D, int64_t S, int64_t C, int64_t layers,
-             const int64_t* sizes, const float* window, const float* hidden, const float* given, const float* weight,
-             float* out) {
-    const Given all{k, n, D, S, C, layers, sizes, window, hidden, given, weight};
+             const int64_t* sizes, const float* window, const float* hidden, const float* given, const uint8_t* asked,
+             const float* weight, float* out) {
+    const Given all{k, n, D, S, C, layers, sizes, window, hidden, given, weight, asked};
     Block block(all);
     Row made;
-    for (int64_t begin = first; begin < last; begin += BLOCK) {
-        block.take(begin, std::min<int64_t>(BLOCK, last - begin));
-        for (int64_t i = 0; i < k; ++i) {
+    for (int64_t i = 0; i < k; ++i) {
+        float* const to = out + i * n * D;
+        const auto rows = all.rows(i, first, last);
+        if (asked) std::fill(to + first * D, to + last * D, 0.0f);
+        for (int64_t begin = 0; begin < int64_t(rows.size()); begin += BLOCK) {
+            block.take(i, rows.data() + begin, std::min<int64_t>(BLOCK, rows.size() - begin));
             block.compute(i, layers);
-            const Row *now = block.snapshot(i), *by = block.units[layers].data();
+            const Row *now = block.path[0].data(), *by = block.units[layers].data();
             for (int64_t d = 0; d < D; ++d) {
                 const Row &s = by[d], &a = by[D + d], &c = by[2 * D + d], &b = by[3 * D + d];
                 for (int r = 0; r < BLOCK; ++r)
                     made.of[r] = now[d].of[r] + now[d].of[r] * s.of[r] + block.first[d].of[r] * a.of[r] +
                                  block.second[d].of[r] * c.of[r] + b.of[r];
-                float* to = out + (i * n + begin) * D + d;
-                for (int64_t r = 0; r < block.count; ++r) to[r * D] = made.of[r];
+                for (int64_t r = 0; r < block.count; ++r) to[block.rows[r] * D + d] = made.of[r];
             }
         }
     }
@@ -249,25 +255,25 @@ void forward(int64_t first, int64_t last, int64_t k, int64_t n, int64_t D, int64
 
 // The same rows; gradient [k, n, D] is that of out. Adds to by_weight, doubles in the order of weight.
 void backward(int64_t first, int64_t last, int64_t k, int64_t n, int64_t D, int64_t S, int64_t C, int64_t layers,
-              const int64_t* sizes, const float* window, const float* hidden, const float* given, const float* weight,
-              const float* gradient, double* by_weight) {
-    const Given all{k, n, D, S, C, layers, sizes, window, hidden, given, weight};
+              const int64_t* sizes, const float* window, const float* hidden, const float* given, const uint8_t* asked,
+              const float* weight, const float* gradient, double* by_weight) {
+    const Given all{k, n, D, S, C, layers, sizes, window, hidden, given, weight, asked};
     Block block(all);
     std::vector<int64_t> starts(layers + 1, 0);
     for (int64_t l = 0; l < layers; ++l) starts[l + 1] = starts[l] + sizes[l + 1] * (1 + sizes[l]);
-    std::vector<Lane> sums(starts[layers], Lane{});
+    std::vector<Lanes> sums(starts[layers], Lanes{});
     Row one, by;
     for (int b = 0; b < BLOCK; ++b) one.of[b] = 1.0f;
-    for (int64_t begin = first; begin < last; begin += BLOCK) {
-        block.take(begin, std::min<int64_t>(BLOCK, last - begin));
-        for (int64_t i = 0; i < k; ++i) {
+    for (int64_t i = 0; i < k; ++i) {
+        const auto rows = all.rows(i, first, last);
+        for (int64_t begin = 0; begin < int64_t(rows.size()); begin += BLOCK) {
+            block.take(i, rows.data() + begin, std::min<int64_t>(BLOCK, rows.size() - begin));
             block.compute(i, layers - 1);  // no gradient depends on the coefficients
-            const Row* now = block.snapshot(i);
             Row* slope = block.slopes[layers].data();
             for (int64_t d = 0; d < D; ++d) {
                 block.load(gradient + i * n * D, D, d, by);
                 for (int r = 0; r < BLOCK; ++r) {
-                    slope[d].of[r] = by.of[r] * now[d].of[r];
+                    slope[d].of[r] = by.of[r] * block.path[0][d].of[r];
                     slope[D + d].of[r] = by.of[r] * block.first[d].of[r];
                     slope[2 * D + d].of[r] = by.of[r] * block.second[d].of[r];
                     slope[3 * D + d].of[r] = by.of[r];
@@ -290,6 +296,6 @@ void backward(int64_t first, int64_t last, int64_t k, int64_t n, int64_t D, int6
         }
     }
     for (int64_t w = 0; w < starts[layers]; ++w)
-        for (int f = 0; f < FLOATS; ++f) by_weight[w] += sums[w][f];
+        for (int f = 0; f < LANES; ++f) by_weight[w] += sums[w][f];
 }
 }
