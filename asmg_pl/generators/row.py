@@ -11,6 +11,7 @@ row has been updated. A row that mini-batches rarely ask for can be stretched, a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import torch
@@ -133,17 +134,20 @@ class RowGenerator(Generator):
 
     def generate(self, name: str, window: Tensor, hidden: Tensor, *updates: Tensor) -> Tensor:
         """See :meth:`Generator.generate`."""
-        return self._made(name, None, window, hidden, *updates)
+        if self._kernel is None:
+            return super().generate(name, window, hidden, *updates)
+        counts = updates[0].int().contiguous() if updates else None
+        return self.generate_stored(name, replace(StoredRows.beside(window, hidden), counts=counts))
 
     def generate_stored(self, name: str, rows: StoredRows) -> Tensor:
         """See :meth:`Generator.generate_stored`."""
-        return self._made(name, rows.asked, *rows.copied())
-
-    def _made(self, name: str, asked: Tensor | None, window: Tensor, hidden: Tensor, *updates: Tensor) -> Tensor:
-        if self._kernel is None:
-            return super().generate(name, window, hidden, *updates)
+        if self._kernel is None or rows.hidden.dtype != torch.float32:
+            return super().generate_stored(name, rows)
+        if self.counts_updates and rows.counts is None:
+            none = torch.zeros(*rows.snapshots.shape[:2], NUMBERS, dtype=torch.int32)
+            rows = replace(rows, counts=none)
         linear = [layer for layer in self.layers[f"table_{name}"].children() if isinstance(layer, nn.Linear)]
-        return self._kernel(linear, window, hidden, self._beside(window, *updates), asked)
+        return self._kernel(linear, rows if self.counts_updates else replace(rows, counts=None))
 
     def advance(self, name: str, window: Tensor, hidden: Tensor, *updates: Tensor) -> Tensor:
         """See :meth:`Generator.advance`."""

@@ -1,8 +1,9 @@
-// Numbers that stand side by side, as many as one instruction takes, and the exponentials of the kernels.
+// Numbers that stand side by side, as many as one instruction takes; exponentials and logarithms of the kernels.
 
 #pragma once
 
 #include <cstdint>
+#include <cstring>
 
 #ifdef __AVX512F__
 #include <immintrin.h>
@@ -113,6 +114,19 @@ inline Lanes power_minus_1(const Lanes& x) {
 inline Lanes exponential(const Lanes& x) {
     const Lanes scaled = x * LOG2_E, least = Lanes{} - 125.5f;
     return power(scaled < least ? least : scaled);
+}
+
+// ln x for a normal x > 0: x = 2^e m with m in [√½, √2), and ln m = 2 artanh(s) with s = (m - 1) / (m + 1).
+inline float logarithm(float x) {
+    int32_t bits;
+    std::memcpy(&bits, &x, sizeof bits);
+    const int32_t exponent = (bits - 0x3f3504f3) >> 23;
+    bits -= exponent << 23;
+    float m;
+    std::memcpy(&m, &bits, sizeof m);
+    const float s = (m - 1.0f) / (m + 1.0f), z = s * s;
+    const float artanh = s * (1.0f + z * (1.0f / 3 + z * (1.0f / 5 + z * (1.0f / 7 + z * (1.0f / 9)))));
+    return exponent * 0.69314718f + 2.0f * artanh;
 }
 
 }  // namespace
