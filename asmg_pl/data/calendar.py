@@ -11,13 +11,12 @@ import re
 import shlex
 import time
 from collections.abc import Sequence
-from datetime import datetime
 from functools import cached_property
 
 import polars as pl
 import torch
 
-from asmg_pl.data.clock import moments, within_a_day
+from asmg_pl.data.clock import moments, on_clock, seconds_of, spelled, within_a_day
 from asmg_pl.data.continuing import Late, continued
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.periods import Periods
@@ -96,7 +95,7 @@ class Calendar(Periods):
                 "periods.include_last takes every period as complete, and periods.complete_until only some: give one"
             )
         if complete_until not in (None, "now"):
-            _seconds(complete_until, time_zone, "periods.complete_until")
+            seconds_of(complete_until, time_zone, "periods.complete_until")
 
     def cut(self, log: InteractionLog, known: Sequence[int] = ()) -> list[int]:
         """See :meth:`Periods.cut`.
@@ -130,7 +129,7 @@ class Calendar(Periods):
         count, unit = re.fullmatch(r"(\d*)(.*)", self.every).groups()  # type: ignore[union-attr]
         period = _NAMES[unit] if count == "1" and unit in _NAMES else f"period of {self.every}"
         return (
-            f"for the {period} to end, with a row from {_on_clock(end, self.time_zone)} {self.time_zone} on; if the "
+            f"for the {period} to end, with a row from {on_clock(end, self.time_zone)} {self.time_zone} on; if the "
             f"stream has all rows up to then, give --data.periods.complete_until {shlex.quote(self._given(end))}, or "
             "now to go by the clock"
         )
@@ -144,7 +143,7 @@ class Calendar(Periods):
             return -math.inf
         if self.complete_until == "now":
             return time.time()
-        return _seconds(self.complete_until, self.time_zone, "periods.complete_until")
+        return seconds_of(self.complete_until, self.time_zone, "periods.complete_until")
 
     def _boundaries(self, first: int, last: int, count: int) -> list[int]:
         """The beginnings of the first ``count`` periods; the first period has ``first``, and the last begins later."""
@@ -156,8 +155,8 @@ class Calendar(Periods):
 
     def _given(self, moment: int) -> str:
         """A moment as ``complete_until`` takes it."""
-        shown = _on_clock(moment, self.time_zone)
-        return shown if _seconds(shown, self.time_zone, "") == moment else str(moment)
+        shown = on_clock(moment, self.time_zone)
+        return shown if seconds_of(shown, self.time_zone, "") == moment else str(moment)
 
 
 class Boundaries(Periods):
@@ -188,7 +187,7 @@ class Boundaries(Periods):
         Raises:
             ConfigError: if a time cannot be read, they do not ascend, or there are fewer than two.
         """
-        self.times = [_seconds(time, time_zone, "periods.times") for time in times]
+        self.times = [seconds_of(time, time_zone, "periods.times") for time in times]
         self.late: Late = late
         if len(times) < 2:
             raise ConfigError(f"periods.times needs at least two times, a beginning and an end, got {times}")
@@ -206,7 +205,7 @@ class Boundaries(Periods):
         positions = [int(position) for position in log.first_from(torch.tensor(self.times))]
         begun = sum(time <= last for time in self.times)
         if not begun:
-            raise ConfigError(f"the stream ends {_shown(last)}, before the first of data.periods.times: lower them")
+            raise ConfigError(f"the stream ends {spelled(last)}, before the first of data.periods.times: lower them")
         padded = positions + [len(log)] * (len(known) - len(positions))
         kept = continued(padded, known, self.late, log)
         for number in range(len(kept), len(positions)):
@@ -259,7 +258,7 @@ def _begins(first: int, last: int, every: str, time_zone: str) -> list[int]:
 def _check_number(periods: int, first: int, last: int, every: str) -> None:
     if periods > MOST:
         raise ConfigError(
-            f"data.periods makes {periods:,} periods of {every} from {_shown(first)} to {_shown(last)}: cut "
+            f"data.periods makes {periods:,} periods of {every} from {spelled(first)} to {spelled(last)}: cut "
             "coarser, or convert the stream again if its times are not in seconds"
         )
 
@@ -271,31 +270,3 @@ def _by_hour(shown: pl.Series, every: str, length: int, time_zone: str) -> pl.Se
     once = moments(grid, time_zone)
     # An hour that the clock shows twice is two periods of an hour; a longer period around it is only longer.
     return pl.concat([once, moments(grid, time_zone, last=True)]) if length <= _HOUR else once
-
-
-def _seconds(time: str | int, time_zone: str, option: str) -> int:
-    if isinstance(time, int) or re.fullmatch(r"-?\d{9,}", time):  # the command line gives a number as text
-        return int(time)
-    try:
-        naive = datetime.fromisoformat(time)
-        zoned = moments(pl.Series([naive.replace(tzinfo=None)]), time_zone)
-    except (ValueError, pl.exceptions.PolarsError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(
-            f"{option}: {time!r} in the time zone {time_zone!r} is no time ({reason}): write it as 2014-01-31 or "
-            "2014-01-31 18:00, or in seconds since 1970"
-        ) from None
-    if naive.tzinfo is not None:
-        return int(naive.timestamp())
-    return int(zoned.dt.epoch("s")[0])
-
-
-def _on_clock(moment: int, time_zone: str) -> str:
-    """What a zone's clock shows, without zeros at the end."""
-    utc = pl.from_epoch(pl.Series([moment], dtype=pl.Int64), "s").dt.replace_time_zone("UTC")
-    shown = str(utc.dt.convert_time_zone(time_zone).dt.to_string("%Y-%m-%d %H:%M:%S")[0])
-    return shown.removesuffix(":00").removesuffix(" 00:00")
-
-
-def _shown(time: int) -> str:
-    return f"{pl.from_epoch(pl.Series([time]), time_unit='s')[0]} UTC"

@@ -12,6 +12,8 @@ from datetime import datetime
 
 import polars as pl
 
+from asmg_pl.errors import ConfigError
+
 _LONGEST_JUMP = "40h"  # from a time to the moment when a zone's clock shows it, in UTC: an offset, and a day left out
 _SECONDS = {"h": 3600, "m": 60, "s": 1}
 _DAY = 24 * 3600
@@ -51,3 +53,42 @@ def within_a_day(every: str) -> int | None:
         return None
     seconds = sum(int(count) * _SECONDS[unit] for count, unit in re.findall(r"(\d+)([hms])", every))
     return seconds if 0 < seconds <= _DAY and _DAY % seconds == 0 else None
+
+
+def seconds_of(time: str | int, time_zone: str, option: str) -> int:
+    """The moment of a date, or of a date with a time, on a zone's clock, in seconds since 1970.
+
+    Args:
+        time: as in ``2014-01-31 18:00``, or seconds since 1970 already, as a number or a text.
+        time_zone: the zone, unless the time names one.
+        option: what gives the time, for the error.
+
+    Raises:
+        ConfigError: if it is no time.
+    """
+    if isinstance(time, int) or re.fullmatch(r"-?\d{9,}", time):  # the command line gives a number as text
+        return int(time)
+    try:
+        naive = datetime.fromisoformat(time)
+        zoned = moments(pl.Series([naive.replace(tzinfo=None)]), time_zone)
+    except (ValueError, pl.exceptions.PolarsError) as error:
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"{option}: {time!r} in the time zone {time_zone!r} is no time ({reason}): write it as 2014-01-31 or "
+            "2014-01-31 18:00, or in seconds since 1970"
+        ) from None
+    if naive.tzinfo is not None:
+        return int(naive.timestamp())
+    return int(zoned.dt.epoch("s")[0])
+
+
+def on_clock(moment: int, time_zone: str) -> str:
+    """What a zone's clock shows, without zeros at the end."""
+    utc = pl.from_epoch(pl.Series([moment], dtype=pl.Int64), "s").dt.replace_time_zone("UTC")
+    shown = str(utc.dt.convert_time_zone(time_zone).dt.to_string("%Y-%m-%d %H:%M:%S")[0])
+    return shown.removesuffix(":00").removesuffix(" 00:00")
+
+
+def spelled(time: int) -> str:
+    """A moment in UTC, for people."""
+    return f"{pl.from_epoch(pl.Series([time]), time_unit='s')[0]} UTC"

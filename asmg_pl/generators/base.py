@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -130,7 +130,9 @@ class Generator(nn.Module, ABC):
         """
         for number, piece in enumerate(rows.pieces(chunk_rows)):
             part = to[number * chunk_rows :][: len(piece)]
-            part.copy_(self.generate_stored(name, piece)[-1])
+            newest = torch.zeros(len(piece.order), len(piece), dtype=torch.bool, device=part.device)
+            newest[-1] = True
+            part.copy_(self.generate_stored(name, replace(piece, asked=newest))[-1])
 
     @torch.no_grad()
     def carry_state(self, name: str, rows: StoredRows, chunk_rows: int) -> None:

@@ -145,12 +145,18 @@ class ParameterHistory(nn.Module):
             self.counts.push(slot, before=(self.pushes - 1) % self.window)
         self.pushes += 1
 
-    def stored(self, name: str, rows: Tensor | range) -> StoredRows:
-        """Some rows of a table in all snapshots, with their state and counts, where they stand."""
+    def stored(self, name: str, rows: Tensor | range, asked: Tensor | None = None) -> StoredRows:
+        """Some rows of a table in all snapshots, with their state and counts, where they stand.
+
+        Args:
+            name: the table.
+            rows: which rows, int64 [n], or a range of rows.
+            asked: after which snapshots each row is read, bool [k, n]; by default after all.
+        """
         counts = None if self.counts is None else self.counts.snapshots.get_buffer(name)
         snapshots = self.tables.get_buffer(name)
         state = self.hidden.get_buffer(name) if self.keeps_state else self._no_state(snapshots.shape[2])
-        return StoredRows(snapshots, self.order, state, rows, counts)
+        return StoredRows(snapshots, self.order, state, rows, counts, asked)
 
     def rows(self, name: str, ids: Tensor) -> tuple[Tensor, ...]:
         """Copies of a table's rows, see :meth:`~asmg_pl.generators.stored.StoredRows.copied`."""

@@ -11,6 +11,7 @@ row has been updated. A row that mini-batches rarely ask for can be stretched, a
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import torch
@@ -21,6 +22,7 @@ from asmg_pl.generators.base import Generator, ParameterShapes
 from asmg_pl.generators.counts import NUMBERS
 from asmg_pl.generators.kernels.rows import NativeRows
 from asmg_pl.generators.moves import COEFFICIENTS, Moves, states_after
+from asmg_pl.generators.stored import StoredRows
 
 #: Sizes of a row and of its two moves, and the angles between the moves and between last move and row.
 SIZES_AND_ANGLES = 5
@@ -134,8 +136,18 @@ class RowGenerator(Generator):
         """See :meth:`Generator.generate`."""
         if self._kernel is None:
             return super().generate(name, window, hidden, *updates)
+        counts = updates[0].int().contiguous() if updates else None
+        return self.generate_stored(name, replace(StoredRows.beside(window, hidden), counts=counts))
+
+    def generate_stored(self, name: str, rows: StoredRows) -> Tensor:
+        """See :meth:`Generator.generate_stored`."""
+        if self._kernel is None or rows.hidden.dtype != torch.float32:
+            return super().generate_stored(name, rows)
+        if self.counts_updates and rows.counts is None:
+            none = torch.zeros(*rows.snapshots.shape[:2], NUMBERS, dtype=torch.int32)
+            rows = replace(rows, counts=none)
         linear = [layer for layer in self.layers[f"table_{name}"].children() if isinstance(layer, nn.Linear)]
-        return self._kernel(linear, window, hidden, self._beside(window, *updates))
+        return self._kernel(linear, rows if self.counts_updates else replace(rows, counts=None))
 
     def advance(self, name: str, window: Tensor, hidden: Tensor, *updates: Tensor) -> Tensor:
         """See :meth:`Generator.advance`."""

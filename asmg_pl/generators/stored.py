@@ -24,6 +24,8 @@ class StoredRows:
             state of all rows is 0.
         rows: which rows, int64 [n], with or without repetitions; or a range of rows.
         counts: the rows' counts of updates in all slots, int32 [S, N, 3], if they are kept.
+        asked: after which snapshots each row is read, bool [k, n], contiguous; ``None`` if after all. What is generated
+            elsewhere may be anything finite, and its gradient must be 0.
 
     Examples:
         >>> snapshots = torch.arange(12.0).view(3, 4, 1)  # three slots of a table of four rows
@@ -40,6 +42,7 @@ class StoredRows:
     hidden: Tensor
     rows: Tensor | range
     counts: Tensor | None = None
+    asked: Tensor | None = None
 
     @classmethod
     def beside(cls, window: Tensor, hidden: Tensor) -> StoredRows:
@@ -69,11 +72,11 @@ class StoredRows:
 
     def oldest(self) -> StoredRows:
         """The same rows in the oldest snapshot alone."""
-        return replace(self, order=self.order[:1])
+        return replace(self, order=self.order[:1], asked=None)
 
     def pieces(self, size: int) -> list[StoredRows]:
         """The same rows, at most ``size`` at a time."""
-        return [replace(self, rows=self.rows[i : i + size]) for i in range(0, len(self), size)]
+        return [replace(self, rows=self.rows[i : i + size], asked=None) for i in range(0, len(self), size)]
 
     def keep_state(self, states: Tensor) -> None:
         """Set the state of the rows, float [n, D, H]."""

@@ -32,6 +32,20 @@ def touched_rows(ids: list[Tensor], table_rows: int, rows_on_other_ranks: int = 
     return touched, [part.view_as(i) for part, i in zip(parts, ids, strict=True)]
 
 
+def read_after(places: list[Tensor], rows: int, snapshots: int) -> Tensor:
+    """After which snapshots each row is read, bool [k, n].
+
+    Args:
+        places: where among the rows the ids of each of the last snapshots' mini-batches stand, oldest first.
+        rows: the number of rows, n.
+        snapshots: k, as many as there are places, or more.
+    """
+    read = torch.zeros(snapshots, rows, dtype=torch.bool, device=places[0].device)
+    for of_snapshot, place in zip(read[-len(places) :], places, strict=True):
+        of_snapshot.index_fill_(0, place.flatten(), True)
+    return read
+
+
 def _distinct(ids: Tensor, table_rows: int) -> tuple[Tensor, Tensor]:
     """The distinct ids [n], ascending, and the place of each id among them, int64 both; by sorting, if need be."""
     if kernel.computes(ids, table_rows) and (found := kernel.distinct(ids, table_rows)) is not None:

@@ -29,7 +29,7 @@ from asmg_pl.generators import Generator, ParameterShapes, ResidualGRU
 from asmg_pl.generators.history import ParameterHistory
 from asmg_pl.generators.learned import learned_quantities
 from asmg_pl.randomness.keyed import seeded
-from asmg_pl.recommenders.touched import asked_rows, touched_rows
+from asmg_pl.recommenders.touched import asked_rows, read_after, touched_rows
 from asmg_pl.updaters.checks import check_at_least
 from asmg_pl.updaters.counting import count, settle
 from asmg_pl.updaters.finite import trained
@@ -189,11 +189,14 @@ class ASMG(Generating):
         asked = [self.recommender.requests(batch) for batch in batches]
         first = self.history.window - len(batches)
         tables, places = {}, {}
-        find = asked_rows if self.device.type == "cuda" and self.generator.repeats_rows else touched_rows
+        on_cpu = self.device.type == "cpu"  # where a kernel goes over rows one after the other, and leaves some out
+        find = touched_rows if on_cpu or not self.generator.repeats_rows else asked_rows
         with self.full_precision():
             for name in self.recommender.tables:
                 touched, places[name] = find([r[name].rows for r in asked], self.recommender.rows_known(name))
-                generated = self.generator.generate_stored(name, self.history.stored(name, touched))  # [k, n, D]
+                read = read_after(places[name], len(touched), self.history.window) if on_cpu else None
+                stored = self.history.stored(name, touched, read)
+                generated = self.generator.generate_stored(name, stored)  # [k, n, D]
                 tables[name] = generated[first:].unbind(0)  # whose backward is one stack
             dense = self.generator.generate_stored_dense(self.history.stored_dense())  # [k, P]
         logits = []

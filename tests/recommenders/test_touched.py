@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from asmg_pl.recommenders.touched import chunks, touched_rows
+from asmg_pl.recommenders.touched import chunks, read_after, touched_rows
 
 
 @pytest.mark.parametrize("table_rows", [4, 1000])
@@ -15,6 +15,11 @@ def test_touched_rows_are_distinct_and_hold_every_id_at_its_place(table_rows: in
     assert sorted(touched.tolist()) == [0, 1, 2, 3]
     for asked, place in zip(ids, places, strict=True):
         assert torch.equal(touched[place], asked)
+
+
+def test_rows_are_read_after_the_last_snapshots() -> None:
+    places = [torch.tensor([[0, 2], [2, 2]]), torch.tensor([], dtype=torch.long)]
+    assert read_after(places, 3, snapshots=3).tolist() == [[False] * 3, [True, False, True], [False] * 3]
 
 
 @pytest.mark.parametrize("size", [1, 3, 7, 100])

@@ -7,7 +7,7 @@ import argparse
 import torch
 
 from benchmarks import workload
-from benchmarks.timing import medians
+from benchmarks.timing import clock_of, medians
 from benchmarks.whole_table import WholeTable
 from benchmarks.workload import Workload
 
@@ -29,7 +29,7 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
     source = torch.rand(moved // 8, device=given.device)
     target = torch.empty_like(source)
     calls = {"ours": updater.make_generated, "plain": rival.models, "copy": lambda: target.copy_(source)}
-    taken = medians(calls, given.repeat)
+    taken = medians(calls, given.repeat, clock_of(given.device))
     newest, _ = rival.models()[-1]
     tables = updater.generated.table_parameters()
     off = max(float((tables[name] - values).abs().max()) for name, values in newest.items())

@@ -17,7 +17,7 @@ from asmg_pl.updaters import ASMG, IncrementalUpdate, Updater
 from asmg_pl.updaters.phase import Phase
 from benchmarks import workload
 from benchmarks.phases import AfterPhases, bare
-from benchmarks.timing import now
+from benchmarks.timing import clock_of
 from benchmarks.walks import ZipfStream, fit
 
 GENERATORS: dict[str, Callable[..., Generator]] = {"gru": GRUGenerator, "row": RowGenerator, "trend": TrendGenerator}
@@ -38,9 +38,9 @@ class Clock(AfterPhases):
         bare: the same of the bare loop.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, device: str) -> None:
         """Start with nothing."""
-        super().__init__(now)
+        super().__init__(clock_of(device))
         self.lightning: dict[str, list[float]] = defaultdict(list)
         self.bare: dict[str, list[float]] = defaultdict(list)
 
@@ -48,10 +48,10 @@ class Clock(AfterPhases):
         """Go over the phase's mini-batches again."""
         self.lightning[phase.name].append(seconds)
         with bare(updater):
-            began = now()
+            began = self.clock()
             for batch in updater.data.train_dataloader():
                 phase.on_batch(batch)
-            self.bare[phase.name].append(now() - began)
+            self.bare[phase.name].append(self.clock() - began)
 
 
 class Idle(IncrementalUpdate):
@@ -62,13 +62,13 @@ class Idle(IncrementalUpdate):
 
 
 def measure(given: argparse.Namespace) -> dict[str, float]:
-    """Median seconds of a period's phases."""
+    """Median seconds of a period's phases, of the processor on the CPU."""
     torch.set_num_threads(given.threads)
     stream = ZipfStream(given, given.rows, given.window + 1 + given.repeat)
     generator = GENERATORS[given.generator]
     if given.generator == "gru":
         generator = partial(generator, hidden_size=given.hidden_size)
-    clocks = {"incremental": Clock(), "ASMG": Clock(), "idle": Clock()}
+    clocks = {name: Clock(given.device) for name in ("incremental", "ASMG", "idle")}
     fit(stream, IncrementalUpdate, [clocks["incremental"]])
     fit(stream, partial(ASMG, generator=generator, window=given.window), [clocks["ASMG"]])
     fit(stream, Idle, [clocks["idle"]])

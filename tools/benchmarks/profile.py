@@ -16,7 +16,7 @@ from asmg_pl.recommenders.touched import touched_rows
 from asmg_pl.updaters.losses import cross_entropy
 from asmg_pl.updaters.optim import Adam
 from benchmarks.step import base_step, generator_step
-from benchmarks.timing import medians
+from benchmarks.timing import clock_of, medians
 from benchmarks.walks import ZipfStream
 from benchmarks.workload import Workload, add_arguments
 
@@ -84,7 +84,9 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
         "an incremental step": base_step(workload.updater(), workload),
         "of which base model's Adam": optimizers["base"].step,
     }
-    return {f"{name}: ms": 1e3 * seconds for name, seconds in medians(calls, given.repeat).items()}
+    return {
+        f"{name}: ms": 1e3 * seconds for name, seconds in medians(calls, given.repeat, clock_of(given.device)).items()
+    }
 
 
 def _backward(generated: dict[str, Tensor]) -> None:

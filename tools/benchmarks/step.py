@@ -12,7 +12,7 @@ from torch import Tensor
 from asmg_pl.updaters import ASMG, Updater
 from asmg_pl.updaters.lazy_adam import LazyAdam
 from asmg_pl.updaters.optim import Adam, RowAdam
-from benchmarks.timing import medians
+from benchmarks.timing import clock_of, medians
 from benchmarks.whole_table import WholeTable
 from benchmarks.workload import Workload, add_arguments
 
@@ -54,7 +54,7 @@ def base_step(
 
 
 def measure(given: argparse.Namespace) -> dict[str, float]:
-    """All figures by name; seconds are medians."""
+    """All figures by name; seconds are medians, of the processor on the CPU."""
     torch.set_num_threads(given.threads)
     workload = Workload(given)
     updater = workload.updater()
@@ -65,7 +65,8 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
     steps = workload.steps()
     whole = step_on(Adam(updater.generator.parameters(), lr=1e-4), lambda: rival.loss(next(steps)))
     ours = generator_step(updater, workload)
-    taken = medians({"ours": ours, "whole": whole, "base": base_step(workload.updater(), workload)}, given.repeat)
+    calls = {"ours": ours, "whole": whole, "base": base_step(workload.updater(), workload)}
+    taken = medians(calls, given.repeat, clock_of(given.device))
     touched = len(torch.cat([updater.recommender.lookups(batch)["item"].flatten() for batch in batches]).unique())
     return {
         "item rows touched": touched,

@@ -11,34 +11,7 @@ from __future__ import annotations
 import triton
 import triton.language as tl
 
-_LOG2_E = tl.constexpr(1.4426950408889634)
-
-
-@triton.jit
-def _sigmoid(x):
-    return 1.0 / (1.0 + tl.exp2(-_LOG2_E * x))
-
-
-@triton.jit
-def _tanh(x):
-    """Accurate to some units of the last place everywhere: a polynomial where 1 - 2 / (e^2x + 1) would cancel."""
-    size = tl.abs(x)
-    square = x * x
-    near = square * (62.0 / 2835) - 17.0 / 315
-    near = near * square + 2.0 / 15
-    near = near * square - 1.0 / 3
-    near = near * square * x + x
-    far = 1.0 - 2.0 / (1.0 + tl.exp2(2 * _LOG2_E * size))
-    return tl.where(size < 0.3, near, tl.where(x < 0, -far, far))
-
-
-@triton.jit
-def _columns(pointer, column, known, COUNT: tl.constexpr):
-    """COUNT numbers of each column, as a tuple of [1, C]; they stand side by side in memory."""
-    found = ()
-    for place in tl.static_range(COUNT):
-        found = found + (tl.load(pointer + column * COUNT + place, mask=known, other=0.0),)
-    return found
+from asmg_pl.generators.kernels.triton_tiles import apart, columns, side_by_side, sigmoid, tanh, total_of, zeros
 
 
 @triton.jit
@@ -47,7 +20,7 @@ def _state(hidden, place, known, H: tl.constexpr, UNITS: tl.constexpr, KEPT: tl.
     units = tl.arange(0, UNITS)[None, None, :]
     there = known[:, :, None] & (units < H) & KEPT  # without a kept state it is 0
     tile = tl.load(hidden + place[:, :, None] * H + units, mask=there, other=0.0)
-    return _apart(tile.to(tl.float32), UNITS)
+    return apart(tile.to(tl.float32), UNITS)
 
 
 @triton.jit
@@ -66,14 +39,14 @@ def _step(value, before, inputs, weights, H: tl.constexpr):
     r = ()
     kept = ()
     for j in tl.static_range(H):
-        z = z + (_sigmoid(_gate(value, before, inputs, weights, 0, j, H)),)
-        r = r + (_sigmoid(_gate(value, before, inputs, weights, 1, j, H)),)
+        z = z + (sigmoid(_gate(value, before, inputs, weights, 0, j, H)),)
+        r = r + (sigmoid(_gate(value, before, inputs, weights, 1, j, H)),)
     for j in tl.static_range(H):
         kept = kept + (r[j] * before[j],)
     g = ()
     after = ()
     for j in tl.static_range(H):
-        g = g + (_tanh(_gate(value, kept, inputs, weights, 2, j, H)),)
+        g = g + (tanh(_gate(value, kept, inputs, weights, 2, j, H)),)
         after = after + (before[j] + z[j] * (g[j] - before[j]),)
     return z, r, g, after
 
@@ -121,11 +94,11 @@ def forward(
     known = (row < n)[:, None] & (column < D)
     place = _rows(rows, first, row, n, GATHERED)[:, None] * D + column
     target = row.to(tl.int64)[:, None] * D + column
-    inputs = _columns(input_weight, column, column < D, 3 * H)
-    weights = _columns(hidden_weight, column, column < D, 3 * H * H)
+    inputs = columns(input_weight, column, column < D, 3 * H)
+    weights = columns(hidden_weight, column, column < D, 3 * H * H)
     state = _state(hidden, place, known, H, UNITS, KEPT)
     if not KEEPS_STATES:
-        read = _columns(read_weight, column, column < D, H)
+        read = columns(read_weight, column, column < D, H)
         constant = tl.load(bias + column, mask=column < D, other=0.0)
         if RESIDUAL:
             share = tl.load(scale + column, mask=column < D, other=0.0)
@@ -143,53 +116,6 @@ def forward(
     if KEEPS_STATES:
         for j in tl.static_range(H):
             tl.store(states + target * H + j, state[j].to(states.dtype.element_ty), mask=known)
-
-
-@triton.jit
-def _zeros(COUNT: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
-    found = ()
-    for _ in tl.static_range(COUNT):
-        found = found + (tl.zeros((ROWS, COLUMNS), dtype=tl.float32),)
-    return found
-
-
-@triton.jit
-def _side_by_side(parts, COUNT: tl.constexpr):
-    """COUNT tiles [C], a power of 2, as one tile [C, COUNT]. One store is compiled much faster than COUNT stores."""
-    if COUNT == 1:
-        return parts[0][:, None]
-    else:
-        even = ()
-        odd = ()
-        for pair in tl.static_range(COUNT // 2):
-            even = even + (parts[2 * pair],)
-            odd = odd + (parts[2 * pair + 1],)
-        both = tl.join(_side_by_side(even, COUNT // 2), _side_by_side(odd, COUNT // 2))  # [C, COUNT / 2, 2]
-        return tl.reshape(both, (both.shape[0], COUNT))
-
-
-@triton.jit
-def _apart(tile, COUNT: tl.constexpr):
-    """The COUNT parts of the last axis, a power of 2, as a tuple of tiles; the reverse of the function above."""
-    if COUNT == 1:
-        return (tl.reshape(tile, tile.shape[:-1]),)
-    else:
-        even, odd = tl.split(tl.reshape(tile, tile.shape[:-1] + (COUNT // 2, 2)))
-        evens = _apart(even, COUNT // 2)
-        odds = _apart(odd, COUNT // 2)
-        found = ()
-        for pair in tl.static_range(COUNT // 2):
-            found = found + (evens[pair], odds[pair])
-        return found
-
-
-@triton.jit
-def _total(tiles, COUNT: tl.constexpr):
-    """The sums of tiles over their rows, [C] each."""
-    found = ()
-    for place in tl.static_range(COUNT):
-        found = found + (tl.sum(tiles[place], axis=0),)
-    return found
 
 
 @triton.jit
@@ -270,7 +196,7 @@ def backward(
     given_weights = tl.load(input_weight + kind * 3 * H + number, mask=of_input, other=0.0)
     given_weights += tl.load(hidden_weight + kind * 3 * H * H + number - hidden_from, mask=of_hidden, other=0.0)
     given_weights += tl.load(read_weight + kind * H + number - read_from, mask=of_read, other=0.0)
-    parts = _apart(given_weights, PADDED)
+    parts = apart(given_weights, PADDED)
     inputs = ()
     weights = ()
     read = ()
@@ -280,9 +206,9 @@ def backward(
         weights = weights + (parts[3 * H + part],)
     for part in tl.static_range(H):
         read = read + (parts[3 * H + 3 * H * H + part],)
-    by_input = _zeros(3 * H, ROWS, COLUMNS)
-    by_hidden = _zeros(3 * H * H, ROWS, COLUMNS)
-    by_read = _zeros(H, ROWS, COLUMNS)
+    by_input = zeros(3 * H, ROWS, COLUMNS)
+    by_hidden = zeros(3 * H * H, ROWS, COLUMNS)
+    by_read = zeros(H, ROWS, COLUMNS)
     by_bias = tl.zeros((ROWS, COLUMNS), dtype=tl.float32)
     by_scale = tl.zeros((ROWS, COLUMNS), dtype=tl.float32)
     tile = tl.program_id(0)
@@ -299,7 +225,7 @@ def backward(
             z, r, g, after = _step(value, state, inputs, weights, H)
             steps = steps + ((value, state, z, r, g, after),)
             state = after
-        later = _zeros(H, ROWS, COLUMNS)
+        later = zeros(H, ROWS, COLUMNS)
         for back in tl.static_range(K):
             given = tl.load(gradient + (K - 1 - back) * n.to(tl.int64) * D + target, mask=known, other=0.0)
             slopes, later = _gate_slopes(steps[K - 1 - back], given, later, read, weights, H)
@@ -322,8 +248,8 @@ def backward(
             by_read = added_read
         tile += tl.num_programs(0)
     own = sums + tl.program_id(0).to(tl.int64) * numbers
-    padding = _zeros(PADDED - H * (4 + 3 * H), 1, COLUMNS)
-    total = _side_by_side(_total(by_input + by_hidden + by_read + padding, PADDED), PADDED)
+    padding = zeros(PADDED - H * (4 + 3 * H), 1, COLUMNS)
+    total = side_by_side(total_of(by_input + by_hidden + by_read + padding, PADDED), PADDED)
     tl.store(own + kind * 3 * H + number, total, mask=of_input)
     own += D * 3 * H
     tl.store(own + kind * 3 * H * H + number - hidden_from, total, mask=of_hidden)

@@ -13,8 +13,11 @@ from asmg_pl.generators.kernels.base import Kernel
 from asmg_pl.generators.stored import StoredRows
 from asmg_pl.system.compiled import library, share_out
 
-#: Rows of a block. A block is computed whole, so that a few rows take the smaller one.
-BLOCKS = (64, 8)
+#: Vectors of 16 coordinates that are computed together: of many rows, and of a few.
+GROUPS = (4, 1)
+
+#: The rows from which on there are many, whatever their width.
+MANY = 64
 
 
 class NativeWindow(Kernel):
@@ -29,10 +32,10 @@ class NativeWindow(Kernel):
         Raises:
             OSError: if they cannot be compiled.
         """
-        self._many, self._few = (_library(hidden_size, block) for block in BLOCKS)
+        self._many, self._few = (_library(hidden_size, group) for group in GROUPS)
 
     def _for(self, rows: StoredRows) -> ctypes.CDLL:
-        return self._many if len(rows) >= BLOCKS[0] else self._few
+        return self._many if len(rows) >= MANY else self._few
 
     def generate(self, cells: Any, output: Any, rows: StoredRows) -> Tensor:
         """See :meth:`Kernel.generate`."""
@@ -51,10 +54,10 @@ class NativeWindow(Kernel):
         return True
 
 
-def _library(hidden_size: int, block: int) -> ctypes.CDLL:
-    found = library(Path(__file__).with_name("gru_window.cpp"), STATE=hidden_size, ROWS=block)
-    found.forward.argtypes = [ctypes.c_int64] * 10 + [ctypes.c_void_p] * 7
-    found.backward.argtypes = [ctypes.c_int64] * 8 + [ctypes.c_void_p] * 9
+def _library(hidden_size: int, group: int) -> ctypes.CDLL:
+    found = library(Path(__file__).with_name("gru_window.cpp"), STATE=hidden_size, VECTORS=group)
+    found.forward.argtypes = [ctypes.c_int64] * 10 + [ctypes.c_void_p] * 8
+    found.backward.argtypes = [ctypes.c_int64] * 8 + [ctypes.c_void_p] * 10
     found.forward.restype = found.backward.restype = None
     return found
 
@@ -71,16 +74,17 @@ def _read(output: Any) -> Tensor:
 
 
 def _sizes(rows: StoredRows) -> list[int]:
-    """Snapshots, rows and width of the table, the first row of a range, and whether the state is bfloat16."""
+    """How many rows, snapshots, rows and columns of the table; a range's first row; whether the state is bfloat16."""
     start = rows.rows.start if isinstance(rows.rows, range) else 0
-    return [len(rows.order), *rows.snapshots.shape[1:], start, int(rows.hidden.dtype == torch.bfloat16)]
+    return [len(rows), len(rows.order), *rows.snapshots.shape[1:], start, int(rows.hidden.dtype == torch.bfloat16)]
 
 
 def _places(rows: StoredRows) -> list[int | None]:
-    """Where table, order of the slots, numbers of the rows and state are in memory."""
+    """Where table, order of the slots, numbers of the rows, state, and what is asked for, are in memory."""
     numbers = None if isinstance(rows.rows, range) else rows.rows.data_ptr()
     state = rows.hidden.data_ptr() if len(rows.hidden) else None
-    return [rows.snapshots.data_ptr(), rows.order.data_ptr(), numbers, state]
+    asked = None if rows.asked is None else rows.asked.data_ptr()
+    return [rows.snapshots.data_ptr(), rows.order.data_ptr(), numbers, state, asked]
 
 
 def _forward(
@@ -93,14 +97,11 @@ def _forward(
     residual: bool = False,
 ) -> None:
     """Write the rows after the steps from some step on or, without a tensor for them, the state after the last step."""
-    count = len(rows)
     sizes, places = _sizes(rows), _places(rows)
     others = [weight.data_ptr(), *(None if each is None else each.data_ptr() for each in (read, out))]
     share_out(
-        lambda number, first, last: native.forward(
-            first, last, count, written_from, residual, *sizes, *places, *others
-        ),
-        count,
+        lambda number, first, last: native.forward(first, last, written_from, residual, *sizes, *places, *others),
+        len(rows),
     )
 
 
@@ -121,15 +122,15 @@ class _Window(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         weight, read = ctx.saved_tensors
         gradient = gradient.contiguous()
-        count, sizes, places = len(ctx.rows), _sizes(ctx.rows), _places(ctx.rows)
+        sizes, places = _sizes(ctx.rows), _places(ctx.rows)
         given = [each.data_ptr() for each in (weight, read, gradient)]
         # Each thread has sums of its own, which are added up in a fixed order.
         sums = [torch.zeros(torch.get_num_threads(), *each.shape, dtype=torch.float64) for each in (weight, read)]
 
         def part(number: int, first: int, last: int) -> None:
             own = [each[number].data_ptr() for each in sums]
-            ctx.native.backward(first, last, count, *sizes, *places, *given, *own)
+            ctx.native.backward(first, last, *sizes, *places, *given, *own)
 
-        share_out(part, count)
+        share_out(part, len(ctx.rows))
         by_weight, by_read = (each.sum(0).float() for each in sums)
         return by_weight, by_read, None, None, None

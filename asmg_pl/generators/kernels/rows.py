@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from asmg_pl.generators.stored import StoredRows
 from asmg_pl.system.compiled import library, share_out
 
 
@@ -25,59 +26,60 @@ class NativeRows:
             OSError: if it cannot be compiled.
         """
         self._native = library(Path(__file__).with_name("row_window.cpp"))
-        for function, tensors in ((self._native.forward, 6), (self._native.backward, 7)):
-            function.argtypes = [ctypes.c_int64] * 8 + [ctypes.c_void_p] * tensors
+        for function, tensors in ((self._native.forward, 9), (self._native.backward, 10)):
+            function.argtypes = [ctypes.c_int64] * 10 + [ctypes.c_void_p] * tensors
             function.restype = None
 
-    def __call__(self, layers: Sequence[nn.Linear], window: Tensor, hidden: Tensor, beside: Tensor) -> Tensor:
+    def __call__(self, layers: Sequence[nn.Linear], rows: StoredRows) -> Tensor:
         """Generate rows.
 
         Args:
             layers: from features to coefficients, with SiLU between them.
-            window: values, oldest first, float [k, n, D].
-            hidden: the two values before the window, or none, float [n, D, 2] or [n, D, 0].
-            beside: features beside those of the values, float [k, n, C].
+            rows: values; their state in float32, of which there are the two values before the window, or none; and
+                their counts, if the layers see them.
 
         Returns:
-            float [k, n, D].
+            float [k, n, D], 0 where a row is not asked for.
         """
         weight = torch.cat([torch.cat([layer.bias[:, None], layer.weight], 1).flatten() for layer in layers])
         sizes = torch.tensor([layers[0].in_features, *(layer.out_features for layer in layers)])
-        given = sizes, window, hidden, beside
-        made: Tensor = _Rows.apply(weight, *(each.contiguous() for each in given), self._native)  # type: ignore[no-untyped-call]
+        made: Tensor = _Rows.apply(weight, sizes, rows, self._native)  # type: ignore[no-untyped-call]
         return made
 
 
-def _arguments(sizes: Tensor, window: Tensor, hidden: Tensor, beside: Tensor, *others: Tensor) -> list[int]:
-    numbers = [*window.shape, hidden.shape[-1], beside.shape[-1], len(sizes) - 1]
-    return [*numbers, *(each.data_ptr() for each in (sizes, window, hidden, beside, *others))]
+def _arguments(sizes: Tensor, rows: StoredRows, *others: Tensor) -> list[int | None]:
+    in_table = None if isinstance(rows.rows, range) else rows.rows
+    start = rows.rows.start if isinstance(rows.rows, range) else 0
+    counted = 0 if rows.counts is None else rows.counts.shape[2]
+    kept = rows.hidden if len(rows.hidden) else None
+    state = 0 if kept is None else kept.shape[2]
+    numbers = [len(rows.order), len(rows), *rows.snapshots.shape[1:], state, counted, start, len(sizes) - 1]
+    tensors = sizes, rows.order, in_table, rows.snapshots, kept, rows.counts, rows.asked, *others
+    return [*numbers, *(None if each is None else each.data_ptr() for each in tensors)]
 
 
 class _Rows(torch.autograd.Function):
     """Generated rows [k, n, D]. Values, state and counts are constants without a gradient."""
 
     @staticmethod
-    def forward(
-        ctx: Any, weight: Tensor, sizes: Tensor, window: Tensor, hidden: Tensor, beside: Tensor, native: ctypes.CDLL
-    ) -> Tensor:
-        given = sizes, window, hidden, beside, weight
-        ctx.save_for_backward(*given)
-        ctx.native = native
-        out = torch.empty(window.shape)
-        arguments = _arguments(*given, out)
-        share_out(lambda number, first, last: native.forward(first, last, *arguments), window.shape[1])
+    def forward(ctx: Any, weight: Tensor, sizes: Tensor, rows: StoredRows, native: ctypes.CDLL) -> Tensor:
+        ctx.save_for_backward(weight, sizes)
+        ctx.rows, ctx.native = rows, native
+        out = torch.empty(len(rows.order), len(rows), rows.snapshots.shape[2])
+        arguments = _arguments(sizes, rows, weight, out)
+        share_out(lambda number, first, last: native.forward(first, last, *arguments), len(rows))
         return out
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        given = ctx.saved_tensors
+        weight, sizes = ctx.saved_tensors
         gradient = gradient.contiguous()
-        arguments = _arguments(*given, gradient)
+        arguments = _arguments(sizes, ctx.rows, weight, gradient)
         # Each thread has sums of its own, which are added up in a fixed order.
-        sums = torch.zeros(torch.get_num_threads(), len(given[-1]), dtype=torch.float64)
+        sums = torch.zeros(torch.get_num_threads(), len(weight), dtype=torch.float64)
 
         def part(number: int, first: int, last: int) -> None:
             ctx.native.backward(first, last, *arguments, sums[number].data_ptr())
 
-        share_out(part, given[1].shape[1])
-        return sums.sum(0).float(), None, None, None, None, None
+        share_out(part, len(ctx.rows))
+        return sums.sum(0).float(), None, None, None

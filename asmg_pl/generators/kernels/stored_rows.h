@@ -1,28 +1,38 @@
-// Rows where they stand in a history, read a block at a time: a column's numbers of BLOCK rows come side by side.
+// Rows where they stand in a history, read a block at a time into buffers in which they stand one after the other.
 //
-// STATE, the size H of a coordinate's state, and ROWS, those of a block, are given when a file with this one is compiled.
+// STATE, the size H of a coordinate's state, is given when a file with this one is compiled.
 
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <vector>
+
+#include "lanes.h"
 
 namespace {
 
 constexpr int H = STATE;
-constexpr int BLOCK = ROWS;
 
-using Row = float[BLOCK];
-
-// Where rows stand: the table in slots of N rows of D floats, of which `order` are read, and the state, float or bfloat16
-// [N, D, H], or null where it is 0. Row b of a call is row `rows[b]` of the table or, if there are no row numbers, row `start + b`.
+// Where rows stand: the table in slots of N rows of D floats, of which k in `order` are read, and the state, float or bfloat16
+// [N, D, H], or null where it is 0. Row b of n is row `rows[b]` of the table or, if there are no row numbers, row `start + b`.
+// asked [k, n] tells after which snapshots a row is read, or is null where it is after all of them.
 struct Stored {
-    int64_t k, N, D, start, bfloat16;
+    int64_t k, n, N, D, start, bfloat16;
     const float* table;
     const int64_t *order, *rows;
     void* hidden;
+    const uint8_t* asked;
 
-    int64_t place(int64_t b) const { return (rows ? rows[b] : start + b) * D; }
+    int64_t place(int64_t row) const { return rows ? rows[row] : start + row; }
+
+    // The snapshots that a row needs: those up to the last one after which it is read.
+    int64_t needed(int64_t row) const {
+        int64_t steps = k;
+        while (asked && steps && !asked[(steps - 1) * n + row]) --steps;
+        return steps;
+    }
 };
 
 inline float widened(uint16_t half) {
@@ -39,73 +49,107 @@ inline uint16_t rounded(float x) {  // to the nearest, to even between two, as t
     return uint16_t((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
 }
 
-// A block of rows; what lies beyond the last row is 0.
-struct Block {
-    const Stored& of;
-    int64_t begin, count;
-    int64_t places[BLOCK];
+inline void copy(float* to, const float* from, int64_t count) {
+    int64_t i = 0;
+    for (; i + LANES <= count; i += LANES) put(to + i, lanes_at(from + i));
+    for (; i + LANES / 2 <= count; i += LANES / 2) std::memcpy(to + i, from + i, LANES / 2 * sizeof *to);
+    for (; i < count; ++i) to[i] = from[i];
+}
 
-    Block(const Stored& stored, int64_t first, int64_t last)
-        : of(stored), begin(first), count(last - first < BLOCK ? last - first : BLOCK) {
-        for (int64_t b = 0; b < count; ++b) places[b] = stored.place(first + b);
+// The rows first to last of a call in the order in which they are taken: rows that need as many snapshots come together.
+class Order {
+  public:
+    Order(const Stored& stored, int64_t first, int64_t last) : of(stored), first(first), size(last - first) {
+        if (!of.asked) return;
+        std::vector<int64_t> ends(of.k + 2, 0);  // by the number of snapshots, the largest first
+        for (int64_t row = first; row < last; ++row) ++ends[of.k - of.needed(row) + 1];
+        for (int64_t s = 0; s <= of.k; ++s) ends[s + 1] += ends[s];
+        rows.resize(size);
+        for (int64_t row = first; row < last; ++row) rows[ends[of.k - of.needed(row)]++] = row;
+    }
+    int64_t row(int64_t place) const { return of.asked ? rows[place] : first + place; }
+
+    const Stored& of;
+    const int64_t first, size;
+
+  private:
+    std::vector<int64_t> rows;
+};
+
+// A block of rows; what lies beyond the last one is 0.
+class Block {
+  public:
+    // Blocks of at most so many rows, whose buffers take so many floats for D numbers a row.
+    Block(const Order& order, int64_t rows, int64_t floats) : order(order), of(order.of), rows(rows), floats(floats) {}
+
+    void take(int64_t from) {
+        begin = from;
+        count = std::min(rows, order.size - begin);
+        steps = of.needed(order.row(begin));
+        fetch(begin + 4 * rows);
     }
 
-    // Ask memory for the rows of the next block, so that they are near when their turn comes.
-    void fetch_next(int64_t last) const {
-        constexpr int64_t LINE = 16;  // floats
-        const int64_t next = begin + BLOCK, end = next + BLOCK < last ? next + BLOCK : last;
-        for (int64_t b = next; b < end; ++b) {
-            const int64_t at = of.place(b);
-            for (int64_t i = 0; i < of.k; ++i)
-                for (int64_t d = 0; d < of.D; d += LINE) __builtin_prefetch(of.table + of.order[i] * of.N * of.D + at + d);
-            const int64_t wide = of.bfloat16 ? LINE * 2 : LINE;
-            const char* state = static_cast<const char*>(of.hidden) + at * H * (64 / wide);
-            for (int64_t d = 0; of.hidden && d < of.D * H; d += wide) __builtin_prefetch(state + d * (64 / wide));
+    // The rows in a snapshot.
+    void load(int64_t step, float* to) const {
+        gather(of.table + of.order[step] * of.N * of.D, !of.rows, to);
+    }
+    // Rows [n, D] that stand in the order of the call.
+    void load_beside(const float* from, float* to) const {
+        for (int64_t b = 0; b < count; ++b) copy(to + b * of.D, from + order.row(begin + b) * of.D, of.D);
+        clear(to);
+    }
+    void store_beside(const float* from, float* to) const {
+        for (int64_t b = 0; b < count; ++b) copy(to + order.row(begin + b) * of.D, from + b * of.D, of.D);
+    }
+    void load_state(float* to) const {
+        const int64_t size = of.D * H;
+        for (int64_t b = 0; of.hidden && b < count; ++b) {
+            const int64_t at = of.place(order.row(begin + b)) * size;
+            if (of.bfloat16)
+                for (int64_t i = 0; i < size; ++i) to[b * size + i] = widened(static_cast<uint16_t*>(of.hidden)[at + i]);
+            else
+                copy(to + b * size, static_cast<float*>(of.hidden) + at, size);
+        }
+        if (!of.hidden || count < rows) std::fill(to + (of.hidden ? count * size : 0), to + floats * H, 0.0f);
+    }
+    void store_state(const float* from) const {
+        const int64_t size = of.D * H;
+        for (int64_t b = 0; b < count; ++b) {
+            const int64_t at = of.place(order.row(begin + b)) * size;
+            if (of.bfloat16)
+                for (int64_t i = 0; i < size; ++i) static_cast<uint16_t*>(of.hidden)[at + i] = rounded(from[b * size + i]);
+            else
+                copy(static_cast<float*>(of.hidden) + at, from + b * size, size);
         }
     }
 
-    void load(int64_t step, int64_t column, Row& out) const {
-        const float* from = of.table + of.order[step] * of.N * of.D + column;
-        for (int64_t b = 0; b < count; ++b) out[b] = from[places[b]];
-        for (int64_t b = count; b < BLOCK; ++b) out[b] = 0.0f;
-    }
-    // Calls change(where a row's state stands, row) for each row.
-    template <class Number, class Change>
-    void each_state(int64_t column, Change change) const {
-        Number* const from = static_cast<Number*>(of.hidden) + column * H;
-        for (int64_t b = 0; b < count; ++b) change(from + places[b] * H, b);
-    }
-    void load_state(int64_t column, Row* out) const {
-        if (!of.hidden || count < BLOCK) std::memset(out, 0, H * sizeof(Row));
-        if (!of.hidden) return;
-        if (of.bfloat16)
-            each_state<uint16_t>(column, [out](const uint16_t* from, int64_t b) {
-                for (int i = 0; i < H; ++i) out[i][b] = widened(from[i]);
-            });
+    const Order& order;
+    const Stored& of;
+    const int64_t rows, floats;
+    int64_t begin = 0, count = 0, steps = 0;
+
+  private:
+    void gather(const float* table, bool together, float* to) const {
+        if (together && !of.asked)
+            copy(to, table + of.place(order.row(begin)) * of.D, count * of.D);
         else
-            each_state<float>(column, [out](const float* from, int64_t b) {
-                for (int i = 0; i < H; ++i) out[i][b] = from[i];
-            });
+            for (int64_t b = 0; b < count; ++b) copy(to + b * of.D, table + of.place(order.row(begin + b)) * of.D, of.D);
+        clear(to);
     }
-    void store_state(const Row* in, int64_t column) const {
-        if (of.bfloat16)
-            each_state<uint16_t>(column, [in](uint16_t* to, int64_t b) {
-                for (int i = 0; i < H; ++i) to[i] = rounded(in[i][b]);
-            });
-        else
-            each_state<float>(column, [in](float* to, int64_t b) {
-                for (int i = 0; i < H; ++i) to[i] = in[i][b];
-            });
+    void clear(float* to) const {
+        if (count < rows) std::fill(to + count * of.D, to + floats, 0.0f);
     }
-    // A column of rows [n, D] that stand side by side in the order of the call.
-    void load_beside(const float* table, int64_t column, Row& out) const {
-        const float* from = table + begin * of.D + column;
-        for (int64_t b = 0; b < count; ++b) out[b] = from[b * of.D];
-        for (int64_t b = count; b < BLOCK; ++b) out[b] = 0.0f;
-    }
-    void store_beside(const Row& in, int64_t column, float* table) const {
-        float* to = table + begin * of.D + column;
-        for (int64_t b = 0; b < count; ++b) to[b * of.D] = in[b];
+
+    // Ask memory for the rows of a block, so that they are near when their turn comes.
+    void fetch(int64_t from) const {
+        const int64_t end = std::min(from + rows, order.size), size = of.bfloat16 ? 2 : 4;
+        for (int64_t b = from; b < end; b += of.rows ? 1 : end - from) {
+            const int64_t at = of.place(order.row(b)) * of.D, wide = of.rows ? of.D : (end - from) * of.D;
+            for (int64_t i = 0; i < of.k; ++i)
+                for (int64_t d = 0; d < wide; d += LANES) __builtin_prefetch(of.table + of.order[i] * of.N * of.D + at + d);
+            const char* state = static_cast<const char*>(of.hidden) + at * H * size;
+            for (int64_t s = 0; of.hidden && s < wide * H * size; s += 4 * LANES) __builtin_prefetch(state + s);
+        }
     }
 };
 

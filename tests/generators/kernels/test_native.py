@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import platform
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,48 @@ def test_it_gives_the_numbers_of_the_plain_cells(
     plain = results(generator, *given)
     generator.fuse(CPU)
     assert isinstance(generator.kernel, NativeWindow)
+    for ours, theirs in zip(results(generator, *given), plain, strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-5 * max([1.0, *theirs.abs().flatten().tolist()]), rtol=0)
+
+
+@needs_compiler
+@pytest.mark.parametrize("rows", [3, 70])
+def test_rows_that_are_not_read_are_left_out_and_change_nothing(rows: int) -> None:
+    torch.manual_seed(0)
+    generator = ResidualGRU(ParameterShapes({"item": 3}, {}, 3), 4)
+    for parameter in generator.parameters():
+        nn.init.normal_(parameter)
+    generator.fuse(CPU)
+    whole = StoredRows(torch.randn(3, 90, 3), torch.tensor([1, 2, 0]), torch.randn(90, 3, 4), torch.randperm(90)[:rows])
+    asked = torch.rand(3, rows) < 0.4
+    found = []
+    for stored in (whole, replace(whole, asked=asked)):
+        generator.zero_grad()
+        made = generator.generate_stored("item", stored)
+        made[asked].square().sum().backward()
+        found.append([made.detach(), *(p.grad.clone() for p in generator.parameters() if p.grad is not None)])
+    torch.testing.assert_close(found[1][0][asked], found[0][0][asked], rtol=0, atol=0)
+    assert found[1][0].isfinite().all()
+    for ours, theirs in zip(*(each[1:] for each in found), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-6 * float(theirs.abs().max()))
+
+
+@needs_compiler
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="other processors never have the instructions")
+def test_processors_without_the_longest_instructions_get_the_same_numbers(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    generator = ResidualGRU(ParameterShapes({"item": 3}, {}, 2), 2)
+    for parameter in generator.parameters():
+        nn.init.normal_(parameter, std=2.0)
+    given = torch.randn(2, 70, 3), torch.randn(70, 3, 2).tanh(), torch.randn(2, 70, 3)
+    plain = results(generator, *given)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setattr("asmg_pl.system.compiled.FLAGS", ["-O1", "-march=native", "-mno-avx512f", "-w"])
+    library.cache_clear()
+    generator.fuse(CPU)
+    library.cache_clear()
     for ours, theirs in zip(results(generator, *given), plain, strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-5 * max([1.0, *theirs.abs().flatten().tolist()]), rtol=0)
 
@@ -201,7 +245,7 @@ def test_a_launcher_of_the_compiler_compiles(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setenv("CXX", f"env {cpp_compiler()[0]}")  # type: ignore[index]
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     library.cache_clear()
-    assert library(KERNELS / "gru_window.cpp", STATE=1, ROWS=8).forward
+    assert library(KERNELS / "gru_window.cpp", STATE=1, VECTORS=1).forward
 
 
 @pytest.mark.skipif(shutil.which("clang++") is None, reason="needs clang++")
@@ -209,7 +253,7 @@ def test_clang_compiles_it_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setenv("CXX", "clang++")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     library.cache_clear()
-    assert library(KERNELS / "gru_window.cpp", STATE=2, ROWS=8).forward
+    assert library(KERNELS / "gru_window.cpp", STATE=2, VECTORS=1).forward
     assert library(KERNELS / "row_window.cpp").forward
 
 
@@ -244,6 +288,6 @@ def test_what_does_not_compile_is_reported_with_the_compilers_words(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setattr("asmg_pl.system.compiled.FLAGS", ["-DINPUTS=("])
     library.cache_clear()
-    with pytest.raises(OSError, match=r"cannot compile gru_window.cpp: .*error"):
-        library(Path(native.__file__).with_name("gru_window.cpp"), STATE=3, ROWS=8)
+    with pytest.raises(OSError, match=r"(?s)cannot compile gru_window.cpp: .*error"):
+        library(Path(native.__file__).with_name("gru_window.cpp"), STATE=3, VECTORS=1)
     assert not list(tmp_path.rglob("*.so"))

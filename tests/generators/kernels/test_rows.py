@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import Tensor, nn
 
 from asmg_pl.generators import ParameterShapes, RowGenerator
+from asmg_pl.generators.stored import StoredRows
 from asmg_pl.system.compiled import SHARE, cpp_compiler
 
 CPU = torch.device("cpu")
@@ -56,6 +58,28 @@ def test_it_gives_the_numbers_of_the_plain_operations(
     assert generator.computed_by == "C++"
     for ours, theirs in zip(results(generator, *given), plain, strict=True):
         torch.testing.assert_close(ours, theirs, atol=2e-5 * max([1.0, *theirs.abs().flatten().tolist()]), rtol=0)
+
+
+@pytest.mark.parametrize("carries", [True, False])
+def test_rows_that_are_not_read_are_left_out_and_change_nothing(carries: bool) -> None:
+    rows = 150
+    generator = RowGenerator(ParameterShapes({"item": 3}, {}, 3), [4], carries, counts_updates=False)
+    for parameter in generator.parameters():
+        nn.init.normal_(parameter)
+    generator.fuse(CPU)
+    cotangent, window, hidden = drawn(3, 3, rows, carries, counts=False)
+    asked = torch.rand(3, rows) < 0.4
+    whole = StoredRows.beside(window, hidden)
+    found = []
+    for stored in (whole, replace(whole, asked=asked)):
+        generator.zero_grad()
+        made = generator.generate_stored("item", stored)
+        made[asked].backward(cotangent[asked])
+        found.append([made.detach(), *(p.grad.clone() for p in generator.parameters() if p.grad is not None)])
+    torch.testing.assert_close(found[1][0][asked], found[0][0][asked], rtol=0, atol=0)
+    assert (found[1][0][~asked] == 0).all()
+    for ours, theirs in zip(*(each[1:] for each in found), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5 * float(theirs.abs().max()))
 
 
 def test_any_number_of_threads_agrees() -> None:
