@@ -13,6 +13,7 @@ from __future__ import annotations
 import io
 import logging
 import os
+import re
 import socket
 import threading
 import time
@@ -56,6 +57,11 @@ class Needs:
     cpus: float = 1.0
     memory: float | None = None
     gpus: float = 0.0
+
+    def __str__(self) -> str:
+        """In words."""
+        memory = "" if self.memory is None else f", {self.memory:g} GiB of memory"
+        return f"CPUs: {self.cpus:g}, GPUs: {self.gpus:g}{memory}"
 
     def options(self) -> dict[str, Any]:
         """The options of Ray's task. That it is not retried by Ray leaves this to :class:`RayPool`."""
@@ -203,7 +209,7 @@ class _Tasks:
         except (errors.RayTaskError, errors.RuntimeEnvSetupError, errors.TaskUnschedulableError) as error:
             return self._failed(one, str(error).strip())
         except errors.RayError as error:
-            reason = str(error).strip().partition("\n")[0]
+            reason = re.split(r"\n|\. ", str(error).strip())[0].rstrip(".")
             newest = newest_first(one.folder / "checkpoints")
             at = one.folder, newest[0].name if newest else ""
             self._losses[at] += 1
@@ -267,8 +273,11 @@ def _watched(variables: Mapping[str, str], command: Sequence[str], out: int) -> 
     task = ray.get_runtime_context()
     process = started(command, out, variables)
     until = None
-    while not (found := os.wait4(process.pid, os.WNOHANG))[0]:
+    while True:
         try:
+            pid, status, used = os.wait4(process.pid, os.WNOHANG)
+            if pid:
+                break
             if until is None and task.is_canceled():
                 raise KeyboardInterrupt
             if until is not None and time.monotonic() > until:
@@ -277,8 +286,8 @@ def _watched(variables: Mapping[str, str], command: Sequence[str], out: int) -> 
         except KeyboardInterrupt:  # which Ray raises too, where it can
             process.terminate()
             until = time.monotonic() + PATIENCE
-    process.returncode = os.waitstatus_to_exitcode(found[1])
-    return process.returncode, found[2].ru_maxrss / 1024
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, used.ru_maxrss / 1024
 
 
 class _Log(io.TextIOBase):

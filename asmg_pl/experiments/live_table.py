@@ -3,7 +3,7 @@
 4 walks: 1 failed, 1 running, 1 waiting, 1 done
   iu/seed-1234       done     31 s
   iu/seed-1235       running  period 14
-  wrong/seed-1234    failed   model.window must be at least 1, not 0
+  wrong/seed-1234    failed   model.window must be at least 1, or null for all periods, got 0
   wrong/seed-1235    waiting
 """
 

@@ -87,14 +87,19 @@ def within(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(study, "resolved", resolved)
 
 
+def write_files(folder: Path) -> None:
+    """Write data, ``config.yaml`` and the methods' files. Periods 1 to 4 pre-train, 5 selects, 8 is the first test."""
+    ratings().write_csv(folder / "ratings.csv")
+    movies().write_csv(folder / "movies.csv")
+    (folder / "config.yaml").write_text(CONFIG)
+    for name, text in METHODS.items():
+        (folder / name).write_text(f"model:\n  {text}\n")
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Data, ``config.yaml`` and the methods' files. Periods 1 to 4 pre-train, 5 selects, 8 is the first test."""
-    ratings().write_csv(tmp_path / "ratings.csv")
-    movies().write_csv(tmp_path / "movies.csv")
-    (tmp_path / "config.yaml").write_text(CONFIG)
-    for name, text in METHODS.items():
-        (tmp_path / name).write_text(f"model:\n  {text}\n")
+    """The files of a study, in the working folder."""
+    write_files(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     return tmp_path
