@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asmg_pl.cli.config_files import find_folder
+from asmg_pl.cli.pool import pool_of
 from asmg_pl.cli.study import AGAIN, REST, StudyParser, finish, messages, methods_named, own_and_rest
 from asmg_pl.errors import ConfigError
 
@@ -21,7 +22,7 @@ def run(arguments: Sequence[str]) -> None:
     options = parser()
     given = options.parse_args(own)
     if given.methods is None:
-        if rest or given.tuned is not None or given.tuned_only:
+        if rest or given.tuned is not None or given.tuned_only or given.cluster is not None:
             options.error("to walk, name the methods with --methods; without, runs that exist are compared")
         if not given.runs and given.wandb is None:
             options.error("name the folders of runs, or a project with --wandb, or methods to walk with --methods")
@@ -54,8 +55,9 @@ def run(arguments: Sequence[str]) -> None:
             raise ConfigError(
                 f"the baseline {given.baseline!r} is not among the methods: choose from {', '.join(names)}"
             )
-        study = Study(given.runs[0], given.seeds, given.jobs, rest)
-        walked = {trial.name: runs for trial, runs in study.runs(trials).items()}
+        with pool_of(given) as pool:
+            study = Study(given.runs[0], given.seeds, pool, rest)
+            walked = {trial.name: runs for trial, runs in study.runs(trials).items()}
         if walked:
             out = given.out or given.runs[0] / "comparison"
             baseline = given.baseline if given.baseline in walked else None

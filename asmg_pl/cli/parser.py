@@ -57,6 +57,13 @@ class CommandParser(OneMessage, argparse.ArgumentParser):
         return message
 
 
+def positive(text: str) -> int:
+    """A count, the type of an option."""
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 on")
+    return int(text)
+
+
 def option_names(parser: argparse.ArgumentParser) -> list[str]:
     """The options that the help of a parser lists, as they are typed."""
     listed = re.findall(r"^ +(-.*?)(?:  |$)", parser.format_help(), flags=re.MULTILINE)

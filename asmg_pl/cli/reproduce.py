@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asmg_pl.cli import reproduce_ader
+from asmg_pl.cli.pool import pool_of
 from asmg_pl.cli.study import AGAIN, StudyParser, finish, messages, own_and_rest
 
 SEEDS = [1234, 1235, 1236, 1237, 1238]
@@ -30,8 +31,8 @@ def run(arguments: Sequence[str]) -> None:
     methods = given.methods or list(titles())
     if unknown := [name for name in methods if name not in titles()]:
         options.error(f"the paper has no method {unknown[0]}: choose from {', '.join(titles())}")
-    with messages():
-        failed = reproduce(given.folder, given.data, methods, given.seeds, given.jobs, rest)
+    with messages(), pool_of(given) as pool:
+        failed = reproduce(given.folder, given.data, methods, given.seeds, pool, rest)
     finish(failed)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from asmg_pl.cli.pool import pool_of
 from asmg_pl.cli.study import AGAIN, StudyParser, finish, messages, own_and_rest
 
 
@@ -20,8 +21,8 @@ def run(arguments: Sequence[str]) -> None:
 
     from asmg_pl.experiments.seeds import walk_seeds
 
-    with messages():
-        failed = walk_seeds(given.folder, given.seeds, rest, given.split, given.jobs)
+    with messages(), pool_of(given) as pool:
+        failed = walk_seeds(given.folder, given.seeds, rest, given.split, pool)
     finish(failed)
 
 

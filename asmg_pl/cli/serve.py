@@ -7,7 +7,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from asmg_pl.cli.study import StudyParser, positive
+from asmg_pl.cli.parser import positive
+from asmg_pl.cli.study import StudyParser
 from asmg_pl.errors import ConfigError
 from asmg_pl.system.screen import say
 

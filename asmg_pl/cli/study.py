@@ -10,12 +10,13 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
 
 from asmg_pl.cli.config_files import find_all
 from asmg_pl.cli.parser import CommandParser
+from asmg_pl.cli.pool import Options, add_cluster, add_jobs
 from asmg_pl.errors import ConfigError
 from asmg_pl.system.escaping import terminal
+from asmg_pl.system.screen import complain
 
 SEEDS = [1234, 1235, 1236]
 
@@ -25,13 +26,6 @@ AGAIN = (
     "Finished walks are not run again, interrupted walks go on, and failed walks are named at the end, with exit "
     "status 1; the others count nevertheless."
 )
-
-
-class Options(Protocol):
-    """A parser, or a group of its options."""
-
-    def add_argument(self, *names: str, **settings: Any) -> argparse.Action:
-        """Add an option."""
 
 
 class StudyParser(CommandParser):
@@ -77,9 +71,8 @@ class StudyParser(CommandParser):
             default=list(seeds),
             help=f"one walk each (default: {shown})",
         )
-        group.add_argument(
-            "--jobs", type=positive, default=1, help="walks at a time; seconds can only be compared with 1 (default: 1)"
-        )
+        add_jobs(group)
+        add_cluster(self.add_argument_group("on a Ray cluster"))
 
     def add_methods(self, group: Options, required: bool = True) -> None:
         """Add the option that names methods."""
@@ -130,9 +123,8 @@ def methods_named(names: Sequence[str], option: str = "--methods") -> list[Path]
 @contextmanager
 def messages() -> Iterator[None]:
     """Show what the experiments log, a line each, on standard error, from the level that ``ASMG_LOG`` has set."""
-    logger, handler = logging.getLogger("asmg_pl.experiments"), logging.StreamHandler(sys.stderr)
+    logger, handler = logging.getLogger("asmg_pl.experiments"), _OnTerminal()
     before = logger.level, logger.propagate
-    handler.setFormatter(_OnTerminal())
     logger.addHandler(handler)
     logger.setLevel(logging.getLogger("asmg_pl").level or logging.INFO)
     logger.propagate = False
@@ -143,11 +135,11 @@ def messages() -> Iterator[None]:
         logger.level, logger.propagate = before
 
 
-class _OnTerminal(logging.Formatter):
-    """Lines without anything that commands a terminal."""
+class _OnTerminal(logging.Handler):
+    """Writes lines without anything that commands a terminal, above a table that is there."""
 
-    def format(self, record: logging.LogRecord) -> str:
-        return "\n".join(terminal(line) for line in record.getMessage().splitlines())
+    def emit(self, record: logging.LogRecord) -> None:
+        complain("\n".join(terminal(line) for line in record.getMessage().splitlines()))
 
 
 def finish(failed: Sequence[Path]) -> None:
@@ -161,10 +153,3 @@ def finish(failed: Sequence[Path]) -> None:
         line = f"asmg: {count}: {', '.join(map(str, failed))}; log.txt in each says why. The same command goes on"
         sys.stderr.write(terminal(line) + "\n")
         sys.exit(1)
-
-
-def positive(text: str) -> int:
-    """A count of walks or rounds."""
-    if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text} is no whole number from 1 on")
-    return int(text)

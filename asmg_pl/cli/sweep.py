@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asmg_pl.cli.config_files import find, find_folder
+from asmg_pl.cli.pool import pool_of
 from asmg_pl.cli.study import AGAIN, REST, StudyParser, finish, messages, methods_named, own_and_rest
 
 
@@ -34,8 +35,8 @@ def run(arguments: Sequence[str]) -> None:
 
     values = {} if grid is None else dict(read_values(grid))
     values |= {option: tried for option, *tried in given.vary}
-    with messages():
-        study = Study(given.folder, given.seeds, given.jobs, rest)
+    with messages(), pool_of(given) as pool:
+        study = Study(given.folder, given.seeds, pool, rest)
         if rows := sweep(study, methods, values, tuned, baseline, given.split):
             publish_sweep(rows, values, given.folder, given.split)
     finish(study.failed)

@@ -7,7 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asmg_pl.cli.config_files import find
-from asmg_pl.cli.study import AGAIN, REST, StudyParser, finish, messages, methods_named, own_and_rest, positive
+from asmg_pl.cli.parser import positive
+from asmg_pl.cli.pool import pool_of
+from asmg_pl.cli.study import AGAIN, REST, StudyParser, finish, messages, methods_named, own_and_rest
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -24,8 +26,8 @@ def run(arguments: Sequence[str]) -> None:
     from asmg_pl.experiments.study import Study
     from asmg_pl.experiments.tuning import read_grid, tune
 
-    with messages():
-        study = Study(given.folder, given.seeds, given.jobs, rest)
+    with messages(), pool_of(given) as pool:
+        study = Study(given.folder, given.seeds, pool, rest)
         tune(study, methods, read_grid(grid), given.rounds, shlex.join(["asmg", "tune", *arguments]))
     finish(study.failed)
 

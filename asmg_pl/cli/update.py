@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from asmg_pl.cli import convert
-from asmg_pl.cli.study import StudyParser, positive
+from asmg_pl.cli.parser import positive
+from asmg_pl.cli.study import StudyParser
 from asmg_pl.errors import ConfigError
 from asmg_pl.operations.append import OF_CONVERSION
 from asmg_pl.operations.gate import Gate

@@ -18,6 +18,7 @@ import polars as pl
 
 from asmg_pl.errors import DataError
 from asmg_pl.experiments.comparison import compare, notes_of
+from asmg_pl.experiments.pool import Pool
 from asmg_pl.experiments.rendering import Printed, figure, publish
 from asmg_pl.experiments.study import Study
 from asmg_pl.experiments.trial import Trial
@@ -143,7 +144,7 @@ def show(rows: Sequence[Mapping[str, Any]]) -> Printed:
 
 
 def reproduce(
-    folder: Path, data: Path, methods: Sequence[str], seeds: Sequence[int], jobs: int, common: Sequence[str]
+    folder: Path, data: Path, methods: Sequence[str], seeds: Sequence[int], pool: Pool, common: Sequence[str]
 ) -> list[Path]:
     """Walk data set by data set; print the table, and write it anew whenever a data set is done.
 
@@ -152,7 +153,7 @@ def reproduce(
         data: the folder of the data sets.
         methods: by our names, see :func:`titles`.
         seeds: each method walks once with each of them.
-        jobs: walks at a time.
+        pool: where walks run.
         common: further arguments of ``asmg fit``.
 
     Returns:
@@ -168,7 +169,7 @@ def reproduce(
     rows: list[Mapping[str, Any]] = []
     failed: list[Path] = []
     for data_set in found:
-        study = Study(folder / data_set.name, seeds, jobs, (*data_set.common(data), *common))
+        study = Study(folder / data_set.name, seeds, pool, (*data_set.common(data), *common))
         walked = study.runs([data_set.trial(method) for method in methods])
         failed += study.failed
         if walked:

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import polars as pl
 
+from asmg_pl.experiments.pool import Pool
+from asmg_pl.experiments.processes import LocalPool
 from asmg_pl.experiments.rendering import Printed, figure, publish
 from asmg_pl.experiments.runs import read_run
 from asmg_pl.experiments.summary import untested
-from asmg_pl.experiments.walks import Walk, walk_all
+from asmg_pl.experiments.walking import walk_all
+from asmg_pl.experiments.walks import Walk
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +25,7 @@ def means(metrics: pl.DataFrame, split: str) -> pl.DataFrame:
 
 
 def walk_seeds(
-    folder: Path, seeds: Sequence[int], arguments: Sequence[str], split: str = "test", jobs: int = 1
+    folder: Path, seeds: Sequence[int], arguments: Sequence[str], split: str = "test", pool: Pool | None = None
 ) -> list[Path]:
     """Walk with each seed; print the table, and write it as ``seeds.md``, ``.tex`` and ``.csv``.
 
@@ -31,7 +34,7 @@ def walk_seeds(
         seeds: of the walks.
         arguments: of ``asmg fit``.
         split: of the periods that are averaged.
-        jobs: walks at a time.
+        pool: where walks run; one at a time on this machine by default.
 
     Returns:
         The run folders of the walks that failed.
@@ -40,7 +43,7 @@ def walk_seeds(
         DataError: if what a walk has left cannot be read.
     """
     walks = {seed: Walk(folder / f"seed-{seed}", seed, tuple(arguments)) for seed in seeds}
-    failed = walk_all(list(walks.values()), jobs)
+    failed = walk_all(list(walks.values()), pool or LocalPool())
     rows = []
     for seed, one in walks.items():
         if one in failed:

@@ -9,10 +9,13 @@ from typing import Any
 from asmg_pl.callbacks.file_names import DIVERGED
 from asmg_pl.callbacks.settings import differences, pretraining_settings
 from asmg_pl.checkpoints.names import newest_first
+from asmg_pl.experiments.pool import Pool
+from asmg_pl.experiments.processes import LocalPool
 from asmg_pl.experiments.run_files import settings_of
 from asmg_pl.experiments.runs import Run, read_runs
 from asmg_pl.experiments.trial import Trial
-from asmg_pl.experiments.walks import Walk, resolved, walk_all
+from asmg_pl.experiments.walking import walk_all
+from asmg_pl.experiments.walks import Walk, resolved
 
 #: The file, in the folder of a pre-training, with the whole configuration.
 SETTINGS = "settings.json"
@@ -32,18 +35,20 @@ class Study:
         failed: the run folders of the walks that failed.
     """
 
-    def __init__(self, folder: Path, seeds: Sequence[int], jobs: int = 1, common: Sequence[str] = ()) -> None:
+    def __init__(
+        self, folder: Path, seeds: Sequence[int], pool: Pool | None = None, common: Sequence[str] = ()
+    ) -> None:
         """Begin a study.
 
         Args:
             folder: of the study; a run folder is ``TRIAL/seed-SEED`` in it.
             seeds: each trial walks once with each of them.
-            jobs: walks at a time.
+            pool: where walks run; one at a time on this machine by default.
             common: arguments of ``asmg fit`` for all trials, before their own.
         """
         self.folder = folder
         self.seeds = list(dict.fromkeys(seeds))  # a seed given twice is one walk
-        self.jobs = jobs
+        self.pool = pool or LocalPool()
         self.common = tuple(common)
         self.failed: list[Path] = []
         self._settings: dict[Trial, dict[str, Any]] = {}
@@ -121,7 +126,7 @@ class Study:
         return Walk(self.folder / trial.name / f"seed-{seed}", seed, (*names, *self.common, *trial.arguments(), *more))
 
     def _run(self, walks: Sequence[Walk], alike: bool = False) -> list[Walk]:
-        failed = walk_all(walks, self.jobs, alike)
+        failed = walk_all(walks, self.pool, alike)
         self.failed += [one.folder for one in failed]
         return failed
 

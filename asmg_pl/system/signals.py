@@ -20,6 +20,9 @@ from asmg_pl.system.environment import process_rank
 #: SLURM can announce the end of a job's time with SIGUSR1.
 STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 
+#: The variable with which a program names itself to a process that is to stop when the program has ended.
+PARENT = "ASMG_PARENT"
+
 #: Seconds after which a process ends that waits in a library, where Python's handlers do not run.
 PATIENCE = 10.0
 
@@ -89,7 +92,8 @@ def stop_on_signals(advice: Callable[[], str] = str) -> Iterator[None]:
     """A context in which signals end the program: Ctrl-C (SIGINT), SIGTERM, SIGHUP and SIGUSR1.
 
     Signals that are ignored, as under ``nohup``, stay ignored. A second signal ends the process at once. Of the
-    processes that Lightning has launched, only the first one handles signals; it ends the others.
+    processes that Lightning has launched, only the first one handles signals; it ends the others. A process that was
+    started with :data:`PARENT` stops as if it had got SIGTERM when its parent has ended, even if that was killed.
 
     Args:
         advice: says how to go on, when the program stops; nothing by default.
@@ -107,6 +111,8 @@ def stop_on_signals(advice: Callable[[], str] = str) -> Iterator[None]:
     os.set_blocking(write, False)
     woken = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
     threading.Thread(target=catcher.watch, args=(read,), daemon=True).start()
+    if parent := os.environ.pop(PARENT, ""):  # which is not that of this process's own children
+        threading.Thread(target=_stop_with_parent, args=(int(parent),), daemon=True).start()
     if _is_launched():
         threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     try:
@@ -162,6 +168,13 @@ def is_stopping() -> bool:
 def _is_launched() -> bool:
     """Whether Lightning has launched this process from the walk's first one."""
     return os.environ.get("LOCAL_RANK", "0") != "0" and "RANK" not in os.environ
+
+
+def _stop_with_parent(parent: int) -> None:
+    """Watch, in a thread, for the end of the program that has started this one, and stop."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _end_with_parent(parent: int) -> None:

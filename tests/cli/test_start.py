@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("torch", "lightning", "jsonargparse", "wandb")
+HEAVY = ("torch", "lightning", "jsonargparse", "wandb", "ray")
 
 
 def imported(code: str, folder: Path) -> set[str]:

@@ -46,6 +46,9 @@ ELSEWHERE = {
     "asmg sweep": "walks for many minutes; tests/end_to_end/test_experiments.py has a small one",
     "asmg reproduce": "walks for hours; tests/experiments/test_reproduction.py has a small one",
     "asmg reproduce ader": "trains for hours; tests/experiments/next_item/test_study.py has a small one",
+    "asmg compare runs/all --methods configs/methods/*.yaml --cluster": "needs a Ray cluster; "
+    "tests/experiments/test_cluster.py has one",
+    "kubectl ": "takes a cluster of Kubernetes",
     "srun ": "takes two machines with SLURM",
     "export TORCH_DISABLE": "sets a variable of the shell; tests/distributed/test_lost_machine.py sets it",
     "torchrun --nnodes 1:2": "outlives the loss of a machine; tests/distributed/test_lost_machine.py loses one",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import yaml
 from end_to_end.program import CONFIG, Finished, movies, ratings
 
 from asmg_pl.cli.main import main
-from asmg_pl.experiments import study, walks
+from asmg_pl.experiments import processes, study
 
 COMMON = [
     *("--config", "config.yaml", "--data.root", ".", "--model.init_args.pretrain_epochs", "1"),
@@ -50,16 +50,6 @@ def asmg(monkeypatch: pytest.MonkeyPatch) -> Command:
     return lambda *arguments: called([str(argument) for argument in arguments])
 
 
-class Results:
-    """What a pool gives out."""
-
-    def __init__(self, results: Iterator[Any]) -> None:
-        self._results = results
-
-    def next(self, timeout: float) -> Any:
-        return next(self._results)
-
-
 class OneByOne:
     """A pool that does its work in this thread."""
 
@@ -72,15 +62,16 @@ class OneByOne:
     def __exit__(self, *raised: object) -> None:
         pass
 
-    def imap_unordered(self, work: Callable[[Any], Any], things: Iterable[Any]) -> Results:
-        return Results(map(work, things))
+    def map_async(self, work: Callable[[Any], None], things: Iterable[Any], chunksize: int) -> None:
+        for thing in things:
+            work(thing)
 
 
 @pytest.fixture
 def within(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let commands walk within this process: a walk is the same, without seconds of imports. One walk at a time."""
 
-    def run(processes: object, command: Sequence[str], out: int) -> tuple[int, float]:
+    def run(_: object, command: Sequence[str], out: int) -> tuple[int, float]:
         done = called(command[command.index("asmg_pl") + 1 :])
         with open(out, "w", closefd=False) as log:
             log.write(done.out + done.err)
@@ -91,19 +82,24 @@ def within(monkeypatch: pytest.MonkeyPatch) -> None:
         assert done.code == 0, done.err
         return dict(yaml.safe_load(done.out))
 
-    monkeypatch.setattr(walks, "ThreadPool", OneByOne)  # handlers of signals need the main thread
-    monkeypatch.setattr(walks._Processes, "run", run)
+    monkeypatch.setattr(processes, "ThreadPool", OneByOne)  # handlers of signals need the main thread
+    monkeypatch.setattr(processes._Processes, "run", run)
     monkeypatch.setattr(study, "resolved", resolved)
+
+
+def write_files(folder: Path) -> None:
+    """Write data, ``config.yaml`` and the methods' files. Periods 1 to 4 pre-train, 5 selects, 8 is the first test."""
+    ratings().write_csv(folder / "ratings.csv")
+    movies().write_csv(folder / "movies.csv")
+    (folder / "config.yaml").write_text(CONFIG)
+    for name, text in METHODS.items():
+        (folder / name).write_text(f"model:\n  {text}\n")
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Data, ``config.yaml`` and the methods' files. Periods 1 to 4 pre-train, 5 selects, 8 is the first test."""
-    ratings().write_csv(tmp_path / "ratings.csv")
-    movies().write_csv(tmp_path / "movies.csv")
-    (tmp_path / "config.yaml").write_text(CONFIG)
-    for name, text in METHODS.items():
-        (tmp_path / name).write_text(f"model:\n  {text}\n")
+    """The files of a study, in the working folder."""
+    write_files(tmp_path)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     return tmp_path

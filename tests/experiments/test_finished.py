@@ -10,7 +10,9 @@ import pytest
 
 from asmg_pl.experiments import finished
 from asmg_pl.experiments.finished import FINISHED, Finished
-from asmg_pl.experiments.walks import Walk, walk_all
+from asmg_pl.experiments.processes import LocalPool
+from asmg_pl.experiments.walking import walk_all
+from asmg_pl.experiments.walks import Walk
 
 CONFIG = "data: {root: stream, periods: {class_path: asmg_pl.data.Calendar, init_args: {complete_until: null}}}"
 
@@ -35,9 +37,9 @@ def starts() -> int:
 
 def test_of_many_finished_walks_none_is_started(walk: Walk, caplog: pytest.LogCaptureFixture) -> None:
     walks = [Walk(walk.folder, seed, walk.arguments) for seed in (1,)]
-    assert walk_all(walks, 1) == walk_all(walks, 1) == []
+    assert walk_all(walks, LocalPool()) == walk_all(walks, LocalPool()) == []
     with caplog.at_level("INFO"):
-        assert walk_all(walks, 1) == []
+        assert walk_all(walks, LocalPool()) == []
     assert starts() == 1
     assert "1 of 1 walks have ended before, and nothing has changed since" in caplog.text
 
@@ -61,11 +63,11 @@ def test_of_many_finished_walks_none_is_started(walk: Walk, caplog: pytest.LogCa
 def test_whatever_has_changed_the_walk_decides_itself(
     walk: Walk, change: Callable[[], object], monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
-    walk_all([walk], 1)
+    walk_all([walk], LocalPool())
     change()
     if "program" in request.node.name:
         monkeypatch.setattr(finished, "program_mark", lambda: "another")
-    walk_all([walk], 1)
+    walk_all([walk], LocalPool())
     assert starts() == 2
 
 
@@ -75,21 +77,21 @@ def test_a_walk_during_which_a_file_has_changed_is_started_again(
 ) -> None:
     script = f"{walk.command[-1]}; sleep 0.1; echo more >> {written}"
     monkeypatch.setattr(Walk, "command", property(lambda walk: ["sh", "-c", script]))
-    walk_all([walk], 1)
-    walk_all([walk], 1)
+    walk_all([walk], LocalPool())
+    walk_all([walk], LocalPool())
     assert starts() == 2
 
 
 def test_a_method_that_is_written_again_with_the_same_content_has_not_changed(walk: Walk) -> None:
-    walk_all([walk], 1)
+    walk_all([walk], LocalPool())
     Path("method.yaml").write_text("model: ASMG")
     Path("stream/.lock").touch()
-    walk_all([walk], 1)
+    walk_all([walk], LocalPool())
     assert starts() == 1
 
 
 def test_another_working_folder_is_another_walk(walk: Walk, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    walk_all([walk], 1)
+    walk_all([walk], LocalPool())
     assert Finished().has(walk.folder, walk.own_arguments)
     monkeypatch.chdir(tmp_path / "stream")
     assert not Finished().has(tmp_path / walk.folder, walk.own_arguments)
@@ -98,12 +100,12 @@ def test_another_working_folder_is_another_walk(walk: Walk, monkeypatch: pytest.
 @pytest.mark.parametrize("moving", ["complete_until: now", "class_path: my_shop.Periods"])
 def test_a_walk_that_may_go_on_by_itself_is_always_started(walk: Walk, moving: str) -> None:
     Path("config.yaml").write_text(f"data: {{root: stream, periods: {{{moving}}}}}")
-    walk_all([walk], 1)
-    walk_all([walk], 1)
+    walk_all([walk], LocalPool())
+    walk_all([walk], LocalPool())
     assert starts() == 2
 
 
 def test_a_walk_that_has_failed_is_started_again(walk: Walk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Walk, "command", property(lambda walk: ["sh", "-c", "echo x >> starts; exit 1"]))
-    assert walk_all([walk], 1) == walk_all([walk], 1) == [walk]
+    assert walk_all([walk], LocalPool()) == walk_all([walk], LocalPool()) == [walk]
     assert starts() == 2

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from asmg_pl.experiments import study
+from asmg_pl.experiments.pool import Pool
 from asmg_pl.experiments.study import Study
 from asmg_pl.experiments.trial import Trial
 from asmg_pl.experiments.walks import Walk
@@ -25,7 +26,7 @@ def walked(monkeypatch: pytest.MonkeyPatch) -> list[Walk]:
     """The walks of studies, none of which is really walked; each leaves a checkpoint, or fails if it is called bad."""
     done: list[Walk] = []
 
-    def walk_all(walks: Sequence[Walk], jobs: int, alike: bool = False) -> list[Walk]:
+    def walk_all(walks: Sequence[Walk], pool: Pool, alike: bool = False) -> list[Walk]:
         done.extend(walks)
         for one in walks:
             (one.folder / "checkpoints").mkdir(parents=True, exist_ok=True)

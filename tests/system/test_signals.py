@@ -107,3 +107,16 @@ def test_handlers_are_taken_back_and_given_back() -> None:
     assert signal.getsignal(signal.SIGTERM) is before
     catch_again()
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+def test_a_process_stops_when_the_program_that_has_started_it_is_killed(tmp_path: Path) -> None:
+    child = BUSY.format(finally_=f"open({str(tmp_path / 'stopped')!r}, 'w').close()")
+    starts = (
+        "import os, subprocess, sys\n"
+        "environ = os.environ | {'ASMG_PARENT': str(os.getpid())}\n"
+        "subprocess.Popen([sys.executable, '-c', sys.argv[1]], env=environ, stderr=subprocess.DEVNULL).wait()"
+    )
+    for process in started(starts, child):
+        process.kill()
+        process.communicate(timeout=PATIENCE)  # its output ends when the child has ended
+    assert (tmp_path / "stopped").exists()
