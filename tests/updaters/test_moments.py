@@ -113,4 +113,4 @@ def test_a_number_whose_logarithm_is_scaled_counts_as_a_column_of_logarithms(nam
         if isinstance(value, Tensor):
             torch.testing.assert_close(found.state_dict()[path], value, rtol=1e-3, atol=1e-5, msg=path)
     plain = walked(METHODS[name], rows)
-    assert not torch.allclose(found.recommender.numbers.std, plain.recommender.numbers.std)  # type: ignore[union-attr]
+    assert not torch.allclose(found.recommender.get_buffer("numbers.std"), plain.recommender.get_buffer("numbers.std"))
