@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from asmg_pl.cli.config_files import find_all
 from asmg_pl.cli.parser import CommandParser
 from asmg_pl.errors import ConfigError
+from asmg_pl.storage.names import named
 from asmg_pl.system.escaping import terminal
 
 SEEDS = [1234, 1235, 1236]
@@ -147,7 +148,7 @@ class _OnTerminal(logging.Formatter):
     """Lines without anything that commands a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
-        return "\n".join(terminal(line) for line in record.getMessage().splitlines())
+        return "\n".join(terminal(line) for line in named(record.getMessage()).splitlines())
 
 
 def finish(failed: Sequence[Path]) -> None:

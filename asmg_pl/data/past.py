@@ -60,7 +60,7 @@ class Past:
             there = as_of(rows - 1, log.categories, log.updates)[known.items : items]
             arrived = [update.after for update in log.updates if last <= update.row < rows]
             categories = max([categories, *(int(table.max()) + 1 for table in (there, *arrived) if table.numel())])
-        for part in log.between(last, rows).parts:
+        for part in log.between(last, rows).parts if context or lists else ():
             if part.rows:
                 context = tuple(max(n, int(c.max()) + 1) for n, c in zip(context, part.context, strict=True))
                 highest = () if part.lists is None else part.lists.amax((0, 2)).tolist()
