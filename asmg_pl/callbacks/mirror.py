@@ -11,7 +11,9 @@ from pathlib import Path
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from asmg_pl.callbacks.run_folder import CHECKPOINTS
 from asmg_pl.errors import BusyError, ConfigError, StorageError, UserError
+from asmg_pl.serving.store import FOLDER
 from asmg_pl.storage.copy import Change, Copy
 
 log = logging.getLogger(__name__)
@@ -71,7 +73,7 @@ class RunMirror(Checkpoint):
         if trainer.is_global_zero:
             self._wait()
             aside = Path(tempfile.mkdtemp(prefix=".going-up-", dir=self._copy.folder.parent))
-            self._going_up = self._pool.submit(self._put, self._copy.change(aside), aside)
+            self._going_up = self._pool.submit(self._put, self._copy.change(aside, _fixed), aside)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Put up what the walk has come to."""
@@ -114,3 +116,8 @@ class RunMirror(Checkpoint):
     def _finish(self) -> None:
         self._wait()
         self._copy.put(self._copy.change())
+
+
+def _fixed(path: str) -> bool:
+    """Whether a file of a run folder is never written again."""
+    return path.startswith((f"{CHECKPOINTS}/", f"{FOLDER}/"))

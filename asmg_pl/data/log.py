@@ -32,7 +32,7 @@ from asmg_pl.data.histories import histories
 from asmg_pl.data.moments import Moments
 from asmg_pl.data.names import Names
 from asmg_pl.data.parts import Parts
-from asmg_pl.data.past import Past
+from asmg_pl.data.past import Past, Values
 from asmg_pl.data.schema import PLAIN, by_time, checked, context_of
 from asmg_pl.data.sizes import Sizes as Sizes
 from asmg_pl.errors import ConfigError
@@ -60,6 +60,8 @@ class InteractionLog:
         longest_history: the longest history that a row can be given; ``None`` if there is no limit.
         digests: digests of the first blocks of rows, as many as are known already.
         landmarks: for some n, the numbers of users and items in the first n rows and in ``before``.
+        values: for some n, the numbers of values that each context and each multi-valued feature has in the first n
+            rows.
         before: earlier rows, which belong to no period; ``None`` if there are none.
         updates: later changes of the categories, the oldest first.
         intact: for each part, a check that is called before its rows are used. It raises a ``DataError`` if they are
@@ -85,6 +87,7 @@ class InteractionLog:
     longest_history: int | None = None
     digests: tuple[str, ...] = ()
     landmarks: dict[int, tuple[int, int]] = field(default_factory=lambda: {0: (0, 0)})
+    values: Mapping[int, Values] = field(default_factory=dict)
     before: InteractionLog | None = None
     updates: tuple[Update, ...] = ()
     intact: tuple[Callable[[], None], ...] = ()
@@ -275,7 +278,7 @@ class InteractionLog:
 
     @cached_property
     def _past(self) -> Past:
-        return Past(self.landmarks, self.sizes)
+        return Past(self.landmarks, self.sizes, self.values)
 
     @cached_property
     def _starts(self) -> list[int]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -75,12 +76,14 @@ class Blobs:
         Args:
             sizes: of files that are needed now, by digest. If they are larger than the cache, nothing else stays.
         """
-        over = sum(size for digest, size in sizes.items() if not _used(self.path(digest), size)) - cache_size()
-        there = []
+        missing = sum(size for digest, size in sizes.items() if not _used(self.path(digest), size))
+        over, there = missing - cache_size(), []
+        if not missing:
+            return
         for path in self.folder.glob("*/*"):
             with suppress(FileNotFoundError):  # another program makes room too
                 if not path.name.startswith("."):
-                    there.append((path.stat().st_mtime_ns, path.stat().st_size, path))
+                    there.append((path.stat().st_atime_ns, path.stat().st_size, path))
         over += sum(size for _, size, _ in there)
         for _, freed, path in sorted(there):
             if over <= 0:
@@ -140,11 +143,12 @@ class Blobs:
 
 
 def _used(path: Path, size: int) -> bool:
-    """Whether a file is there, which is needed now."""
+    """Whether a file is there, which is needed now: the time of access says so, and that of writing stays."""
     try:
-        if path.stat().st_size != size:
+        found = path.stat()
+        if found.st_size != size:
             return False
-        os.utime(path)
+        os.utime(path, ns=(time.time_ns(), found.st_mtime_ns))
     except OSError:
         return False
     return True

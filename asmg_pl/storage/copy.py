@@ -21,7 +21,7 @@ from weakref import WeakSet
 
 from filelock import FileLock
 
-from asmg_pl.errors import ConfigError, DataError
+from asmg_pl.errors import ConfigError
 from asmg_pl.storage.address import shown
 from asmg_pl.storage.blobs import Blobs, cache_folder
 from asmg_pl.storage.listing import Entry, Listing
@@ -160,11 +160,12 @@ class Copy:
                 with written_whole(self.folder / path) as partial:
                     shutil.copyfile(self._blobs.path(entry.sha256), partial)
 
-    def change(self, aside: Path | None = None) -> Change:
-        """What was changed here since the listing.
+    def change(self, aside: Path | None = None, fixed: Wanted = lambda path: False) -> Change:
+        """What was changed here since the listing. Links that lead elsewhere are no part of the folder.
 
         Args:
             aside: a folder that gets what is to be put up, so that it may change here meanwhile.
+            fixed: whether a file is never written again, so that a second name for it is enough.
         """
         self._see_others()
         listed = self.listing.files
@@ -174,17 +175,16 @@ class Copy:
         for path in _files(self.folder):
             here = self.folder / path
             if here.is_symlink():
-                digest = os.readlink(here).rpartition("/")[2]
-                if digest not in by_digest:
-                    raise DataError(f"{here} is a link that asmg has not made: put the file itself there")
-                found.kept[path] = by_digest[digest]
+                leads = Path(os.readlink(here))
+                if leads.name in by_digest and leads == self._blobs.path(leads.name):
+                    found.kept[path] = by_digest[leads.name]
                 continue
             mark, entry = _mark(here), listed.get(path)
             unchanged = entry is not None and "/" in path and marks.get(path) == mark
             if entry is not None and (unchanged or entry_of(here, entry.object) == entry):
                 found.kept[path] = entry
                 continue
-            found.new[path] = here if aside is None else _set_aside(here, aside / path, shares="/" in path)
+            found.new[path] = here if aside is None else _set_aside(here, aside / path, fixed(path))
             found.marks[path] = mark
         return found
 
@@ -282,12 +282,12 @@ def _files(folder: Path) -> Iterator[str]:
 
 
 def _passed_over(each: str) -> bool:
-    return each.startswith(".") or each.endswith(PARTIAL)
+    return (each.startswith(".") and each != ".metadata") or each.endswith(PARTIAL)  # torch calls a file so
 
 
-def _set_aside(path: Path, place: Path, shares: bool) -> Path:
+def _set_aside(path: Path, place: Path, fixed: bool) -> Path:
     place.parent.mkdir(parents=True, exist_ok=True)
-    if shares:
+    if fixed:
         with suppress(OSError):  # some file systems have no links
             os.link(path, place)
             return place

@@ -8,6 +8,7 @@ listing ─▶ stream.json, catalogues      fetched at once
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -17,10 +18,20 @@ import polars as pl
 from asmg_pl.data.columns import Columns
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.parts import Parts, Span
+from asmg_pl.data.past import Values
 from asmg_pl.data.stream.digests import FILE as DIGESTS
 from asmg_pl.data.stream.digests import Intact
 from asmg_pl.data.stream.manifest import FILE, Manifest
-from asmg_pl.data.stream.reader import CATALOGUE, described, is_column, kinds_of_names, mapped, names_of, open_part
+from asmg_pl.data.stream.reader import (
+    CATALOGUE,
+    described,
+    is_column,
+    kinds_of_names,
+    mapped,
+    names_of,
+    open_part,
+    read_frame,
+)
 from asmg_pl.storage.blobs import cache_size
 from asmg_pl.storage.copy import Copy, Wanted
 
@@ -68,5 +79,23 @@ def open_stream_at(address: str) -> InteractionLog:
     spans = [Span(part.rows, part.first_time, part.last_time, sizes[part.folder]) for part in manifest.parts]
     return replace(
         described(folder, manifest, Parts(spans, opened, cache_size())),
+        values=values_at_ends(folder, manifest, bring),
         names={what: partial(names, what) for what in kinds_of_names(manifest)},
     )
+
+
+def values_at_ends(folder: Path, manifest: Manifest, bring: Callable[[str, Wanted], None]) -> dict[int, Values]:
+    """The numbers of values that features have by the end of each part, by the rows up to there.
+
+    Values are numbered by first appearance, so the names that are new in each part tell them, and no row is read.
+    """
+    found, rows = dict[int, Values](), 0
+    kinds = [kind for kind in kinds_of_names(manifest) if kind.startswith(("context-", "list-"))]
+    counts = [0] * len(kinds)
+    for part in manifest.parts if kinds else ():
+        bring(part.folder, lambda name: name.removesuffix(".parquet") in kinds)
+        rows += part.rows
+        for place, kind in enumerate(kinds):
+            counts[place] += len(read_frame(folder / part.folder / f"{kind}.parquet"))
+        found[rows] = tuple(counts[: len(manifest.context)]), tuple(counts[len(manifest.context) :])
+    return found

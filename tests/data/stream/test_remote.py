@@ -13,8 +13,9 @@ from buckets import S3
 
 from asmg_pl.convert import Settings, conversion, convert
 from asmg_pl.data import EqualRows, PeriodDataModule
+from asmg_pl.data.features import Features
 from asmg_pl.data.sources import MovieLens, Stream
-from asmg_pl.data.stream import open_stream, open_stream_at, read_names
+from asmg_pl.data.stream import StreamWriter, open_stream, open_stream_at, read_names
 from asmg_pl.errors import BusyError, ConfigError, StorageError
 from asmg_pl.storage import bucket
 from asmg_pl.storage.work import worked_on
@@ -80,6 +81,27 @@ def test_a_part_that_nobody_uses_is_not_fetched(s3: S3, address: str) -> None:
     again = open_stream_at(address)
     again.between(2 * ROWS, 3 * ROWS)
     assert sum("part-00002/user.npy." in each for each in s3.faults.seen) == 1  # once for a machine
+
+
+def test_the_sizes_at_any_row_are_known_without_the_parts_before(s3: S3, tmp_path: Path) -> None:
+    described = Features(lists=("tags",), list_size=2)
+    writer = StreamWriter(tmp_path / "featured", features=described)
+    for number in range(3):
+        row = range(ROWS)
+        columns = {"user": list(row), "item": list(row), "label": [1] * ROWS, "time": [number] * ROWS}
+        columns |= {"device": [f"d{number} {each % (number + 2)}" for each in row]}
+        tags = [[f"t{(number * each) % 5}", f"s{each % 3}", f"u{each}"] for each in row]
+        writer.append(pl.DataFrame(columns | {"tags": tags}))
+    address = f"{s3.address}/featured"
+    with worked_on(address, new=True) as folder:
+        shutil.copytree(tmp_path / "featured", folder)
+    here = open_stream(tmp_path / "featured")
+    for rows in (0, 7, ROWS, ROWS + 9, 2 * ROWS, 3 * ROWS - 1, 3 * ROWS):
+        assert open_stream_at(address).sizes_by(rows) == here.sizes_by(rows)
+    shutil.rmtree(tmp_path / "cache")
+    s3.faults.seen.clear()
+    open_stream_at(address).sizes_by(2 * ROWS)
+    assert fetched(s3) == set()
 
 
 def test_a_cache_that_is_smaller_than_the_stream(
