@@ -5,8 +5,8 @@ from __future__ import annotations
 import http.client
 import logging
 import os
-import random
 import uuid
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -55,11 +55,15 @@ class Faults:
         """Do nothing to requests from now on."""
         self.failing = self.slowing = self.cutting = self.losing = 0.0
         self.expired, self.down = "", False
-        self.draw, self.done = random.Random(7), list[str]()
+        self.asked, self.done = Counter[str](), list[str]()
 
     def happens(self, share: float, what: str) -> bool:
+        """Whether a fault comes now: regularly, so that all kinds come however the requests are mixed."""
+        if not share:
+            return False
         with self.lock:
-            if self.draw.random() >= share:
+            self.asked[what] += 1
+            if self.asked[what] % round(1 / share) != len(what) % round(1 / share):
                 return False
             self.done.append(what)
             return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -17,10 +17,13 @@ from operations.shop import SETTINGS, WALK, Shop
 
 from asmg_pl.checkpoints.io import newest_first
 from asmg_pl.convert import convert
+from asmg_pl.data.stream import open_stream_at
 from asmg_pl.serving import Live, load
+from asmg_pl.serving.server import opened
 from asmg_pl.storage import bucket
 from asmg_pl.storage.copy import Copy
 from asmg_pl.storage.remote import RemoteFolder
+from asmg_pl.storage.work import worked_on
 
 NewMachine = Callable[[], None]
 
@@ -34,10 +37,14 @@ def new_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NewMachine:
 
 @pytest.fixture
 def far(s3: S3, shop: Shop) -> tuple[str, str]:
-    """The addresses of the shop's run and stream, which have walked its first days; its tables are on this machine."""
+    """The addresses of the shop's stream and run, which are also on this machine."""
     stream, run = f"{s3.address}/stream", f"{s3.address}/runs/shop"
-    convert([shop.folder / "first.csv"], stream, SETTINGS)
-    assert shop.call(*WALK, "--data.root", stream, "--trainer.default_root_dir", run) == 0
+    for here, address in ((shop.stream, stream), (shop.run, run)):
+        with worked_on(address, new=True) as folder:
+            shutil.copytree(here, folder)
+            if address == run:
+                config = folder / "config.yaml"
+                config.write_text(config.read_text().replace(str(shop.stream), stream))
     return stream, run
 
 
@@ -54,13 +61,19 @@ def weights(files: dict[str, Path]) -> dict[str, object]:
     return {name: value.tolist() if isinstance(value, torch.Tensor) else value for name, value in found.items()}
 
 
-def test_a_walk_there_is_the_walk_here_and_has_put_up_everything(shop: Shop, far: tuple[str, str]) -> None:
-    files = content(far[1])
+def test_a_walk_there_is_the_walk_here_and_has_put_up_everything(s3: S3, shop: Shop) -> None:
+    stream, run = f"{s3.address}/stream", f"{s3.address}/runs/walked"
+    convert([shop.folder / "first.csv"], stream, SETTINGS)
+    assert shop.call(*WALK, "--data.root", stream, "--trainer.default_root_dir", run) == 0
+    files = content(run)
     assert files["metrics.csv"].read_bytes() == (shop.run / "metrics.csv").read_bytes()
     there = {path for path in files if not path.startswith("serving/")}
     here = {path.relative_to(shop.run).as_posix() for path in shop.run.rglob("*") if path.is_file()}
     assert there == {path for path in here if not path.startswith(".") and not path.startswith("serving/")}
-    assert far[1] in files["config.yaml"].read_text()
+    assert run in files["config.yaml"].read_text()
+    newest = max(path for path in files if path.startswith("checkpoints/period-"))
+    onward = ("--data.root", shop.stream, "--trainer.default_root_dir", shop.folder / "onward")
+    assert shop.call(*WALK, *onward, "--ckpt_path", f"{run}/{newest}") == 0
 
 
 def test_the_daily_job_goes_on_on_other_machines_and_the_scorer_reads_there(
@@ -100,6 +113,7 @@ def test_the_daily_job_goes_on_on_other_machines_and_the_scorer_reads_there(
     assert RemoteFolder(stream).newest().number == 3
 
 
+@pytest.mark.slow
 def test_a_killed_walk_goes_on_elsewhere_with_the_same_numbers(
     s3: S3, shop: Shop, far: tuple[str, str], new_machine: NewMachine, tmp_path: Path
 ) -> None:
@@ -159,12 +173,16 @@ def test_a_store_that_stays_down_is_one_message_and_the_walk_goes_on_here_later(
 
 
 def test_the_walk_that_began_later_has_the_run_and_the_other_one_is_told(
-    s3: S3, shop: Shop, far: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    s3: S3,
+    shop: Shop,
+    far: tuple[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     run = f"{s3.address}/runs/two"
     (tmp_path / "meeting.py").write_text(
         "from lightning.pytorch.callbacks import Callback\n"
-        "from asmg_pl.storage.listing import Listing\n"
         "from asmg_pl.storage.remote import RemoteFolder\n"
         "class Meeting(Callback):\n"
         "    def on_train_epoch_start(self, trainer, pl_module):\n"
@@ -172,11 +190,26 @@ def test_the_walk_that_began_later_has_the_run_and_the_other_one_is_told(
         f"            remote = RemoteFolder({run!r})\n"
         "            remote.publish(remote.newest(), {}, remote.newest().files)\n"
     )
-    command = [sys.executable, "-m", "asmg_pl", *WALK, "--data.root", far[0], "--trainer.default_root_dir", run]
-    command += ["--trainer.callbacks", "meeting.Meeting"]
-    done = subprocess.run(command, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr.count(f"another program has changed {run} meanwhile") == 1
+    monkeypatch.syspath_prepend(tmp_path)
+    arguments = [*WALK, "--data.root", far[0], "--trainer.default_root_dir", run]
+    assert shop.call(*arguments, "--trainer.callbacks", "meeting.Meeting") == 2
+    assert capsys.readouterr().err.count(f"another program has changed {run} meanwhile") == 1
+
+
+def test_versions_go_to_another_store_and_parts_are_merged_there(
+    s3: S3, shop: Shop, far: tuple[str, str], new_machine: NewMachine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stream, run = far
+    assert shop.call("export", run, "--out", f"{s3.address}/models") == 0
+    assert f"{s3.address}/models/after-period-000006 serves now" in capsys.readouterr().out
+    new_machine()
+    with opened(f"{s3.address}/models") as source:
+        assert source.scorer.version == "after-period-000006"
+    convert([shop.day(0)], stream, SETTINGS, append=True)
+    assert shop.call("convert", "--compact", stream) == 0
+    assert f"{stream}: 2 parts merged into 1, 280 rows as before" in capsys.readouterr().out
+    new_machine()
+    assert len(open_stream_at(stream)) == 280
 
 
 def test_tables_and_pages_are_made_of_runs_there_and_written_there(
@@ -189,4 +222,3 @@ def test_tables_and_pages_are_made_of_runs_there_and_written_there(
     assert s3.objects("results") == ["report.html", "table.csv", "table.md", "table.png", "table.tex"]
     fetched = [each for each in s3.faults.seen if each.startswith("GET") and ("/checkpoints/" in each)]
     assert not [each for each in fetched if "listings" not in each and "list-type" not in each]
-    assert json.dumps(s3.objects("runs/shop/listings"))

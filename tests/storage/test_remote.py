@@ -102,6 +102,7 @@ def test_faults_of_the_store_lose_nothing(s3: S3, tmp_path: Path, monkeypatch: p
     copy.fetch()
     assert files(folder) == expected
     assert {"500", "503", "cut", "cut upload", "lost answer"} <= {*s3.faults.done}
+    s3.faults.mend()
     assert copy.listing.number == 4
     listed = {entry.object for entry in copy.listing.files.values()} | {*copy.listing.dropped}
     assert {f"files/{name}" for name in s3.objects("shop/files")} == listed
