@@ -7,7 +7,7 @@ from pathlib import Path
 from asmg_pl.serving.manifest import FILE
 from asmg_pl.serving.store import FOLDER, Store, about_versions
 from asmg_pl.storage.address import is_address
-from asmg_pl.storage.copy import Copy, bring
+from asmg_pl.storage.copy import Copy
 
 
 class StoreAt(Store):
@@ -51,10 +51,10 @@ def store_at(place: str | Path) -> Store:
 
 def version_at(place: str | Path) -> Path | None:
     """The folder of the version that a place is; ``None`` if it is none, but perhaps a store."""
-    folder = Path(place)
     if is_address(place):
         copy, folder = Copy.view(str(place))
         if (folder / FILE).is_symlink():
-            bring(folder)
-        del copy
+            copy.fetch(lambda path: (copy.folder / path).is_relative_to(folder))
+    else:
+        folder = Path(place)
     return folder if (folder / FILE).is_file() else None

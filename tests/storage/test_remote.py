@@ -90,7 +90,7 @@ def test_objects_that_no_listing_needs_go_and_old_numbers_stay_taken(s3: S3, tmp
 
 def test_faults_of_the_store_lose_nothing(s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     s3.faults.failing = s3.faults.slowing = s3.faults.losing = s3.faults.cutting = 0.05
-    address, expected = f"{s3.address}/shop", {}
+    address, expected = f"{s3.address}/shop", dict[str, bytes]()
     for number in range(4):
         with worked_on(address, new=True) as folder:
             new = {f"part-{number}-{each}": f"{number} {each}" * 2000 for each in range(12)}

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
+from typing import Any, cast
 
 import polars as pl
 import pytest
 import torch
 from buckets import S3
+from torch import Tensor
 
-from asmg_pl.convert import Settings, conversion, convert
+from asmg_pl.convert import Settings, convert
 from asmg_pl.data import EqualRows, PeriodDataModule
 from asmg_pl.data.features import Features
 from asmg_pl.data.sources import MovieLens, Stream
 from asmg_pl.data.stream import StreamWriter, open_stream, open_stream_at, read_names
 from asmg_pl.errors import BusyError, ConfigError, StorageError
 from asmg_pl.storage import bucket
+from asmg_pl.storage.listing import Listing
+from asmg_pl.storage.remote import RemoteFolder
 from asmg_pl.storage.work import worked_on
 
 SETTINGS = Settings(user="user", item="item", time="time", label="label")
@@ -64,7 +67,7 @@ def test_the_rows_and_names_are_those_of_the_same_stream_here(address: str, loca
     here, there = open_stream(local), open_stream_at(address)
     rows = torch.arange(len(here))
     for mine, other in zip(here.batch(rows, 4), there.batch(rows, 4), strict=True):
-        assert (mine is None and other is None) or torch.equal(mine, other)
+        assert (mine is None and other is None) or torch.equal(cast(Tensor, mine), cast(Tensor, other))
     assert there.sizes == here.sizes
     assert there.fingerprint(len(there)) == here.fingerprint(len(here))
     assert there.names["users"]().equals(read_names(local, "users"))
@@ -88,7 +91,12 @@ def test_the_sizes_at_any_row_are_known_without_the_parts_before(s3: S3, tmp_pat
     writer = StreamWriter(tmp_path / "featured", features=described)
     for number in range(3):
         row = range(ROWS)
-        columns = {"user": list(row), "item": list(row), "label": [1] * ROWS, "time": [number] * ROWS}
+        columns: dict[str, list[Any]] = {
+            "user": list(row),
+            "item": list(row),
+            "label": [1] * ROWS,
+            "time": [number] * ROWS,
+        }
         columns |= {"device": [f"d{number} {each % (number + 2)}" for each in row]}
         tags = [[f"t{(number * each) % 5}", f"s{each % 3}", f"u{each}"] for each in row]
         writer.append(pl.DataFrame(columns | {"tags": tags}))
@@ -140,23 +148,15 @@ def test_of_two_appends_at_once_one_is_refused_and_a_new_stream_replaces_none(
 ) -> None:
     with pytest.raises(ConfigError, match=f"{address} exists: choose another --out"):
         convert([table(tmp_path, 0)], address, SETTINGS)
-    late = table(tmp_path, 4)
+    late, real = table(tmp_path, 4), RemoteFolder.publish
 
-    def meanwhile(*arguments: object) -> object:
-        monkeypatch.undo()
-        monkeypatch.setenv("ASMG_CACHE", str(tmp_path / "elsewhere"))
-        for name in ("AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_DEFAULT_REGION"):
-            monkeypatch.setenv(name, environment[name])
+    def meanwhile(self: RemoteFolder, *arguments: Any) -> Listing:
+        monkeypatch.setattr(RemoteFolder, "publish", real)
+        monkeypatch.setenv("ASMG_CACHE", str(tmp_path / "elsewhere"))  # another machine
         convert([table(tmp_path, 5)], address, SETTINGS, append=True)
-        return real(*arguments)
+        return real(self, *arguments)
 
-    environment, real = dict(os.environ), conversion.publish
-    calls = []
-    monkeypatch.setattr(
-        conversion,
-        "publish",
-        lambda *each: calls.append(each) or (meanwhile(*each) if len(calls) == 2 else real(*each)),
-    )
+    monkeypatch.setattr(RemoteFolder, "publish", meanwhile)
     with pytest.raises(BusyError, match=f"another program has changed {address} meanwhile"):
         convert([late], address, SETTINGS, append=True)
     assert len(open_stream_at(address)) == 5 * ROWS
