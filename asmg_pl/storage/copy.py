@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakSet
@@ -27,7 +27,10 @@ from asmg_pl.storage.blobs import Blobs, cache_folder
 from asmg_pl.storage.listing import Entry, Listing
 from asmg_pl.storage.names import name
 from asmg_pl.storage.remote import RemoteFolder, entry_of
+from asmg_pl.storage.tree import files_of, mark, set_aside
 from asmg_pl.system.files import PARTIAL, remove, written_whole
+
+log = logging.getLogger(__name__)
 
 #: How many views of a folder are kept; a program that reads one of them may run for long.
 VIEWS = 10
@@ -130,13 +133,9 @@ class Copy:
         home = _made(_home("work", remote))
         with FileLock(home / ".lock"):
             here, newest = _state(home), remote.newest()
+            found = cls(remote, here if here.number else newest, home / _last_name(remote), works=True)
             if (here.number, here.identity) != (newest.number, newest.identity) and (here.number or newest.number):
-                found = cls(remote, newest, home / _last_name(remote), works=True)
-                remove(found.folder)
-                found._link(found.folder)
-                found._note({})
-            else:
-                found = cls(remote, here if here.number else newest, home / _last_name(remote), works=True)
+                found._begin_anew(newest)
         return found, found.folder / within
 
     def fetch(self, wanted: Wanted = lambda path: True) -> None:
@@ -172,20 +171,20 @@ class Copy:
         by_digest = {entry.sha256: entry for entry in listed.values()}
         marks = _marks_of(self._home)
         found = Change({}, {}, {})
-        for path in _files(self.folder):
+        for path in files_of(self.folder):
             here = self.folder / path
             if here.is_symlink():
                 leads = Path(os.readlink(here))
                 if leads.name in by_digest and leads == self._blobs.path(leads.name):
                     found.kept[path] = by_digest[leads.name]
                 continue
-            mark, entry = _mark(here), listed.get(path)
-            unchanged = entry is not None and "/" in path and marks.get(path) == mark
+            now, entry = mark(here), listed.get(path)
+            unchanged = entry is not None and "/" in path and marks.get(path) == now
             if entry is not None and (unchanged or entry_of(here, entry.object) == entry):
                 found.kept[path] = entry
                 continue
-            found.new[path] = here if aside is None else _set_aside(here, aside / path, fixed(path))
-            found.marks[path] = mark
+            found.new[path] = here if aside is None else set_aside(here, aside / path, fixed(path))
+            found.marks[path] = now
         return found
 
     def put(self, change: Change, always: bool = False) -> None:
@@ -203,9 +202,26 @@ class Copy:
             return
         with FileLock(self._home / ".lock"):
             self._see_others()
-            marks = _marks_of(self._home)
+            marks, going_up = _marks_of(self._home), self._home / _GOING_UP
+            interrupted = going_up.exists()
+            going_up.touch()
             self.listing = self.remote.publish(self.listing, change.new, change.kept)
+            if interrupted:
+                self.remote.sweep()
+            going_up.unlink()
             self._note({path: mark for path, mark in marks.items() if path in change.kept} | change.marks)
+
+    def _begin_anew(self, newest: Listing) -> None:
+        """Have what the newest listing has, which another machine has written."""
+        if self.listing.number and self.folder.exists() and self.change().new:
+            log.warning(
+                "%s was changed by another machine (%s): what this one had not put up is dropped",
+                *(shown(self.remote.address), newest.holder),
+            )
+        self.listing = newest
+        remove(self.folder)
+        self._link(self.folder)
+        self._note({})
 
     def _see_others(self) -> None:
         """Go on from the listing that another program of this machine, or part of this one, has put up from here."""
@@ -231,7 +247,8 @@ class Copy:
                 partial.write_bytes(content)
 
 
-_LISTING, _MARKS = "listing.json", "marks.json"
+#: Files beside a copy to work in: what it is of, its marks, and a sign that a change is on its way up.
+_LISTING, _MARKS, _GOING_UP = "listing.json", "marks.json", "going-up"
 
 
 def _home(kind: str, remote: RemoteFolder) -> Path:
@@ -265,31 +282,3 @@ def _marks_of(home: Path) -> dict[str, list[int]]:
         return dict(json.loads((home / _MARKS).read_bytes()))
     except (OSError, ValueError, TypeError):
         return {}
-
-
-def _mark(path: Path) -> list[int]:
-    found = path.stat()
-    return [found.st_size, found.st_mtime_ns, found.st_ino]
-
-
-def _files(folder: Path) -> Iterator[str]:
-    """The paths of a folder's files and links but for hidden and unfinished ones."""
-    for place, inner, files in os.walk(folder):
-        inner[:] = sorted(each for each in inner if not _passed_over(each))
-        for each in sorted(files):
-            if not _passed_over(each):
-                yield (Path(place) / each).relative_to(folder).as_posix()
-
-
-def _passed_over(each: str) -> bool:
-    return (each.startswith(".") and each != ".metadata") or each.endswith(PARTIAL)  # torch calls a file so
-
-
-def _set_aside(path: Path, place: Path, fixed: bool) -> Path:
-    place.parent.mkdir(parents=True, exist_ok=True)
-    if fixed:
-        with suppress(OSError):  # some file systems have no links
-            os.link(path, place)
-            return place
-    shutil.copy2(path, place)
-    return place

@@ -130,6 +130,26 @@ def test_a_store_that_stays_down_is_one_message_and_the_changes_wait_here(
     assert RemoteFolder(address).newest().number == 2
 
 
+def test_what_a_machine_has_not_put_up_is_dropped_with_a_word_when_another_one_has_gone_on(
+    s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    address = f"{s3.address}/shop"
+    with worked_on(address, new=True) as folder:
+        written(folder, a="1")
+    written(folder, a="mine")
+    RemoteFolder(address)._bucket.put(folder / "a", "files/a.2-0123abcd")  # of a change that was interrupted
+    (folder.parent / "going-up").touch()
+    monkeypatch.setenv("ASMG_CACHE", str(tmp_path / "elsewhere"))
+    with worked_on(address) as other:
+        written(other, a="2")
+    monkeypatch.setenv("ASMG_CACHE", str(tmp_path / "cache"))
+    with worked_on(address) as folder:
+        assert (folder / "a").read_text() == "2"
+        written(folder, a="3")
+    assert f"{address} was changed by another machine (process" in caplog.text
+    assert "files/a.2-0123abcd" not in {f"files/{name}" for name in s3.objects("shop/files")}
+
+
 def test_credentials_that_run_out_are_read_again(
     s3: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
 ) -> None:
