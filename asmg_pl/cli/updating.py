@@ -50,7 +50,7 @@ def update_once(given: Any) -> Outcome:
     return updated.outcome
 
 
-def _update(given: Any, files: Sequence[Path]) -> Updated:
+def _update(given: Any, files: Sequence[str | Path]) -> Updated:
     """Do the job once: what is at an address is worked on in its copy, and goes up afterwards."""
     with _at_hand(given) as here:
         return job(here, _run(here))(files)
@@ -124,7 +124,7 @@ def job(given: Any, done: WalkedRun) -> Update:
     return Update(done, store, stages, gate, given.keep, given.force, given.wait, given.allow)
 
 
-def _append(files: Sequence[Path], stream: str | Path, options: Mapping[str, Any], wait: float) -> Appended:
+def _append(files: Sequence[str | Path], stream: str | Path, options: Mapping[str, Any], wait: float) -> Appended:
     with written_at(stream, append=True) as folder:
         return append(files, folder, options, wait)
 
