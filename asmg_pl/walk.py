@@ -137,7 +137,8 @@ def walk(
             updater, and of one that a function makes, ``config.yaml`` has the class only, and resuming compares no
             other setting.
         data: the stream, and how it is cut into periods. It may be walked again, by another method for example.
-        folder: the run folder. It gets the files that ``asmg fit`` writes. Without one, nothing is written.
+        folder: the run folder, or its address, such as s3://bucket/runs/shop. It gets the files that ``asmg fit``
+            writes. Without one, nothing is written.
         until: the last period to walk; by default the stream's last one.
         resume: ``True`` goes on from the newest checkpoint in ``folder``, or begins if there is none; a path goes on
             from that checkpoint.
@@ -168,8 +169,12 @@ def walk(
     from lightning.pytorch.utilities.seed import isolate_rng
 
     from asmg_pl.callbacks.given import GivenConfig, configuration
+    from asmg_pl.callbacks.mirror import RunMirror
     from asmg_pl.data import PeriodDataModule
     from asmg_pl.errors import ConfigError, UserError
+    from asmg_pl.serving.store import about_versions
+    from asmg_pl.storage.address import is_address
+    from asmg_pl.storage.copy import Copy
     from asmg_pl.system.quiet import quiet
     from asmg_pl.updaters import Updater
 
@@ -187,12 +192,18 @@ def walk(
                     raise ConfigError(f"updater made a {type(updater).__name__}: give an Updater, or a class of one")
             elif updater.results:
                 raise ConfigError("this updater has walked already: give its class, as in walk(ASMG, data)")
+            there = None
+            if is_address(folder):
+                there, folder = Copy.work(str(folder), new=True)
+                there.fetch(about_versions)
             checkpoint = _checkpoint(folder, resume)
             bar = trainer.pop("enable_progress_bar", None) is not False
             made = _callbacks(folder, until, overwrite, bar, callbacks)
             if folder is not None:
                 # Of a function, such as a lambda, only the updater that it made tells the settings.
                 made.append(GivenConfig(configuration(updater if isroutine(method) else method, data, trainer)))
+            if there is not None:
+                made.append(RunMirror(there))
             runner = _trainer(folder, made, trainer)
             runner.fit(updater, data, ckpt_path=checkpoint)
     except UserError as error:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+from buckets import S3, Faults, new_bucket, proxied, server
 
 import asmg_pl
 from asmg_pl.data import EqualCounts, InteractionLog, PeriodDataModule
@@ -51,6 +52,19 @@ def real_data() -> Callable[[str], Path]:
         return found
 
     return folder
+
+
+@pytest.fixture(scope="session")
+def s3_proxy() -> Iterator[tuple[str, Faults]]:
+    """The URL of an S3 server, and the faults of the proxy before it."""
+    with server() as at, proxied(at) as found:
+        yield found
+
+
+@pytest.fixture
+def s3(s3_proxy: tuple[str, Faults], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> S3:
+    """A bucket that the environment gives access to, with faults if a test wants some."""
+    return new_bucket(*s3_proxy, tmp_path / "cache", monkeypatch)
 
 
 Walk = Callable[..., Updater]

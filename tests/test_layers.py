@@ -17,6 +17,7 @@ PACKAGE = Path(asmg_pl.__file__).parent
 LAYERS = """
 errors
 system
+storage
 randomness
 data
 metrics

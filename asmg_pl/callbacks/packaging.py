@@ -225,8 +225,7 @@ def _shared(data: PeriodDataModule, period: int, sizes: Sizes) -> dict[str, np.n
 
 def _provenance(updater: Updater, data: PeriodDataModule, period: int) -> dict[str, Any]:
     rows = data.boundaries[period]
-    times = data.log.between(0, 1).time, data.log.between(max(0, rows - 1), rows).time
-    first, last = (int(time[0]) if len(time) else None for time in times)
+    first, last = (data.log.time_at(row) if rows else None for row in (0, rows - 1))
     results = islice(reversed(updater.results.values()), LATEST)
     return {
         "stream": str(data.root or type(data.source).__name__),

@@ -10,6 +10,8 @@ from asmg_pl.cli.parser import CommandParser
 from asmg_pl.convert.compaction import compact
 from asmg_pl.data.stream import Compaction
 from asmg_pl.errors import ConfigError
+from asmg_pl.storage.names import named
+from asmg_pl.storage.work import worked_on
 
 #: The option that says that a stream is to be compacted, and nothing converted.
 OPTION = "--compact"
@@ -31,7 +33,9 @@ def run(arguments: Sequence[str]) -> None:
     given = parser().parse_args(list(arguments))
     if not 0 <= given.wait < 2**62:
         raise ConfigError(f"--wait must be a number of seconds, got {given.wait}")
-    print(report(compact(given.compact, given.wait), Path(given.compact)))
+    with worked_on(given.compact) as folder:
+        told = report(compact(folder, given.wait), folder)
+    print(named(told))
 
 
 def parser() -> CommandParser:
@@ -41,7 +45,7 @@ def parser() -> CommandParser:
         usage="asmg convert --compact STREAM [--wait SECONDS]",
         description="Merge the parts of a stream into few, with the same rows, ids and names.",
     )
-    parser.add_argument(OPTION, metavar="STREAM", required=True, help="the folder of the stream")
+    parser.add_argument(OPTION, metavar="STREAM", required=True, help="the folder of the stream, or its address")
     parser.add_argument(
         "--wait",
         type=float,

@@ -9,6 +9,8 @@ from asmg_pl.cli.config_files import find_folder
 from asmg_pl.cli.pool import pool_of
 from asmg_pl.cli.study import AGAIN, REST, StudyParser, finish, messages, methods_named, own_and_rest
 from asmg_pl.errors import ConfigError
+from asmg_pl.storage.address import is_address, place
+from asmg_pl.storage.results import written_out
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -32,6 +34,8 @@ def run(arguments: Sequence[str]) -> None:
         options.error("--tuned-only is about chosen settings: name their folder with --tuned")
     elif len(given.runs) != 1 or given.wandb is not None:
         options.error("with --methods, name one folder, for the run folders and the table")
+    elif is_address(given.runs[0]):
+        options.error("methods are walked in a folder of this machine: name one, and an address with --out")
     files = methods_named(given.methods or [])
     tuned = None if given.tuned is None else find_folder(given.tuned, "--tuned")
 
@@ -47,7 +51,8 @@ def run(arguments: Sequence[str]) -> None:
             if given.wandb is not None:
                 runs += wandb_runs(given.wandb, given.experiment)
             methods = by_method(runs)
-            publish_comparison(methods, given.baseline, given.out or Path("comparison"), given.metric, given.split)
+            with written_out(given.out or Path("comparison")) as out:
+                publish_comparison(methods, given.baseline, out, given.metric, given.split)
             return
         trials = [trial for method in files for trial in trials_of(method, tuned, given.tuned_only)]
         names = [trial.name for trial in trials]
@@ -59,9 +64,9 @@ def run(arguments: Sequence[str]) -> None:
             study = Study(given.runs[0], given.seeds, pool, rest)
             walked = {trial.name: runs for trial, runs in study.runs(trials).items()}
         if walked:
-            out = given.out or given.runs[0] / "comparison"
             baseline = given.baseline if given.baseline in walked else None
-            publish_comparison(walked, baseline, out, given.metric, given.split)
+            with written_out(given.out or given.runs[0] / "comparison") as out:
+                publish_comparison(walked, baseline, out, given.metric, given.split)
     finish(study.failed)
 
 
@@ -87,7 +92,9 @@ def parser() -> StudyParser:
             "--wandb ENTITY/PROJECT --experiment drama",
         ],
     )
-    options.add_argument("runs", metavar="RUN", type=Path, nargs="*", help="the folder of a run, or of several")
+    options.add_argument(
+        "runs", metavar="RUN", type=place, nargs="*", help="the folder or address of a run, or of several"
+    )
     walking = options.add_argument_group("to walk")
     options.add_methods(walking, required=False)
     options.add_tuned(walking, "A method that has been tuned gets a second row, NAME_tuned")
@@ -113,7 +120,7 @@ def parser() -> StudyParser:
     )
     table.add_argument(
         "--out",
-        type=Path,
-        help="write OUT.md, .tex, .csv and .png (default: comparison, in FOLDER if methods are walked)",
+        type=place,
+        help="write OUT.md, .tex, .csv and .png, or at an address (default: comparison, in FOLDER if methods walk)",
     )
     return options

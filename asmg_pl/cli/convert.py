@@ -16,9 +16,11 @@ from asmg_pl.cli import compact
 from asmg_pl.cli.parser import CommandParser
 from asmg_pl.convert.conversion import convert
 from asmg_pl.convert.done import Conversion
+from asmg_pl.convert.elsewhere import written_at
 from asmg_pl.convert.in_stream import MOST
 from asmg_pl.convert.settings import Settings, option
 from asmg_pl.data.tables.quarantine import FILE as QUARANTINE
+from asmg_pl.storage.names import named
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -31,8 +33,10 @@ def run(arguments: Sequence[str]) -> None:
         return compact.run(arguments)
     given = vars(parser().parse_args(list(arguments)))
     own = {name: given.pop(name) for name in inspect.signature(convert).parameters if name in given}
-    settings = Settings.of(given, Path(own["out"]) if own["append"] else None)
-    print(report(convert(settings=settings, **own), Path(own["out"])))
+    with written_at(own.pop("out"), own["append"]) as folder:
+        settings = Settings.of(given, folder if own["append"] else None)
+        told = report(convert(out=folder, settings=settings, **own), folder)
+    print(named(told))
 
 
 def report(done: Conversion, folder: Path) -> str:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import os
 from argparse import Namespace
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from asmg_pl.cli.formats import FORMATS, check_formats, own_classes, write_and_tell
 from asmg_pl.cli.study import StudyParser
 from asmg_pl.errors import ConfigError
 from asmg_pl.serving.manifest import FILE
-from asmg_pl.serving.store import FOLDER, Store, order
+from asmg_pl.serving.store import FOLDER, Store, about_versions, order
+from asmg_pl.storage.address import place
+from asmg_pl.storage.names import named
+from asmg_pl.storage.work import worked_on
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -27,15 +31,23 @@ def run(arguments: Sequence[str]) -> None:
         raise ConfigError("asmg export is one process, for sharded checkpoints too: call it without torchrun")
     if given.formats is not None:
         check_formats(given.formats)
-    if (given.run / FILE).is_file():
+    if isinstance(given.run, Path) and (given.run / FILE).is_file():
         _of_version(given)
         return
 
+    with ExitStack() as places:
+        run = places.enter_context(worked_on(given.run, about_versions))
+        out = None if given.out is None else places.enter_context(worked_on(given.out, about_versions, new=True))
+        told = _of_run(given, run, Store(out or run / FOLDER))
+    print(named(told))
+
+
+def _of_run(given: Namespace, run: Path, store: Store) -> str:
+    """Write the package of a run's checkpoint to a store; gives what there is to say."""
     from asmg_pl.cli.exporting import export
 
-    store = Store(given.out or given.run / FOLDER)
     with store.lock():
-        name = export(given.run, store, given.root, given.period)
+        name = export(run, store, given.root, given.period)
         if given.formats is not None:
             write_and_tell(store.folder / name, store.folder, given.formats, own_classes(store.folder / name))
         current = store.current()
@@ -45,12 +57,11 @@ def run(arguments: Sequence[str]) -> None:
         if given.keep is not None:
             store.prune(given.keep)
     if newest or current is None:
-        print(f"{store.folder / name} serves now")
-    else:
-        print(
-            f"{store.folder / name} is written. {current} goes on serving, as it is newer than this one or was chosen; "
-            f"to let this one serve: asmg rollback {store.folder} --to {name}"
-        )
+        return f"{store.folder / name} serves now"
+    return (
+        f"{store.folder / name} is written. {current} goes on serving, as it is newer than this one or was chosen; "
+        f"to let this one serve: asmg rollback {store.folder} --to {name}"
+    )
 
 
 def _of_version(given: Namespace) -> None:
@@ -85,7 +96,10 @@ def parser() -> StudyParser:
         ],
     )
     options.add_argument(
-        "run", type=Path, metavar="RUN", help="the folder of a run of asmg fit; with --formats, also one of a version"
+        "run",
+        type=place,
+        metavar="RUN",
+        help="the folder or address of a run of asmg fit; with --formats, also the folder of a version",
     )
     options.add_argument(
         "--period",
@@ -94,13 +108,16 @@ def parser() -> StudyParser:
         help="the last period that the model has seen; its checkpoint must be there (default: the newest one)",
     )
     options.add_argument(
-        "--out", type=Path, metavar="FOLDER", help="the store that gets the version (default: RUN/serving)"
+        "--out",
+        type=place,
+        metavar="FOLDER",
+        help="the store that gets the version, a folder or an address (default: RUN/serving)",
     )
     options.add_argument(
         "--keep", type=int, metavar="N", help="how many of the newest versions stay in the store (default: all)"
     )
     options.add_argument(
-        "--root", type=Path, metavar="FOLDER", help="the stream, if it is not where the run's configuration says"
+        "--root", type=place, metavar="FOLDER", help="the stream, if it is not where the run's configuration says"
     )
     options.add_argument(
         "--formats",

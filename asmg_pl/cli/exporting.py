@@ -55,13 +55,13 @@ class StoreOnce(Callback):
         )
 
 
-def export(folder: Path, store: Store, root: Path | None = None, period: int | None = None) -> str:
+def export(folder: Path, store: Store, root: str | Path | None = None, period: int | None = None) -> str:
     """Add a package of a run's checkpoint to a store; it does not serve yet.
 
     Args:
         folder: the run folder.
         store: where the package goes.
-        root: of the stream, if it is another one than in the run's configuration.
+        root: of the stream, a folder or an address, if it is another one than in the run's configuration.
         period: the last period that the model has been trained on; by default the newest one that is complete.
 
     Returns:

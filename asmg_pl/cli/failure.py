@@ -13,6 +13,7 @@ import traceback
 from typing import NoReturn
 
 from asmg_pl.errors import UserError
+from asmg_pl.storage.names import named
 from asmg_pl.system.environment import process_rank
 from asmg_pl.system.screen import styled
 
@@ -48,7 +49,7 @@ def leave(message: str, wait: bool = True) -> NoReturn:
         message = f"process {rank}: {message}"
     if os.environ.get("ASMG_TRACEBACK", "0") not in ("", "0") and (error := sys.exception()) is not None:
         _show_traceback(error)
-    sys.stderr.write(f"{styled('asmg:', 'red', sys.stderr)} {message}\n")
+    sys.stderr.write(f"{styled('asmg:', 'red', sys.stderr)} {named(message)}\n")
     sys.exit(2)
 
 

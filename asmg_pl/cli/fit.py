@@ -6,6 +6,7 @@ import logging
 import re
 import sys
 from collections.abc import Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ import asmg_pl.data.calendar  # noqa: F401  # options name its classes without t
 from asmg_pl.callbacks import RunConfig
 from asmg_pl.callbacks.checkpoint import FOLDER
 from asmg_pl.callbacks.defaults import CALLBACKS, TRAINER_DEFAULTS
+from asmg_pl.callbacks.mirror import RunMirror
+from asmg_pl.checkpoints.archive import FILES as NOTES
 from asmg_pl.checkpoints.io import newest_first, read_checkpoint
 from asmg_pl.cli.config_files import ConfigFile, file_with
 from asmg_pl.cli.failure import OneMessage
@@ -26,6 +29,9 @@ from asmg_pl.data import PeriodDataModule
 from asmg_pl.distributed.launched import check_launched, counts_of_torchrun
 from asmg_pl.distributed.reader import tensors_in
 from asmg_pl.errors import CheckpointError, ConfigError
+from asmg_pl.serving.store import about_versions
+from asmg_pl.storage.address import is_address
+from asmg_pl.storage.copy import Copy, bring
 from asmg_pl.updaters import Updater
 
 log = logging.getLogger(__name__)
@@ -133,6 +139,8 @@ class Parser(OneMessage, LightningArgumentParser):
 class AsmgCLI(LightningCLI):
     """LightningCLI with the period walk's callbacks, sizes linked from the data to the model, and one seed."""
 
+    _copy: Copy | None = None  # of the run folder, if that is at an address
+
     @staticmethod
     def subcommands() -> dict[str, set[str]]:
         """The one that is called, since the options of each take a third of a second to set up.
@@ -168,7 +176,12 @@ class AsmgCLI(LightningCLI):
         check_trainer(config.trainer)
         if config.trainer.enable_progress_bar is False:  # Lightning would refuse to have one among the callbacks
             config.trainer.enable_progress_bar, config.progress.enable = None, False
-        config.ckpt_path = checkpoint_to_go_on_from(config.get("ckpt_path"), config.trainer.default_root_dir, command)
+        root = config.trainer.default_root_dir
+        if is_address(root):
+            self._copy, folder = Copy.work(root, new=True)
+            self._copy.fetch(about_versions)
+            root = str(folder)
+        config.ckpt_path = checkpoint_to_go_on_from(config.get("ckpt_path"), root, command)
 
     def instantiate_trainer(self, **settings: Any) -> Trainer:
         """Make the trainer.
@@ -178,6 +191,10 @@ class AsmgCLI(LightningCLI):
         """
         given = self.config_init[self.config_init.subcommand].trainer
         counts = counts_of_torchrun(given.devices, given.num_nodes)
+        if self._copy is not None:  # the configuration keeps the address
+            settings["default_root_dir"] = str(self._copy.folder)
+            if self.config.subcommand == "fit":
+                self.trainer_defaults["callbacks"] = [*self.trainer_defaults["callbacks"], RunMirror(self._copy)]
         try:
             trainer = super().instantiate_trainer(**counts, **settings)
         except (TypeError, ValueError, RuntimeError) as error:
@@ -211,8 +228,17 @@ def checkpoint_to_go_on_from(given: str | None, run_folder: str | None, command:
             log.info("there is no checkpoint in %s yet: the walk starts at the beginning", folder)
             return None
         given = str(checkpoints[0])
-    path = Path(given)
+    path = _with_notes(given) if is_address(given) else Path(given)
     read_checkpoint(path)
     if path.is_dir():
         tensors_in(path)
-    return given
+    return str(path)
+
+
+def _with_notes(address: str) -> Path:
+    """A checkpoint at an address, fetched with the notes that it names."""
+    copy, path = Copy.view(address)
+    beside = path.relative_to(copy.folder).parent
+    copy.fetch(lambda each: Path(each).parent == beside and fnmatch(Path(each).name, NOTES))
+    bring(path)
+    return path

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from pathlib import Path
 
 from asmg_pl.cli.study import StudyParser, messages, own_and_rest
+from asmg_pl.storage.address import place
+from asmg_pl.storage.work import worked_on
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -21,9 +22,9 @@ def run(arguments: Sequence[str]) -> None:
     from asmg_pl.cli.run_classes import trainer_of, walk_of
     from asmg_pl.experiments.freshness import measure
 
-    with messages():
-        walk = walk_of(given.run, "freshness", rest)
-        measure(given.run, given.ages, walk.model, walk.datamodule, trainer_of(walk))
+    with messages(), worked_on(given.run) as run:
+        walk = walk_of(run, "freshness", rest)
+        measure(run, given.ages, walk.model, walk.datamodule, trainer_of(walk))
 
 
 def parser() -> StudyParser:
@@ -40,7 +41,7 @@ def parser() -> StudyParser:
         "has moved.",
         ["runs/demo", "runs/demo --ages 4", "runs/mt -- --data.root FOLDER"],
     )
-    options.add_argument("run", metavar="RUN", type=Path, help="the run folder")
+    options.add_argument("run", metavar="RUN", type=place, help="the run: its folder or address")
     options.add_argument(
         "--ages", metavar="N", type=_ages, default=8, help="the largest age of a model, in periods (default: 8)"
     )

@@ -16,6 +16,7 @@ from typing import TextIO
 
 from asmg_pl.cli.commands import QUICK
 from asmg_pl.errors import ConfigError
+from asmg_pl.storage.names import named
 from asmg_pl.system.environment import process_rank
 from asmg_pl.system.quiet import quiet
 from asmg_pl.system.screen import complain, folded, say, styled
@@ -31,7 +32,7 @@ class ScreenHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show a message."""
-        rank, text = process_rank(), self.format(record)
+        rank, text = process_rank(), named(self.format(record))
         if rank and not logging.getLogger("asmg_pl").isEnabledFor(logging.DEBUG):
             return
         if record.levelno == logging.INFO and not rank:

@@ -13,6 +13,7 @@ from lightning.pytorch.callbacks import Callback
 
 from asmg_pl.cli.again import launcher, program, resuming, without
 from asmg_pl.cli.commands import COMMANDS
+from asmg_pl.storage.names import named
 from asmg_pl.system.screen import say
 from asmg_pl.updaters.base import Updater
 
@@ -48,13 +49,14 @@ def steps(arguments: Sequence[str], folder: Path, more: bool) -> list[tuple[str,
         folder: of the run.
         more: whether the stream has periods beyond the walk's end.
     """
-    called, run = program(), shlex.quote(str(folder))
+    called, run = program(), shlex.quote(named(str(folder)))
+    page = Path("report.html") if named(str(folder)) != str(folder) else folder / "report.html"
     found = []
     if more:
         onward = shlex.join(without(resuming(arguments), "--loop.until"))
         found.append(("go on walking:", f"{launcher()} fit {onward}"))
     if "report" in COMMANDS:
-        found.append(("see charts:", f"{called} report {run} --out {shlex.quote(str(folder / 'report.html'))}"))
+        found.append(("see charts:", f"{called} report {run} --out {shlex.quote(str(page))}"))
     if "compare" in COMMANDS:
         shared = shlex.join(without(arguments, *OF_ONE_WALK))
         found.append(("compare methods:", f"{called} compare runs/compared --methods iu gru_multi -- {shared}"))

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from asmg_pl.cli.study import StudyParser, messages
+from asmg_pl.storage.address import place
+from asmg_pl.storage.results import written_out
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -18,8 +20,8 @@ def run(arguments: Sequence[str]) -> None:
 
     from asmg_pl.experiments.report import write_report
 
-    with messages():
-        write_report(given.runs, given.out, given.baseline)
+    with messages(), written_out(given.out) as out:
+        write_report(given.runs, out, given.baseline)
 
 
 def parser() -> StudyParser:
@@ -34,9 +36,15 @@ def parser() -> StudyParser:
         "folder are one method.",
         ["runs/demo", "runs/all --out report.html", "runs/iu runs/gru_multi --baseline iu"],
     )
-    options.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="the folder of a run, or of several")
     options.add_argument(
-        "--out", type=Path, default=Path("report.html"), metavar="FILE", help="the file to write (default: report.html)"
+        "runs", type=place, nargs="+", metavar="RUN", help="the folder or address of a run, or of several"
+    )
+    options.add_argument(
+        "--out",
+        type=place,
+        default=Path("report.html"),
+        metavar="FILE",
+        help="the file to write, or its address (default: report.html)",
     )
     options.add_argument(
         "--baseline",

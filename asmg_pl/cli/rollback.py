@@ -7,7 +7,10 @@ from pathlib import Path
 
 from asmg_pl.cli.study import StudyParser
 from asmg_pl.errors import ConfigError
-from asmg_pl.serving.store import CURRENT, FOLDER, Store
+from asmg_pl.serving.store import CURRENT, FOLDER, Store, about_versions
+from asmg_pl.storage.address import place
+from asmg_pl.storage.names import named
+from asmg_pl.storage.work import worked_on
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -17,10 +20,12 @@ def run(arguments: Sequence[str]) -> None:
         UserError: if there is no such version, or it is damaged.
     """
     given = parser().parse_args(list(arguments))
-    store = store_in(given.store)
-    before = store.current()
-    name = store.rollback(given.steps, given.to)
-    print(f"{store.folder / name} serves now" + (f", in place of {before}" if before not in (None, name) else ""))
+    with worked_on(given.store, about_versions) as folder:
+        store = store_in(folder)
+        before = store.current()
+        name = store.rollback(given.steps, given.to)
+    told = f"{store.folder / name} serves now"
+    print(named(told) + (f", in place of {before}" if before not in (None, name) else ""))
 
 
 def store_in(folder: Path) -> Store:
@@ -29,9 +34,9 @@ def store_in(folder: Path) -> Store:
     Raises:
         ConfigError: if there is none.
     """
-    for place in (folder / FOLDER, folder):
-        if (place / CURRENT).is_file() or Store(place).versions():
-            return Store(place)
+    for inner in (folder / FOLDER, folder):
+        if (inner / CURRENT).is_file() or Store(inner).versions():
+            return Store(inner)
     raise ConfigError(
         f"{folder} has no serving packages, nor has {folder / FOLDER}: write one with asmg export RUN, or with "
         "--export.keep"
@@ -47,7 +52,7 @@ def parser() -> StudyParser:
         "Nothing is removed, so that the way back is the same command with --to.",
         ["runs/demo", "runs/demo --steps 2", "/srv/models --to after-period-000028"],
     )
-    options.add_argument("store", type=Path, metavar="RUN", help="the folder of a run, or of a store")
+    options.add_argument("store", type=place, metavar="RUN", help="the folder or address of a run, or of a store")
     which = options.add_mutually_exclusive_group()
     which.add_argument(
         "--steps",

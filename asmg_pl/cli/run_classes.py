@@ -71,7 +71,14 @@ def walk_of(folder: Path, command: str, options: Sequence[str] = ()) -> WalkClas
     if not config.is_file():
         raise ConfigError(f"there is no {config}: give the folder of a run of asmg fit")
     before = sys.argv
-    sys.argv = [before[0], "--config", str(config), *options]  # where LightningCLI looks
+    sys.argv = [
+        before[0],
+        "--config",
+        str(config),
+        "--trainer.default_root_dir",
+        str(folder),
+        *options,
+    ]  # where LightningCLI looks
     try:
         return WalkClasses(
             Updater,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import logging
 from collections.abc import Sequence
-from pathlib import Path
 
 from asmg_pl.cli.parser import positive
 from asmg_pl.cli.study import StudyParser
 from asmg_pl.errors import ConfigError
+from asmg_pl.storage.address import place
 from asmg_pl.system.screen import say
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,12 @@ def parser() -> StudyParser:
         "SIGTERM or Ctrl-C stops the server when the requests that have arrived are answered.",
         ["runs/mine", "runs/mine/serving --port 8080 --watch 1", "runs/mine --host 0.0.0.0 --max-users 10"],
     )
-    options.add_argument("folder", metavar="FOLDER", type=Path, help="a run, a store of versions, or one version")
+    options.add_argument(
+        "folder",
+        metavar="FOLDER",
+        type=place,
+        help="a run, a store of versions, or one version; or the address of one, such as s3://bucket/runs/shop",
+    )
     where = options.add_argument_group("where")
     where.add_argument(
         "--host",

@@ -15,6 +15,7 @@ from asmg_pl.cli.config_files import find_all
 from asmg_pl.cli.parser import CommandParser
 from asmg_pl.cli.pool import Options, add_cluster, add_jobs
 from asmg_pl.errors import ConfigError
+from asmg_pl.storage.names import named
 from asmg_pl.system.escaping import terminal
 from asmg_pl.system.screen import complain
 
@@ -139,7 +140,7 @@ class _OnTerminal(logging.Handler):
     """Writes lines without anything that commands a terminal, above a table that is there."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        complain("\n".join(terminal(line) for line in record.getMessage().splitlines()))
+        complain("\n".join(terminal(line) for line in named(record.getMessage()).splitlines()))
 
 
 def finish(failed: Sequence[Path]) -> None:

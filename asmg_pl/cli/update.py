@@ -15,6 +15,7 @@ from asmg_pl.errors import ConfigError
 from asmg_pl.operations.append import OF_CONVERSION
 from asmg_pl.operations.gate import Gate
 from asmg_pl.serving.formats.names import FORMATS, check_formats
+from asmg_pl.storage.address import place
 
 
 def run(arguments: Sequence[str]) -> None:
@@ -79,13 +80,20 @@ def parser() -> StudyParser:
             "runs/shop --follow incoming",
         ],
     )
-    options.add_argument("run", metavar="RUN", type=Path, help="the run folder, in which asmg fit has walked")
+    options.add_argument(
+        "run", metavar="RUN", type=place, help="the run, in which asmg fit has walked: its folder or address"
+    )
     options.add_argument(
         "files", metavar="FILE", nargs="*", help="new rows, or their addresses, as asmg convert --append takes them"
     )
     _add_gate(options.add_argument_group("the gate"))
     of_store = options.add_argument_group("the store and the run")
-    of_store.add_argument("--store", metavar="FOLDER", type=Path, help="the store of versions (default: RUN/serving)")
+    of_store.add_argument(
+        "--store",
+        metavar="FOLDER",
+        type=place,
+        help="the store of versions, a folder or an address (default: RUN/serving)",
+    )
     of_store.add_argument(
         "--keep",
         metavar="N",
@@ -107,7 +115,7 @@ def parser() -> StudyParser:
         default=[],
         help="recommender classes of your own that packages may name; a path that ends with a dot allows all below it",
     )
-    of_store.add_argument("--root", metavar="STREAM", type=Path, help="where the stream is now, if it was moved")
+    of_store.add_argument("--root", metavar="STREAM", type=place, help="where the stream is now, if it was moved")
     of_store.add_argument(
         "--complete-until",
         metavar="TIME",

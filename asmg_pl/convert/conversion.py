@@ -13,6 +13,7 @@ from typing import cast
 import polars as pl
 
 from asmg_pl.convert.done import Conversion
+from asmg_pl.convert.elsewhere import written_at
 from asmg_pl.convert.fetching import Inputs, at_hand
 from asmg_pl.convert.in_stream import LATE
 from asmg_pl.convert.kept import publish, to_keep
@@ -31,6 +32,7 @@ from asmg_pl.data.tables.quarantine import Quarantine
 from asmg_pl.data.tables.rows import progress
 from asmg_pl.data.tables.times import UNITS
 from asmg_pl.errors import ConfigError
+from asmg_pl.storage.address import is_address
 from asmg_pl.system.files import sync
 from asmg_pl.system.lock import locked
 
@@ -64,7 +66,7 @@ def convert(
         files: CSV or TSV with a header, JSON lines (UTF-8, also compressed: .gz, .zst), Parquet, or folders of such
             files. They may be addresses too, such as s3://shop/clicks/*.parquet or https://shop/clicks.csv; or the
             address of a database, see --query.
-        out: the folder of the stream.
+        out: the folder of the stream, or its address, such as s3://bucket/clicks.
         settings: the meaning of the rows.
         items: a file of the items' categories and features, with one row per item, or several.
         append: add the rows to the stream. They must not be earlier than its end. Options that are left out are as
@@ -91,6 +93,12 @@ def convert(
             malformed.
         NothingNewError: if there is no row, or all rows are late or repeated.
     """
+    if is_address(out):
+        with written_at(out, append) as local:
+            return convert(
+                *(files, local, settings, items, append, max_bad_rows, start, end),
+                *(late, repeated, wait, users, query),
+            )
     folder = Path(out)
     if append and not folder.is_dir():
         raise ConfigError(f"there is no stream {folder} to append to: leave --append out")

@@ -20,6 +20,7 @@ import polars as pl
 
 from asmg_pl.data.tables.rows import progress
 from asmg_pl.errors import ConfigError, DataError, UserError
+from asmg_pl.storage.address import is_address, shown
 from asmg_pl.system.lock import locked
 
 _DATABASES = ("sqlite", "postgres", "postgresql")
@@ -74,7 +75,7 @@ def at_hand(
         DataError: if something cannot be fetched. Errors of the reader name the addresses of fetched files.
     """
     _check(files, [items, users], query)
-    if not any(_is_address(one) for one in (*files, items, users)):
+    if not any(is_address(one) for one in (*files, items, users)):
         yield Inputs(list(files), items, users)
         return
     aside = folder.parent / f".{folder.name}.fetched"
@@ -98,42 +99,32 @@ def at_hand(
 
 
 def _check(files: Sequence[str | Path], tables: Sequence[str | Path | None], query: str | None) -> None:
-    databases = [one for one in (*files, *tables) if _is_address(one) and urlsplit(str(one)).scheme in _DATABASES]
+    databases = [one for one in (*files, *tables) if is_address(one) and urlsplit(str(one)).scheme in _DATABASES]
     if query is not None and (len(files) != 1 or databases != list(files)):
         raise ConfigError("--query asks one database: give its address in the place of FILE, such as sqlite:///shop.db")
     if query is None and databases:
-        raise ConfigError(f"{_shown(str(databases[0]))} is a database: say with --query which rows it should give")
-
-
-def _is_address(name: str | Path | None) -> bool:
-    return isinstance(name, str) and "://" in name
-
-
-def _shown(address: str) -> str:
-    """An address for messages and files, without the name of a user, a password, or a signature."""
-    parts = urlsplit(address)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+        raise ConfigError(f"{shown(str(databases[0]))} is a database: say with --query which rows it should give")
 
 
 def _local(name: str | Path, query: str | None, place: Path, addresses: dict[str, str]) -> Sequence[str | Path]:
     """The files of an input on this machine, fetched into a folder if they are elsewhere."""
-    if not _is_address(name):
+    if not is_address(name):
         return [name]
     address = str(name)
     if query is not None:
         place.mkdir(parents=True)
         path = place / "rows.parquet"
         _answer(address, query).write_parquet(path)
-        addresses[str(path)] = _shown(address)
+        addresses[str(path)] = shown(address)
         return [path]
     try:
         return _fetched(address, place, addresses)
     except UserError:
         raise
     except Exception as error:  # each kind of store has errors of its own
-        why = f"{type(error).__name__}: {error}".replace(address, _shown(address)).splitlines()[0]
+        why = f"{type(error).__name__}: {error}".replace(address, shown(address)).splitlines()[0]
         raise DataError(
-            f"{_shown(address)} cannot be fetched ({why}): see to the address, the network and your rights there"
+            f"{shown(address)} cannot be fetched ({why}): see to the address, the network and your rights there"
         ) from None
 
 
@@ -151,8 +142,8 @@ def _answer(address: str, query: str) -> pl.DataFrame:
     try:
         return pl.read_database_uri(query, address, engine="adbc")
     except (adbc_driver_manager.Error, pl.exceptions.PolarsError, ImportError) as error:
-        why = " ".join(str(error).replace(address, _shown(address)).split())
-        raise DataError(f"{_shown(address)} does not answer the query {query!r}: {why}") from None
+        why = " ".join(str(error).replace(address, shown(address)).split())
+        raise DataError(f"{shown(address)} does not answer the query {query!r}: {why}") from None
 
 
 def _fetched(address: str, place: Path, addresses: dict[str, str]) -> list[Path]:
@@ -166,24 +157,24 @@ def _fetched(address: str, place: Path, addresses: dict[str, str]) -> list[Path]
     found = sorted(store.glob(root) if pattern else store.find(root) if is_folder else [root])
     found = [one for one in found if not _hidden(one.removeprefix(root))]
     if not found:
-        raise DataError(f"{_shown(address)} has no file: see to the address")
+        raise DataError(f"{shown(address)} has no file: see to the address")
     sizes = [store.info(one).get("size") for one in found]
     paths = [place / _relative(one) for one in found]
     with progress("fetch", sum(size or 0 for size in sizes), "B") as bar:
         for one, path, size in zip(found, paths, sizes, strict=True):
             path.parent.mkdir(parents=True, exist_ok=True)
             _fetch(store, one, path, size)
-            addresses[str(path)] = _shown(one if "://" in one else f"{urlsplit(address).scheme}://{one.lstrip('/')}")
+            addresses[str(path)] = shown(one if "://" in one else f"{urlsplit(address).scheme}://{one.lstrip('/')}")
             bar.update(size or 0)
     if is_folder:
-        addresses[str(place / _relative(root))] = _shown(address).rstrip("/")
+        addresses[str(place / _relative(root))] = shown(address).rstrip("/")
     return [place / _relative(root)] if is_folder else paths
 
 
 def _fetch(store: Any, one: str, path: Path, size: int | None) -> None:
     store.get_file(one, str(path))
     if size is not None and path.stat().st_size != size:
-        raise DataError(f"{_shown(one)} was cut off: {path.stat().st_size:,} of {size:,} bytes came, try again")
+        raise DataError(f"{shown(one)} was cut off: {path.stat().st_size:,} of {size:,} bytes came, try again")
 
 
 def _hidden(path: str) -> bool:

@@ -220,7 +220,7 @@ class Boundaries(Periods):
 
 
 def _span(log: InteractionLog) -> tuple[int, int]:
-    first, last = int(log.between(0, 1).time[0]), int(log.between(len(log) - 1, len(log)).time[0])
+    first, last = log.time_at(0), log.time_at(len(log) - 1)
     if first < 0 or last > _LATEST:
         raise ConfigError(
             f"the stream's times go from {first} to {last}, which are no seconds since 1970: convert it again with the "

@@ -43,7 +43,7 @@ def continued(boundaries: Sequence[int], known: Sequence[int], late: Late, log: 
         )
     if late == "refuse":
         period, begin, end = len(kept) - 1, kept[-1], boundaries[len(kept) - 1]
-        first = int(log.between(begin, begin + 1).time[0])
+        first = log.time_at(begin)
         raise ConfigError(
             f"period {period} was walked as complete with {begin - kept[-2]:,} rows, and {end - begin:,} more rows of "
             f"it have come since, the first at {utc(first)}: give --data.periods.late next to count them in period "

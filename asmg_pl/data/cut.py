@@ -45,7 +45,7 @@ class PeriodCut:
         end = self.boundaries[-1]
         if end == len(self._log):
             return None
-        since = utc(int(self._log.between(end, end + 1).time[0]))
+        since = utc(self._log.time_at(end))
         return f"{len(self._log) - end:,} rows since {since} wait {self._periods.awaited(self._log, self.boundaries)}"
 
     def state_dict(self) -> dict[str, Any]:

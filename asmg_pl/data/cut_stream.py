@@ -15,6 +15,7 @@ from asmg_pl.data.negatives import Fresh
 from asmg_pl.data.periods import Periods
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.data.sources import Source
+from asmg_pl.storage.address import is_address
 
 
 class CutStream(LightningDataModule):
@@ -42,7 +43,10 @@ class CutStream(LightningDataModule):
     @cached_property
     def log(self) -> InteractionLog:
         """The stream's interactions, on the CPU."""
-        log = self.source.read(None if self.root is None else Path(self.root))
+        if is_address(self.root):
+            log = self.source.read_at(str(self.root))
+        else:
+            log = self.source.read(None if self.root is None else Path(self.root))
         log.check_history(self.history_size)
         return log
 

@@ -61,7 +61,8 @@ class PeriodDataModule(CutStream):
 
         Args:
             source: how the raw data become interactions.
-            root: folder with the source's raw files.
+            root: folder with the source's raw files; of a converted stream also its address, such as
+                s3://bucket/clicks.
             periods: how time is cut; 31 equal counts by default.
             batch_size: rows of a mini-batch in training, on all devices together: each takes a share.
             scoring_batch_size: the same in scoring; beyond rounding, it changes speed and memory only.

@@ -12,10 +12,11 @@ A log in memory has one such part. A stream on disk has one part for each append
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +31,8 @@ from asmg_pl.data.fingerprint import fingerprint
 from asmg_pl.data.histories import histories
 from asmg_pl.data.moments import Moments
 from asmg_pl.data.names import Names
-from asmg_pl.data.past import Past
+from asmg_pl.data.parts import Parts
+from asmg_pl.data.past import Past, Values
 from asmg_pl.data.schema import PLAIN, by_time, checked, context_of
 from asmg_pl.data.sizes import Sizes as Sizes
 from asmg_pl.errors import ConfigError
@@ -51,12 +53,15 @@ class InteractionLog:
     over all parts.
 
     Attributes:
-        parts: the rows, part after part; at least one.
+        parts: the rows, part after part; at least one. :class:`~asmg_pl.data.parts.Parts` are opened when their rows
+            are used.
         categories: the newest categories, int64 [items, C] padded with -1, or ``None``; see :meth:`as_of`.
         sizes: the numbers of users, items and categories, and the features with their numbers of values.
         longest_history: the longest history that a row can be given; ``None`` if there is no limit.
         digests: digests of the first blocks of rows, as many as are known already.
         landmarks: for some n, the numbers of users and items in the first n rows and in ``before``.
+        values: for some n, the numbers of values that each context and each multi-valued feature has in the first n
+            rows.
         before: earlier rows, which belong to no period; ``None`` if there are none.
         updates: later changes of the categories, the oldest first.
         intact: for each part, a check that is called before its rows are used. It raises a ``DataError`` if they are
@@ -76,12 +81,13 @@ class InteractionLog:
         tensor([[1, 0]])
     """
 
-    parts: tuple[Columns, ...]
+    parts: Sequence[Columns]
     categories: Tensor | None
     sizes: Sizes
     longest_history: int | None = None
     digests: tuple[str, ...] = ()
     landmarks: dict[int, tuple[int, int]] = field(default_factory=lambda: {0: (0, 0)})
+    values: Mapping[int, Values] = field(default_factory=dict)
     before: InteractionLog | None = None
     updates: tuple[Update, ...] = ()
     intact: tuple[Callable[[], None], ...] = ()
@@ -90,7 +96,7 @@ class InteractionLog:
     history: str = "positive"
 
     def __len__(self) -> int:
-        return sum(part.rows for part in self.parts)
+        return self._starts[-1]
 
     @classmethod
     def from_frame(
@@ -165,11 +171,11 @@ class InteractionLog:
     def between(self, begin: int, end: int) -> InteractionLog:
         """The rows ``begin … end - 1`` as a log of views, with the same ids."""
         parts = [
-            self._intact(number).between(max(begin - start, 0), min(end - start, part.rows))
-            for number, (start, part) in enumerate(zip(self._starts, self.parts, strict=False))
-            if start < end and begin < start + part.rows
+            self._intact(number).between(max(begin - start, 0), min(end, stop) - start)
+            for number, (start, stop) in enumerate(pairwise(self._starts))
+            if start < end and begin < stop
         ]
-        parts = parts or [self.parts[0].between(0, 0)]
+        parts = parts or [self._some.between(0, 0)]
         return InteractionLog(
             parts=tuple(parts),
             categories=self.categories,
@@ -189,7 +195,7 @@ class InteractionLog:
 
     def to(self, device: torch.device) -> InteractionLog:
         """The log with its columns on ``device``; the log itself if they are there already."""
-        if self.parts[0].user.device == device:
+        if self._some.user.device == device:
             return self
         categories = None if self.categories is None else self.categories.to(device)
         return replace(self, parts=tuple(part.to(device) for part in self.parts), categories=categories)
@@ -234,14 +240,25 @@ class InteractionLog:
     def first_from(self, times: Tensor) -> Tensor:
         """The position of the first row that is not earlier than each of these times (int64 [n]), int64 [n]."""
         found = torch.zeros_like(times)
-        for number, part in enumerate(self.parts):
-            if not part.rows:
+        for number, (start, stop) in enumerate(pairwise(self._starts)):
+            if start == stop:
                 continue
-            within = (times > part.time[0]) & (times <= part.time[-1])
-            found[times > part.time[-1]] += part.rows
+            first, last = self.time_at(start), self.time_at(stop - 1)
+            within = (times > first) & (times <= last)
+            found[times > last] += stop - start
             if bool(within.any()):  # read only the parts that contain one of the times
                 found[within] += torch.searchsorted(self._intact(number).time, times[within])
         return found
+
+    def time_at(self, row: int) -> int:
+        """The time of a row; those of the first and the last one of a part are known without reading the part."""
+        number = bisect_right(self._starts, row) - 1
+        start, ends = self._starts[number], (self._starts[number], self._starts[number + 1] - 1)
+        if row in ends and isinstance(self.parts, Parts):
+            span = self.parts.spans[number]
+            return span.first_time if row == start else span.last_time
+        part = self.parts[number] if row in ends else self._intact(number)
+        return int(part.time[row - start])
 
     def known(self, rows: int) -> tuple[int, int]:
         """The numbers of users and items in the first ``rows`` rows, with those of ``before``; larger ids are new."""
@@ -261,11 +278,16 @@ class InteractionLog:
 
     @cached_property
     def _past(self) -> Past:
-        return Past(self.landmarks, self.sizes)
+        return Past(self.landmarks, self.sizes, self.values)
 
     @cached_property
     def _starts(self) -> list[int]:
-        return [0, *accumulate(part.rows for part in self.parts)]
+        counted = self.parts.spans if isinstance(self.parts, Parts) else self.parts
+        return [0, *accumulate(part.rows for part in counted)]
+
+    @property
+    def _some(self) -> Columns:
+        return self.parts.some() if isinstance(self.parts, Parts) else self.parts[0]
 
     def _intact(self, number: int) -> Columns:
         """A part, after its check."""
@@ -293,5 +315,5 @@ class InteractionLog:
             for number, (start, group) in enumerate(zip(self._starts, groups, strict=False))
             if len(group)
         ]
-        pieces = pieces or [(self.parts[0], rows)]
+        pieces = pieces or [(self._some, rows)]
         return pieces, torch.empty_like(order).scatter_(0, order, torch.arange(len(order))) if len(pieces) > 1 else None

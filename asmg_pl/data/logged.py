@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, Self
 
 from asmg_pl.data.catalogue import Update
@@ -16,7 +17,7 @@ class Logged(Protocol):
     """What is read of an :class:`~asmg_pl.data.log.InteractionLog`."""
 
     @property
-    def parts(self) -> tuple[Columns, ...]:
+    def parts(self) -> Sequence[Columns]:
         """The rows, part after part."""
 
     @property

@@ -5,6 +5,7 @@ Each fact is noted at the rows that were asked for, and the next one reads on fr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,19 +21,27 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+#: The numbers of values of the context features, and of the multi-valued ones.
+Values = tuple[tuple[int, ...], tuple[int, ...]]
+
+
 class Past:
     """The facts of a log's first rows, for any number of rows."""
 
-    def __init__(self, landmarks: dict[int, tuple[int, int]], sizes: Sizes) -> None:
+    def __init__(
+        self, landmarks: dict[int, tuple[int, int]], sizes: Sizes, values: Mapping[int, Values] | None = None
+    ) -> None:
         """Know the landmarks.
 
         Args:
             landmarks: for some n, the numbers of users and items in the first n rows. New ones are added here.
             sizes: of all rows.
+            values: for some n, the numbers of values that each feature has in the first n rows.
         """
         self._known = Marks(landmarks)
         nothing = with_values(sizes, (0,) * len(sizes.context), (0,) * len(sizes.lists))
         nothing = nothing._replace(users=0, items=0, categories=0)
+        self._values = Marks({-1: (nothing.context, (0,) * len(sizes.lists)), **(values or {})})
         self._sizes = Marks({-1: nothing})  # also 0 rows may have users: those before
         self._moments = Marks({0: Moments.of(np.zeros((0, len(sizes.numbers)), np.float32))})
 
@@ -60,7 +69,10 @@ class Past:
             there = as_of(rows - 1, log.categories, log.updates)[known.items : items]
             arrived = [update.after for update in log.updates if last <= update.row < rows]
             categories = max([categories, *(int(table.max()) + 1 for table in (there, *arrived) if table.numel())])
-        for part in log.between(last, rows).parts:
+        noted, values = self._values.before(rows)
+        if noted > last:
+            last, (context, lists) = noted, values
+        for part in log.between(last, rows).parts if (context or lists) and last < rows else ():
             if part.rows:
                 context = tuple(max(n, int(c.max()) + 1) for n, c in zip(context, part.context, strict=True))
                 highest = () if part.lists is None else part.lists.amax((0, 2)).tolist()

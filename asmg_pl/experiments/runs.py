@@ -7,8 +7,9 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import polars as pl
 
@@ -26,6 +27,9 @@ from asmg_pl.experiments.run_files import (
     timings_of,
 )
 from asmg_pl.experiments.walks import PEAK
+from asmg_pl.storage.address import is_address, shown
+from asmg_pl.storage.copy import Copy
+from asmg_pl.storage.remote import RemoteFolder
 
 logger = logging.getLogger(__name__)
 
@@ -159,8 +163,8 @@ def read_runs(folders: Mapping[int, Path]) -> list[Run]:
     return [read_run(folder, seed=seed) for seed, folder in folders.items()]
 
 
-def find_runs(places: Iterable[Path]) -> list[Run]:
-    """All runs in some folders, each a run folder or one that holds run folders however deep.
+def find_runs(places: Iterable[str | Path]) -> list[Run]:
+    """All runs in some folders or at addresses, each a run folder or one that holds run folders however deep.
 
     A run's method is the path to it from the folder given, without ``seed-N``: ``runs/all`` holds the methods ``iu``,
     ``gru_multi/window=3``, and so on. Pre-training that stopped there has scored nothing and is passed over; so is,
@@ -172,8 +176,8 @@ def find_runs(places: Iterable[Path]) -> list[Run]:
     runs = []
     for place in places:
         found, damaged = [], []
-        for folder in _folders(place):
-            inner = "/".join(part for part in folder.relative_to(place).parts if not _SEED.fullmatch(part))
+        for folder, below in _runs_at(str(place)) if is_address(place) else _runs_in(Path(place)):
+            inner = "/".join(part for part in below.parts if not _SEED.fullmatch(part))
             try:
                 if _only_pretrained(folder):
                     continue
@@ -182,11 +186,27 @@ def find_runs(places: Iterable[Path]) -> list[Run]:
                 damaged.append(error)
         if not found:
             why = f"{damaged[0]}" if damaged else "give folders in which asmg fit has walked"
-            raise DataError(f"there is no run in {place}: {why}")
+            raise DataError(f"there is no run in {shown(place) if isinstance(place, str) else place}: {why}")
         for reason in damaged:
             logger.warning(PASSED_OVER, reason)
         runs += found
     return runs
+
+
+def _runs_in(place: Path) -> list[tuple[Path, PurePath]]:
+    return [(folder, folder.relative_to(place)) for folder in _folders(place)]
+
+
+def _runs_at(address: str) -> list[tuple[Path, PurePath]]:
+    """The runs at an address, in this machine's cache, with their paths below the address; only tables are fetched."""
+    found = []
+    for below in RemoteFolder.below(address):
+        copy, folder = Copy.view(f"{address.rstrip('/')}/{below}")
+        copy.fetch(lambda path: "/" not in path and not path.endswith(".png"))
+        if (folder / "metrics.csv").is_file():
+            whole = PurePath(urlsplit(address).path) / below
+            found.append((folder, PurePath(below if _SEED.sub("", below).strip("/") else _method(whole))))
+    return found
 
 
 def _folders(place: Path) -> list[Path]:
@@ -208,5 +228,5 @@ def _only_pretrained(folder: Path) -> bool:
 _SEED = re.compile(r"seed-\d+")
 
 
-def _method(folder: Path) -> str:
+def _method(folder: PurePath) -> str:
     return folder.parent.name if _SEED.fullmatch(folder.name) else folder.name

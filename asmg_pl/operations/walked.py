@@ -17,6 +17,7 @@ from asmg_pl.data.sources.stream import Stream
 from asmg_pl.errors import ConfigError
 from asmg_pl.experiments.run_files import section, settings_of
 from asmg_pl.metrics.results import PeriodResult
+from asmg_pl.storage.address import place
 
 CONFIG = "config.yaml"
 
@@ -45,7 +46,7 @@ class WalkedRun:
 
     Attributes:
         folder: the run folder.
-        root: the stream's folder; ``None`` if the run's source needs none.
+        root: the stream's folder, or its address; ``None`` if the run's source needs none.
 
     Examples:
         >>> WalkedRun(Path("/nowhere"))
@@ -54,7 +55,7 @@ class WalkedRun:
         asmg_pl.errors.ConfigError: /nowhere is no run folder, it has no config.yaml: walk there first (asmg fit ... --trainer.default_root_dir /nowhere)
     """  # noqa: E501
 
-    def __init__(self, folder: Path, root: Path | None = None, complete_until: str | None = None) -> None:
+    def __init__(self, folder: Path, root: str | Path | None = None, complete_until: str | None = None) -> None:
         """Read a run's configuration.
 
         Args:
@@ -76,8 +77,8 @@ class WalkedRun:
         self._config = settings_of(folder / CONFIG)
         told = section(self._config, "data", path=folder / CONFIG)
         given = told.get("root")
-        self.root = root or (None if given is None else Path(str(given)))
-        if self.root is not None and not self.root.exists():
+        self.root = root or (None if given is None else place(str(given)))
+        if isinstance(self.root, Path) and not self.root.exists():
             raise ConfigError(
                 f"there is no {self.root}, which {folder / CONFIG} names as the stream's folder (data.root): call asmg "
                 "update in the folder where the walk was begun, or say where the stream is with --root"
@@ -113,8 +114,8 @@ class WalkedRun:
             raise ConfigError(f"{self.folder / CONFIG}: the stream cannot be opened ({reason}){mend}") from error
         return data
 
-    def stream(self) -> Path:
-        """The folder of the stream, to which rows can be appended.
+    def stream(self) -> str | Path:
+        """The folder of the stream, or its address, to which rows can be appended.
 
         Raises:
             ConfigError: if the run walks another source than a converted stream.

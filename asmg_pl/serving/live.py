@@ -16,10 +16,14 @@ from types import TracebackType
 from typing import Self
 
 from asmg_pl.serving.package import open_package
+from asmg_pl.serving.remote import store_at
 from asmg_pl.serving.scorer import Scorer
 from asmg_pl.serving.store import Store
 
 log = logging.getLogger(__name__)
+
+#: Seconds for which the end waits for a look at the store, which takes longer where a store does not answer.
+_LONGEST_LOOK = 5.0
 
 
 class Live:
@@ -50,13 +54,13 @@ class Live:
         """Load the version that serves.
 
         Args:
-            store: the store, or its folder.
+            store: the store, its folder, or the address of a store or a run.
             allow: paths of recommender classes that may be imported, see :func:`~asmg_pl.serving.scorer.load`.
 
         Raises:
             PackageError: if no version serves, or the one that does is damaged.
         """
-        self.store = store if isinstance(store, Store) else Store(store)
+        self.store = store if isinstance(store, Store) else store_at(store)
         self.refused: str | None = None
         self.swaps = self.refusals = 0
         self._allow = allow
@@ -109,7 +113,7 @@ class Live:
         """Stop watching. The scorer can still be used."""
         self._closing.set()
         if self._watcher is not None:
-            self._watcher.join()
+            self._watcher.join(_LONGEST_LOOK)
 
     def __enter__(self) -> Self:
         return self
@@ -120,22 +124,17 @@ class Live:
         self.close()
 
     def _load(self, name: str) -> Scorer:
-        scorer = Scorer(open_package(self.store.folder / name, self._allow))
+        scorer = Scorer(open_package(self.store.path(name), self._allow))
         scorer.prepare()  # so that no request waits for it
         return scorer
 
     def _watch(self, seconds: float) -> None:
-        looked_at: tuple[object, ...] | None = None
+        looked_at: object = None
         while not self._closing.wait(seconds):
-            pointer = self._pointer()
+            try:
+                pointer = self.store.pointer()
+            except Exception:  # the reason is that of the reload
+                pointer = None
             if pointer != looked_at or self.refused is None:
                 looked_at = pointer
                 self.reload()
-
-    def _pointer(self) -> tuple[object, ...] | None:
-        """What changes when ``current`` is written anew."""
-        try:
-            found = (self.store.folder / "current").stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_ino

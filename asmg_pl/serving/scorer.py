@@ -25,12 +25,11 @@ from asmg_pl.serving.answers import Scores
 from asmg_pl.serving.given import Given
 from asmg_pl.serving.ids import Name
 from asmg_pl.serving.item_sides import ItemSides
-from asmg_pl.serving.manifest import FILE
 from asmg_pl.serving.package import Package, open_package
 from asmg_pl.serving.ranking import best
+from asmg_pl.serving.remote import store_at, version_at
 from asmg_pl.serving.requests import Asked, Items, Requests, User, for_each, whole_count
 from asmg_pl.serving.sided import Known, Side, part, sided
-from asmg_pl.serving.store import Store
 from asmg_pl.serving.values import StoredValues, Values
 
 Context = Mapping[str, Given]
@@ -282,7 +281,8 @@ def load(folder: str | Path, allow: Collection[str] = (), verify: bool = False) 
     """Load what answers requests. Its arrays are mapped, and read when they are needed.
 
     Args:
-        folder: a store, of which the version that serves is loaded, or one serving package.
+        folder: a store, of which the version that serves is loaded, or one serving package; or the address of one, or
+            of a run, such as s3://bucket/runs/shop.
         allow: paths of recommender classes that may be imported, beside those of :mod:`asmg_pl.recommenders`; one that
             ends with a dot allows all classes whose path begins with it.
         verify: whether every file is read in full, also one that nobody has changed since it was checked.
@@ -290,7 +290,5 @@ def load(folder: str | Path, allow: Collection[str] = (), verify: bool = False) 
     Raises:
         PackageError: if there is no package, it is damaged, or its recommender's class is not allowed.
     """
-    folder = Path(folder)
-    if not (folder / FILE).is_file():
-        folder = Store(folder).path()
-    return Scorer(open_package(folder, allow, verify))
+    version = version_at(folder)
+    return Scorer(open_package(store_at(folder).path() if version is None else version, allow, verify))

@@ -21,6 +21,7 @@ from pathlib import Path
 from asmg_pl.errors import PackageError
 from asmg_pl.serving.intact import check_intact
 from asmg_pl.serving.manifest import FILE, Manifest
+from asmg_pl.storage.copy import bring
 from asmg_pl.system.files import PARTIAL, remove, written_whole
 from asmg_pl.system.lock import locked
 
@@ -81,8 +82,16 @@ class Store:
             raise PackageError(f"{path} names no version: name one with asmg rollback --to VERSION")
         return name
 
+    def pointer(self) -> object:
+        """What changes when another version is to serve; ``None`` if nothing has been published."""
+        try:
+            found = (self.folder / CURRENT).stat()
+        except OSError:
+            return None
+        return found.st_mtime_ns, found.st_ino
+
     def path(self, name: str | None = None) -> Path:
-        """The folder of a version, by default of the one that serves.
+        """The folder of a version, by default of the one that serves; in a copy of a store elsewhere it is fetched.
 
         Raises:
             PackageError: if there is no such version, or none serves.
@@ -98,6 +107,7 @@ class Store:
             if name is None:
                 missing += f", which {CURRENT} names: let another one serve (asmg rollback {self.folder} --to VERSION)"
             raise PackageError(f"{missing}: there are {there}")
+        bring(self.folder / wanted)
         return self.folder / wanted
 
     def served(self) -> list[str]:
@@ -259,3 +269,12 @@ def order(name: str) -> tuple[int, int, int, str]:
     """The place of a version's name among others: by period, then by number; other names stand first."""
     found = _VERSION.fullmatch(name)
     return (1, int(found[1]), int(found[2] or 1), "") if found else (0, 0, 0, name)
+
+
+def about_versions(path: str) -> bool:
+    """Whether a file, by its path in a run or a store, is more than the content of a version.
+
+    The others are fetched when a version is used.
+    """
+    name = path.rpartition("/")[2]
+    return name == "formats.json" or not (name.endswith(".npy") or f"/{FORMATS}/" in f"/{path}")

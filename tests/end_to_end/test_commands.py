@@ -39,6 +39,16 @@ ELSEWHERE = {
     "asmg fit --config configs/asmg.yaml --config configs/recommenders/label_heads.yaml": "needs a stream with further "
     "labels; tests/end_to_end/test_methods.py converts one",
     'asmg convert "s3://': "reads a bucket; tests/convert has addresses of this machine",
+    **dict.fromkeys(
+        (
+            "asmg convert clicks.csv --out s3://",
+            "asmg fit --model ASMG --data.source Stream --data.root s3://",
+            "asmg compare s3://",
+            "asmg report s3://",
+            "asmg rollback s3://",
+        ),
+        "needs a bucket; tests/operations/test_addresses.py has one",
+    ),
     "asmg fit --config configs/diginetica.yaml": "needs the files of the data set; tests/data/sources has small ones",
     "python tools/draw_streams.py": "changes the pages of the clone; test_readme.py compares them with what it makes",
     "asmg convert FOLDER/": "needs the files of the data set; tests/data/sources converts small ones",

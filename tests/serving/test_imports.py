@@ -15,7 +15,7 @@ from asmg_pl.serving import Store, write
 from asmg_pl.serving.drawn import drawn_contents
 
 #: Libraries of the training side.
-HEAVY = ("lightning", "pytorch_lightning", "wandb", "torchmetrics", "polars")
+HEAVY = ("lightning", "pytorch_lightning", "wandb", "torchmetrics", "polars", "fsspec")
 
 USES = {
     "asmg_pl.recommenders": "import asmg_pl.recommenders",

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 
 from asmg_pl.data.log import InteractionLog
+from asmg_pl.errors import ConfigError
+from asmg_pl.storage.address import shown
 
 
 class Source(ABC):
@@ -38,3 +40,16 @@ class Source(ABC):
         Raises:
             DataError: if a file is missing or malformed; the message names file, line and reason.
         """
+
+    def read_at(self, address: str) -> InteractionLog:
+        """Read the whole stream from an address such as ``s3://bucket/folder``; most sources read local files only.
+
+        Raises:
+            ConfigError: if the source cannot, or there is nothing at the address.
+            DataError: if a file is missing or malformed.
+            StorageError: if the store does not answer.
+        """
+        raise ConfigError(
+            f"{type(self).__name__} reads files of this machine, and {shown(address)} is an address: convert them to a "
+            "stream there (asmg convert … --out ADDRESS), and walk it with --data.source Stream"
+        )

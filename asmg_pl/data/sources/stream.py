@@ -6,12 +6,12 @@ from pathlib import Path
 
 from asmg_pl.data.log import InteractionLog
 from asmg_pl.data.sources.base import Source
-from asmg_pl.data.stream import open_stream
+from asmg_pl.data.stream import open_stream, open_stream_at
 from asmg_pl.errors import ConfigError
 
 
 class Stream(Source):
-    """A stream that ``asmg convert`` has written. Its folder is the data module's root.
+    """A stream that ``asmg convert`` has written. Its folder, or its address, is the data module's root.
 
     Examples:
         >>> from tempfile import TemporaryDirectory
@@ -34,3 +34,7 @@ class Stream(Source):
         if root is None:
             raise ConfigError("Stream opens a folder: give it with --data.root FOLDER")
         return open_stream(root)
+
+    def read_at(self, address: str) -> InteractionLog:
+        """Open the stream at an address; see :func:`asmg_pl.data.stream.open_stream_at`."""
+        return open_stream_at(address)

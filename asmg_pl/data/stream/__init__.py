@@ -13,6 +13,16 @@ from asmg_pl.data.stream.appending import stream_lock
 from asmg_pl.data.stream.compacting import Compaction, compact
 from asmg_pl.data.stream.manifest import MOST_CARRIED
 from asmg_pl.data.stream.reader import open_stream, read_names
+from asmg_pl.data.stream.remote import open_stream_at
 from asmg_pl.data.stream.writer import StreamWriter
 
-__all__ = ["MOST_CARRIED", "Compaction", "StreamWriter", "compact", "open_stream", "read_names", "stream_lock"]
+__all__ = [
+    "MOST_CARRIED",
+    "Compaction",
+    "StreamWriter",
+    "compact",
+    "open_stream",
+    "open_stream_at",
+    "read_names",
+    "stream_lock",
+]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -65,13 +66,25 @@ def while_parts_stay(folder: Path, read: Callable[[Manifest], Read]) -> Read:
 
 
 def _open(folder: Path, manifest: Manifest) -> InteractionLog:
+    parts = tuple(open_part(folder, part, manifest) for part in manifest.parts)
+    return replace(
+        described(folder, manifest, parts),
+        intact=tuple(
+            Intact(folder / part.folder, part.digest, is_column, partial(mapped, columns))
+            for part, columns in zip(manifest.parts, parts, strict=True)
+        ),
+        names={what: partial(names_of, folder, manifest, what) for what in kinds_of_names(manifest)},
+    )
+
+
+def described(folder: Path, manifest: Manifest, parts: Sequence[Columns]) -> InteractionLog:
+    """The log of a stream's parts."""
     rows = 0
     landmarks = {0: (0, 0)}
     for part in manifest.parts:
         rows += part.rows
         landmarks[rows] = part.users, part.items
     categories, updates = read_catalogue(folder, manifest) if manifest.categories else (None, ())
-    parts = tuple(open_part(folder, part, manifest) for part in manifest.parts)
     return InteractionLog(
         parts=parts,
         categories=categories,
@@ -80,12 +93,7 @@ def _open(folder: Path, manifest: Manifest) -> InteractionLog:
         digests=tuple(digest for part in manifest.parts for digest in part.digests),
         landmarks=landmarks,
         updates=updates,
-        intact=tuple(
-            Intact(folder / part.folder, part.digest, _is_column, partial(_mapped, columns))
-            for part, columns in zip(manifest.parts, parts, strict=True)
-        ),
         context_names=tuple(manifest.context),
-        names={what: partial(names_of, folder, manifest, what) for what in kinds_of_names(manifest)},
         history=manifest.history,
     )
 
@@ -136,10 +144,10 @@ def check_part(folder: Path, part: Part) -> None:
     Raises:
         DataError: if one of their files is missing or damaged.
     """
-    Intact(folder / part.folder, part.digest, _is_column)()
+    Intact(folder / part.folder, part.digest, is_column)()
 
 
-def _mapped(columns: Columns, file: str) -> np.ndarray:
+def mapped(columns: Columns, file: str) -> np.ndarray:
     """The whole content of a mapped file, uint8."""
     name = file.removesuffix(".npy")
     context = re.fullmatch(r"context-(\d+)", name)
@@ -147,7 +155,7 @@ def _mapped(columns: Columns, file: str) -> np.ndarray:
     return torch.empty(0, dtype=torch.uint8).set_(column.untyped_storage()).numpy()
 
 
-def _is_column(file: str) -> bool:
+def is_column(file: str) -> bool:
     """Whether a part's file is mapped; other files are read as a whole when the stream is opened."""
     return file.endswith(".npy") and not file.startswith(CATALOGUE)
 

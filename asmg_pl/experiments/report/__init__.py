@@ -14,11 +14,11 @@ from asmg_pl.experiments.runs import find_runs
 logger = logging.getLogger(__name__)
 
 
-def write_report(places: Sequence[Path], out: Path, baseline: str | None = None) -> None:
+def write_report(places: Sequence[str | Path], out: Path, baseline: str | None = None) -> None:
     """Write the report of some runs.
 
     Args:
-        places: folders of runs, or folders that hold some.
+        places: folders or addresses of runs, or of several.
         out: the file to write.
         baseline: the method to compare with; ``None`` takes that of
             :func:`~asmg_pl.experiments.baseline.with_baseline`.

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from asmg_pl.errors import PackageError
 from asmg_pl.serving.live import Live
-from asmg_pl.serving.manifest import FILE
+from asmg_pl.serving.remote import version_at
 from asmg_pl.serving.scorer import Scorer, load
 from asmg_pl.serving.store import FOLDER
 
@@ -66,24 +66,25 @@ class Fixed:
 
 
 @contextmanager
-def opened(folder: Path, allow: Collection[str] = ()) -> Iterator[Source]:
+def opened(folder: str | Path, allow: Collection[str] = ()) -> Iterator[Source]:
     """Open what a folder holds; it is no longer followed after the context.
 
     Args:
-        folder: of a run, of a store, or of one version.
+        folder: of a run, of a store, or of one version; or the address of one.
         allow: recommender classes that may be imported, see :func:`~asmg_pl.serving.scorer.load`.
 
     Raises:
         PackageError: if there is nothing that can serve.
     """
-    if not folder.is_dir():
+    if isinstance(folder, Path) and not folder.is_dir():
         raise PackageError(f"there is no folder {folder}: give a run, a store of versions, or one version")
     source: Source
-    if (folder / FILE).is_file():
+    if version_at(folder) is not None:
         source = Fixed(load(folder, allow))
         source.scorer.prepare()
     else:
-        source = Live(folder / FOLDER if (folder / FOLDER).is_dir() else folder, allow)
+        has_store = isinstance(folder, Path) and (folder / FOLDER).is_dir()
+        source = Live(Path(folder) / FOLDER if has_store else folder, allow)
     try:
         yield source
     finally:
