@@ -14,7 +14,7 @@ from asmg_pl.data.tables.columns import Column
 from asmg_pl.data.tables.files import TableFile
 from asmg_pl.data.tables.rows import first_place
 from asmg_pl.data.tables.spelling import BOOLEANS, Twofold, doubtful, twofold, unified
-from asmg_pl.data.tables.times import UNITS, TimeUnit, outliers
+from asmg_pl.data.tables.times import UNITS, Outliers, TimeUnit, outliers
 from asmg_pl.errors import DataError
 
 
@@ -47,6 +47,10 @@ class Given:
             self._known[role] = read_names(self.stream, file)
         return self._known[role]
 
+    def first(self, role: str, condition: pl.Expr) -> str | None:
+        """The place of the first row whose value fulfils a condition; ``None`` if there is none."""
+        return first_place(self.tables, self.columns, role, condition)
+
     @property
     def in_stream(self) -> str:
         """The place of an id that is in no file but in the stream, for a message."""
@@ -55,7 +59,7 @@ class Given:
     def place(self, role: str, text: str) -> str:
         """The first place of an id, for a message."""
         same = pl.col(role).cast(pl.String) == text
-        place = first_place(self.tables, self.columns, role, same)
+        place = self.first(role, same)
         if place is None and role == "item" and self.catalogue:
             place = first_place(self.catalogue, self.item_columns, role, same)
         return place or self.in_stream
@@ -73,13 +77,24 @@ def check_times(rows: pl.DataFrame, unit: TimeUnit, given: Given) -> None:
         DataError: if there are such times; the message names the first row.
     """
     found = outliers(rows["time"], unit)
-    if found is None:
-        return
+    if found is not None:
+        raise far_times(found, len(rows), unit, given)
+
+
+def far_times(found: Outliers, rows: int, unit: TimeUnit, given: Given) -> DataError:
+    """The error about times that are far from all others.
+
+    Args:
+        found: these times.
+        rows: the number of all rows.
+        unit: the unit of the times.
+        given: where the rows come from.
+    """
     scale = UNITS[unit][0]
     first, last = (str(pl.from_epoch(pl.Series([time // scale]), "s")[0]) for time in (found.first, found.last))
-    place = first_place(given.tables, given.columns, "time", pl.col("time").is_between(found.first, found.last))
-    raise DataError(
-        f"{found.rows:,} of {len(rows):,} rows are {found.days:,} days away from all others, from {first} to {last} "
+    place = given.first("time", pl.col("time").is_between(found.first, found.last))
+    return DataError(
+        f"{found.rows:,} of {rows:,} rows are {found.days:,} days away from all others, from {first} to {last} "
         f"UTC (the first in the files at {place}): mend these times, leave the rows out with --start or --end, or give "
         "--any-time if they are meant"
     )
@@ -100,13 +115,13 @@ def check_ids(rows: pl.DataFrame, categories: pl.DataFrame, given: Given) -> Non
     for column in given.columns:
         values, feature = rows[column.role], column.role.startswith("context ")
         if column.is_id and values.dtype.is_integer() and values.min() == -1:  # the only negative id
-            raise DataError(_missing(column, ("-1", int((values == -1).sum())), len(rows), given))
+            raise missing_ids(column, ("-1", int((values == -1).sum())), len(rows), given)
         if values.dtype != pl.String or not (column.is_id or feature):
             continue
         if column.is_id and (found := doubtful(values)):
-            raise DataError(_missing(column, found, len(rows), given))
+            raise missing_ids(column, found, len(rows), given)
         if twice := twofold(values, given.known(column.role), feature):
-            raise DataError(_two_spellings(column, twice, given))
+            raise two_spellings(column, twice, given)
     items = rows["item"]
     if "item" in categories.columns and pl.String in (items.dtype, categories["item"].dtype):
         known = [
@@ -116,7 +131,7 @@ def check_ids(rows: pl.DataFrame, categories: pl.DataFrame, given: Given) -> Non
         ]
         if twice := twofold(categories["item"].cast(pl.String), pl.concat(known)):
             (column,) = (column for column in given.item_columns if column.is_id)
-            raise DataError(_two_spellings(column, twice, given))
+            raise two_spellings(column, twice, given)
 
 
 def as_in_stream(rows: pl.DataFrame, given: Given) -> pl.DataFrame:
@@ -132,7 +147,7 @@ def as_in_stream(rows: pl.DataFrame, given: Given) -> pl.DataFrame:
         if known.dtype.is_integer() and rows[column.role].dtype == pl.String:
             number = rows[column.role].cast(pl.Int64, strict=False)
             if number.null_count() or (number.cast(pl.String) != rows[column.role]).any():
-                raise DataError(_no_numbers(column, rows[column.role], given))
+                raise no_numbers(column, rows[column.role], given)
             rows = rows.with_columns(number)
         if known.dtype == pl.String:
             # Streams of an earlier version have these words of context features as they were written.
@@ -153,20 +168,22 @@ def in_types_of_stream(rows: pl.DataFrame, given: Given) -> pl.DataFrame:
     )
 
 
-def _no_numbers(column: Column, ids: pl.Series, given: Given) -> str:
+def no_numbers(column: Column, ids: pl.Series, given: Given) -> DataError:
+    """The error about ids that are no whole numbers where the stream has whole numbers; the first of them is shown."""
     number = ids.cast(pl.Int64, strict=False)
     odd = ids.filter(number.is_null())
     shown = _quoted(odd[0]) if len(odd) else "numbers with a sign or zeros before them"
     first = odd[0] if len(odd) else ids.filter(ids != number.cast(pl.String))[0]
     unify = ", give --ids unified if such spellings are the same ids" if _is_spelled_oddly(first) else ""
-    return (
+    return DataError(
         f"all {column.role} ids of the stream in {given.stream} are whole numbers, but these rows have {shown} "
         f"({_quoted(first)} at {given.place(column.role, first)}): mend them{unify}, or convert all files together "
         "into a new stream"
     )
 
 
-def _two_spellings(column: Column, twice: Twofold, given: Given) -> str:
+def two_spellings(column: Column, twice: Twofold, given: Given) -> DataError:
+    """The error about an id with two spellings."""
     places = {text: given.place(column.role, text) for text in (twice.one, twice.other)}
     first, other = (f"{_quoted(text)} ({place})" for text, place in places.items())
     what = f"the same {column.role}" if column.is_id else "the same value"
@@ -178,12 +195,15 @@ def _two_spellings(column: Column, twice: Twofold, given: Given) -> str:
     elif any(place == given.in_stream and _is_spelled_oddly(text) for text, place in places.items()):
         mend = "write them as in the stream, or convert all files together into a new stream with --ids unified"
     more = f"; {twice.ids:,} are spelled in two ways" if twice.ids > 1 else ""
-    return f"column {column.name!r} ({column.option}): are {first} and {other} {what}{more}? Mend the files, or {mend}"
+    return DataError(
+        f"column {column.name!r} ({column.option}): are {first} and {other} {what}{more}? Mend the files, or {mend}"
+    )
 
 
-def _missing(column: Column, found: tuple[str, int], rows: int, given: Given) -> str:
+def missing_ids(column: Column, found: tuple[str, int], rows: int, given: Given) -> DataError:
+    """The error about an id that looks like a missing value; ``found`` has it and its number of rows."""
     text, count = found
-    return (
+    return DataError(
         f"column {column.name!r} ({column.option}): {count:,} of {rows:,} rows ({count / rows:.1%}) have the "
         f"{column.role} {_quoted(text)} (the first at {given.place(column.role, text)}), which usually stands for a "
         f"missing value: give --missing {shlex.quote(text)} if it does (rows without a {column.role} are malformed, "

@@ -9,7 +9,7 @@ An append that ends before the last step leaves folders that the manifest does n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -17,7 +17,6 @@ from typing import get_args
 import numpy as np
 import polars as pl
 
-from asmg_pl.data.catalogue import changes, number_categories, plain_catalogue
 from asmg_pl.data.columns import Columns
 from asmg_pl.data.encoding import encode
 from asmg_pl.data.features import Features
@@ -27,6 +26,7 @@ from asmg_pl.data.names import Names
 from asmg_pl.data.schema import PLAIN, by_time, checked, context_of
 from asmg_pl.data.stream.appending import aside, index_name, stream_lock, sweep
 from asmg_pl.data.stream.arrays import read_array
+from asmg_pl.data.stream.categorising import categorise, update_categories
 from asmg_pl.data.stream.digests import Intact, write_digests
 from asmg_pl.data.stream.manifest import FILE, MOST_CARRIED, History, Manifest, Part, part_name
 from asmg_pl.data.stream.part import write_part
@@ -118,8 +118,12 @@ class StreamWriter:
     def _append(self, rows: pl.DataFrame, items: pl.DataFrame | None, attached: Mapping[str, bytes]) -> int:
         self._check_fit(rows)
         arrays, names = encode(rows, self._manifest.features, self._names)
-        catalogue, waiting = self._categorise(items, names)
-        updated, updates = self._update_categories(items, names)
+        new, known = names["items"].since(len(self._names["items"])), self._names["items"].since(0)
+        catalogue, waiting, categories = categorise(items, self._waiting, new, names["items"], names["categories"])
+        newest = np.zeros((0, 0), np.int32)
+        if items is not None and len(known):
+            newest = read_catalogue(self.folder, self._manifest)[0].numpy()
+        updated, updates, names["categories"] = update_categories(items, known, newest, categories)
 
         tails = np.zeros(len(names["users"]), TAIL)
         tails[: len(self._tails)] = self._tails
@@ -128,7 +132,8 @@ class StreamWriter:
         found = advance((user, item, label, time), tails, log, self._manifest)
         length = np.minimum(found.length, self._manifest.carry).astype(length_type(self._manifest.carry))
         arrays |= {"history_end": found.end, "history_length": length, "sequence": found.sequence}
-        digests = self._digests(arrays)
+        parts = log.parts if log else ()
+        digests = block_digests(arrays, parts, sum(part.rows for part in self._manifest.parts))
         arrays[CATALOGUE] = catalogue
         if len(updated):
             arrays |= {f"{CATALOGUE}-items": updated, f"{CATALOGUE}-updates": updates}
@@ -151,31 +156,6 @@ class StreamWriter:
                 f"{earlier} of {len(rows)} rows are earlier (the first at {first}) than the end of the stream in "
                 f"{self.folder} ({end}): append rows in the order of time, or convert all of them again"
             )
-
-    def _categorise(
-        self, items: pl.DataFrame | None, names: dict[str, Names]
-    ) -> tuple[np.ndarray, pl.DataFrame | None]:
-        """The categories of new items, int32 [new, C], and the catalogue's entries of items that are to come."""
-        new = names["items"].since(len(self._names["items"]))
-        catalogue = self._waiting if items is None else plain_catalogue(items)
-        if items is not None and self._waiting is not None:  # newer entries go before kept ones
-            said = pl.col("categories").list.len() > 0
-            catalogue = plain_catalogue(pl.concat([plain_catalogue(items).filter(said), self._waiting]))
-        if catalogue is None:
-            return np.zeros((len(new), 0), np.int32), None
-        ids, names["categories"] = number_categories(new, catalogue, names["categories"])
-        return ids, names["items"].without(catalogue, "item")
-
-    def _update_categories(self, items: pl.DataFrame | None, names: dict[str, Names]) -> tuple[np.ndarray, np.ndarray]:
-        """Items of earlier rows, int32 [m], and their new categories, int32 [m, C]."""
-        known = self._names["items"].since(0)
-        if items is None or not len(known):
-            return np.zeros(0, np.int32), np.zeros((0, 0), np.int32)
-        given, grown = number_categories(known, plain_catalogue(items), names["categories"])
-        updated = np.flatnonzero(changes(read_catalogue(self.folder, self._manifest)[0].numpy(), given))
-        if len(updated):
-            names["categories"] = grown
-        return updated.astype(np.int32), given[updated]
 
     def _write(
         self,
@@ -227,16 +207,6 @@ class StreamWriter:
         self._manifest, self._names, self._tails, self._waiting = manifest, names, tails, waiting
         sweep(self.folder, self._manifest)
 
-    def _digests(self, columns: Mapping[str, np.ndarray]) -> tuple[str, ...]:
-        """The digests of the blocks of rows that the new rows fill."""
-        before = sum(part.rows for part in self._manifest.parts)
-        blocks = range(before // BLOCK, (before + len(columns["time"])) // BLOCK)
-        if not blocks:
-            return ()
-        parts = open_stream(self.folder).parts if self._manifest.parts else ()
-        log = InteractionLog((*parts, Columns.from_numpy(columns)), None, Sizes(0, 0))
-        return tuple(digest(log, block * BLOCK, (block + 1) * BLOCK) for block in blocks)
-
     def _refresh(self) -> None:
         """Read appends of other programs since. The caller holds the stream's lock.
 
@@ -266,3 +236,17 @@ class StreamWriter:
         self._tails = read_array(index / "tails.npy", TAIL, len(self._names["users"]))
         waiting = index / "catalogue.parquet"
         self._waiting = read_frame(waiting) if waiting.exists() else None
+
+
+def block_digests(columns: Mapping[str, np.ndarray], earlier: Sequence[Columns], before: int) -> tuple[str, ...]:
+    """The digests of the blocks of rows that new rows fill.
+
+    Args:
+        columns: the columns of the new rows.
+        earlier: the newest rows before them; as many as the first of these blocks has, or more.
+        before: the number of all rows before the new ones.
+    """
+    blocks = range(before // BLOCK, (before + len(columns["time"])) // BLOCK)
+    log = InteractionLog((*earlier, Columns.from_numpy(columns)), None, Sizes(0, 0))
+    left_out = before - sum(part.rows for part in earlier)
+    return tuple(digest(log, block * BLOCK - left_out, (block + 1) * BLOCK - left_out) for block in blocks)

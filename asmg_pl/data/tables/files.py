@@ -165,18 +165,28 @@ class ParquetFile(TableFile):
             except (pl.exceptions.PolarsError, OSError) as error:
                 raise self._damaged(error) from None
             yield (
-                table.lazy().select(
-                    line=pl.int_range(begin + 1, begin + 1 + pl.len()),
-                    text=pl.concat_str((self._written(name).fill_null("") for name in table.columns), separator=","),
-                    fault=pl.lit(None, pl.String),
-                    **{name: self._written(column) for name, column in wanted.items()},
-                ),
+                spelled(table, wanted, begin + 1),
                 whole * (begin + len(table)) // self._rows - whole * begin // self._rows,
             )
 
-    def _written(self, column: str) -> pl.Expr:
+    def _damaged(self, error: Exception) -> DataError:
+        return DataError(
+            f"{self.path} cannot be read as Parquet, it is damaged or something else: {str(error).splitlines()[0]}"
+        )
+
+
+def spelled(table: pl.DataFrame, wanted: dict[str, str], line: int) -> pl.LazyFrame:
+    """Spell typed rows as a text file would, see :meth:`TableFile.read`.
+
+    Args:
+        table: the rows; their columns are those of the text of a row.
+        wanted: the columns to yield, by the names of the fields.
+        line: the number of the first row.
+    """
+
+    def written(column: str) -> pl.Expr:
         """The text of a column's values: 1 and 0 for true and false, null for not-a-number, and lists as JSON."""
-        kind, value = self._schema[column], pl.col(column)
+        kind, value = table.schema[column], pl.col(column)
         if isinstance(kind, pl.List):
             return lists.written(value)
         if kind == pl.Boolean:
@@ -185,10 +195,12 @@ class ParquetFile(TableFile):
             value = value.fill_nan(None)
         return value.cast(pl.String)
 
-    def _damaged(self, error: Exception) -> DataError:
-        return DataError(
-            f"{self.path} cannot be read as Parquet, it is damaged or something else: {str(error).splitlines()[0]}"
-        )
+    return table.lazy().select(
+        line=pl.int_range(line, line + pl.len()),
+        text=pl.concat_str((written(name).fill_null("") for name in table.columns), separator=","),
+        fault=pl.lit(None, pl.String),
+        **{name: written(column) for name, column in wanted.items()},
+    )
 
 
 class PartitionFile(TableFile):

@@ -32,12 +32,12 @@ class Quarantine:
         self._rows: list[pl.DataFrame] = []
         self._set_aside: list[pl.DataFrame] = []
 
-    def add(self, file: Path, rows: pl.DataFrame) -> None:
-        """Take rows with columns ``line``, ``reason`` and ``text``."""
+    def add(self, file: Path, rows: pl.DataFrame, more: int = 0) -> None:
+        """Take rows with columns ``line``, ``reason`` and ``text``, and count ``more`` rows that are not among them."""
         if rows.is_empty():
             return
         room = self.limit + _SHOWN - self.count  # beyond the limit there is an error, which shows a few rows
-        self.count += len(rows)
+        self.count += len(rows) + more
         self._rows.append(_listed(file, rows.head(max(0, room))))
 
     def add_late(self, file: Path, rows: pl.DataFrame, wanted: bool) -> None:
@@ -59,7 +59,7 @@ class Quarantine:
             return
         first = pl.concat(self._rows).head(_SHOWN)
         shown = [
-            f"{file}:{line}: {reason}{self._mend(reason)} (row: {_quote(text)})"
+            f"{file}{'' if line is None else f':{line}'}: {reason}{self._mend(reason)} (row: {_quote(text)})"
             for file, line, reason, text in first.rows()
         ]
         more = [f"… and {self.count - len(shown):,} more"] if self.count > len(shown) else []
@@ -91,8 +91,18 @@ class Quarantine:
 
     def listed(self) -> bytes:
         """All rows as CSV with the columns ``file``, ``line``, ``reason`` and ``text``; empty if there are no rows."""
+        return b"" if (rows := self.rows) is None else rows.write_csv().encode()
+
+    @property
+    def rows(self) -> pl.DataFrame | None:
+        """The rows with the columns ``file``, ``line``, ``reason`` and ``text``; ``None`` if there are none."""
         rows = [*self._rows, *self._set_aside]
-        return pl.concat(rows).write_csv().encode() if rows else b""
+        return pl.concat(rows) if rows else None
+
+    @property
+    def longest(self) -> int:
+        """The most rows that are kept."""
+        return self.limit + _SHOWN
 
 
 def _listed(file: Path, rows: pl.DataFrame) -> pl.DataFrame:

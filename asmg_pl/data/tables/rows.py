@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 from tqdm import tqdm
@@ -101,14 +101,10 @@ def read_rows(
     with progress("read", sum(table.path.stat().st_size for table in tables), "B") as bar:
         for number, table in enumerate(tables):
             source = [] if file is None else [pl.lit(number, pl.UInt32).alias(file)]
-            for records, size in table.read({c.role: c.name for c in columns}):
-                sound = _sound(table, records, columns, quarantine)
-                kept = sound if keep is None else sound.filter(keep)
-                left_out += len(sound) - len(kept)
-                if late is not None:
-                    kept = late.mark(kept, records, columns, keep)
-                frames.append(kept.with_columns(*(_as_integers(kept[c.role]) for c in columns if c.is_id), *source))
-                bar.update(size)
+            for block in blocks_of(table, columns, quarantine, keep, late):
+                left_out += block.left_out
+                frames.append(block.rows.with_columns(*source))
+                bar.update(block.size)
     if late is None:
         quarantine.check()
     if not frames:
@@ -118,6 +114,41 @@ def read_rows(
     return pl.concat(
         frame.with_columns(pl.col(*texts).cast(pl.String)) if texts else frame for frame in frames
     ), left_out
+
+
+class RowBlock(NamedTuple):
+    """Some rows of a file.
+
+    Attributes:
+        rows: a column for each role, see :func:`read_rows`; ids of one block are Int64 if all of the block can be.
+        left_out: the number of sound rows that were not kept.
+        size: the number of bytes of the file that the rows took.
+    """
+
+    rows: pl.DataFrame
+    left_out: int
+    size: int
+
+
+def blocks_of(
+    table: TableFile,
+    columns: Sequence[Column],
+    quarantine: Quarantine,
+    keep: pl.Expr | None = None,
+    late: Late | None = None,
+) -> Iterator[RowBlock]:
+    """Read the rows of one file, block by block; the arguments are those of :func:`read_rows`.
+
+    Raises:
+        DataError: if the file is damaged.
+    """
+    for records, size in table.read({c.role: c.name for c in columns}):
+        sound = _sound(table, records, columns, quarantine)
+        kept = sound if keep is None else sound.filter(keep)
+        left_out = len(sound) - len(kept)
+        if late is not None:
+            kept = late.mark(kept, records, columns, keep)
+        yield RowBlock(kept.with_columns(_as_integers(kept[c.role]) for c in columns if c.is_id), left_out, size)
 
 
 def first_place(tables: Sequence[TableFile], columns: Sequence[Column], role: str, condition: pl.Expr) -> str | None:

@@ -230,9 +230,23 @@ def outliers(times: pl.Series, unit: TimeUnit) -> Outliers | None:
         times: all times, ascending.
         unit: the unit of the times.
     """
-    gaps = times.diff()
+    return outliers_among(times, times, pl.repeat(1, len(times), eager=True), unit)
+
+
+def outliers_among(first: pl.Series, last: pl.Series, rows: pl.Series, unit: TimeUnit) -> Outliers | None:
+    """The outliers of times that stand in groups, such as those of a day; see :func:`outliers`.
+
+    Args:
+        first: the earliest time of each group, ascending.
+        last: the latest time of each group, before the first of the next group.
+        rows: the number of times of each group.
+        unit: the unit of the times.
+    """
+    gaps, before, total = first - last.shift(1), rows.cum_sum() - rows, rows.sum()
     for number in (gaps > _FAR * UNITS[unit][0]).arg_true():
-        few = times[:number] if number <= len(times) - number else times[number:]
-        if len(few) <= _FEW * len(times):
-            return Outliers(few[0], few[-1], len(few), gaps[number] // (_DAY * UNITS[unit][0]))
+        begins = before[number] <= total - before[number]
+        few = before[number] if begins else total - before[number]
+        if few <= _FEW * total:
+            span = (first[0], last[number - 1]) if begins else (first[number], last[-1])
+            return Outliers(*span, few, gaps[number] // (_DAY * UNITS[unit][0]))
     return None
