@@ -18,6 +18,7 @@
     python tools/benchmark.py top_k
     python tools/benchmark.py serve
     python tools/benchmark.py serve_load
+    python tools/benchmark.py spark
 
 Prints a Markdown table; writes it as ``benchmark.md`` and all figures as ``benchmark.json`` into ``--folder``.
 """
@@ -44,6 +45,7 @@ from benchmarks import (
     scaling,
     serve,
     serve_load,
+    spark,
     stages,
     start,
     step,
@@ -71,6 +73,7 @@ PARTS = {
     "top_k": top_k,
     "serve": serve,
     "serve_load": serve_load,
+    "spark": spark,
 }
 
 #: Parts whose figures are shown in a table of their own.

@@ -121,7 +121,7 @@ def report(done: Conversion, folder: Path) -> str:
 
 #: The options by what they are about, as the help shows them.
 GROUPS = {
-    "files": ("files", "query", "out", "append", "max_bad_rows", "late", "repeated", "wait"),
+    "files": ("files", "query", "out", "append", "max_bad_rows", "late", "repeated", "wait", "engine"),
     "what the columns mean": ("user", "item", "time", "impressions", "clicked", "missing", "ids"),
     "which rows are positive": ("label", "positive", "rating", "positive_from", "all_positive", "labels", "weight"),
     "which rows are read": ("where",),

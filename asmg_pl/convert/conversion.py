@@ -2,44 +2,35 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
-from datetime import date
+from collections.abc import Sequence
+from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
 from typing import cast
 
 import polars as pl
 
+from asmg_pl.convert import bounds
+from asmg_pl.convert.catalogue import catalogue_of
 from asmg_pl.convert.done import Conversion
 from asmg_pl.convert.elsewhere import written_at
 from asmg_pl.convert.fetching import Inputs, at_hand
 from asmg_pl.convert.in_stream import LATE
 from asmg_pl.convert.kept import publish, to_keep
+from asmg_pl.convert.place import looked_at, place
 from asmg_pl.convert.reading import Found, read
 from asmg_pl.convert.repeated import Repeated
+from asmg_pl.convert.rules import Engine, Rules, check_place, check_sides
 from asmg_pl.convert.settings import Settings
-from asmg_pl.convert.sources import SOURCES, SourceFile, sources_of, taken, written
+from asmg_pl.convert.sources import SOURCES, SourceFile, written
 from asmg_pl.data.negatives import add_negatives
-from asmg_pl.data.stream import StreamWriter, open_stream, read_names, stream_lock
+from asmg_pl.data.stream import StreamWriter, open_stream, read_names
 from asmg_pl.data.stream.manifest import Manifest
 from asmg_pl.data.tables.columns import OF_FEATURES
 from asmg_pl.data.tables.late import Treatment
-from asmg_pl.data.tables.lists import several
-from asmg_pl.data.tables.opening import input_files
 from asmg_pl.data.tables.quarantine import Quarantine
 from asmg_pl.data.tables.rows import progress
-from asmg_pl.data.tables.times import UNITS
-from asmg_pl.errors import ConfigError
 from asmg_pl.storage.address import is_address
-from asmg_pl.system.files import sync
-from asmg_pl.system.lock import locked
-
-_DAY, _EPOCH = 24 * 60 * 60, date(1970, 1, 1).toordinal()
-_FOREVER = 2**62
-_PART = 2**24  # the most rows of a part
-_MANY = 300  # numbers that are more than these may not be meant as categories
 
 
 def convert(
@@ -56,6 +47,7 @@ def convert(
     wait: float = 0.0,
     users: str | Path | None = None,
     query: str | None = None,
+    engine: Engine = "polars",
 ) -> Conversion:
     """Convert files of interactions to a stream, which ``asmg fit`` walks.
 
@@ -85,6 +77,8 @@ def convert(
         users: a file of the users' features, one row per user or several at other times.
         query: the SQL query that gives the rows, where FILE is the address of a database, such as sqlite:///shop.db or
             postgresql://name@host/shop.
+        engine: what converts. polars: this process. spark: a Spark session, which writes the same bytes, for streams
+            that one machine is too small for.
 
     Raises:
         BusyError: if another program is writing the stream.
@@ -97,47 +91,23 @@ def convert(
         with written_at(out, append) as local:
             return convert(
                 *(files, local, settings, items, append, max_bad_rows, start, end),
-                *(late, repeated, wait, users, query),
+                *(late, repeated, wait, users, query, engine),
             )
-    folder = Path(out)
-    if append and not folder.is_dir():
-        raise ConfigError(f"there is no stream {folder} to append to: leave --append out")
-    if not append and folder.exists():
-        raise ConfigError(f"{folder} exists: choose another --out, or add newer rows to it with --append")
-    if not (place := next(parent for parent in folder.absolute().parents if parent.exists())).is_dir():
-        raise ConfigError(f"{place} is a file, in which --out {folder} cannot be: choose another --out")
-    if max_bad_rows < 0:
-        raise ConfigError(f"--max-bad-rows must not be negative, got {max_bad_rows}")
-    if not 0 <= wait < _FOREVER:
-        raise ConfigError(f"--wait must be a number of seconds, got {wait}")
+    folder, rules = Path(out), Rules.of(start, end, max_bad_rows, late, repeated)
+    check_place(folder, append, wait)
     if append:
         settings = Settings.of(vars(settings), folder)
-    if items is not None and settings.item_id is None:
-        raise ConfigError(
-            "--items needs --item-id COL and --categories COL (or features of items): they name its columns"
-        )
-    if users is not None and not settings.features.users:
-        raise ConfigError("--users needs --user-context, --user-numbers or --user-lists: they name its columns")
-    if items is None and settings.item_id is not None and (not append or settings.features.items):
-        raise ConfigError(
-            "--item-id COL and --categories COL (or features) name columns of a file of items: give --items FILE"
-        )
-    if users is None and settings.features.users:
-        raise ConfigError("the features of users name columns of a file of users: give --users FILE")
-    first_day, last_day = _day("--start", start), _day("--end", end)
-    if first_day and last_day and first_day > last_day:
-        raise ConfigError(f"--start {start} is later than --end {end}: no day lies between them")
-
-    days = _within(pl.col("time") // UNITS[settings.read_unit][0], first_day, last_day)
-    quarantine = Quarantine(max_bad_rows)
+    check_sides(settings, items, users, append)
     beside = items, users, query  # Inputs are at hand with theirs
     inputs = nullcontext(files) if isinstance(files, Inputs) else at_hand(files, *beside, folder, wait)
-    with inputs as given, _place(folder, append, wait) as stream:
-        if append:
-            publish(folder)  # a killed append may have left this undone
-        sources = sources_of(input_files(given.files))
-        had = taken(stream) if append else {}
-        before = {source.path: had[source.digest] for source in sources if source.digest in had}
+    if engine == "spark":
+        from asmg_pl.convert.spark.conversion import convert_files  # Spark takes seconds, and is an extra
+
+        with inputs as given, place(folder, append, wait) as stream:
+            return convert_files(given, stream, settings, rules, append)
+    with inputs as given, place(folder, append, wait) as stream:
+        sources, before = looked_at(given.files, stream, append)
+        quarantine, days = Quarantine(max_bad_rows), rules.days(settings.read_unit)
         found = read(given.files, given.items, given.users, settings, quarantine, days, stream, late, repeated, before)
         rows, positives = found.rows, len(found.rows)
         if settings.all_positive:
@@ -155,7 +125,7 @@ def convert(
         known = (
             None
             if items is None or settings.categories is None
-            else _catalogue(found.categories, rows["item"].dtype, settings.separator)
+            else catalogue_of(found.categories, rows["item"].dtype, settings.separator)
         )
         malformed = given.named(quarantine.listed().decode()).encode()
         kept = to_keep(stream, settings.written(), malformed) | _read_in(found, sources)
@@ -164,7 +134,7 @@ def convert(
         recategorised = 0
         writer = StreamWriter(stream, settings.history, settings.longest_history, features=settings.features)
         # A new stream is written beside its place, part by part, which bounds memory, and moves there when it is whole.
-        parts = [rows] if append else rows.iter_slices(_PART)
+        parts = [rows] if append else rows.iter_slices(bounds.MOST_ROWS)
         with progress("write", len(rows), " rows") as bar:
             for number, part in enumerate(parts):
                 recategorised += writer.append(part, known, {} if number else kept)
@@ -223,15 +193,9 @@ def _only_positives(stream: Path, newest: pl.Series, settings: Settings) -> bool
 def _like_numbers(stream: Path, manifest: Manifest) -> tuple[str, ...]:
     """The context features whose values seem to be numbers: many, or not all of them whole ones."""
     found = []
-    for place, name in enumerate(manifest.context):
-        texts = read_names(stream, f"context-{place}").cast(pl.String)
-        texts = texts.filter(texts != "")
-        if texts.head(_MANY).cast(pl.Float64, strict=False).null_count():  # most texts are told by the first ones
-            continue
-        number = texts.cast(pl.Float64, strict=False)
-        whole = bool((number == number.floor()).all())
-        if len(number) and not number.null_count() and (len(number) > _MANY or not whole):
-            found.append(name)
+    for number, name in enumerate(manifest.context):
+        texts = read_names(stream, f"context-{number}").cast(pl.String)
+        found += [name] if _seem_numbers(texts) else []
     return tuple(found)
 
 
@@ -246,13 +210,13 @@ def _unwanted(label: str) -> pl.Expr:
     )
 
 
-def _catalogue(table: pl.DataFrame, kind: pl.DataType, separator: str) -> pl.DataFrame:
-    """The catalogue: ``item``, with its type in the stream, and ``categories``, all that the item has."""
-    item = pl.col("item").cast(kind, strict=False)  # an id of another type is no item of this stream
-    categories = several(pl.col("categories"), separator)
-    pairs = table.select(item, categories).drop_nulls("item").explode("categories")
-    pairs = pairs.drop_nulls("categories").unique(maintain_order=True)
-    return pairs.group_by("item", maintain_order=True).agg("categories")
+def _seem_numbers(texts: pl.Series) -> bool:
+    values = texts.filter(texts != "")
+    if values.head(bounds.MANY_VALUES).cast(pl.Float64, strict=False).null_count():
+        return False  # most texts are told by the first ones
+    number = values.cast(pl.Float64, strict=False)
+    whole = bool((number == number.floor()).all())
+    return len(number) > 0 and not number.null_count() and (len(number) > bounds.MANY_VALUES or not whole)
 
 
 def _past(folder: Path) -> pl.DataFrame:
@@ -263,43 +227,3 @@ def _past(folder: Path) -> pl.DataFrame:
     ids = {"user": log.user[positive].numpy(), "item": log.item[positive].numpy()}
     columns = {role: names[role].gather(ids[role]).alias(role) for role in names}
     return pl.DataFrame({**columns, "time": log.time[positive].numpy()})
-
-
-def _within(time: pl.Expr, first: date | None, last: date | None) -> pl.Expr | None:
-    """An expression that tells whether a time, in seconds, lies within these days; ``None`` if there is no limit."""
-    if first is None and last is None:
-        return None
-    begin = 0 if first is None else (first.toordinal() - _EPOCH) * _DAY
-    end = _FOREVER if last is None else (last.toordinal() - _EPOCH + 1) * _DAY
-    return time.is_between(begin, end, closed="left")
-
-
-@contextmanager
-def _place(folder: Path, append: bool, wait: float) -> Iterator[Path]:
-    """Lock and give the folder to write in; a new stream is written beside its place, and moves there when whole."""
-    if append:
-        Manifest.read(folder)  # leave a folder that is no stream as it is
-        with stream_lock(folder, wait):
-            yield folder
-        return
-    aside = folder.parent / f".{folder.name}.partial"
-    aside.mkdir(parents=True, exist_ok=True)
-    with locked(aside / ".lock", f"{folder} is being converted", "choose another --out", wait):
-        stream = aside / "stream"
-        try:
-            if folder.exists():
-                raise ConfigError(f"{folder} has been made meanwhile: choose another --out, or add rows with --append")
-            shutil.rmtree(stream, ignore_errors=True)  # the remains of a killed conversion
-            yield stream
-            sync(stream)
-            stream.rename(folder)
-            sync(folder.parent)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-
-
-def _day(option: str, text: str | None) -> date | None:
-    try:
-        return None if text is None else date.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"{option} {text!r} is not a date: write it as in 2014-01-31") from None

@@ -9,23 +9,20 @@ from pathlib import Path
 import polars as pl
 
 from asmg_pl.convert.checks import Given, as_in_stream, check_ids, check_times, in_types_of_stream
+from asmg_pl.convert.described import described, opened
 from asmg_pl.convert.repeated import Repeated, without_known, without_shared, without_taken
 from asmg_pl.convert.settings import Settings
 from asmg_pl.convert.sides import Side
-from asmg_pl.convert.views import dated, labelled, left_out_by_where, viewed
+from asmg_pl.convert.views import labelled, left_out_by_where
 from asmg_pl.data.schema import by_time
-from asmg_pl.data.stream.manifest import Manifest
 from asmg_pl.data.tables.files import TableFile
 from asmg_pl.data.tables.late import MARKS, Late, Treatment
-from asmg_pl.data.tables.opening import open_tables
 from asmg_pl.data.tables.quarantine import FILE as QUARANTINE
 from asmg_pl.data.tables.quarantine import Quarantine
-from asmg_pl.data.tables.rows import check_schema, read_rows
+from asmg_pl.data.tables.rows import read_rows
 from asmg_pl.data.tables.times import UNITS
-from asmg_pl.errors import DataError, NothingNewError
+from asmg_pl.errors import NothingNewError
 
-_NO_HEADER = "name its columns with --columns NAME,NAME,…, one for each"
-_NO_ITEM_HEADER = "put a line with the names of its columns before it"
 _SHOWN = 5
 
 
@@ -91,29 +88,10 @@ def read(
             or ids or times contradict each other or the stream.
         NothingNewError: if there is no row, or all rows are late or repeated.
     """
-    ended = None
-    if stream.exists():
-        manifest = Manifest.read(stream)
-        ended, had = manifest.parts[-1].last_time, list(manifest.context)
-        if had != list(settings.all_context):
-            raise DataError(
-                f"the stream in {stream} has the context features {had}, these rows have {list(settings.all_context)}: "
-                "name the stream's with --context, or convert all files together into a new stream"
-            )
-    plausible = settings.plausible()
-    columns, item_columns = settings.row_columns(plausible), settings.item_columns(plausible)
-    user_columns = settings.user_columns(plausible)
-    given_tables = viewed(open_tables(files, *settings.dialect, settings.columns), settings)
-    catalogue = open_tables([] if items is None else [items], *settings.dialect)
-    catalogue = dated(catalogue, settings.item_time, settings.time_format)
-    people = open_tables([] if users is None else [users], *settings.dialect)
-    people = dated(people, settings.user_time, settings.time_format)
-    kinds = [
-        (given_tables, columns, _NO_HEADER),
-        (catalogue, item_columns, _NO_ITEM_HEADER),
-        (people, user_columns, _NO_ITEM_HEADER),
-    ]
-    check_schema(kinds, settings.read_unit, plausible)
+    source = described(opened(files, settings), items, users, settings, stream)
+    given_tables, columns, ended = source.tables, source.columns, source.ended
+    catalogue, item_columns = source.catalogue, source.item_columns
+    people, user_columns = source.people, source.user_columns
     tables = without_taken(given_tables, columns, taken, stream, repeated)
     if not tables:
         raise NothingNewError(
@@ -128,12 +106,7 @@ def read(
         _treated(rows.filter(pl.col("line").is_not_null()), rule, late, tables, quarantine)  # one message names all
     quarantine.check()
     if rows.is_empty():
-        why = f"all {left_out:,} rows lie outside of --start and --end" if left_out else _no_rows(tables)
-        if filtered:
-            why = f"--where leaves out {filtered:,} rows" + (
-                f", and --start and --end {left_out:,}" if left_out else ""
-            )
-        raise NothingNewError(f"no row to convert: {why}")
+        raise no_row(left_out, filtered, [table.path for table in tables])
     rows = rows.with_columns(settings.nobody.values())
     categories, _ = read_rows(catalogue, item_columns, quarantine)
     persons, _ = read_rows(people, user_columns, quarantine)
@@ -165,7 +138,7 @@ def read(
         quarantine.check()
         rows = rows.filter(enters).with_columns(pl.col("time").clip(rule.end))
         if rows.is_empty():
-            raise NothingNewError(f"no row to convert: {_why_none(stream, read_in, repeats, late)}")
+            raise nothing_new(stream, read_in, repeats, late)
         rows = rows.drop(MARKS)
     else:
         rows, repeats = entering.with_columns(time=second), read_in - len(entering)
@@ -199,14 +172,35 @@ def _treated(
     return nobody, 0
 
 
-def _no_rows(tables: Sequence[TableFile]) -> str:
-    names = ", ".join(str(table.path) for table in tables[:_SHOWN])
-    return f"these files have no rows: {names}" + (f" and {len(tables) - _SHOWN:,} more" * (len(tables) > _SHOWN))
+def no_row(left_out: int, filtered: int, files: Sequence[Path]) -> NothingNewError:
+    """The error about files without a row that is taken.
+
+    Args:
+        left_out: the number of rows of other days.
+        filtered: the number of rows that do not fulfil the conditions.
+        files: the files.
+    """
+    names = ", ".join(map(str, files[:_SHOWN])) + (f" and {len(files) - _SHOWN:,} more" * (len(files) > _SHOWN))
+    why = (
+        f"all {left_out:,} rows lie outside of --start and --end" if left_out else f"these files have no rows: {names}"
+    )
+    if filtered:
+        why = f"--where leaves out {filtered:,} rows" + (f", and --start and --end {left_out:,}" if left_out else "")
+    return NothingNewError(f"no row to convert: {why}")
 
 
-def _why_none(stream: Path, rows: int, repeated: int, late: Treatment) -> str:
-    if repeated == rows:
-        return f"the stream in {stream} has all {rows:,} already"
+def nothing_new(stream: Path, rows: int, repeated: int, late: Treatment) -> NothingNewError:
+    """The error about rows of which none is new.
+
+    Args:
+        stream: the folder of the stream.
+        rows: the number of rows.
+        repeated: the number of those that are repeated; the others are late.
+        late: the treatment of late rows.
+    """
     more = f", and it has {repeated:,} more already" if repeated else ""
-    told = f"{rows - repeated:,} rows are earlier than the end of the stream in {stream}{more}"
-    return told + (f". {QUARANTINE} gets rows along with others alone: keep the file" * (late == "quarantine"))
+    why = f"{rows - repeated:,} rows are earlier than the end of the stream in {stream}{more}"
+    why += f". {QUARANTINE} gets rows along with others alone: keep the file" * (late == "quarantine")
+    if repeated == rows:
+        why = f"the stream in {stream} has all {rows:,} already"
+    return NothingNewError(f"no row to convert: {why}")

@@ -92,13 +92,19 @@ def without_shared(rows: pl.DataFrame, files: Sequence[Path], repeated: Repeated
         shared = equal.filter(file=other).join(equal.filter(file=one), on=[*key, "nth"], how="semi")
         if len(shared) and 2 * len(shared) >= _together(times[one], times[other]):
             found.append(shared["row"])
-            said.append(f"{files[other]} repeats {len(shared):,} rows of {files[one]}")
+            said.append((files[other], len(shared), files[one]))
     if not found:
         return rows
     if repeated == "refuse":
-        more = [f"… and {len(said) - 5:,} more pairs of files"] if len(said) > 5 else []
-        raise DataError("\n".join(["files overlap: nothing was written", *said[:5], *more, _WAYS]))
+        raise overlapping(said)
     return _without(rows, pl.concat(found))
+
+
+def overlapping(pairs: Sequence[tuple[Path, int, Path]]) -> DataError:
+    """The error about files, each of which repeats a number of rows of another one."""
+    said = [f"{other} repeats {rows:,} rows of {one}" for other, rows, one in pairs]
+    more = [f"… and {len(said) - 5:,} more pairs of files"] if len(said) > 5 else []
+    return DataError("\n".join(["files overlap: nothing was written", *said[:5], *more, _WAYS]))
 
 
 def _pairs(equal: pl.DataFrame, key: list[str]) -> list[tuple[int, int]]:

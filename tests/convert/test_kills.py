@@ -18,7 +18,8 @@ import pytest
 import torch
 from killed import Killed, kill_at
 
-from asmg_pl.convert import Settings, conversion, convert
+from asmg_pl.convert import Settings, convert
+from asmg_pl.convert.place import place
 from asmg_pl.data.stream import open_stream, read_names, stream_lock
 from asmg_pl.errors import BusyError, ConfigError, DataError
 
@@ -193,7 +194,7 @@ def test_who_comes_while_another_program_is_writing_is_told_who_that_is(start: P
 
 
 def test_of_two_conversions_to_one_place_the_second_is_told(start: Path) -> None:
-    with conversion._place(start / "new", False, 0.0) as stream, ThreadPoolExecutor(1) as thread:
+    with place(start / "new", False, 0.0) as stream, ThreadPoolExecutor(1) as thread:
         with pytest.raises(BusyError, match="new is being converted by another program"):
             thread.submit(create, start).result()
         shutil.copytree(start / "s", stream)

@@ -38,6 +38,7 @@ ELSEWHERE = {
     "asmg fit --config configs/complete_journey.yaml": "needs data that pip fetches",
     "asmg fit --config configs/asmg.yaml --config configs/recommenders/label_heads.yaml": "needs a stream with further "
     "labels; tests/end_to_end/test_methods.py converts one",
+    "PYSPARK_SUBMIT_ARGS=": "needs a Spark cluster; tests/convert/spark starts one",
     'asmg convert "s3://': "reads a bucket; tests/convert has addresses of this machine",
     **dict.fromkeys(
         (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from pathlib import Path
 
 import benchmark
@@ -155,3 +156,12 @@ def test_the_scorer_is_measured_against_rivals_that_answer_the_same(
     ratio = found["import of the scorer: s"] / found["import of torch: s"]
     assert found["import of the scorer over that of torch"] == pytest.approx(ratio)
     assert {"load of 300 items: ms", "TwoTower, 20 candidates, plain forward over the scorer"} <= found.keys()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("java") is None, reason="Spark needs Java")
+def test_spark_is_measured_against_polars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("pyspark")
+    found = figures(monkeypatch, tmp_path, "spark", "--rows", "3000", "--files", "2", "--memory", "768m")
+    ratio = found["polars, 3,000 rows: rows/s"] / found["spark, 3,000 rows: rows/s"]
+    assert found["spark over polars, 3,000 rows: seconds"] == pytest.approx(ratio)

@@ -40,14 +40,14 @@ class Quarantine:
         self.count += len(rows) + more
         self._rows.append(_listed(file, rows.head(max(0, room))))
 
-    def add_late(self, file: Path, rows: pl.DataFrame, wanted: bool) -> None:
-        """Take late rows: as malformed rows, or as rows that the user wants here, however many."""
+    def add_late(self, file: Path, rows: pl.DataFrame, wanted: bool, more: int = 0) -> None:
+        """Take late rows, see :meth:`add`: as malformed rows, or as rows that the user wants here, however many."""
         if wanted:
             self.set_aside += len(rows)
             self._set_aside.append(_listed(file, rows))
         else:
-            self.late += len(rows)
-            self.add(file, rows)
+            self.late += len(rows) + more
+            self.add(file, rows, more)
 
     def check(self) -> None:
         """Raise an error if there are more malformed rows than allowed.

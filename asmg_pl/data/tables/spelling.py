@@ -115,12 +115,7 @@ def twofold(texts: pl.Series, known: pl.Series | None = None, feature: bool = Fa
     new = texts.unique().alias("text")
     old = pl.Series("text", [], pl.String) if known is None else known.unique().cast(pl.String).alias("text")
     distinct = pl.concat([new, old]).unique().to_frame()
-    text = pl.col("text")
-    other = distinct.filter(text.str.contains(_MAY_BE_OTHERWISE))
-    other = other.with_columns(key=pl.coalesce(unified(text), text))
-    if feature:
-        missing = distinct.filter(text.str.to_lowercase().is_in(["", *MISSING]))
-        other = pl.concat([other, missing.with_columns(key=pl.lit(""))])
+    text, other = pl.col("text"), keyed(distinct, feature)
     plain = distinct.join(other, on="text", how="anti").join(
         other.select("key").unique(), left_on="text", right_on="key", how="semi"
     )
@@ -131,10 +126,25 @@ def twofold(texts: pl.Series, known: pl.Series | None = None, feature: bool = Fa
     return Twofold(twice["text"][0], twice["text"][1], twice["key"].n_unique())
 
 
+def keyed(texts: pl.DataFrame, feature: bool = False) -> pl.DataFrame:
+    """Those of distinct texts, a column ``text``, that may be another spelling, with the common one as ``key``."""
+    text = pl.col("text")
+    other = texts.filter(text.str.contains(_MAY_BE_OTHERWISE))
+    other = other.with_columns(key=pl.coalesce(unified(text), text))
+    if not feature:
+        return other
+    missing = texts.filter(text.str.to_lowercase().is_in(["", *MISSING]))
+    return pl.concat([other, missing.with_columns(key=pl.lit(""))])
+
+
+def looks_missing(text: pl.Expr) -> pl.Expr:
+    """Whether a text usually stands for a missing id."""
+    return text.str.strip_chars(_BLANKS).str.to_lowercase().is_in([*MISSING, *UNKNOWN])
+
+
 def doubtful(texts: pl.Series) -> tuple[str, int] | None:
     """Find the most frequent id that looks like a missing value, and its number of rows."""
-    distinct = texts.unique()
-    words = distinct.filter(distinct.str.strip_chars(_BLANKS).str.to_lowercase().is_in([*MISSING, *UNKNOWN]))
+    words = texts.unique().to_frame("text").filter(looks_missing(pl.col("text"))).to_series()
     if words.is_empty():
         return None
     counts = texts.filter(texts.is_in(words.implode())).value_counts(sort=True)

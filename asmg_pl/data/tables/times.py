@@ -242,7 +242,7 @@ def outliers_among(first: pl.Series, last: pl.Series, rows: pl.Series, unit: Tim
         rows: the number of times of each group.
         unit: the unit of the times.
     """
-    gaps, before, total = first - last.shift(1), rows.cum_sum() - rows, rows.sum()
+    gaps, before, total = first - last.shift(1), rows.cum_sum() - rows, int(rows.sum())
     for number in (gaps > _FAR * UNITS[unit][0]).arg_true():
         begins = before[number] <= total - before[number]
         few = before[number] if begins else total - before[number]
