@@ -34,8 +34,9 @@ class PhaseCheckpoint(Checkpoint):
     """Saves ``checkpoints/period-PPPPPP-phase-NNN-NAME.ckpt`` in the run folder when a phase has ended.
 
     NNN is the phase's number in its period, so that names sort by the place in the walk. While several settings race
-    (:mod:`asmg_pl.updaters.race`), there is one checkpoint a period, at its end, with all their states. A walk that is
-    resumed from an earlier place abandons the later checkpoints: they are removed when its first one is written.
+    (:mod:`asmg_pl.updaters.tuning.race`), there is one checkpoint a period, at its end, with all their states. A walk
+    that is resumed from an earlier place abandons the later checkpoints, which are removed when its first one is
+    written.
 
     With sharded tables a checkpoint is a folder (:mod:`asmg_pl.distributed.checkpoint`).
 

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from asmg_pl.checkpoints.values import Flaw, integer
 from asmg_pl.updaters.asmg import ASMG
 from asmg_pl.updaters.base import Updater
-from asmg_pl.updaters.optim import Adam
+from asmg_pl.updaters.optim.adam import Adam
 
 
 def check_place(updater: Updater) -> None:

@@ -22,8 +22,8 @@ from asmg_pl.data import PeriodDataModule, Periods
 from asmg_pl.data.negatives import Fresh
 from asmg_pl.data.sources import Source
 from asmg_pl.metrics import TopK
-from asmg_pl.updaters.guard import Guard
-from asmg_pl.updaters.head import PrequentialHead
+from asmg_pl.updaters.guarding.guard import Guard
+from asmg_pl.updaters.guarding.head import PrequentialHead
 
 #: Objects that are arguments themselves, and so are described by their own arguments.
 PIECES = (Source, Periods, Fresh, Guard, PrequentialHead, TopK)

@@ -29,8 +29,8 @@ from asmg_pl.serving.classes import described
 from asmg_pl.serving.contents import Contents, Lists, kinds
 from asmg_pl.serving.headed import Headed, HeadNumbers
 from asmg_pl.serving.writer import write
-from asmg_pl.updaters import tenancy
 from asmg_pl.updaters.base import Updater
+from asmg_pl.updaters.rows import tenancy
 
 #: How many of the latest periods a package tells the scores of.
 LATEST = 7

@@ -14,15 +14,15 @@ from lightning.pytorch.strategies import DDPStrategy
 from asmg_pl.callbacks.order import check_order
 from asmg_pl.callbacks.others import ADDED, refuse_callback
 from asmg_pl.data.datamodule import PeriodDataModule
-from asmg_pl.data.loader import steps_in
+from asmg_pl.data.mini_batches.loader import steps_in
 from asmg_pl.data.place import Place
 from asmg_pl.distributed import ShardedTables
 from asmg_pl.errors import ConfigError, WalkInterruptedError
 from asmg_pl.system.signals import catch_again, is_stopping
 from asmg_pl.updaters.base import Updater
-from asmg_pl.updaters.listeners import overrides
 from asmg_pl.updaters.memory import bytes_by_component, require
-from asmg_pl.updaters.phase import Phase
+from asmg_pl.updaters.walking.listeners import overrides
+from asmg_pl.updaters.walking.phase import Phase
 
 log = logging.getLogger(__name__)
 

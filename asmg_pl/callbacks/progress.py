@@ -8,7 +8,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import ProgressBar
 from tqdm import tqdm
 
-from asmg_pl.data.loader import steps_in
+from asmg_pl.data.mini_batches.loader import steps_in
 from asmg_pl.system.screen import bar_options
 from asmg_pl.updaters.base import Updater
 

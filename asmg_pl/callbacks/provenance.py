@@ -19,7 +19,7 @@ from asmg_pl.callbacks.tenants import spared
 from asmg_pl.recommenders.kernels import fields
 from asmg_pl.system.files import written_whole
 from asmg_pl.updaters.base import Updater
-from asmg_pl.updaters.lazy_adam import rows_moved_by
+from asmg_pl.updaters.optim.lazy_adam import rows_moved_by
 
 #: The file of an installed wheel that has the commit; ``setup.py`` writes it.
 BUILT = "commit.txt"

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from asmg_pl.updaters.base import Updater
-from asmg_pl.updaters.evidence import difference
+from asmg_pl.updaters.guarding.evidence import difference
 
 
 def schedule(updater: Updater, periods: Iterable[int] | None = None) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from asmg_pl.data.periods import EqualCounts
+from asmg_pl.data.cutting.periods import EqualCounts
 
 #: Settings that change no result beyond rounding, and the seed, which the data module compares itself.
 FREE = {

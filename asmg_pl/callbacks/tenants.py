@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.memory import readable
-from asmg_pl.updaters.tenancy import saved_by_lifetimes
+from asmg_pl.updaters.rows.tenancy import saved_by_lifetimes
 
 
 def rows_of_their_own(updater: Updater) -> list[str]:

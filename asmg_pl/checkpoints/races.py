@@ -11,7 +11,7 @@ RACE = ("settings", "turns", "losses", "work", "results", "fallen", "live", "wai
 
 
 def race(entry: str, value: Any) -> None:
-    """Check the race of settings, see :mod:`asmg_pl.updaters.race`."""
+    """Check the race of settings, see :mod:`asmg_pl.updaters.tuning.race`."""
     if not mapping(entry, value):
         return
     if value.keys() != set(RACE):

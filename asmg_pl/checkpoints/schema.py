@@ -7,7 +7,7 @@
     results, learned, best_pretraining_epoch, method, initial            what the updater adds
     exemplars, exemplar_weight, reservoir, training_rows                 what some methods add
     replayed, last_seen, user_statistics
-    self_tuning                                                          the race of settings, see asmg_pl.updaters.race
+    self_tuning                                                          the race, see asmg_pl.updaters.tuning.race
     sharded, files                                                       what a folder adds, see asmg_pl.distributed
     walk, within_a_phase, settings, machine                              what callbacks add, see asmg_pl.callbacks
     filed                                                                notes of early periods in files of their own

@@ -15,8 +15,8 @@ from lightning.pytorch.strategies import Strategy
 
 from asmg_pl.callbacks.defaults import CALLBACKS
 from asmg_pl.data import PeriodDataModule
+from asmg_pl.data.cutting.periods import Periods
 from asmg_pl.data.negatives import Fresh
-from asmg_pl.data.periods import Periods
 from asmg_pl.data.sources import Source
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import Cells, Generator

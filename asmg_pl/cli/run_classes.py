@@ -15,7 +15,7 @@ from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 from asmg_pl.callbacks import PeriodLoop, PhaseCheckpoint, RunConfig
 from asmg_pl.callbacks.defaults import TRAINER_DEFAULTS
 from asmg_pl.checkpoints.io import AtomicCheckpointIO
-from asmg_pl.cli.fit import AsmgCLI, Parser
+from asmg_pl.cli.commands.fit import AsmgCLI, Parser
 from asmg_pl.data import PeriodDataModule
 from asmg_pl.distributed import ShardedTables
 from asmg_pl.errors import ConfigError

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from asmg_pl.cli import fit
+from asmg_pl.cli.commands import fit
 from asmg_pl.cli.exporting import export
 from asmg_pl.convert.elsewhere import written_at
 from asmg_pl.convert.sources import taken

@@ -8,29 +8,29 @@ from asmg_pl.system.lazy import lazy
 
 if TYPE_CHECKING:
     from asmg_pl.data.batch import Batch
-    from asmg_pl.data.calendar import Boundaries, Calendar
+    from asmg_pl.data.cutting.calendar import Boundaries, Calendar
+    from asmg_pl.data.cutting.periods import EqualCounts, EqualRows, Periods
     from asmg_pl.data.datamodule import PeriodDataModule
     from asmg_pl.data.features import Features
     from asmg_pl.data.lifetimes import Lifetimes
     from asmg_pl.data.log import InteractionLog
-    from asmg_pl.data.periods import EqualCounts, EqualRows, Periods
-    from asmg_pl.data.reading import Reading
+    from asmg_pl.data.mini_batches.reading import Reading
     from asmg_pl.data.sizes import Sizes
 
 #: Where the names stand. They are imported when they are first used, since only the data module needs Lightning, and a
 #: recommender that answers requests needs neither.
 _HOMES = {
     "Batch": ".batch",
-    "Boundaries": ".calendar",
-    "Calendar": ".calendar",
-    "EqualCounts": ".periods",
-    "EqualRows": ".periods",
+    "Boundaries": ".cutting.calendar",
+    "Calendar": ".cutting.calendar",
+    "EqualCounts": ".cutting.periods",
+    "EqualRows": ".cutting.periods",
     "Features": ".features",
     "InteractionLog": ".log",
     "Lifetimes": ".lifetimes",
     "PeriodDataModule": ".datamodule",
-    "Periods": ".periods",
-    "Reading": ".reading",
+    "Periods": ".cutting.periods",
+    "Reading": ".mini_batches.reading",
     "Sizes": ".sizes",
 }
 

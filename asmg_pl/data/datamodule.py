@@ -10,15 +10,15 @@ import torch
 from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
-from asmg_pl.data.cut_stream import CutStream
-from asmg_pl.data.drawing import Drawing
-from asmg_pl.data.feed import Feed
+from asmg_pl.data.cutting.cut_stream import CutStream
+from asmg_pl.data.cutting.periods import EqualCounts, Periods
 from asmg_pl.data.lifetimes import Lifetimes
-from asmg_pl.data.loader import AT_ONCE, Bundles, ByPeriod, MiniBatches, SideBySide
+from asmg_pl.data.mini_batches.drawing import Drawing
+from asmg_pl.data.mini_batches.feed import Feed
+from asmg_pl.data.mini_batches.loader import AT_ONCE, Bundles, ByPeriod, MiniBatches, SideBySide
+from asmg_pl.data.mini_batches.reader import Reader
+from asmg_pl.data.mini_batches.reading import Reading
 from asmg_pl.data.negatives import Fresh
-from asmg_pl.data.periods import EqualCounts, Periods
-from asmg_pl.data.reader import Reader
-from asmg_pl.data.reading import Reading
 from asmg_pl.data.sources import Source
 from asmg_pl.errors import CheckpointError, ConfigError, DataError
 

@@ -79,7 +79,7 @@ class Update:
     """The daily job of one run.
 
     Examples:
-        See :func:`asmg_pl.cli.update.run`, which makes one of the command line's options.
+        See :func:`asmg_pl.cli.commands.update.run`, which makes one of the command line's options.
 
         >>> Outcome.HELD_BACK.value
         3

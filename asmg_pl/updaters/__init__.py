@@ -8,21 +8,21 @@ from asmg_pl.updaters.dense_ema import DenseEMA
 from asmg_pl.updaters.ewc import EWC
 from asmg_pl.updaters.fesail import FeSAIL
 from asmg_pl.updaters.frozen import Frozen
-from asmg_pl.updaters.guard import Guard
-from asmg_pl.updaters.head import PrequentialHead
+from asmg_pl.updaters.guarding.guard import Guard
+from asmg_pl.updaters.guarding.head import PrequentialHead
 from asmg_pl.updaters.inc_ctr import IncCTR
 from asmg_pl.updaters.incremental import IncrementalUpdate
-from asmg_pl.updaters.new_rows import MeanOfCategories, MeanOfTable, NewRows
-from asmg_pl.updaters.phase import Phase
+from asmg_pl.updaters.optim.table_optimizers import Adagrad, TableOptimizer
 from asmg_pl.updaters.reloop import ReLoop
 from asmg_pl.updaters.retrain import Retrain
-from asmg_pl.updaters.self_tuning import SelfTuning
+from asmg_pl.updaters.rows.new_rows import MeanOfCategories, MeanOfTable, NewRows
 from asmg_pl.updaters.sftl import SFTL
 from asmg_pl.updaters.sml import SML
 from asmg_pl.updaters.spmf import SPMF
 from asmg_pl.updaters.sriu import SRIU
-from asmg_pl.updaters.table_optimizers import Adagrad, TableOptimizer
 from asmg_pl.updaters.transfer import Transfer
+from asmg_pl.updaters.tuning.self_tuning import SelfTuning
+from asmg_pl.updaters.walking.phase import Phase
 
 __all__ = [
     "ADER",

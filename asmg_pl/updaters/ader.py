@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.reading import Reading
+from asmg_pl.data.mini_batches.reading import Reading
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.distributed.processes import gathered
 from asmg_pl.errors import ConfigError
@@ -23,7 +23,7 @@ from asmg_pl.recommenders import Lookup
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.herding import herd, quotas
 from asmg_pl.updaters.losses import soft_cross_entropy
-from asmg_pl.updaters.phase import Phase
+from asmg_pl.updaters.walking.phase import Phase
 
 
 class ADER(Updater):

@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.reading import Reading
+from asmg_pl.data.mini_batches.reading import Reading
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import Generator, ParameterShapes, ResidualGRU
@@ -31,15 +31,15 @@ from asmg_pl.generators.learned import learned_quantities
 from asmg_pl.randomness.keyed import seeded
 from asmg_pl.recommenders.touched import asked_rows, read_after, touched_rows
 from asmg_pl.updaters.checks import check_at_least
-from asmg_pl.updaters.counting import count, settle
-from asmg_pl.updaters.finite import trained
 from asmg_pl.updaters.generating import Generating
-from asmg_pl.updaters.generator_adam import GeneratorAdam, check_generator_adam
 from asmg_pl.updaters.memory import bytes_of_step, require, size_of
-from asmg_pl.updaters.optim import Adam
-from asmg_pl.updaters.phase import Phase, nothing
+from asmg_pl.updaters.optim.adam import Adam
+from asmg_pl.updaters.optim.generator_adam import GeneratorAdam, check_generator_adam
 from asmg_pl.updaters.positions import PositionWeights, position_weights
 from asmg_pl.updaters.restart import Restart
+from asmg_pl.updaters.rows.counting import count, settle
+from asmg_pl.updaters.walking.finite import trained
+from asmg_pl.updaters.walking.phase import Phase, nothing
 
 log = logging.getLogger(__name__)
 
@@ -108,7 +108,8 @@ class ASMG(Generating):
                 the CPU, by ``torch.compile`` on a GPU. By default, wherever there is a compiler. It is compiled when
                 first used on a machine, in seconds on the CPU and a minute or two on a GPU.
             bfloat16_state: whether the state of tables' rows is kept in bfloat16, which halves its memory.
-            base: arguments of :class:`~asmg_pl.updaters.guarded.Guarded` and :class:`~asmg_pl.updaters.base.Updater`.
+            base: arguments of :class:`~asmg_pl.updaters.guarding.guarded.Guarded` and
+                :class:`~asmg_pl.updaters.base.Updater`.
         """
         super().__init__(sizes, **base)
         check_at_least(1, generator_passes=generator_passes, chunk_rows=chunk_rows)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from asmg_pl.checkpoints.former_names import rename_tables
 from asmg_pl.checkpoints.values import Flaw
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.reading import Reading
+from asmg_pl.data.mini_batches.reading import Reading
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import CheckpointError
 from asmg_pl.generators.learned import Learned
@@ -20,27 +20,27 @@ from asmg_pl.metrics.results import NOT_COUNTED, PeriodResult, mean_over
 from asmg_pl.metrics.top_k import TopK
 from asmg_pl.recommenders import Recommender
 from asmg_pl.serving.headed import Headed
-from asmg_pl.updaters import tenancy
-from asmg_pl.updaters.arrivals import Arrivals
 from asmg_pl.updaters.checks import check_at_least
-from asmg_pl.updaters.finite import made, stop_if, trained, unsound
-from asmg_pl.updaters.guard import Choice
-from asmg_pl.updaters.head import Head, PrequentialHead, read_by_head
+from asmg_pl.updaters.guarding.guard import Choice
+from asmg_pl.updaters.guarding.head import Head, PrequentialHead, read_by_head
 from asmg_pl.updaters.loading import check_method, fit_to_stream
-from asmg_pl.updaters.new_rows import NewRows
-from asmg_pl.updaters.phase import Phase, nothing
-from asmg_pl.updaters.ranking import PeriodRanking, Ranked
+from asmg_pl.updaters.rows import tenancy
+from asmg_pl.updaters.rows.arrivals import Arrivals
+from asmg_pl.updaters.rows.new_rows import NewRows
 from asmg_pl.updaters.scoring import Scoring, diverged, warn_if_constant
+from asmg_pl.updaters.top_k.ranking import PeriodRanking, Ranked
+from asmg_pl.updaters.walking.finite import made, stop_if, trained, unsound
+from asmg_pl.updaters.walking.phase import Phase, nothing
 
 
 class Updater(Arrivals):
     """Pre-trains a recommender on the first periods, then says what happens when a period arrives.
 
     A subclass defines ``phases``, the passes that follow the arrival of period ``t``, the first of them
-    ``self.scoring(t)``. Each further :class:`~asmg_pl.updaters.phase.Phase` names the rows that it reads and the method
-    that it calls with each mini-batch. If the model that serves is not ``self.recommender`` itself, the subclass
-    overrides :meth:`scored_models` too. Parameters and buffers are saved and resumed; other state goes into
-    ``on_save_checkpoint`` and ``on_load_checkpoint``.
+    ``self.scoring(t)``. Each further :class:`~asmg_pl.updaters.walking.phase.Phase` names the rows that it
+    reads and the method that it calls with each mini-batch. If the model that serves is not ``self.recommender``
+    itself, the subclass overrides :meth:`scored_models` too. Parameters and buffers are saved and resumed; other state
+    goes into ``on_save_checkpoint`` and ``on_load_checkpoint``.
 
     Attributes:
         results: what the walk has scored so far, by period.

@@ -17,10 +17,10 @@ import torch
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.recommenders import Recommender
-from asmg_pl.updaters.averaging import follow
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.checks import check_share
-from asmg_pl.updaters.phase import Phase
+from asmg_pl.updaters.optim.averaging import follow
+from asmg_pl.updaters.walking.phase import Phase
 
 
 class DenseEMA(Updater):

@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.reading import Reading
+from asmg_pl.data.mini_batches.reading import Reading
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.distributed.processes import averaged
 from asmg_pl.errors import ConfigError
 from asmg_pl.updaters.base import Updater
-from asmg_pl.updaters.initial import Draw
-from asmg_pl.updaters.phase import Phase
+from asmg_pl.updaters.rows.initial import Draw
+from asmg_pl.updaters.walking.phase import Phase
 
 
 class EWC(Updater):

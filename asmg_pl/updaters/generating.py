@@ -10,7 +10,7 @@ from torch import Tensor
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import Generator
 from asmg_pl.generators.history import ParameterHistory
-from asmg_pl.updaters.guarded import Guarded
+from asmg_pl.updaters.guarding.guarded import Guarded
 
 
 class Generating(Guarded):

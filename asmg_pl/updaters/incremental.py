@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from asmg_pl.updaters.base import Updater
-from asmg_pl.updaters.phase import Phase
+from asmg_pl.updaters.walking.phase import Phase
 
 
 class IncrementalUpdate(Updater):

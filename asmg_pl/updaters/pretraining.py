@@ -20,11 +20,11 @@ import torch
 from asmg_pl.checkpoints.growth import grow_moments, grow_state, table_growth
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.datamodule import PeriodDataModule
-from asmg_pl.data.reading import Reading
+from asmg_pl.data.mini_batches.reading import Reading
 from asmg_pl.errors import CheckpointError
 from asmg_pl.recommenders import Recommender
-from asmg_pl.updaters.phase import Phase
-from asmg_pl.updaters.rates import adopted
+from asmg_pl.updaters.optim.rates import adopted
+from asmg_pl.updaters.walking.phase import Phase
 
 log = logging.getLogger(__name__)
 

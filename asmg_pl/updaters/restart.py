@@ -20,8 +20,8 @@ from asmg_pl.distributed.processes import several
 from asmg_pl.generators.history import ParameterHistory
 from asmg_pl.metrics.scored_rows import all_equal
 from asmg_pl.recommenders import Recommender
-from asmg_pl.updaters.finite import everywhere, listed, unsound
-from asmg_pl.updaters.optim import Adam
+from asmg_pl.updaters.optim.adam import Adam
+from asmg_pl.updaters.walking.finite import everywhere, listed, unsound
 
 log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.updaters.base import Updater
-from asmg_pl.updaters.optim import Adam
-from asmg_pl.updaters.phase import Phase
+from asmg_pl.updaters.optim.adam import Adam
+from asmg_pl.updaters.walking.phase import Phase
 
 
 class Retrain(Updater):

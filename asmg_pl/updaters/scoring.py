@@ -11,8 +11,8 @@ from torch import Tensor
 from asmg_pl.data.batch import Batch
 from asmg_pl.metrics import Scoreboard
 from asmg_pl.metrics.results import PeriodResult
-from asmg_pl.updaters.guard import DEFAULT
-from asmg_pl.updaters.head import Head
+from asmg_pl.updaters.guarding.guard import DEFAULT
+from asmg_pl.updaters.guarding.head import Head
 
 log = logging.getLogger(__name__)
 

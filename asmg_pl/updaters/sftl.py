@@ -17,11 +17,11 @@ from torch import Tensor
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import ConfigError
-from asmg_pl.updaters.averaging import follow
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.checks import check_share
 from asmg_pl.updaters.losses import cross_entropy, row_mean, signs
-from asmg_pl.updaters.phase import Phase
+from asmg_pl.updaters.optim.averaging import follow
+from asmg_pl.updaters.walking.phase import Phase
 
 
 class SFTL(Updater):

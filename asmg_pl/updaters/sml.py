@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.reading import Reading
+from asmg_pl.data.mini_batches.reading import Reading
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.generators import ParameterShapes
 from asmg_pl.generators.history import ParameterHistory
@@ -24,9 +24,9 @@ from asmg_pl.recommenders import Recommender
 from asmg_pl.recommenders.touched import chunks
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.checks import check_at_least, check_positive
-from asmg_pl.updaters.optim import Adam
-from asmg_pl.updaters.phase import Phase, nothing
+from asmg_pl.updaters.optim.adam import Adam
 from asmg_pl.updaters.transfer import Transfer
+from asmg_pl.updaters.walking.phase import Phase, nothing
 
 
 class SML(Updater):

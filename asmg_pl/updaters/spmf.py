@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.loader import randomness
-from asmg_pl.data.reading import Reading
+from asmg_pl.data.mini_batches.loader import randomness
+from asmg_pl.data.mini_batches.reading import Reading
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.distributed.processes import gathered
 from asmg_pl.errors import ConfigError
 from asmg_pl.updaters.base import Updater
-from asmg_pl.updaters.phase import Phase, nothing
+from asmg_pl.updaters.walking.phase import Phase, nothing
 
 LABELS = (0, 1)
 

@@ -16,13 +16,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.reading import Reading
+from asmg_pl.data.mini_batches.reading import Reading
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.distributed.processes import gathered
 from asmg_pl.updaters.base import Updater
 from asmg_pl.updaters.checks import check_share
 from asmg_pl.updaters.losses import row_mean, signs
-from asmg_pl.updaters.phase import Phase
+from asmg_pl.updaters.walking.phase import Phase
 
 Statistics = dict[str, Tensor]
 

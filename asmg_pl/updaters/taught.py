@@ -7,7 +7,7 @@ from typing import Any
 
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.updaters.base import Updater
-from asmg_pl.updaters.phase import Phase
+from asmg_pl.updaters.walking.phase import Phase
 
 
 class Taught(Updater):

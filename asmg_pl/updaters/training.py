@@ -15,25 +15,25 @@ from torch import Tensor, nn
 
 from asmg_pl.checkpoints.former_names import rename_tables
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.reading import Reading
+from asmg_pl.data.mini_batches.reading import Reading
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.recommenders import EmbeddingMLP, Recommender
-from asmg_pl.updaters import moments
-from asmg_pl.updaters.appeared import Appeared
 from asmg_pl.updaters.checks import check_at_least, check_positive
-from asmg_pl.updaters.initial import Draw, known_sizes, table_rows
 from asmg_pl.updaters.memory import bytes_of_step, check_gpu
 from asmg_pl.updaters.objectives import BinaryCrossEntropy, Objective, Step
-from asmg_pl.updaters.phase import Phase, nothing
+from asmg_pl.updaters.optim.rates import Rates
+from asmg_pl.updaters.optim.table_optimizers import TableOptimizer, optimizer_of
 from asmg_pl.updaters.pretraining import Pretraining
-from asmg_pl.updaters.race import Race
-from asmg_pl.updaters.rates import Rates
-from asmg_pl.updaters.self_tuning import FIXED, SelfTuning
+from asmg_pl.updaters.rows import moments
+from asmg_pl.updaters.rows.appeared import Appeared
+from asmg_pl.updaters.rows.initial import Draw, known_sizes, table_rows
 from asmg_pl.updaters.sharing import share_out
-from asmg_pl.updaters.stepping import Stepping
-from asmg_pl.updaters.table_optimizers import TableOptimizer, optimizer_of
-from asmg_pl.updaters.tunable import Tunable
+from asmg_pl.updaters.tuning.race import Race
+from asmg_pl.updaters.tuning.self_tuning import FIXED, SelfTuning
+from asmg_pl.updaters.tuning.tunable import Tunable
+from asmg_pl.updaters.walking.phase import Phase, nothing
+from asmg_pl.updaters.walking.stepping import Stepping
 
 
 class BaseTraining(Tunable):
@@ -44,8 +44,8 @@ class BaseTraining(Tunable):
         initial_draw: what the models started from.
         appeared: which rows of the tables have appeared.
         pretraining: the epochs of pre-training, see :mod:`asmg_pl.updaters.pretraining`.
-        race: the settings of the base model that race, see :mod:`asmg_pl.updaters.race`.
-        stepping: takes the optimisers' steps, see :mod:`asmg_pl.updaters.stepping`.
+        race: the settings of the base model that race, see :mod:`asmg_pl.updaters.tuning.race`.
+        stepping: takes the optimisers' steps, see :mod:`asmg_pl.updaters.walking.stepping`.
         learns: whether the method updates the base model after pre-training.
         reads_whole_tables: whether each step reads all rows, so that no row can wait for its steps.
         objective: what the base model is trained on, see :mod:`asmg_pl.updaters.objectives`.

@@ -16,13 +16,13 @@ from torch import Tensor
 from asmg_pl.callbacks import PeriodLoop, PeriodReport, PhaseCheckpoint, ServingExport
 from asmg_pl.checkpoints.io import AtomicCheckpointIO, newest_first, read_checkpoint
 from asmg_pl.data import Batch, EqualCounts, PeriodDataModule
-from asmg_pl.data.reading import Reading
+from asmg_pl.data.mini_batches.reading import Reading
 from asmg_pl.data.sources import DriftingStream
 from asmg_pl.errors import DivergedError
 from asmg_pl.recommenders import EmbeddingMLP, Recommender
 from asmg_pl.serving import Store
 from asmg_pl.updaters import ASMG, SML, IncrementalUpdate, Updater
-from asmg_pl.updaters.phase import Phase
+from asmg_pl.updaters.walking.phase import Phase
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 

@@ -19,7 +19,7 @@ from asmg_pl.callbacks.configuration import described
 from asmg_pl.callbacks.report import COMPARE, opening
 from asmg_pl.checkpoints.io import AtomicCheckpointIO
 from asmg_pl.data import EqualCounts, InteractionLog, PeriodDataModule
-from asmg_pl.data.calendar import Boundaries, Calendar
+from asmg_pl.data.cutting.calendar import Boundaries, Calendar
 from asmg_pl.data.sources import DriftingStream, Source
 from asmg_pl.metrics.results import mean_over
 from asmg_pl.updaters import SPMF, IncrementalUpdate, Updater

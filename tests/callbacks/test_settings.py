@@ -119,7 +119,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         ("trainer.precision", "32"),
         ("loop.until", 5),
         ("model.class_path", "asmg_pl.updaters.asmg.ASMG"),
-        ("data.periods", {"class_path": "asmg_pl.data.periods.EqualCounts", "init_args": {"count": 31}}),
+        ("data.periods", {"class_path": "asmg_pl.data.cutting.periods.EqualCounts", "init_args": {"count": 31}}),
     ],
 )
 def test_what_changes_no_number_may_change(path: str, value: Any) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from serving.formats.packages import BARE, Counting, package_of
 
-from asmg_pl.cli.export import run
+from asmg_pl.cli.commands.export import run
 from asmg_pl.cli.formats import own_classes, write_and_tell
 from asmg_pl.errors import ConfigError, PackageError
 from asmg_pl.recommenders import MatrixFactorization

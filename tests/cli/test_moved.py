@@ -10,7 +10,7 @@ from lightning.pytorch.cli import LightningArgumentParser
 
 from asmg_pl.callbacks.settings import differences
 from asmg_pl.checkpoints.io import AtomicCheckpointIO
-from asmg_pl.cli.fit import Parser
+from asmg_pl.cli.commands.fit import Parser
 from asmg_pl.cli.moved import MODULES, current, updated
 from asmg_pl.updaters import Updater
 

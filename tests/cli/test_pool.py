@@ -7,7 +7,7 @@ import sys
 import pytest
 from ports import free_port
 
-from asmg_pl.cli import compare, seeds
+from asmg_pl.cli.commands import compare, seeds
 from asmg_pl.cli.pool import pool_of
 from asmg_pl.errors import ConfigError
 from asmg_pl.experiments.processes import LocalPool

@@ -22,7 +22,7 @@ def test_a_conversion_of_plain_rows_imports_none(tmp_path: Path) -> None:
     rows = "\n".join(f"u{n % 5},i{n % 7},{1_600_000_000 + n},{n % 2}" for n in range(100))
     (tmp_path / "rows.csv").write_text(f"user,item,time,label\n{rows}\n")
     options = "rows.csv --out stream --user user --item item --time time --label label"
-    assert imported(f"from asmg_pl.cli.convert import run\nrun({options.split()})", tmp_path) == set()
+    assert imported(f"from asmg_pl.cli.commands.convert import run\nrun({options.split()})", tmp_path) == set()
     assert (tmp_path / "stream" / "stream.json").exists()
 
 

@@ -21,7 +21,7 @@ NAMES = ("compare", "tune", "sweep", "seeds", "report", "reproduce", "reproduce_
 def parser(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> StudyParser:
     """The parser of a command, on a terminal of 80 columns."""
     monkeypatch.setenv("COLUMNS", "80")
-    made: StudyParser = import_module(f"asmg_pl.cli.{request.param}").parser()
+    made: StudyParser = import_module(f"asmg_pl.cli.commands.{request.param}").parser()
     return made
 
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import torch
 
-from asmg_pl.cli import convert as command
+from asmg_pl.cli.commands import convert as command
 from asmg_pl.convert import Settings, convert
 from asmg_pl.convert.compaction import compact
 from asmg_pl.data import InteractionLog

@@ -14,10 +14,10 @@ import torch
 from data.passes import Clicks, clicks, reading
 
 from asmg_pl.data import Batch, EqualCounts, EqualRows, InteractionLog, PeriodDataModule, Reading
-from asmg_pl.data.calendar import Boundaries, Calendar
-from asmg_pl.data.loader import MiniBatches, SideBySide
+from asmg_pl.data.cutting.calendar import Boundaries, Calendar
+from asmg_pl.data.cutting.periods import Periods
+from asmg_pl.data.mini_batches.loader import MiniBatches, SideBySide
 from asmg_pl.data.negatives import Fresh
-from asmg_pl.data.periods import Periods
 from asmg_pl.data.sources import DriftingStream, Source
 from asmg_pl.data.sources.clicks import days
 from asmg_pl.errors import CheckpointError, ConfigError, DataError

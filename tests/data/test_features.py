@@ -12,7 +12,7 @@ from data.featured import FEATURES, featured_rows
 
 from asmg_pl.data import EqualCounts, Features, InteractionLog, PeriodDataModule, Reading
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.loader import gathered
+from asmg_pl.data.mini_batches.loader import gathered
 from asmg_pl.data.negatives import Fresh, beside
 from asmg_pl.data.sizes import Feature
 from asmg_pl.data.sources import Source

@@ -20,7 +20,8 @@ from asmg_pl.cli import failure
 from asmg_pl.cli.main import main
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["asmg_pl.cli.fit", "torch.distributed.checkpoint"])  # imported once for all processes
+# imported once for all processes
+_context.set_forkserver_preload(["asmg_pl.cli.commands.fit", "torch.distributed.checkpoint"])
 
 
 def on_ranks(ranks: int, function: Callable[..., Any], *arguments: Any) -> list[Any]:

@@ -14,7 +14,7 @@ from asmg_pl.data import EqualCounts, PeriodDataModule
 from asmg_pl.data.sources import DriftingStream
 from asmg_pl.metrics import TopK
 from asmg_pl.recommenders import EmbeddingMLP, Recommender, TwoTower
-from asmg_pl.updaters.ranking import PeriodRanking
+from asmg_pl.updaters.top_k.ranking import PeriodRanking
 
 TOP_K = ["--model.top_k=TopK", "--model.top_k.at=[3,8]", "--model.top_k.exclude_seen=true"]
 

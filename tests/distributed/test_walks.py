@@ -12,7 +12,7 @@ import pytest
 import torch
 import torch.distributed as dist
 from distributed.ranks import asmg, on_ranks
-from updaters.test_candidates import Turns
+from updaters.guarding.test_candidates import Turns
 
 from asmg_pl.checkpoints.io import newest_first, read_checkpoint
 from asmg_pl.data import Sizes

@@ -19,7 +19,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 program = next(iter(entry_points(group="console_scripts", name="asmg"))).load()
-import asmg_pl.cli.convert, asmg_pl.cli.fit  # which the program imports when they are called
+import asmg_pl.cli.commands.convert, asmg_pl.cli.commands.fit  # which the program imports when they are called
 for line in sys.stdin:
     arguments, log = json.loads(line)
     child = os.fork()

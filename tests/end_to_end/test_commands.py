@@ -66,11 +66,11 @@ ELSEWHERE = {
     "wandb sync": "needs an account and the network",
     "asmg compare runs/all --methods configs/methods/*.yaml --tuned": "needs what tuning found; "
     "tests/experiments/test_compare_methods.py has a small one",
-    "asmg serve": "serves until it is stopped; tests/cli/test_serve.py starts and stops it",
+    "asmg serve": "serves until it is stopped; tests/cli/commands/test_serve.py starts and stops it",
     "curl ": "asks a server; tests/serving/server/test_documentation.py has one that answers",
     "asmg update": "needs a run, and the file of a new day; tests/operations has a shop with both",
     "python tools/benchmark.py": "takes minutes, in a clone; tests/tools/test_benchmark.py has small ones",
-    "asmg completion": "writes into the reader's home; tests/cli/test_completion.py asks for the script",
+    "asmg completion": "writes into the reader's home; tests/cli/commands/test_completion.py asks for the script",
     "asmg fit --config configs/demo.yaml --trainer.default_root_dir runs/mlflow": "needs the package "
     "mlflow; tests/callbacks/test_report.py logs to it",
     "ASMG_LOG=debug asmg fit": "sets a variable of the shell; tests/cli/test_logs.py shows the levels",

@@ -11,7 +11,7 @@ import pytest
 from end_to_end.program import Finished
 from prepare.server import MOVIES, RATINGS, Server, archive, good
 
-from asmg_pl.cli.prepare import run
+from asmg_pl.cli.commands.prepare import run
 from asmg_pl.data.sources import MovieLens
 
 

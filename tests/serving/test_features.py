@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from data.featured import FEATURES, featured_rows
-from updaters.test_moments import SHORT, Rows
+from updaters.rows.test_moments import SHORT, Rows
 
 import asmg_pl
 from asmg_pl.callbacks import ServingExport

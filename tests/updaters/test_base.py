@@ -16,12 +16,12 @@ from torch import Tensor
 
 from asmg_pl.callbacks import PeriodLoop
 from asmg_pl.data import InteractionLog, PeriodDataModule
+from asmg_pl.data.cutting.periods import EqualCounts
 from asmg_pl.data.log import Sizes
-from asmg_pl.data.periods import EqualCounts
 from asmg_pl.data.sources import DriftingStream, Source
 from asmg_pl.errors import ConfigError
 from asmg_pl.updaters import IncrementalUpdate
-from asmg_pl.updaters.phase import Phase
+from asmg_pl.updaters.walking.phase import Phase
 
 SIZES = Sizes(users=5, items=5)
 

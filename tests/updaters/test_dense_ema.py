@@ -10,7 +10,7 @@ import torch
 from asmg_pl.data.log import Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.updaters import DenseEMA, IncrementalUpdate, Updater
-from asmg_pl.updaters.averaging import follow
+from asmg_pl.updaters.optim.averaging import follow
 
 Walk = Callable[..., Updater]
 

@@ -10,8 +10,8 @@ from lightning import Trainer
 
 from asmg_pl.callbacks import PeriodLoop
 from asmg_pl.data import PeriodDataModule
+from asmg_pl.data.cutting.periods import EqualCounts
 from asmg_pl.data.log import Sizes
-from asmg_pl.data.periods import EqualCounts
 from asmg_pl.data.sources import DriftingStream
 from asmg_pl.generators import GRUGenerator
 from asmg_pl.updaters import ASMG, IncrementalUpdate, Updater

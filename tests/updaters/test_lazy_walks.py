@@ -30,8 +30,8 @@ from asmg_pl.updaters import (
     SelfTuning,
     Updater,
 )
-from asmg_pl.updaters.lazy_adam import LazyAdam
-from asmg_pl.updaters.lazy_rows import LazyRows, NativeLazyRows
+from asmg_pl.updaters.optim.lazy_adam import LazyAdam
+from asmg_pl.updaters.optim.lazy_rows import LazyRows, NativeLazyRows
 
 Walk = Callable[..., Updater]
 

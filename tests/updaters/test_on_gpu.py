@@ -14,7 +14,7 @@ from updaters.test_asmg import BIG, random_batches, random_model
 from asmg_pl.data.batch import Batch
 from asmg_pl.generators import Generator, GRUGenerator, ResidualGRU, RowGenerator
 from asmg_pl.updaters import ASMG
-from asmg_pl.updaters.optim import Adam, RowAdam
+from asmg_pl.updaters.optim.adam import Adam, RowAdam
 
 pytestmark = [
     pytest.mark.gpu,

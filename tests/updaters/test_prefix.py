@@ -18,7 +18,7 @@ from updaters.remembering import Remembering
 
 from asmg_pl.callbacks import PeriodLoop
 from asmg_pl.data import EqualCounts, EqualRows, InteractionLog, Lifetimes, PeriodDataModule
-from asmg_pl.data.periods import Periods
+from asmg_pl.data.cutting.periods import Periods
 from asmg_pl.data.sources import Source
 from asmg_pl.generators import GRUGenerator
 from asmg_pl.recommenders import DeepFM, EmbeddingMLP, Hashed, MatrixFactorization, TwoTower

@@ -9,7 +9,7 @@ import torch
 
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.recommenders import EmbeddingMLP, MatrixFactorization
-from asmg_pl.updaters.optim import Adam
+from asmg_pl.updaters.optim.adam import Adam
 from asmg_pl.updaters.pretraining import Pretraining
 
 

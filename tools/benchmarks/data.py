@@ -20,11 +20,11 @@ import torch.nn.functional as F
 
 from asmg_pl.convert import Settings, convert
 from asmg_pl.data.batch import Batch
-from asmg_pl.data.loader import MiniBatches, permutation
 from asmg_pl.data.log import InteractionLog
+from asmg_pl.data.mini_batches.loader import MiniBatches, permutation
 from asmg_pl.data.stream import open_stream, read_names
 from asmg_pl.recommenders import EmbeddingMLP
-from asmg_pl.updaters.optim import Adam
+from asmg_pl.updaters.optim.adam import Adam
 from benchmarks.timing import median
 
 USERS, ITEMS, HISTORY, BATCH = 45_000, 51_000, 30, 1024

@@ -23,11 +23,11 @@ import torch.nn.functional as F
 from torch import nn
 
 from asmg_pl.convert import Settings, convert
-from asmg_pl.data.loader import MiniBatches, permutation
 from asmg_pl.data.log import InteractionLog
+from asmg_pl.data.mini_batches.loader import MiniBatches, permutation
 from asmg_pl.data.stream import open_stream
 from asmg_pl.recommenders import DeepFM, EmbeddingMLP, Recommender
-from asmg_pl.updaters.lazy_adam import LazyAdam
+from asmg_pl.updaters.optim.lazy_adam import LazyAdam
 from benchmarks.timing import medians
 
 NUMBERS = tuple(f"n{number}" for number in range(1, 14))

@@ -16,7 +16,7 @@ from asmg_pl import updaters
 from asmg_pl.data import Batch, Sizes
 from asmg_pl.recommenders import DeepFM
 from asmg_pl.updaters import IncrementalUpdate, Updater
-from asmg_pl.updaters.phase import Phase
+from asmg_pl.updaters.walking.phase import Phase
 from benchmarks import workload
 from benchmarks.peer_models import HIDDEN, PEERS, WIDTH, Peer
 from benchmarks.phases import AfterPhases, bare

@@ -14,7 +14,7 @@ import torch
 from asmg_pl.data.batch import Batch
 from asmg_pl.generators import Generator, GRUGenerator, RowGenerator, TrendGenerator
 from asmg_pl.updaters import ASMG, IncrementalUpdate, Updater
-from asmg_pl.updaters.phase import Phase
+from asmg_pl.updaters.walking.phase import Phase
 from benchmarks import workload
 from benchmarks.phases import AfterPhases, bare
 from benchmarks.timing import clock_of

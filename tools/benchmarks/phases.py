@@ -13,7 +13,7 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor
 
 from asmg_pl.updaters import Updater
-from asmg_pl.updaters.phase import Phase
+from asmg_pl.updaters.walking.phase import Phase
 
 
 class AfterPhases(Callback, ABC):

@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from asmg_pl.data.loader import MiniBatches, permutation
+from asmg_pl.data.mini_batches.loader import MiniBatches, permutation
 from asmg_pl.generators import Generator
 from asmg_pl.recommenders import Lookup
 from asmg_pl.recommenders.touched import touched_rows
 from asmg_pl.updaters.losses import cross_entropy
-from asmg_pl.updaters.optim import Adam
+from asmg_pl.updaters.optim.adam import Adam
 from benchmarks.step import base_step, generator_step
 from benchmarks.timing import clock_of, medians
 from benchmarks.walks import ZipfStream

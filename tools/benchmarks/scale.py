@@ -32,7 +32,7 @@ from asmg_pl.recommenders import EmbeddingMLP
 from asmg_pl.updaters import ASMG
 from asmg_pl.updaters.losses import cross_entropy
 from asmg_pl.updaters.memory import size_of
-from asmg_pl.updaters.optim import Adam, RowAdam
+from asmg_pl.updaters.optim.adam import Adam, RowAdam
 from benchmarks.formulas import Walk
 
 SHARDS = 960

@@ -17,7 +17,7 @@ from pathlib import Path
 #: Walks up to the first line that the walk itself logs, and prints the seconds from the end of the imports.
 FIRST_LINE = """
 import logging, os, time
-import asmg_pl.cli.fit
+import asmg_pl.cli.commands.fit
 class First(logging.Handler):
     def emit(self, record):
         print(time.process_time() - began, flush=True)
@@ -26,7 +26,7 @@ logger = logging.getLogger("asmg_pl.callbacks.report")
 logger.addHandler(First())
 logger.setLevel(logging.INFO)
 began = time.process_time()
-asmg_pl.cli.fit.fit({arguments!r})
+asmg_pl.cli.commands.fit.fit({arguments!r})
 """
 
 #: Walks a study whose walks are copies of one run folder, so that all of them have ended.

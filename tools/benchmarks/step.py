@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from asmg_pl.updaters import ASMG, Updater
-from asmg_pl.updaters.lazy_adam import LazyAdam
-from asmg_pl.updaters.optim import Adam, RowAdam
+from asmg_pl.updaters.optim.adam import Adam, RowAdam
+from asmg_pl.updaters.optim.lazy_adam import LazyAdam
 from benchmarks.timing import clock_of, medians
 from benchmarks.whole_table import WholeTable
 from benchmarks.workload import Workload, add_arguments

@@ -15,7 +15,7 @@ from asmg_pl.data import EqualCounts, InteractionLog, PeriodDataModule
 from asmg_pl.data.sources import Source
 from asmg_pl.metrics import TopK
 from asmg_pl.recommenders import EmbeddingMLP, TwoTower
-from asmg_pl.updaters.ranking import PeriodRanking
+from asmg_pl.updaters.top_k.ranking import PeriodRanking
 from benchmarks.timing import medians
 
 

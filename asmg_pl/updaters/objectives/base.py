@@ -9,7 +9,7 @@ from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.datamodule import PeriodDataModule
-from asmg_pl.data.reading import Reading
+from asmg_pl.data.mini_batches.reading import Reading
 from asmg_pl.recommenders import Recommender
 from asmg_pl.updaters.losses import cross_entropy
 

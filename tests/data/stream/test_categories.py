@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from asmg_pl.data import Batch, EqualRows, PeriodDataModule
-from asmg_pl.data.feed import Feed
-from asmg_pl.data.reading import Reading
+from asmg_pl.data.mini_batches.feed import Feed
+from asmg_pl.data.mini_batches.reading import Reading
 from asmg_pl.data.sources import Stream
 from asmg_pl.data.stream import StreamWriter, open_stream, read_names
 

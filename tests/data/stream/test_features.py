@@ -14,7 +14,7 @@ from data.stream.test_writer import random_rows
 from data.test_features import assert_same
 
 from asmg_pl.data import InteractionLog
-from asmg_pl.data.feed import Feed
+from asmg_pl.data.mini_batches.feed import Feed
 from asmg_pl.data.stream import StreamWriter, compact, open_stream, read_names
 from asmg_pl.errors import DataError
 

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 import torch
 
-from asmg_pl.cli import reproduce_ader
+from asmg_pl.cli.commands import reproduce_ader
 from asmg_pl.errors import CheckpointError, ConfigError
 from asmg_pl.experiments import next_item
 from asmg_pl.experiments.next_item import FULL, SMALL, Settings, study, training, walking

@@ -19,7 +19,8 @@ from asmg_pl.generators.kernels.native import NativeWindow
 from asmg_pl.generators.stored import StoredRows
 from asmg_pl.recommenders.kernels import distinct, fields
 from asmg_pl.system.compiled import SHARE, cpp_compiler, library, library_or_none
-from asmg_pl.updaters import ASMG, Updater, lazy_rows
+from asmg_pl.updaters import ASMG, Updater
+from asmg_pl.updaters.optim import lazy_rows
 
 CPU = torch.device("cpu")
 KERNELS = Path(native.__file__).parent

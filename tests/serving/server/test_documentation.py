@@ -17,7 +17,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 from serving.server.answered import SIZES, Client, answering
 
-from asmg_pl.cli.serve import parser
+from asmg_pl.cli.commands.serve import parser
 from asmg_pl.recommenders import EmbeddingMLP
 from asmg_pl.serving import Live, Store, write
 from asmg_pl.serving.drawn import drawn_contents

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 import torch
 from data.featured import FEATURES, featured_rows
-from updaters.test_moments import SHORT, Build, Rows, logits, walked
+from updaters.rows.test_moments import SHORT, Build, Rows, logits, walked
 
 from asmg_pl.data import Batch, InteractionLog, Sizes
 from asmg_pl.errors import ConfigError

@@ -18,7 +18,7 @@ from updaters.test_asmg import gradients, random_batches, random_model
 
 from asmg_pl.data import EqualRows, PeriodDataModule, Sizes
 from asmg_pl.data.batch import Batch, RankShare
-from asmg_pl.data.reading import Reading
+from asmg_pl.data.mini_batches.reading import Reading
 from asmg_pl.data.sources import DriftingStream
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import GRUGenerator, ResidualGRU

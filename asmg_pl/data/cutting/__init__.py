@@ -1,0 +1,1 @@
+"""Cutting a stream into periods, by counts or by the clock."""

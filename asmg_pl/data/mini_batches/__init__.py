@@ -1,0 +1,1 @@
+"""From a reading of the stream to mini-batches on the device."""

@@ -1,0 +1,1 @@
+"""Self-tuning: settings of the base model race along the stream."""

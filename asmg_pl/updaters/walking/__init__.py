@@ -1,0 +1,1 @@
+"""A walk's phases and steps, for every updater alike."""
