@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from asmg_pl.convert.rules import Rules, check_place, check_sides
 from asmg_pl.convert.settings import Settings
 from asmg_pl.convert.spark import reading
 from asmg_pl.convert.spark.checks import OfFrame
+from asmg_pl.convert.spark.ordering import numbered
 from asmg_pl.convert.spark.rows import prepared
 from asmg_pl.convert.spark.tasks import session, told
 from asmg_pl.convert.spark.writing import write
@@ -93,6 +95,9 @@ def write_stream(
         # Columns of the order come first, then all others; the sort is stable, so False goes before True.
         columns = sorted(reader.columns, key=lambda column: column.option != "order")
         keys = ("time", *(reading.name_of(column.role) for column in columns if column.role != "time"))
+        if append and rules.repeated == "drop":
+            # Rows are left out by their numbers, which have to be the same if Spark reads a lost partition again.
+            read = replace(read, rows=numbered(read.rows.drop("row"), keys, "row", stack).frame)
         of_stream = stream if append else None
         given = OfFrame(source.tables, source.columns, source.catalogue, source.item_columns, of_stream)
         spark = frame.sparkSession

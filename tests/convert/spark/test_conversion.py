@@ -123,6 +123,18 @@ def test_a_data_frame_in_any_order_is_one_stream(spark: Any, tables: Path) -> No
     assert differing(tables / "polars", tables / "spark") == OF_FILES
     assert done.rows == 400
 
+    # The same rows come again in another order, and with a new one.
+    again = pl.concat([rows, rows.sort("when").tail(1).with_columns(pl.col("when") + 60)])
+    again.sort("when", "id").write_csv(tables / "again.csv")
+    settings = replace(RATED, numbers=("price",))
+    convert([tables / "again.csv"], tables / "polars", settings, append=True, repeated="drop")
+    frame_again = spark.createDataFrame(again.to_arrow()).repartition(4, "who")
+    given |= {"append": True, "repeated": "drop"}
+    done = write_stream(frame_again, tables / "spark", order=["id"], user="who", item="what", time="when", **given)
+    assert (done.rows, done.repeated) == (1, 400)
+    later = ["part-00001/digests.json", "part-00001/sources.json"]
+    assert differing(tables / "polars", tables / "spark") == sorted([*OF_FILES, *later])
+
     # As the page on scale shows it, without an order: the values order the rows.
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "scale.md").read_text(), flags=re.DOTALL)
     table = frame.selectExpr("what as item", "when as at", "who as user")
