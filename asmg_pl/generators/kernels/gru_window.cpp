@@ -150,6 +150,7 @@ extern "C" {
 void forward(int64_t first, int64_t last, int64_t from, int64_t residual, int64_t n, int64_t k, int64_t N, int64_t D,
              int64_t start, int64_t bfloat16, const float* table, const int64_t* order, const int64_t* rows, void* hidden,
              const uint8_t* asked, const float* weight, const float* read, float* out) {
+    if (!D) return;  // a model may have no dense coordinate
     const Stored stored{k, n, N, D, start, bfloat16, table, order, rows, hidden, asked};
     const Order taken(stored, first, last);
     const Columns columns(stored);
@@ -194,6 +195,7 @@ void forward(int64_t first, int64_t last, int64_t from, int64_t residual, int64_
 void backward(int64_t first, int64_t last, int64_t n, int64_t k, int64_t N, int64_t D, int64_t start, int64_t bfloat16,
               const float* table, const int64_t* order, const int64_t* rows, void* hidden, const uint8_t* asked,
               const float* weight, const float* read, const float* gradient, double* by_weight, double* by_read) {
+    if (!D) return;  // a model may have no dense coordinate
     const Stored stored{k, n, N, D, start, bfloat16, table, order, rows, hidden, asked};
     const Order taken(stored, first, last);
     const Columns columns(stored);

@@ -132,6 +132,17 @@ def test_dense_coordinates_are_those_of_the_plain_cells() -> None:
 
 
 @needs_compiler
+def test_a_model_may_have_no_dense_coordinate() -> None:
+    generator = ResidualGRU(ParameterShapes({"item": 3}, {}, 2), 4)
+    generator.fuse(CPU)
+    made = generator.generate_dense(torch.empty(2, 0), torch.empty(0, 4))
+    assert made.shape == (2, 0)
+    stored = generator.generate_stored_dense(StoredRows.beside(torch.empty(2, 1, 0), torch.empty(1, 0, 4)))
+    stored.sum().backward()
+    assert stored.shape == (2, 0)
+
+
+@needs_compiler
 def test_the_state_after_a_window_is_that_of_the_plain_cells() -> None:
     torch.manual_seed(0)
     generator = GRUGenerator(ParameterShapes({"item": 3}, {}, 2), 4)
