@@ -195,7 +195,7 @@ def test_help_shows_our_options_first_and_is_no_wider_than_a_terminal(
     monkeypatch.setenv("COLUMNS", "80")
     lines = asmg(command, "--help").out.splitlines()
     groups = [line.partition(":")[0] for line in lines if line and line[0] != " " and line.endswith(":")]
-    own = ["options", "model", "data", "loop", "checkpoint", "progress", "export", "wandb"]
+    own = ["options", "model", "data", "loop", "checkpoint", "progress", "export", "wandb", "heartbeat"]
     assert groups == [*own, "Linked arguments", "trainer"]
     assert "--ckpt_path" in "".join(lines[: lines.index(next(line for line in lines if line.startswith("model:")))])
     assert max(map(len, lines)) <= 80
