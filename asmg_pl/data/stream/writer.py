@@ -247,6 +247,8 @@ def block_digests(columns: Mapping[str, np.ndarray], earlier: Sequence[Columns],
         before: the number of all rows before the new ones.
     """
     blocks = range(before // BLOCK, (before + len(columns["time"])) // BLOCK)
+    if not blocks:  # few rows are converted without torch, whose import would take most of the time
+        return ()
     log = InteractionLog((*earlier, Columns.from_numpy(columns)), None, Sizes(0, 0))
     left_out = before - sum(part.rows for part in earlier)
     return tuple(digest(log, block * BLOCK - left_out, (block + 1) * BLOCK - left_out) for block in blocks)
