@@ -1,7 +1,7 @@
 """A local copy of a folder at an address, in which the rest of the program reads and works.
 
     $ASMG_CACHE/views/1f3c…/00000012-9a2e…/clicks/     to read: a tree of links to the cache's files, of one listing
-    $ASMG_CACHE/work/1f3c…/clicks/                     to work in: links too, until a file is written anew
+    $ASMG_CACHE/copies/1f3c…/clicks/                   to change: links too, until a file is written anew
 
 A link leads nowhere until its file is fetched. A file that somebody writes takes the link's place, and goes up with the
 next listing; a link that is moved or removed does so there too, whether or not its file was fetched.
@@ -130,7 +130,7 @@ class Copy:
             StorageError: if the store does not answer.
         """
         remote, within = (RemoteFolder(address), "") if new else RemoteFolder.holding(address)
-        home = _made(_home("work", remote))
+        home = _made(_home("copies", remote))
         with FileLock(home / ".lock"):
             here, newest = _state(home), remote.newest()
             found = cls(remote, here if here.number else newest, home / _last_name(remote), works=True)
