@@ -63,6 +63,7 @@ ELSEWHERE = {
     "srun ": "takes two machines with SLURM",
     "export TORCH_DISABLE": "sets a variable of the shell; tests/distributed/test_lost_machine.py sets it",
     "torchrun --nnodes 1:2": "outlives the loss of a machine; tests/distributed/test_lost_machine.py loses one",
+    "TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 torchrun --nnodes 1:2": "the same on one line",
     "wandb sync": "needs an account and the network",
     "asmg compare runs/all --methods configs/methods/*.yaml --tuned": "needs what tuning found; "
     "tests/experiments/test_compare_methods.py has a small one",
