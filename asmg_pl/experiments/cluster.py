@@ -10,11 +10,11 @@ All nodes see the same folders. Ray moves nothing but the words on what has beco
 
 from __future__ import annotations
 
-import io
 import logging
 import os
 import re
 import socket
+import sys
 import threading
 import time
 from collections import Counter
@@ -31,6 +31,7 @@ from asmg_pl.checkpoints.names import newest_first
 from asmg_pl.errors import ConfigError, UserError
 from asmg_pl.experiments.pool import PATIENCE, Began, Ended, Event, Lost, arriving
 from asmg_pl.experiments.processes import run_walk, started
+from asmg_pl.experiments.ray_lines import Logged, OwnLines
 from asmg_pl.experiments.walks import Walk
 from asmg_pl.system.lock import locked
 from asmg_pl.system.signals import catch_again
@@ -91,19 +92,20 @@ def connected(address: str, needs: Needs) -> Iterator[RayPool]:
     except ImportError:
         raise ConfigError("--cluster needs the package ray: pip install 'asmg_pl[ray]'") from None
     _check(address)
-    try:
-        with redirect_stdout(_Log()):
-            ray.init(address=address, log_to_driver=False, configure_logging=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise ConfigError(
-            f"--cluster {address}: {str(error).strip().partition(chr(10))[0]} (run this on a machine of the cluster)"
-        ) from None
-    catch_again()  # Ray has set a handler of its own
-    try:
-        _warn_if_too_large(ray.nodes(), needs)  # type: ignore[no-untyped-call]
-        yield RayPool(needs)
-    finally:
-        ray.shutdown()
+    with redirect_stdout(OwnLines(sys.stdout)):
+        try:
+            with redirect_stdout(Logged()):
+                ray.init(address=address, log_to_driver=False, configure_logging=False, logging_level=logging.ERROR)
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            raise ConfigError(f"--cluster {address}: {reason} (run this on a machine of the cluster)") from None
+        catch_again()  # Ray has set a handler of its own
+        try:
+            _warn_if_too_large(ray.nodes(), needs)  # type: ignore[no-untyped-call]
+            yield RayPool(needs)
+        finally:
+            with redirect_stdout(Logged()):  # Ray prints here what it has held back
+                ray.shutdown()
 
 
 def _check(address: str) -> None:
@@ -149,13 +151,12 @@ class RayPool:
         # In a thread of its own: Ray's calls swallow what handlers of signals raise in the main one.
         follower = threading.Thread(target=self._follow, args=(walks, told.put, stop), daemon=True)
         follower.start()
-        with redirect_stdout(_Log()):
-            try:
-                yield from arriving(told, len(walks))
-            except BaseException:
-                stop.set()
-                follower.join()
-                raise
+        try:
+            yield from arriving(told, len(walks))
+        except BaseException:
+            stop.set()
+            follower.join()
+            raise
 
     def _follow(
         self, walks: Sequence[Walk], tell: Callable[[Event | BaseException], None], stop: threading.Event
@@ -288,13 +289,3 @@ def _watched(variables: Mapping[str, str], command: Sequence[str], out: int) -> 
             until = time.monotonic() + PATIENCE
     process.returncode = os.waitstatus_to_exitcode(status)
     return process.returncode, used.ru_maxrss / 1024
-
-
-class _Log(io.TextIOBase):
-    """Takes what Ray prints about nodes, which is long, and logs it at level debug."""
-
-    def write(self, text: str) -> int:
-        """Log a text."""
-        if text.strip():
-            logger.debug("ray: %s", text.strip())
-        return len(text)

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -223,6 +224,24 @@ def test_a_walk_that_is_lost_again_and_again_at_one_place_has_failed(
         assert walk_all([walk], pool) == [walk]
     assert caplog.text.count("goes on elsewhere from its last checkpoint: The worker died unexpectedly") == 1
     assert f"{walk.folder}: lost 2 times at the same checkpoint: The worker died" in caplog.text
+
+
+@pytest.mark.slow
+def test_standard_output_has_the_programs_lines_and_not_those_of_ray(
+    cluster: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import ray
+
+    end = ray.shutdown
+    monkeypatch.setattr(ray, "shutdown", lambda: (print("held back until the end"), end()))
+    with caplog.at_level("DEBUG"), connected(cluster.address, Needs()):
+        print("a line of the table")
+        other = threading.Thread(target=print, args=("a node died",))
+        other.start()
+        other.join()
+    assert capsys.readouterr().out == "a line of the table\n"
+    assert "ray: a node died" in caplog.text
+    assert "ray: held back until the end" in caplog.text
 
 
 def test_what_a_walk_needs_is_what_its_task_and_its_process_get(monkeypatch: pytest.MonkeyPatch) -> None:
