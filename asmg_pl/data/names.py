@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
+from asmg_pl.data.kernels import appearance as kernel
 from asmg_pl.errors import DataError
 
 
@@ -50,10 +51,7 @@ class Names:
                 "integers" if kind.is_integer() else "strings" for kind in (self._numbered["name"].dtype, names.dtype)
             )
             raise DataError(f"column {self.what!r} held {was} so far and holds {now} now: cast it to what it was")
-        first = _first_rows(names)
-        begins = first == np.arange(len(names), dtype=first.dtype)
-        distinct = names.gather(np.flatnonzero(begins))  # in one chunk, so that its file never depends on threads
-        place = (np.cumsum(begins, dtype=np.int32) - 1)[first]  # of each row's name among the distinct ones
+        place, distinct = _by_appearance(names)
         if not len(self):
             return place, Names(self.what, distinct)
         # Only the distinct names of this call are joined with all names.
@@ -84,6 +82,19 @@ def plain(names: pl.Series, what: str) -> pl.Series:
     if names.dtype in (pl.String, pl.Categorical, pl.Enum):
         return names.cast(pl.String)
     raise DataError(f"column {what!r} of the stream holds {names.dtype}: cast it to integers or strings")
+
+
+def _by_appearance(names: pl.Series) -> tuple[np.ndarray, pl.Series]:
+    """The place of each name among the distinct ones, int32 [n], and these, in one chunk, by first appearance."""
+    if kernel.computes(len(names)):
+        keys = names.hash() if names.dtype == pl.String else names
+        place, rows = kernel.number(keys.to_numpy())
+        distinct = names.gather(rows)
+        if names.dtype != pl.String or distinct.gather(place).equals(names):  # else two names have one hash
+            return place, distinct
+    first = _first_rows(names)
+    begins = first == np.arange(len(names), dtype=first.dtype)
+    return (np.cumsum(begins, dtype=np.int32) - 1)[first], names.gather(np.flatnonzero(begins))
 
 
 def _first_rows(names: pl.Series) -> np.ndarray:

@@ -17,8 +17,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
+from asmg_pl.system.lazy import later
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = later("torch")
 
 #: Loops over rows become vector operations. Additions keep the order of the source, so that numbers are repeatable.
 FLAGS = ["-O3", "-march=native", "-fopenmp-simd", "-fno-math-errno", "-fno-trapping-math", "-fno-signed-zeros"]

@@ -5,11 +5,22 @@ from __future__ import annotations
 import polars as pl
 import pytest
 
+from asmg_pl.data.kernels import appearance
 from asmg_pl.data.names import Names
 
 TEXTS = pl.Series(["b", "a", "b", "", "c", "a"])
 
 
+@pytest.fixture(params=["kernel", "polars"])
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Number by the kernel, or as where no compiler is."""
+    if request.param == "kernel":
+        monkeypatch.setattr(appearance, "FEWEST", 0)
+    else:
+        monkeypatch.setattr(appearance, "_native", lambda: None)
+
+
+@pytest.mark.usefixtures("_way")
 @pytest.mark.parametrize("names", [TEXTS, pl.Series([7, 5, 7, 0, 9, 5])])
 def test_names_are_numbered_by_first_appearance_and_keep_their_numbers(names: pl.Series) -> None:
     ids, known = Names("user").number(names)
@@ -22,12 +33,14 @@ def test_names_are_numbered_by_first_appearance_and_keep_their_numbers(names: pl
     assert grown.since(4).to_list() == more[1:2].to_list()
 
 
+@pytest.mark.usefixtures("_way")
 def test_names_with_one_hash_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = Names("user").number(TEXTS)[0]
     monkeypatch.setattr(pl.Series, "hash", lambda self: pl.repeat(1, len(self), dtype=pl.UInt64, eager=True))
     assert Names("user").number(TEXTS)[0].tolist() == expected.tolist()
 
 
+@pytest.mark.usefixtures("_way")
 def test_new_names_are_one_chunk_however_many_the_rows_have() -> None:
     rows = pl.concat([TEXTS, TEXTS.str.to_uppercase()], rechunk=False)
     known = Names("user").number(rows)[1]

@@ -1,0 +1,1 @@
+"""C++ for the path from files to mini-batches."""

@@ -1,0 +1,47 @@
+"""Numbers of keys by first appearance, in C++ on the CPU, see ``appearance.cpp``."""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from asmg_pl.system.compiled import library_or_none
+
+#: The fewest keys for which the kernel is fetched, which takes a second where it is not compiled yet.
+FEWEST = 100_000
+
+
+def computes(keys: int) -> bool:
+    """Whether the kernel numbers as many keys: where a compiler is, and where it is worth its start."""
+    return FEWEST <= keys < 2**31 and _native() is not None
+
+
+def number(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Number keys.
+
+    Args:
+        keys: whole numbers of 64 bits [n].
+
+    Returns:
+        The number of each key, int32 [n], and the rows where the distinct ones appear first, int64 [distinct].
+    """
+    native = _native()
+    assert native is not None
+    keys = np.ascontiguousarray(keys)
+    place, first = np.empty(len(keys), np.int32), np.empty(len(keys), np.int64)
+    distinct = native.number(len(keys), keys.ctypes.data, place.ctypes.data, first.ctypes.data)
+    return place, first[:distinct].copy()
+
+
+@cache
+def _native() -> ctypes.CDLL | None:
+    """The kernel; ``None`` where it cannot be compiled."""
+    found = library_or_none(Path(__file__).with_name("appearance.cpp"))
+    if found is None:
+        return None
+    whole, address = ctypes.c_int64, ctypes.c_void_p
+    found.number.argtypes, found.number.restype = [whole, address, address, address], whole
+    return found
