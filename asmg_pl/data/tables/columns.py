@@ -7,11 +7,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import polars as pl
 
 from asmg_pl.data.tables.lists import several
 from asmg_pl.data.tables.spelling import AS_WRITTEN, BOOLEANS, Spelling, among
+
+
+class Rest(NamedTuple):
+    """The rest of parsing, which looks at a whole column first, to leave out what no value needs.
+
+    Attributes:
+        parse: turns what has been read into values, one for each.
+        kind: the type of the values.
+    """
+
+    parse: Callable[[pl.Series], pl.Series]
+    kind: type[pl.DataType]
 
 
 @dataclass(frozen=True)
@@ -22,23 +35,32 @@ class Column:
         role: the name of the column that it becomes, such as ``user``.
         option: the command-line option that names it, for messages.
         name: its name in the file's header.
-        parse: turns text into a value, or into null if the text is malformed.
+        read: turns text into a value, or into null if the text is malformed.
         meaning: completes the sentence "… is not" about malformed text.
         is_id: whether it holds ids of users or items.
         why: turns malformed text into the sentence that says so; by default the sentence is made of the meaning.
         unified: whether different spellings of a number are one value.
         is_list: whether a value is a list, see :mod:`~asmg_pl.data.tables.lists`.
+        rest: what is still to be done with what has been read; by default nothing.
     """
 
     role: str
     option: str
     name: str
-    parse: Callable[[pl.Expr], pl.Expr]
+    read: Callable[[pl.Expr], pl.Expr]
     meaning: str
     is_id: bool = False
     why: Callable[[pl.Expr], pl.Expr] | None = None
     unified: bool = False
     is_list: bool = False
+    rest: Rest | None = None
+
+    def parse(self, text: pl.Expr) -> pl.Expr:
+        """Turn text into a value, or into null if the text is malformed."""
+        found = self.read(text)
+        if self.rest is None:
+            return found
+        return found.map_batches(self.rest.parse, return_dtype=self.rest.kind, is_elementwise=True)
 
     def reason(self, text: pl.Expr) -> pl.Expr:
         """The reason why this text is malformed."""
@@ -65,16 +87,17 @@ def text(role: str, option: str, name: str, spelling: Spelling = AS_WRITTEN, is_
 def feature(name: str, spelling: Spelling = AS_WRITTEN, option: str = "--context") -> Column:
     """A column of context values, any text; missing values become the empty text, true and false become 1 and 0."""
 
-    def parse(text: pl.Expr) -> pl.Expr:
-        return spelling.of(text).fill_null("").map_batches(_values, return_dtype=pl.String, is_elementwise=True)
+    def read(text: pl.Expr) -> pl.Expr:
+        return spelling.of(text).fill_null("")
 
-    return Column(f"context {name}", option, name, parse, "text")
+    return Column(f"context {name}", option, name, read, "text", rest=Rest(_values, pl.String))
 
 
 def number(option: str, name: str, spelling: Spelling = AS_WRITTEN) -> Column:
     """A column of numbers; missing values become NaN."""
     mend = ": if it means a missing value, name it with --missing"
-    return Column(f"number {name}", option, name, lambda text: _numeric(text, spelling), f"a number of 32 bits{mend}")
+    rest = Rest(_floats, pl.Float32)
+    return Column(f"number {name}", option, name, spelling.of, f"a number of 32 bits{mend}", rest=rest)
 
 
 def further_label(name: str, spelling: Spelling = AS_WRITTEN) -> Column:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import polars as pl
 from tqdm import tqdm
 
+from asmg_pl.data.tables.ahead import ahead
 from asmg_pl.data.tables.columns import Column
 from asmg_pl.data.tables.files import TableFile
 from asmg_pl.data.tables.header import problems
@@ -142,7 +143,7 @@ def blocks_of(
     Raises:
         DataError: if the file is damaged.
     """
-    for records, size in table.read({c.role: c.name for c in columns}):
+    for records, size in ahead(table.read({c.role: c.name for c in columns})):
         sound = _sound(table, records, columns, quarantine)
         kept = sound if keep is None else sound.filter(keep)
         left_out = len(sound) - len(kept)
@@ -177,10 +178,11 @@ def progress(what: str, total: int, unit: str) -> tqdm[Any]:
 
 def _sound(table: TableFile, records: pl.LazyFrame, columns: Sequence[Column], quarantine: Quarantine) -> pl.DataFrame:
     """The typed rows of a block. Only if one is malformed, the block is read again for lines and reasons."""
-    values = {c.role: c.parse(pl.col(c.role)) for c in columns}
-    rows = records.select(**values).collect(engine="streaming")
+    read = records.select(c.read(pl.col(c.role)).alias(c.role) for c in columns).collect(engine="streaming")
+    rows = read.with_columns(c.rest.parse(read[c.role]) for c in columns if c.rest)
     if not sum(rows.null_count().row(0)):
         return rows
+    values = {c.role: c.parse(pl.col(c.role)) for c in columns}
     reasons = [pl.when(values[c.role].is_null()).then(c.reason(pl.col(c.role))) for c in columns]
     malformed = records.select("line", "text", reason=pl.coalesce("fault", *reasons)).filter(
         pl.col("reason").is_not_null()

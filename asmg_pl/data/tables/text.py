@@ -91,7 +91,7 @@ def _end_of_records(content: bytes, quote: str, longest: int) -> int:
     """The offset at which the last whole record ends; 0 if there is none. A line end within quotes ends no record."""
     end = content.rfind(b"\n") + 1
     mark = quote.encode()
-    if not quote or content.count(mark, 0, end) % 2 == 0:
+    if not quote or mark not in content or content.count(mark, 0, end) % 2 == 0:
         return end
     characters = np.frombuffer(content, np.uint8, end)
     ends = np.flatnonzero(characters == ord("\n"))
