@@ -5,48 +5,24 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import polars as pl
 
-from asmg_pl.convert.kept import SETTINGS as FILE
-from asmg_pl.convert.kept import stored_settings
+from asmg_pl.convert.contradictions import NONE, check
+from asmg_pl.convert.remembered import OF_FEATURES, option, remembered
 from asmg_pl.data.features import Features
 from asmg_pl.data.negatives import Rule
 from asmg_pl.data.schema import PLAIN
-from asmg_pl.data.stream import MOST_CARRIED
 from asmg_pl.data.tables import columns as meaning
 from asmg_pl.data.tables import times
 from asmg_pl.data.tables.columns import Column
 from asmg_pl.data.tables.conditions import Condition
-from asmg_pl.data.tables.dated import check_form
 from asmg_pl.data.tables.impressions import clicked_of, item_of
 from asmg_pl.data.tables.spelling import Ids, Spelling
 from asmg_pl.data.tables.times import ANY_TIME, Plausible, TimeUnit
-from asmg_pl.errors import ConfigError, DataError
-
-#: Settings that the first version of the program did not have.
-_LATER = (
-    *("any_time", "ids", "missing", "columns"),
-    *("positive", "where", "impressions", "clicked", "time_format"),
-)
-#: Settings that only streams with such features keep.
-_OF_FEATURES = (
-    *("numbers", "log_numbers", "lists", "list_size", "weight", "labels"),
-    *("user_id", "user_time", "user_context", "user_numbers", "user_lists"),
-    *("item_time", "item_context", "item_numbers", "item_lists"),
-)
-#: Settings that must not change between two parts of a stream. Names of columns may: other files may have others.
-_FIXED = (
-    *("positive", "positive_from", "all_positive", "negatives", "negative_rule", "seed", "history", "carry", "context"),
-    *(name for name in _OF_FEATURES if name not in ("user_id", "user_time", "item_time")),
-)
-
-
-#: What ``--user`` and ``--item`` are for a stream without users or items.
-NONE = "none"
+from asmg_pl.errors import ConfigError
 
 Names: TypeAlias = tuple[str, ...]
 
@@ -160,65 +136,7 @@ class Settings:
         Raises:
             ConfigError: if options contradict each other; the message names them.
         """
-        numbers = (*self.numbers, *self.user_numbers, *self.item_numbers)
-        if strange := [name for name in self.log_numbers if name not in numbers]:
-            raise ConfigError(
-                f"--log-numbers {strange[0]}: name the column with --numbers, --user-numbers or --item-numbers too"
-            )
-        ways = [self.label is not None, self.rating is not None, self.all_positive]
-        if sum(ways) != 1:
-            raise ConfigError(
-                "which rows are positive? Give one of --label COL (0 or 1), --rating COL with --positive-from X, and "
-                "--all-positive"
-            )
-        if self.positive and self.label is None:
-            raise ConfigError("--positive names values of a column of events: name the column with --label COL")
-        if (self.rating is None) != (self.positive_from is None):
-            raise ConfigError("--rating COL and --positive-from X belong together: ratings from X on are positive")
-        if self.positive_from is not None and not isfinite(self.positive_from):
-            raise ConfigError(f"--positive-from must be a rating, got {self.positive_from}")
-        if self.negatives < 0:
-            raise ConfigError(f"--negatives must not be negative, got {self.negatives}")
-        if self.negatives and not self.all_positive:
-            raise ConfigError("--negatives are drawn for rows that are all positive: give --all-positive, not a label")
-        if not 0 <= self.carry <= MOST_CARRIED:
-            raise ConfigError(f"--carry must be from 0 to {MOST_CARRIED}, got {self.carry}")
-        of_items = (self.categories, self.item_time, *self.features.items)
-        if (self.item_id is None) == any(name is not None for name in of_items):
-            raise ConfigError(
-                "--item-id COL and --categories COL (or --item-context, --item-numbers, --item-lists) belong together: "
-                "they name columns of --items FILE"
-            )
-        if not self.features.users and (self.user_id is not None or self.user_time is not None):
-            raise ConfigError(
-                "--user-id COL and --user-time COL belong together with --user-context, --user-numbers or "
-                "--user-lists: they name columns of --users FILE"
-            )
-        if (self.features.users and self.user == NONE) or (self.item_id is not None and self.item == NONE):
-            raise ConfigError("a stream without users or items has no features of them: leave --users and --items out")
-        if self.negatives and self.item == NONE:
-            raise ConfigError("--negatives are items, which a stream with --item none does not have")
-        if not self.separator or self.delimiter == "":
-            raise ConfigError("--separator and --delimiter must not be empty")
-        if self.quote != "none" and (len(self.quote) != 1 or not self.quote.isascii()):
-            raise ConfigError(f"--quote must be one character, or none, got {self.quote!r}")
-        if self.clicked is not None and self.impressions is None:
-            raise ConfigError(
-                "--clicked names the clicked ones of the items that were shown: name these with --impressions"
-            )
-        if self.time_format is not None:
-            check_form(self.time_format)
-        self.conditions()  # a wrong one is told before any file is opened
-        of_features = [name for name in _OF_FEATURES if isinstance(getattr(self, name), tuple)]
-        kinds = ("context", *(name for name in of_features if name != "log_numbers"))
-        named = [(option(kind), name) for kind in kinds for name in getattr(self, kind)]
-        named += [] if self.weight is None else [("--weight", self.weight)]
-        names = [name for _, name in named]
-        for kind, name in named:
-            if name in ("user", "item", "label", "time"):
-                raise ConfigError(f"{kind} {name}: the stream has a column of that name already, rename yours")
-            if names.count(name) > 1:
-                raise ConfigError(f"{kind} {name}: two features have this name, rename one of them")
+        check(self)
 
     @classmethod
     def of(cls, given: Mapping[str, Any], folder: Path | None) -> Settings:
@@ -228,20 +146,7 @@ class Settings:
             ConfigError: if a needed option is missing, or contradicts the stream.
             DataError: if the stream's file of settings is damaged.
         """
-        chosen = {name: _plain(name, value) for name, value in given.items() if value is not None}
-        stored = {} if folder is None else _stored(folder)
-        if stored:
-            had = _DEFAULTS | stored
-            other = [name for name in _FIXED if name in chosen and chosen[name] != had[name]]
-            if other:
-                raise ConfigError(
-                    f"{folder} was converted with other options: "
-                    + ", ".join(f"{option(n)} is {_shown(had[n])} there, {_shown(chosen[n])} here" for n in other)
-                    + ". Leave them out to go on as before, or convert everything into a new stream"
-                )
-            if chosen.keys() & {"label", "rating"}:  # a column may change; a change of labelling is refused below
-                stored = {name: value for name, value in stored.items() if name not in ("label", "rating")}
-        merged = _with_impressions(stored | chosen)
+        merged = _with_impressions(remembered(given, folder, _DEFAULTS))
         missing = [option(name) for name in ("user", "item", "time") if name not in merged]
         if missing:
             raise ConfigError(f"which columns hold what? Name them with {', '.join(missing)}")
@@ -346,7 +251,7 @@ class Settings:
     def written(self) -> bytes:
         """The settings as they are kept with the rows of a stream."""
         kept = asdict(self)
-        for name in _OF_FEATURES:  # a stream without such features keeps what it always has
+        for name in OF_FEATURES:  # a stream without such features keeps what it always has
             if kept[name] == _DEFAULTS[name]:
                 del kept[name]
         return (json.dumps(kept, indent=1) + "\n").encode()
@@ -356,11 +261,6 @@ class Settings:
 _DEFAULTS = {field.name: field.default for field in fields(Settings)}
 
 
-def option(name: str) -> str:
-    """The spelling of a setting on the command line."""
-    return "--" + name.replace("_", "-")
-
-
 def _with_impressions(given: dict[str, Any]) -> dict[str, Any]:
     """The settings, with the item and the label of the impressions where no others are given."""
     name = given.get("impressions")
@@ -368,31 +268,3 @@ def _with_impressions(given: dict[str, Any]) -> dict[str, Any]:
         return given
     labelled = given.keys() & {"label", "rating"} or given.get("all_positive")
     return {"item": item_of(name)} | ({} if labelled else {"label": clicked_of(name)}) | given
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, tuple):
-        return " ".join(value) or "none"
-    return "none" if value is None else str(value)
-
-
-def _stored(folder: Path) -> dict[str, Any]:
-    content = stored_settings(folder)
-    if content is None:
-        return {}
-    try:
-        stored = json.loads(content)
-        # A setting that is unknown to an earlier version has its default.
-        later = (*_LATER, *_OF_FEATURES)
-        names = [field.name for field in fields(Settings) if field.name in stored or field.name not in later]
-        return {name: _plain(name, stored[name]) for name in names}
-    except (ValueError, KeyError, TypeError):
-        path = folder / FILE
-        raise DataError(f"{path} is damaged: convert everything again, into a new stream") from None
-
-
-def _plain(name: str, value: Any) -> Any:
-    """A setting's value in the form of JSON or the command line."""
-    if name in ("columns", "positive"):
-        return tuple(part for names in value for part in names.split(","))
-    return tuple(value) if isinstance(value, list) else value

@@ -18,7 +18,8 @@ from asmg_pl.convert.conversion import convert
 from asmg_pl.convert.done import Conversion
 from asmg_pl.convert.elsewhere import written_at
 from asmg_pl.convert.in_stream import MOST
-from asmg_pl.convert.settings import Settings, option
+from asmg_pl.convert.remembered import option
+from asmg_pl.convert.settings import Settings
 from asmg_pl.data.tables.quarantine import FILE as QUARANTINE
 from asmg_pl.storage.names import named
 
