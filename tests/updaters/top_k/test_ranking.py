@@ -5,8 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -16,45 +15,28 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from data.featured import FEATURES, featured_rows
 from data.passes import clicks
 from torch import Tensor, nn
+from updaters.top_k.brute import Sum, brute
 
 import asmg_pl
-from asmg_pl.data import Batch, EqualCounts, EqualRows, Features, InteractionLog, PeriodDataModule, Sizes
+from asmg_pl.data import Batch, EqualCounts, EqualRows, InteractionLog, PeriodDataModule
 from asmg_pl.data.so_far import DECAY
 from asmg_pl.data.sources import DriftingStream, Source
 from asmg_pl.errors import ConfigError
 from asmg_pl.metrics import TopK
 from asmg_pl.recommenders import (
-    DCNv2,
     DeepFM,
     EmbeddingMLP,
     Hashed,
     Lookup,
     MatrixFactorization,
-    Recommender,
     TwoTower,
 )
 from asmg_pl.updaters import ASMG, SML, IncrementalUpdate, PrequentialHead, Updater
-from asmg_pl.updaters.top_k.ranking import PeriodRanking
 
 PERIODS, PRETRAINED = 7, 2
 SHORT: dict[str, Any] = {"pretrain_periods": PRETRAINED, "pretrain_epochs": 1, "test_from": 5}
-
-
-class Sum(Recommender):
-    """A model without sides."""
-
-    def __init__(self, sizes: Sizes) -> None:
-        super().__init__()
-        self.tables = nn.ModuleDict({"user": nn.Embedding(sizes.users, 3), "item": nn.Embedding(sizes.items, 3)})
-
-    def lookups(self, batch: Batch) -> dict[str, Tensor]:
-        return {"user": batch.user, "item": batch.item}
-
-    def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
-        return (lookups["user"].vectors() * lookups["item"].vectors()).sum(1)
 
 
 class Constant(Sum):
@@ -91,47 +73,6 @@ def walked(
     made = updater(data.sizes, top_k=top_k, **{**SHORT, **more})
     asmg_pl.walk(made, data)
     return made
-
-
-def seen_before(log: InteractionLog, row: int) -> set[int]:
-    """The items of the positive rows of a row's user, at an earlier time."""
-    earlier = (log.time < log.time[row]) & (log.user == log.user[row]) & (log.label > 0)
-    return set(log.item[earlier].tolist())
-
-
-def brute(
-    log: InteractionLog, rows: range, scores: Callable[[int, list[int]], np.ndarray], top_k: TopK, known: int
-) -> dict[str, float]:
-    """The metrics of a period over all candidates, case by case; no two scores are equal."""
-    places: list[tuple[int, float]] = []
-    lists: list[list[int]] = []
-    for row in rows:
-        if not int(log.label[row]):
-            continue
-        item, barred = int(log.item[row]), seen_before(log, row) if top_k.exclude_seen else set()
-        limit = known
-        if top_k.appeared:
-            limit = max([known, *(log.item[: len(log.time)][log.time < log.time[row]] + 1).tolist()])
-        if item in barred:
-            continue
-        candidates = [i for i in range(limit) if i not in barred]
-        found = scores(row, candidates)
-        order = [candidates[place] for place in np.argsort(-found, kind="stable")]
-        lists.append(order)
-        places.append((int(log.user[row]), order.index(item) + 1 if item in order else math.inf))
-    result: dict[str, float] = {}
-    for k in top_k.at:
-        hits = [(user, float(place <= k), place) for user, place in places]
-        by_user: dict[int, list[float]] = {}
-        for user, hit, _ in hits:
-            by_user.setdefault(user, []).append(hit)
-        result[f"hr_at_{k}"] = float(np.mean([hit for _, hit, _ in hits]))
-        result[f"recall_at_{k}"] = float(np.mean([np.mean(each) for each in by_user.values()]))
-        result[f"ndcg_at_{k}"] = float(np.mean([hit / math.log2(1 + place) if hit else 0 for _, hit, place in hits]))
-        result[f"mrr_at_{k}"] = float(np.mean([hit / place if hit else 0 for _, hit, place in hits]))
-        shown = {item for order in lists for item in order[:k]}
-        result[f"coverage_at_{k}"] = len(shown) / limit if top_k.appeared else len(shown) / known
-    return result
 
 
 def by_rows(model: nn.Module, log: InteractionLog) -> Callable[[int, list[int]], np.ndarray]:
@@ -356,106 +297,3 @@ def test_an_evaluation_of_a_period_has_the_metrics_of_the_walk(tmp_path: Path) -
     walk.trainer.validate(made, datamodule=data, verbose=False)
     assert str(made.evaluation[6].scores) == str(scored.results[6].scores)
     assert str(made.evaluation[6].ranking) == str(scored.results[6].ranking)
-
-
-class Rows(Source):
-    """A frame's rows."""
-
-    def __init__(self, rows: pl.DataFrame, features: Features) -> None:
-        self.rows, self.features = rows, features
-
-    def read(self, root: Path | None) -> InteractionLog:
-        return InteractionLog.from_frame(self.rows, features=self.features)
-
-
-class AtTimes(EqualRows):
-    """Periods of 100 moments each."""
-
-    def cut(self, log: InteractionLog, known: Sequence[int] = ()) -> list[int]:
-        moments = torch.arange(0, int(log.time[-1]) + 2, self.rows)
-        return torch.searchsorted(log.time, moments).tolist()
-
-
-def ranking_of(rows: pl.DataFrame, features: Features, top_k: TopK, **options: Any) -> PeriodRanking:
-    data = PeriodDataModule(Rows(rows, features), periods=AtTimes(100), history_size=2, seed=3, **options)
-    return PeriodRanking(top_k, data)
-
-
-def ranked(ranking: PeriodRanking, model: nn.Module, period: int = 4) -> dict[str, dict[str, float]]:
-    found = ranking.rank(period, {"serving": model}, torch.device("cpu"), (0, 1))
-    return found.beside | found.scores
-
-
-def test_a_row_of_weight_2_counts_as_two_rows_in_lists_and_baselines_and_one_of_weight_0_as_none() -> None:
-    random = np.random.default_rng(3)
-    ids = {"user": random.integers(0, 12, 400), "item": random.integers(0, 25, 400)}
-    rows = pl.DataFrame(ids | {"label": random.integers(0, 2, 400), "time": range(400)})
-    times = random.integers(1, 4, 400)
-    top_k = TopK(at=[3, 8], rows=None)
-    weighs = ranking_of(rows.with_columns(w=times.astype(float)), Features(weight="w"), top_k)
-    twice = ranking_of(rows[np.repeat(np.arange(400), times)], Features(), top_k)
-    torch.manual_seed(3)
-    model = Sum(weighs.data.sizes)
-    found, expected = ranked(weighs, model), ranked(twice, model)
-    assert expected["cases"].pop("ranked") > found["cases"].pop("ranked")
-    for name in ("serving", "popularity", "last_item"):
-        assert found[name] == pytest.approx(expected[name], rel=1e-9, nan_ok=True)
-    light = rows.with_columns(w=(pl.col("time") < 350).cast(pl.Float64))  # those of weight 0 stay known as ids
-    of_light, cases = ranking_of(light, Features(weight="w"), top_k), rows[300:350]["label"].sum()
-    assert ranked(of_light, model)["cases"]["ranked"] == cases
-
-
-def as_item_stood(log: InteractionLog, item: int, begin: int, end: int) -> int:
-    """The row with an item's features as of a period: its latest row before it, or its first row within."""
-    before, within = (torch.nonzero(log.item[a:b] == item).flatten() + a for a, b in ((0, begin), (begin, end)))
-    return int(before[-1]) if len(before) else int(within[0])
-
-
-@pytest.mark.parametrize("appeared", [False, True])
-@pytest.mark.parametrize("model", [EmbeddingMLP, DCNv2, TwoTower])  # with sides, without, and of dot products
-def test_candidates_have_the_features_of_their_latest_row_before_the_period(model: Any, appeared: bool) -> None:
-    rows = featured_rows(360).with_columns(time=pl.int_range(360))
-    rows = rows.with_columns(item=pl.when(pl.col("time") > 320).then(pl.col("item") + 50).otherwise("item"))
-    features = replace(FEATURES, weight=None, items=("price", "tags", "device"))
-    top_k = TopK(at=[3, 8], rows=None, appeared=appeared)
-    ranking = ranking_of(rows.drop("weight"), features, top_k)
-    torch.manual_seed(3)
-    log, data = ranking.data.log, ranking.data
-    served = model(data.sizes).eval()
-    begin, end = data.rows_of(3).start, data.rows_of(3).stop
-
-    def scores(row: int, items: list[int]) -> np.ndarray:
-        batch = log.batch(torch.full((len(items),), row), history_size=2)
-        theirs = log.batch(torch.tensor([as_item_stood(log, item, begin, end) for item in items]), history_size=2)
-        assert batch.numbers is not None
-        assert theirs.numbers is not None
-        numbers = batch.numbers.clone()
-        numbers[:, 0] = theirs.numbers[:, 0]  # the price
-        assert batch.lists is not None
-        assert theirs.lists is not None
-        lists = batch.lists.clone()
-        lists[:, 0] = theirs.lists[:, 0]  # the tags
-        assert batch.context is not None
-        assert theirs.context is not None
-        context = batch.context.clone()
-        context[:, 0] = theirs.context[:, 0]  # the device
-        made = batch._replace(item=torch.tensor(items), numbers=numbers, lists=lists, context=context)
-        with torch.no_grad():
-            return np.asarray(served(made).double())
-
-    known = data.known_before(3)[1]
-    expected = brute(log, data.rows_of(3), scores, top_k, known)
-    found = ranked(ranking, served, period=3)["serving"]
-    expected = {name: value for name, value in expected.items() if not (appeared and name.startswith("coverage"))}
-    assert {name: found[name] for name in expected} == pytest.approx(expected, abs=1e-9)
-
-
-def test_features_of_items_in_later_rows_change_no_list() -> None:
-    rows = featured_rows(400).with_columns(time=pl.int_range(400))
-    later = rows.with_columns(price=pl.when(pl.col("time") < 300).then("price").otherwise(9.0))
-    found = []
-    for each in (rows, later):
-        ranking = ranking_of(each, FEATURES, TopK(at=[3], rows=None))
-        torch.manual_seed(3)
-        found.append(ranked(ranking, EmbeddingMLP(ranking.data.sizes).eval()))
-    assert repr(found[0]) == repr(found[1])  # by their repr, nan is nan
