@@ -64,6 +64,7 @@ class LazyAdam(AdamAside):
         self.may_wait = always or all(p.device.type == "cpu" for p in recommender.parameters())
         self._recommender = recommender
         self._tables: dict[str, nn.Parameter] = recommender.table_parameters()
+        self._names: dict[Tensor, str] = {table: name for name, table in self._tables.items()}
         self._waits: dict[str, bool] = {}  # by table, until all rows catch up
         self._rows: dict[str, LazyRows] = {}  # of tables whose rows wait
         recommender.deferred = self
@@ -142,7 +143,7 @@ class LazyAdam(AdamAside):
         A table with a dense gradient catches up, and takes dense steps from now on.
         """
         gradient = parameter.grad
-        name = next((name for name, table in self._tables.items() if table is parameter), None)
+        name = self._names.get(parameter)
         if gradient is None or name is None:
             return False
         rows = self._rows.get(name)
@@ -158,7 +159,7 @@ class LazyAdam(AdamAside):
 
     def move(self, group: dict[str, Any], parameter: Tensor, gradient: Tensor) -> None:
         """See :meth:`~asmg_pl.updaters.optim.adam.AdamAside.move`."""
-        name = next(name for name, table in self._tables.items() if table is parameter)
+        name = self._names[parameter]
         self._rows[name].step(gradient.indices()[0], gradient.values(), group["lr"])
         self.state[parameter]["step"] += 1
 
