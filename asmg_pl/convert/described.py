@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from asmg_pl.convert.meanings import item_columns, row_columns, user_columns
 from asmg_pl.convert.settings import Settings
 from asmg_pl.convert.views import dated, viewed
 from asmg_pl.data.stream.manifest import Manifest
@@ -83,11 +84,11 @@ def described(
     people = open_tables([] if users is None else [users], *settings.dialect)
     found = Described(
         tables=tables,
-        columns=settings.row_columns(plausible),
+        columns=row_columns(settings, plausible),
         catalogue=dated(catalogue, settings.item_time, settings.time_format),
-        item_columns=settings.item_columns(plausible),
+        item_columns=item_columns(settings, plausible),
         people=dated(people, settings.user_time, settings.time_format),
-        user_columns=settings.user_columns(plausible),
+        user_columns=user_columns(settings, plausible),
         plausible=plausible,
         ended=ended,
     )

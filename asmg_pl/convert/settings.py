@@ -5,24 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from math import isfinite
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import polars as pl
 
-from asmg_pl.convert.contradictions import NONE, check
 from asmg_pl.convert.remembered import OF_FEATURES, option, remembered
 from asmg_pl.data.features import Features
 from asmg_pl.data.negatives import Rule
 from asmg_pl.data.schema import PLAIN
-from asmg_pl.data.tables import columns as meaning
+from asmg_pl.data.stream import MOST_CARRIED
 from asmg_pl.data.tables import times
-from asmg_pl.data.tables.columns import Column
 from asmg_pl.data.tables.conditions import Condition
+from asmg_pl.data.tables.dated import check_form
 from asmg_pl.data.tables.impressions import clicked_of, item_of
 from asmg_pl.data.tables.spelling import Ids, Spelling
 from asmg_pl.data.tables.times import ANY_TIME, Plausible, TimeUnit
 from asmg_pl.errors import ConfigError
+
+#: What ``--user`` and ``--item`` are for a stream without users or items.
+NONE = "none"
 
 Names: TypeAlias = tuple[str, ...]
 
@@ -136,7 +139,65 @@ class Settings:
         Raises:
             ConfigError: if options contradict each other; the message names them.
         """
-        check(self)
+        numbers = (*self.numbers, *self.user_numbers, *self.item_numbers)
+        if strange := [name for name in self.log_numbers if name not in numbers]:
+            raise ConfigError(
+                f"--log-numbers {strange[0]}: name the column with --numbers, --user-numbers or --item-numbers too"
+            )
+        ways = [self.label is not None, self.rating is not None, self.all_positive]
+        if sum(ways) != 1:
+            raise ConfigError(
+                "which rows are positive? Give one of --label COL (0 or 1), --rating COL with --positive-from X, and "
+                "--all-positive"
+            )
+        if self.positive and self.label is None:
+            raise ConfigError("--positive names values of a column of events: name the column with --label COL")
+        if (self.rating is None) != (self.positive_from is None):
+            raise ConfigError("--rating COL and --positive-from X belong together: ratings from X on are positive")
+        if self.positive_from is not None and not isfinite(self.positive_from):
+            raise ConfigError(f"--positive-from must be a rating, got {self.positive_from}")
+        if self.negatives < 0:
+            raise ConfigError(f"--negatives must not be negative, got {self.negatives}")
+        if self.negatives and not self.all_positive:
+            raise ConfigError("--negatives are drawn for rows that are all positive: give --all-positive, not a label")
+        if not 0 <= self.carry <= MOST_CARRIED:
+            raise ConfigError(f"--carry must be from 0 to {MOST_CARRIED}, got {self.carry}")
+        of_items = (self.categories, self.item_time, *self.features.items)
+        if (self.item_id is None) == any(name is not None for name in of_items):
+            raise ConfigError(
+                "--item-id COL and --categories COL (or --item-context, --item-numbers, --item-lists) belong together: "
+                "they name columns of --items FILE"
+            )
+        if not self.features.users and (self.user_id is not None or self.user_time is not None):
+            raise ConfigError(
+                "--user-id COL and --user-time COL belong together with --user-context, --user-numbers or "
+                "--user-lists: they name columns of --users FILE"
+            )
+        if (self.features.users and self.user == NONE) or (self.item_id is not None and self.item == NONE):
+            raise ConfigError("a stream without users or items has no features of them: leave --users and --items out")
+        if self.negatives and self.item == NONE:
+            raise ConfigError("--negatives are items, which a stream with --item none does not have")
+        if not self.separator or self.delimiter == "":
+            raise ConfigError("--separator and --delimiter must not be empty")
+        if self.quote != "none" and (len(self.quote) != 1 or not self.quote.isascii()):
+            raise ConfigError(f"--quote must be one character, or none, got {self.quote!r}")
+        if self.clicked is not None and self.impressions is None:
+            raise ConfigError(
+                "--clicked names the clicked ones of the items that were shown: name these with --impressions"
+            )
+        if self.time_format is not None:
+            check_form(self.time_format)
+        self.conditions()  # a wrong one is told before any file is opened
+        of_features = [name for name in OF_FEATURES if isinstance(getattr(self, name), tuple)]
+        kinds = ("context", *(name for name in of_features if name != "log_numbers"))
+        named = [(option(kind), name) for kind in kinds for name in getattr(self, kind)]
+        named += [] if self.weight is None else [("--weight", self.weight)]
+        names = [name for _, name in named]
+        for kind, name in named:
+            if name in ("user", "item", "label", "time"):
+                raise ConfigError(f"{kind} {name}: the stream has a column of that name already, rename yours")
+            if names.count(name) > 1:
+                raise ConfigError(f"{kind} {name}: two features have this name, rename one of them")
 
     @classmethod
     def of(cls, given: Mapping[str, Any], folder: Path | None) -> Settings:
@@ -207,46 +268,6 @@ class Settings:
     def plausible(self) -> Plausible:
         """The range of times that is accepted now."""
         return ANY_TIME if self.any_time else Plausible.by(times.now())
-
-    def row_columns(self, plausible: Plausible) -> list[Column]:
-        """The columns to read from the files of interactions."""
-        ids = [("user", "--user", self.user), ("item", "--item", self.item)]
-        found = [meaning.identifier(*column, self.spelling) for column in ids if column[2] != NONE]
-        if self.label is not None:
-            of_event = meaning.event(self.label, self.positive, Spelling("as-written", self.missing))
-            found.append(of_event if self.positive else meaning.label(self.label))
-        if self.rating is not None and self.positive_from is not None:
-            found.append(meaning.rating(self.rating, self.positive_from))
-        found += [times.time(self.time, self.read_unit, plausible)]
-        found += self._features("--", self.context, self.numbers, self.lists)
-        if self.weight is not None:
-            found.append(meaning.weight(self.weight))
-        return [*found, *(meaning.further_label(name, self.spelling) for name in self.labels)]
-
-    def user_columns(self, plausible: Plausible = ANY_TIME) -> list[Column]:
-        """The columns to read from the file of users."""
-        if not self.features.users:
-            return []
-        found = [meaning.identifier("user", "--user-id", self.user_id or self.user, self.spelling)]
-        found += [] if self.user_time is None else [times.time(self.user_time, self.read_unit, plausible)]
-        return found + self._features("--user-", self.user_context, self.user_numbers, self.user_lists)
-
-    def item_columns(self, plausible: Plausible = ANY_TIME) -> list[Column]:
-        """The columns to read from the file of items."""
-        if self.item_id is None:
-            return []
-        found = [meaning.identifier("item", "--item-id", self.item_id, self.spelling)]
-        if self.categories is not None:
-            as_text = Spelling("as-written", self.missing)
-            found.append(meaning.text("categories", "--categories", self.categories, as_text, is_list=True))
-        found += [] if self.item_time is None else [times.time(self.item_time, self.read_unit, plausible)]
-        return found + self._features("--item-", self.item_context, self.item_numbers, self.item_lists)
-
-    def _features(self, prefix: str, context: Names, numbers: Names, lists: Names) -> list[Column]:
-        """The columns of the features of one side."""
-        found = [meaning.feature(name, self.spelling, f"{prefix}context") for name in context]
-        found += [meaning.number(f"{prefix}numbers", name, self.spelling) for name in numbers]
-        return found + [meaning.values(f"{prefix}lists", name, self.separator, self.spelling) for name in lists]
 
     def written(self) -> bytes:
         """The settings as they are kept with the rows of a stream."""

@@ -21,6 +21,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from asmg_pl.convert.described import opened
+from asmg_pl.convert.meanings import item_columns, row_columns
 from asmg_pl.convert.rules import Rules
 from asmg_pl.convert.settings import Settings
 from asmg_pl.convert.spark.ordering import keep
@@ -100,8 +101,8 @@ class Reader:
     def columns(self) -> list[Column]:
         """The columns to read."""
         if self.of_items:
-            return self.settings.item_columns(self.plausible)
-        return [*self.settings.row_columns(self.plausible), *(_of_order(*column) for column in self.order)]
+            return item_columns(self.settings, self.plausible)
+        return [*row_columns(self.settings, self.plausible), *(_of_order(*column) for column in self.order)]
 
     @property
     def types(self) -> dict[str, str]:
