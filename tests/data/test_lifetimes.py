@@ -69,7 +69,7 @@ def test_rows_are_those_that_are_found_one_id_at_a_time(
         assert of[-1] == 0  # an id that the stream does not know
         assert max(of) < tenants.used(period)
         owners = [row for row in of if row]
-        assert len(owners) == len(set(owners))
+        assert len(owners) == len(set(owners)) == tenants.in_use(period)
 
 
 def test_a_row_goes_to_another_id_and_an_id_that_comes_again_is_counted_anew() -> None:
