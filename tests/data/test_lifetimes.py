@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asmg_pl.data import EqualRows, InteractionLog, Lifetimes, PeriodDataModule
@@ -51,6 +51,7 @@ def by_hand(users: list[int], rows: int, admit_after: int, expire_after: int | N
     return found
 
 
+@settings(deadline=None)
 @given(
     users=st.lists(st.integers(0, 6), min_size=4, max_size=60),
     rows=st.integers(2, 6),
