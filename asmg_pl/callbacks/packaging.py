@@ -127,7 +127,7 @@ def _served(updater: Updater) -> tuple[dict[str, Recommender], HeadNumbers | Non
 def _state(
     model: Recommender, updater: Updater, data: PeriodDataModule, period: int, gathering: Gathering
 ) -> dict[str, Tensor | Rows]:
-    """Parameters and buffers by name, of tables the rows that have appeared; a row for each id, if ids come and go."""
+    """Parameters and buffers by name, of tables the rows that have appeared; of ids that come and go, those in use."""
     known = updater.appeared.rows_in_all(data.sizes_by(period))
     tables = {f"tables.{name}.weight": (name, rows) for name, rows in known.items()}
     row_of = tenancy.rows_at(model, data, period)
@@ -136,7 +136,7 @@ def _state(
     for path, values in model.state_dict().items():
         name, rows = tables.get(path, (None, 0))
         if name in row_of:
-            found[path] = _by_id(values, row_of[name][: ids[name]], model.owners.get(name), gathering)
+            found[path] = _in_use(values, row_of[name][: ids[name]], model.owners.get(name), gathering)
         elif name is not None and name in model.owners:
             found[path] = gathering.rows(values, model.owners[name], rows)  # type: ignore[arg-type]
         else:
@@ -144,13 +144,13 @@ def _state(
     return found
 
 
-def _by_id(values: Tensor, row_of: Tensor, owners: Owners | None, gathering: Gathering) -> Rows:
-    """The row of each id, of a table whose ids come and go; one that is not known has the shared row."""
-    shared = tenancy.shared_of(values, owners)
+def _in_use(values: Tensor, row_of: Tensor, owners: Owners | None, gathering: Gathering) -> Rows:
+    """The rows of a table whose ids come and go, by the ids that have one; all others have the shared row."""
+    shared, own = tenancy.shared_of(values, owners), row_of[row_of != tenancy.SHARED]
     if owners is not None:
-        return gathering.rows(values, owners, row_of, shared)  # type: ignore[arg-type]
-    chunks = (values[rows.long().to(values.device)] for rows in row_of.split(CHUNK))
-    return Rows((len(row_of), *values.shape[1:]), values.dtype, lambda: chunks, shared)
+        return gathering.rows(values, owners, own, shared)  # type: ignore[arg-type]
+    chunks = (values[rows.long().to(values.device)] for rows in own.split(CHUNK))
+    return Rows((len(own), *values.shape[1:]), values.dtype, lambda: chunks, shared)
 
 
 def _contents(
@@ -190,7 +190,7 @@ def _contents(
         features=so_far.features(sizes.users, sizes.items),
         catalogue=catalogue,
         head=numbers,
-        shared=_shared(data, period, sizes),
+        tenants=_tenants(data, period, sizes),
         choice=None if choice is None else choice._asdict(),
         provenance=_provenance(updater, data, period),
     )
@@ -215,10 +215,10 @@ def _names(data: PeriodDataModule, sizes: Sizes) -> dict[str, np.ndarray | list[
     return found
 
 
-def _shared(data: PeriodDataModule, period: int, sizes: Sizes) -> dict[str, np.ndarray]:
-    """Which ids have the shared row, bool [n], by the kinds of ids that come and go."""
+def _tenants(data: PeriodDataModule, period: int, sizes: Sizes) -> dict[str, np.ndarray]:
+    """The ids that have a row of their own, int32 [m], by the kinds of ids that come and go."""
     return {
-        kind: (tenants.rows_at(period)[: kinds(sizes)[kind]] == tenancy.SHARED).numpy()
+        kind: np.flatnonzero(tenants.rows_at(period)[: kinds(sizes)[kind]] != tenancy.SHARED).astype(np.int32)
         for kind, tenants in data.tenants.items()
     }
 

@@ -14,7 +14,10 @@ def rows_of_their_own(updater: Updater) -> list[str]:
 
 
 def spared(updater: Updater) -> str:
-    """How many rows stand for how many ids, and the memory that this saves; empty if no ids come and go."""
+    """How many rows stand for how many ids, the memory that this saves, and how many rows and names are in use.
+
+    It is empty if no ids come and go.
+    """
     data = updater.data
     if not data.tenants:
         return ""
@@ -22,4 +25,6 @@ def spared(updater: Updater) -> str:
     found = [f"{each.used(data.last_period):,} rows for {each.ids:,} {kind}s" for kind, each in data.tenants.items()]
     total = sum(saved.values())
     what = f"saves {readable(total)}" if total >= 0 else f"saves nothing, and takes {readable(-total)} more"
-    return f"{', '.join(found)} ({data.lifetimes}): {what}"
+    in_use = [f"{each.in_use(data.last_period):,} {kind}s" for kind, each in data.tenants.items()]
+    package = f"a package at the end has rows and names of {' and '.join(in_use)}"
+    return f"{', '.join(found)} ({data.lifetimes}): {what}; {package}"

@@ -156,6 +156,10 @@ class Tenants:
         """How many rows have ever been used by the end of a period, the shared one included."""
         return self.changes[min(period, len(self.changes) - 1)].used
 
+    def in_use(self, period: int) -> int:
+        """How many ids have a row of their own by the end of a period."""
+        return int((self.rows_at(period) > 0).sum())
+
     def begun(self, period: int) -> Tensor:
         """The rows that ids get with a period, int64 [m]."""
         return self.changes[period].rows.long()

@@ -234,6 +234,10 @@ class Recommender(nn.Module, ABC):
         self.catch_up(name)
         return self.stored(name)
 
+    def tables_of(self, kind: str) -> list[str]:
+        """The names of the tables whose rows are those of users, or of items: ``"user"`` or ``"item"``."""
+        return [name for name in self.tables if name.startswith(kind)]
+
     def table_parameters(self) -> dict[str, nn.Parameter]:
         """The weights of all tables by name."""
         return {name: self.table(name) for name in self.tables}

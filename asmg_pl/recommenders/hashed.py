@@ -31,6 +31,9 @@ class Hashed(Recommender):
     bucket. Tables whose name begins with ``user`` or ``item`` are hashed; tables of categories and context features
     keep growing.
 
+    Attributes:
+        buckets: how many buckets there are, by ``"user"`` and ``"item"``, of those that are hashed.
+
     Source: Weinberger et al., "Feature Hashing for Large Scale Multitask Learning", ICML 2009, for the trick.
 
     Examples:
@@ -62,19 +65,19 @@ class Hashed(Recommender):
         """
         super().__init__()
         wanted = {"user": users, "item": items}
-        self._buckets = {kind: buckets for kind, buckets in wanted.items() if buckets is not None}
+        self.buckets = {kind: buckets for kind, buckets in wanted.items() if buckets is not None}
         self._seed = seed
-        if not self._buckets:
+        if not self.buckets:
             raise ConfigError(
                 "recommender.users and recommender.items are both missing: say how many buckets there are"
             )
-        for kind, buckets in self._buckets.items():
+        for kind, buckets in self.buckets.items():
             if buckets < 1:
                 raise ConfigError(f"recommender.{kind}s must be at least 1, got {buckets}")
         model = recommender(
             sizes._replace(users=sizes.users if users is None else users, items=sizes.items if items is None else items)
         )
-        for kind in self._buckets:
+        for kind in self.buckets:
             if not any(name.startswith(kind) for name in model.tables):
                 raise ConfigError(
                     f"recommender.{kind}s: {type(model).__name__} has no table whose name begins with {kind!r}, only "
@@ -92,7 +95,7 @@ class Hashed(Recommender):
         """The ids that the model asks for, with buckets in place of users and items."""
         asked = self.model.lookups(batch)
         for name, ids in asked.items():
-            for kind, buckets in self._buckets.items():
+            for kind, buckets in self.buckets.items():
                 if name.startswith(kind):
                     asked[name] = bucket_of(ids, buckets, self._seed)
         return asked

@@ -39,7 +39,7 @@ class Contents:
         recommender: the class of all models and its arguments, see :func:`~asmg_pl.serving.classes.described`.
         sizes: numbers of users, items, categories and values of context features that are known.
         models: for each model by name, its parameters and buffers as in ``state_dict``. Tables have at least the known
-            rows; further ones are left out.
+            rows; further ones are left out. Tables of ids that come and go have the rows of ``tenants``.
         names: the names by id of ``"user"``, ``"item"``, with categories ``"category"``, ``"context-0"`` and so on, and
             ``"list-0"`` and so on.
         history: each user's latest items, the latest first, at most ``history_size``.
@@ -52,8 +52,9 @@ class Contents:
             are the side's features alone; -1 and NaN stand for unknown values.
         catalogue: the categories of each item, int32 [items, C] padded with -1; ``None`` without categories.
         head: the head's numbers; ``None`` without a head.
-        shared: for ``"user"`` and ``"item"``, if such ids come and go, whether each id has the shared row, and none of
-            its own, bool [n].
+        tenants: for ``"user"`` and ``"item"``, if such ids come and go, those that have a row of their own, ascending,
+            int32 [m]. Tables have their rows alone, in this order, and a package has their names alone. All other ids
+            share the row of an unknown one.
         choice: what the guard has chosen, ``served`` and ``why``; ``None`` without a guard.
         provenance: what the package was made of, as plain values.
 
@@ -94,9 +95,27 @@ class Contents:
     features: Mapping[str, np.ndarray] = field(default_factory=dict)
     catalogue: np.ndarray | None = None
     head: HeadNumbers | None = None
-    shared: Mapping[str, np.ndarray] = field(default_factory=dict)
+    tenants: Mapping[str, np.ndarray] = field(default_factory=dict)
     choice: Mapping[str, str] | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+
+def in_rows(sizes: Sizes, tenants: Mapping[str, np.ndarray]) -> Sizes:
+    """The sizes in rows of tables, of which the ids that come and go have fewer.
+
+    Args:
+        sizes: in ids.
+        tenants: see :class:`Contents`.
+
+    Examples:
+        >>> in_rows(Sizes(users=5, items=9), {"item": np.array([0, 8], np.int32)})[:2]
+        (5, 2)
+    """
+    users, items = (
+        len(tenants[kind]) if kind in tenants else count
+        for kind, count in (("user", sizes.users), ("item", sizes.items))
+    )
+    return sizes._replace(users=users, items=items)
 
 
 def kinds(sizes: Sizes) -> dict[str, int]:

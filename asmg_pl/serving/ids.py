@@ -1,13 +1,15 @@
 """Ids and their names: from raw names to ids and back, without reading all names.
 
     ids/item.parquet        column ``name``, by id: for other programs
-    ids/item.names.npy      integers as int64 [n], or the bytes of all strings, UTF-8
-    ids/item.ends.npy       of strings: where each one ends, int64 [n]
+    ids/item.names.npy      integers as int64 [m], or the bytes of all strings, UTF-8
+    ids/item.ends.npy       of strings: where each one ends, int64 [m]
     ids/item.keys.npy       keys of the names, uint64 [n], sorted
     ids/item.ids.npy        the id of each key, int32 [n]
+    ids/item.tenants.npy     where ids come and go: those that have a row of their own, ascending, int32 [m]
 
 A key is the integer itself, or the first 8 bytes of the BLAKE2b digest of the string. All but the Parquet file are
-mapped, and a look-up reads a few pages.
+mapped, and a look-up reads a few pages. Where ids come and go, the package has the names of the m ids with a row alone;
+the others are found by their keys, since their histories and categories still count. Otherwise m is n.
 """
 
 from __future__ import annotations
@@ -40,12 +42,13 @@ class Ids:
         ([1, -1, 0], ['a', 'b'])
     """
 
-    def __init__(self, array: Callable[[str], np.ndarray], strings: bool) -> None:
+    def __init__(self, array: Callable[[str], np.ndarray], strings: bool, tenants: np.ndarray | None = None) -> None:
         """Map the arrays.
 
         Args:
             array: gives an array of these ids by name: ``"keys"``, ``"ids"``, ``"names"`` and, of strings, ``"ends"``.
             strings: whether names are strings; otherwise they are integers.
+            tenants: the ids that have a name, ascending, int32 [m]; by default each id has one.
 
         Raises:
             PackageError: if an array is not what it must be.
@@ -55,9 +58,13 @@ class Ids:
         self._ids = _checked(array("ids"), np.int32, "ids")
         self._names = _checked(array("names"), np.uint8 if strings else np.int64, "names")
         self._ends = _checked(array("ends"), np.int64, "ends") if strings else None
-        counts = {len(self._keys), len(self._ids), len(self._names if self._ends is None else self._ends)}
+        self._tenants = tenants
+        named = len(self._names if self._ends is None else self._ends)
+        counts = {len(self._keys), len(self._ids), *([named] if tenants is None else [])}
         if len(counts) > 1:
             raise PackageError(f"the arrays of ids have {sorted(counts)} entries, and must have equally many")
+        if tenants is not None and len(tenants) != named:
+            raise PackageError(f"there are {named:,} names for {len(tenants):,} ids with a row of their own")
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -89,16 +96,28 @@ class Ids:
         if place == len(self._keys) or int(self._keys[place]) != key:
             return -1
         number = int(self._ids[place])
-        return number if not self.strings or self._bytes(number) == given else -1
+        if not self.strings:
+            return number
+        (named,) = self._named(np.array([number]))
+        return number if named < 0 or self._bytes(int(named)) == given else -1
 
     def _find_strings(self, names: list[bytes]) -> np.ndarray:
         keys = _keys_of_bytes(names)
         places = self._places(keys)
         found = np.where(self._keys[places] == keys, self._ids[places], -1).astype(np.int64)
-        there = np.flatnonzero(found >= 0)
+        named = self._named(found)
+        there = np.flatnonzero(named >= 0)
         given = names if len(there) == len(names) else [names[place] for place in there.tolist()]
-        found[there[~self._are(found[there], given)]] = -1  # another string may have the same key
+        found[there[~self._are(named[there], given)]] = -1  # another string may have the same key
         return found
+
+    def _named(self, numbers: np.ndarray) -> np.ndarray:
+        """Where the name of each id stands among the names, int64 [n]; -1 of an id without one, and of -1."""
+        if self._tenants is None:
+            return numbers
+        places = np.searchsorted(self._tenants, numbers)
+        places[places == len(self._tenants)] = 0
+        return np.where(self._tenants[places] == numbers, places, -1) if len(self._tenants) else places - 1
 
     def _places(self, keys: np.ndarray) -> np.ndarray:
         """Where each key stands among all keys, if it is there, int64 [n]."""
@@ -106,33 +125,31 @@ class Ids:
         places[places == len(self._keys)] = 0
         return places
 
-    def _are(self, numbers: np.ndarray, names: list[bytes]) -> np.ndarray:
-        """Whether these ids have these names, which are strings, bool [n]."""
+    def _are(self, places: np.ndarray, names: list[bytes]) -> np.ndarray:
+        """Whether these names stand at these places among the names, which are strings, bool [n]."""
         assert self._ends is not None
-        begins = np.where(numbers > 0, self._ends[numbers - 1], 0)
-        lengths = self._ends[numbers] - begins
+        begins = np.where(places > 0, self._ends[places - 1], 0)
+        lengths = self._ends[places] - begins
         if lengths.tolist() == list(map(len, names)):  # nearly always they are: compared at once
             starts = lengths.cumsum() - lengths
             bytes_there = self._names[np.repeat(begins - starts, lengths) + np.arange(int(lengths.sum()))]
             if bytes_there.tobytes() == b"".join(names):
                 return np.ones(len(names), bool)
-        return np.array(
-            [self._bytes(number) == name for number, name in zip(numbers.tolist(), names, strict=True)], bool
-        )
+        return np.array([self._bytes(place) == name for place, name in zip(places.tolist(), names, strict=True)], bool)
 
     def name(self, number: int) -> Name:
-        """The name of an id."""
-        return self._bytes(number).decode() if self.strings else int(self._names[number])
+        """The name of an id that has one."""
+        return self.names([number])[0]
 
-    def _bytes(self, number: int) -> bytes:
-        """The name of an id, which is a string, in UTF-8."""
+    def _bytes(self, place: int) -> bytes:
+        """The name at a place among the names, which are strings, in UTF-8."""
         assert self._ends is not None
-        begin = int(self._ends[number - 1]) if number else 0
-        return self._names[begin : int(self._ends[number])].tobytes()
+        begin = int(self._ends[place - 1]) if place else 0
+        return self._names[begin : int(self._ends[place])].tobytes()
 
     def names(self, numbers: Iterable[int]) -> list[Name]:
-        """The names of ids."""
-        places = np.fromiter(numbers, np.int64)
+        """The names of ids that have one."""
+        places = self._named(np.fromiter(numbers, np.int64))
         if self._ends is None:
             found: list[Name] = self._names[places].tolist()
             return found
@@ -141,12 +158,13 @@ class Ids:
         return [self._names[begin:end].tobytes().decode() for begin, end in parts]
 
 
-def write_ids(names: Sequence[Name] | np.ndarray, path: Path) -> None:
+def write_ids(names: Sequence[Name] | np.ndarray, path: Path, tenants: np.ndarray | None = None) -> None:
     """Write the files of one kind of ids.
 
     Args:
         names: distinct integers or strings, by id.
         path: of the files, without the part of their names from the dot on: ``ids/item``.
+        tenants: the ids whose names are written, ascending, int32 [m]; by default those of all ids.
 
     Raises:
         DataError: if two names have one key.
@@ -154,14 +172,17 @@ def write_ids(names: Sequence[Name] | np.ndarray, path: Path) -> None:
     import polars as pl  # only a writer needs it
 
     strings = len(names) > 0 and not isinstance(names[0], int | np.integer)
+    arrays: dict[str, np.ndarray] = {} if tenants is None else {"tenants": tenants}
     if strings:
         encoded = [str(name).encode() for name in names]
-        ends = np.cumsum([len(each) for each in encoded], dtype=np.int64)
-        arrays: dict[str, np.ndarray] = {"names": np.frombuffer(b"".join(encoded), np.uint8), "ends": ends}
+        kept = encoded if tenants is None else [encoded[number] for number in tenants.tolist()]
+        arrays["names"] = np.frombuffer(b"".join(kept), np.uint8)
+        arrays["ends"] = np.cumsum([len(each) for each in kept], dtype=np.int64)
         keys = _keys_of_bytes(encoded)
     else:
-        arrays = {"names": np.asarray(names, np.int64)}
-        keys = arrays["names"].view(np.uint64)
+        integers = np.asarray(names, np.int64)
+        arrays["names"] = integers if tenants is None else integers[tenants]
+        keys = integers.view(np.uint64)
     order = np.argsort(keys, kind="stable")
     keys = keys[order]
     twins = np.flatnonzero(keys[1:] == keys[:-1])
@@ -172,6 +193,10 @@ def write_ids(names: Sequence[Name] | np.ndarray, path: Path) -> None:
         np.save(path.with_name(f"{path.name}.{name}.npy"), array)
     kind = pl.String if strings else pl.Int64
     series = pl.Series("name", names, kind)
+    if tenants is not None:
+        has_name = np.zeros(len(names), bool)
+        has_name[tenants] = True
+        series = pl.select(name=pl.when(pl.Series(has_name)).then(series)).to_series()
     series.to_frame().write_parquet(path.with_name(f"{path.name}.parquet"))
 
 

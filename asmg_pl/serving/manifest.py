@@ -14,7 +14,9 @@ from asmg_pl.errors import PackageError
 
 FILE = "package.json"
 FORMAT = "asmg serving package"
-VERSION = 2
+VERSION = 3
+#: The version of packages whose ids all have a row: programs that do not know the newer one read them.
+WITHOUT_TENANTS = 2
 MEND = "restore it, export the package again, or go back to another version (asmg rollback)"
 
 
@@ -28,6 +30,13 @@ class FileEntry(NamedTuple):
 
     bytes: int
     sha256: str
+
+    @classmethod
+    def of(cls, path: Path) -> FileEntry:
+        """What a file is now."""
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return cls(path.stat().st_size, digest)
 
 
 @dataclass(frozen=True)
@@ -109,7 +118,7 @@ class Manifest:
             sizes[kind] = [each if each.log else each[:-1] for each in sizes[kind]]
         content: dict[str, Any] = {
             "format": FORMAT,
-            "version": VERSION,
+            "version": VERSION if any(path.endswith(".tenants.npy") for path in self.files) else WITHOUT_TENANTS,
             "recommender": {
                 "class_path": self.class_path,
                 "init_args": dict(self.init_args),

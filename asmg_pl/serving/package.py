@@ -16,7 +16,7 @@ from asmg_pl.errors import PackageError
 from asmg_pl.recommenders import Recommender
 from asmg_pl.serving.arrays import map_array
 from asmg_pl.serving.classes import Build, build_of, skeleton, take_over, with_fresh
-from asmg_pl.serving.contents import Lists, kinds
+from asmg_pl.serving.contents import Lists, in_rows, kinds
 from asmg_pl.serving.head_features import WIDTH
 from asmg_pl.serving.headed import Headed, HeadNumbers
 from asmg_pl.serving.ids import Ids
@@ -83,25 +83,55 @@ class Package:
             PackageError: if the package has no ids of this kind, or other ones than the manifest says.
         """
         strings = f"ids/{kind}.ends.npy" in self.manifest.files
-        found = Ids(lambda part: self.array(f"ids/{kind}.{part}"), strings)
+        found = Ids(lambda part: self.array(f"ids/{kind}.{part}"), strings, self.tenants.get(kind))
         if len(found) != kinds(self.sizes).get(kind):
             raise self._misfit(f"ids/{kind}", f"{len(found):,} ids")
         return found
 
-    def shared(self, kind: str) -> np.ndarray | None:
-        """Whether each id of a kind has the shared row of :class:`~asmg_pl.data.Lifetimes`, bool [n].
+    @cached_property
+    def tenants(self) -> dict[str, np.ndarray]:
+        """Those of ``"user"`` and ``"item"`` whose ids come and go: the ids that have a row, ascending, int32 [m].
 
-        ``None`` if each id has a row of its own.
+        Tables have the rows of these ids alone, in this order, and one more, which all other ids share.
 
         Raises:
-            PackageError: if the array does not fit the ids.
+            PackageError: if an array does not fit the ids.
         """
-        if f"ids/{kind}.shared.npy" not in self.manifest.files:
-            return None
-        found = self.array(f"ids/{kind}.shared")
-        if found.dtype != bool or found.shape != (kinds(self.sizes).get(kind),):
-            raise self._misfit(f"ids/{kind}.shared", f"{found.dtype} {list(found.shape)}")
+        found = {}
+        for kind in ("user", "item"):
+            if f"ids/{kind}.tenants.npy" in self.manifest.files:
+                found[kind] = ids = self.array(f"ids/{kind}.tenants")
+                fits = ids.dtype == np.int32 and ids.ndim == 1 and bool((np.diff(ids) > 0).all())
+                if not fits or (len(ids) and not 0 <= ids[0] <= ids[-1] < kinds(self.sizes)[kind]):
+                    raise self._misfit(f"ids/{kind}.tenants", f"{ids.dtype} {list(ids.shape)}")
         return found
+
+    def has_name(self, kind: str) -> np.ndarray:
+        """Whether each id of a kind has a name, bool [n]: all of them, but where ids come and go, those with a row.
+
+        Raises:
+            PackageError: if an array does not fit the ids.
+        """
+        count = kinds(self.sizes)[kind]
+        if kind not in self.tenants:
+            return np.broadcast_to(np.True_, count)
+        found = np.zeros(count, bool)
+        found[self.tenants[kind]] = True
+        return found
+
+    def has_row(self, kind: str) -> np.ndarray:
+        """Whether each id of a kind has a row of its own, bool [n]; see :class:`~asmg_pl.data.Lifetimes`.
+
+        Raises:
+            PackageError: if an array does not fit the ids.
+        """
+        found = self.has_name(kind)
+        if f"ids/{kind}.shared.npy" not in self.manifest.files:
+            return found
+        shared = self.array(f"ids/{kind}.shared")  # of version 2, in which these ids have names, and copies of one row
+        if shared.dtype != bool or shared.shape != found.shape:
+            raise self._misfit(f"ids/{kind}.shared", f"{shared.dtype} {list(shared.shape)}")
+        return ~shared
 
     @cached_property
     def history(self) -> Lists:
@@ -189,9 +219,20 @@ class Package:
         ]
         state = {each: torch.from_numpy(self.array(prefix + each)) for each in names}
         try:
-            return take_over(skeleton(self._build, with_fresh(self.sizes)), state)
+            found = take_over(skeleton(self._build, with_fresh(in_rows(self.sizes, self.tenants))), state)
         except PackageError as error:
             raise PackageError(f"{self.folder / FILE}: {error}") from error
+        found.row_of = {table: rows for kind, rows in self._row_of.items() for table in found.tables_of(kind)}
+        return found
+
+    @cached_property
+    def _row_of(self) -> dict[str, Tensor]:
+        """The row of each id that comes and goes, and of an unknown one, int32 [n + 1], by kind."""
+        found = {}
+        for kind, ids in self.tenants.items():
+            found[kind] = rows = torch.full((kinds(self.sizes)[kind] + 1,), len(ids), dtype=torch.int32)
+            rows[torch.from_numpy(ids).long()] = torch.arange(len(ids), dtype=torch.int32)
+        return found
 
     def served(self) -> nn.Module:
         """What answers requests: called with a :class:`~asmg_pl.data.Batch`, it gives logits [B].

@@ -8,6 +8,7 @@ from operator import index
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from asmg_pl.errors import RequestError
@@ -49,7 +50,7 @@ class Asked:
     Attributes:
         names: as they were given.
         ids: of the names, int64 [n].
-        unknown: the distinct names that are unknown, or have the shared row, in their order.
+        unknown: the distinct names that are unknown, or have no row of their own, in their order.
         stranger: the id that stands for all names that the package does not have.
     """
 
@@ -81,7 +82,12 @@ class Asked:
 
 
 class Requests:
-    """Finds the ids that a package has for the names of requests."""
+    """Finds the ids that a package has for the names of requests.
+
+    Attributes:
+        items: the ids of items.
+        offered: whether each item is recommended without being a candidate, bool [items]: those that have a name.
+    """
 
     def __init__(self, package: Package, stored: StoredValues) -> None:
         """Map the ids.
@@ -91,7 +97,8 @@ class Requests:
             stored: what it has of the features of users.
         """
         self._users, self.items = package.ids("user"), package.ids("item")
-        self._shared_users, self._shared_items = package.shared("user"), package.shared("item")
+        self._user_has_row, self._item_has_row = package.has_row("user"), package.has_row("item")
+        self.offered = torch.tensor(package.has_name("item"))
         self._remembered = Remembered(self.items)
         self._given = GivenFeatures(package, stored)
         self._history, self._seen = package.history, package.seen
@@ -122,7 +129,7 @@ class Requests:
             latest, missing = ids[ids >= 0], _distinct(names, ids < 0)
             seen = np.concatenate([_of(self._seen, number), latest])
         values, lacking = self._given.of(number if known else len(self._users), context)
-        stranger = not known or (self._shared_users is not None and bool(self._shared_users[number]))
+        stranger = not known or not bool(self._user_has_row[number])
         unknown = Unknown(user=stranger, context=lacking, history=missing)
         return User(number if known else len(self._users), latest[: self._longest], seen, values, unknown)
 
@@ -138,8 +145,8 @@ class Requests:
         """
         given, ids = self._found(names, what)
         unknown, stranger = ids < 0, len(self.items)
-        if self._shared_items is not None:
-            unknown |= self._shared_items[ids]  # of those that have no id, the last one's, which makes no difference
+        if stranger:
+            unknown |= ~self._item_has_row[ids]  # of those that have no id, the last one's, which makes no difference
         ids[ids < 0] = stranger
         return Asked(given, ids, _distinct(given, unknown), stranger)
 
@@ -149,11 +156,12 @@ class Requests:
         Args:
             popularity: of each item, float [items].
         """
-        self._remembered.keep(best(popularity, self._remembered.room).tolist())
+        count = min(self._remembered.room, int(self.offered.sum()))
+        self._remembered.keep(best(popularity.masked_fill(~self.offered, -torch.inf), count).tolist())
 
     def sharing(self, items: np.ndarray) -> tuple[Name, ...]:
-        """The names of those among items, int64 [n], that have the shared row."""
-        return () if self._shared_items is None else tuple(self.items.names(items[self._shared_items[items]]))
+        """The names of those among offered items, int64 [n], that share a row, as a package of version 2 has them."""
+        return tuple(self.items.names(items[~self._item_has_row[items]]))
 
     def _found(self, names: Items, what: str) -> tuple[list[Name], np.ndarray]:
         """Names as they are given, and their ids, int64 [n]; -1 for a name that the package does not have."""

@@ -110,8 +110,8 @@ class Scorer:
         Args:
             user: the user's name.
             k: how many items are wanted. There are fewer if no more are left.
-            candidates: names of the items to choose from; by default all items of the package. One that is given more
-                than once counts once.
+            candidates: names of the items to choose from; by default all items of the package that have a row of their
+                own. One that is given more than once counts once.
             exclude_seen: whether items that the user has, or that the given history names, are left out.
             history: names of the user's latest items, the latest first, in place of those that the package has.
             context: values of features of the row and of the user by name: a category, a number, or a list. What is
@@ -236,13 +236,14 @@ class Scorer:
 
     def _recommend(self, user: User, side: Side, chosen: Asked | None, count: int, exclude_seen: bool) -> Scores:
         names = self._requests.items.names if chosen is None else chosen.named
-        if not exclude_seen:
-            allowed = torch.ones(self.package.sizes.items if chosen is None else len(chosen.ids), dtype=torch.bool)
-        elif chosen is None:
-            allowed = torch.ones(self.package.sizes.items, dtype=torch.bool)
-            allowed[torch.from_numpy(user.seen).long()] = False
-        else:
+        if chosen is None:
+            allowed = self._requests.offered.clone()
+            if exclude_seen:
+                allowed[torch.from_numpy(user.seen).long()] = False
+        elif exclude_seen:
             allowed = torch.from_numpy(chosen.without(user.seen, user.unknown.history))
+        else:
+            allowed = torch.ones(len(chosen.ids), dtype=torch.bool)
         ids = None if chosen is None else torch.from_numpy(chosen.ids)
         popular = user.unknown.user and not len(user.history)
         if popular:

@@ -100,12 +100,12 @@ class Split(SidedModel):
 
     def user_side(self, rows: Batch) -> Side:
         """See :meth:`SidedModel.user_side`."""
-        return self._sides.user_side(rows, _looked_up(self._recommender, rows))
+        return self._sides.user_side(rows, looked_up(self._recommender, rows))
 
     def item_side(self, items: Tensor) -> Side:
         """See :meth:`SidedModel.item_side`."""
         rows = self._known.rows(items)
-        return self._sides.item_side(rows, _looked_up(self._recommender, rows))
+        return self._sides.item_side(rows, looked_up(self._recommender, rows))
 
     def join(self, user: Side, item: Side) -> Tensor:
         """See :meth:`SidedModel.join`."""
@@ -127,13 +127,13 @@ class Dotted(SidedModel):
 
     def user_side(self, rows: Batch) -> Side:
         """See :meth:`SidedModel.user_side`."""
-        found = _looked_up(self._recommender, rows)
+        found = looked_up(self._recommender, rows)
         return self._vectors.user_vectors(rows, found), self._vectors.offsets(rows, found)
 
     def item_side(self, items: Tensor) -> Side:
         """See :meth:`SidedModel.item_side`."""
         rows = self._known.rows(items)
-        return (self._vectors.item_vectors(rows, _looked_up(self._recommender, rows)),)
+        return (self._vectors.item_vectors(rows, looked_up(self._recommender, rows)),)
 
     def join(self, user: Side, item: Side) -> Tensor:
         """See :meth:`SidedModel.join`."""
@@ -171,8 +171,8 @@ class Expanded(SidedModel):
         theirs = self._known.rows(items)
         columns: dict[str, Any] = dict(zip(self._columns, tensors(user), strict=True))
         rows = rows_of_user(theirs._replace(**columns), theirs, self._known.sizes)
-        looked_up = _looked_up(self._recommender, rows)
-        found = {name: OneUser(each.weight, each.index, each.known) for name, each in looked_up.items()}
+        lookups = looked_up(self._recommender, rows)
+        found = {name: OneUser(each.weight, each.index, each.known) for name, each in lookups.items()}
         return self._recommender.score(rows, found)
 
     @property
@@ -286,7 +286,7 @@ def _length(side: Side) -> int:
     return _length(first) if isinstance(first, tuple) else len(first)
 
 
-def _looked_up(recommender: Recommender, rows: Batch) -> Mapping[str, Lookup]:
+def looked_up(recommender: Recommender, rows: Batch) -> Mapping[str, Lookup]:
     """The vectors that rows ask for, wherever the rows of tables are."""
     asked = recommender.requests(rows)
     return {name: request.answer(recommender.stored(name), request.rows) for name, request in asked.items()}

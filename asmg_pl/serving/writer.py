@@ -8,7 +8,6 @@ mean of the others, and the catalogue has one row more, without categories:
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.serving.arrays import Rows, write_array
 from asmg_pl.serving.classes import build_of, growing, paths_in, skeleton
-from asmg_pl.serving.contents import Contents, Lists, kinds
+from asmg_pl.serving.contents import Contents, Lists, in_rows, kinds
 from asmg_pl.serving.ids import write_ids
 from asmg_pl.serving.intact import note_intact
 from asmg_pl.serving.manifest import FILE, FileEntry, Manifest
@@ -48,7 +47,7 @@ def write(contents: Contents, folder: str | Path) -> None:
             write_array(array, path)
         (partial / "ids").mkdir(exist_ok=True)
         for kind in kinds(contents.sizes):
-            write_ids(contents.names[kind], partial / "ids" / kind)
+            write_ids(contents.names[kind], partial / "ids" / kind, contents.tenants.get(kind))
         manifest = _manifest(contents, partial)
         manifest.write(partial)
         for path in partial.rglob("*"):
@@ -59,8 +58,9 @@ def write(contents: Contents, folder: str | Path) -> None:
 def _arrays(contents: Contents) -> Iterator[tuple[str, Tensor | np.ndarray | Rows]]:
     """All arrays by their path without ending, in an order that depends on the contents alone."""
     build = build_of(**_class_of(contents))
-    grows = growing(build, contents.sizes)
-    shapes = {name: tuple(tensor.shape) for name, tensor in skeleton(build, contents.sizes).state_dict().items()}
+    sizes = in_rows(contents.sizes, contents.tenants)
+    grows = growing(build, sizes)
+    shapes = {name: tuple(tensor.shape) for name, tensor in skeleton(build, sizes).state_dict().items()}
     for model, state in contents.models.items():
         if state.keys() != shapes.keys():
             name = min(state.keys() ^ shapes.keys())
@@ -78,8 +78,6 @@ def _arrays(contents: Contents) -> Iterator[tuple[str, Tensor | np.ndarray | Row
     if contents.head is not None:
         for name in ("users", "items", "coefficients", "bounds"):
             yield f"head/{name}", getattr(contents.head, name).float()
-    for kind, shared in contents.shared.items():
-        yield f"ids/{kind}.shared", shared
     for name, lists in (("history", contents.history), ("seen", contents.seen)):
         yield f"{name}/items", lists.items
         yield f"{name}/offsets", lists.offsets
@@ -124,9 +122,7 @@ def _manifest(contents: Contents, folder: Path) -> Manifest:
 def _entries(folder: Path) -> Iterator[tuple[str, FileEntry]]:
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.name != FILE:
-            with path.open("rb") as file:
-                digest = hashlib.file_digest(file, "sha256").hexdigest()
-            yield path.relative_to(folder).as_posix(), FileEntry(path.stat().st_size, digest)
+            yield path.relative_to(folder).as_posix(), FileEntry.of(path)
 
 
 def _check(contents: Contents) -> None:
@@ -141,9 +137,10 @@ def _check(contents: Contents) -> None:
             raise ConfigError(f"the contents have no names of {kind}: give one for each of the {count:,} ids")
         if len(contents.names[kind]) != count:
             raise ConfigError(f"there are {len(contents.names[kind]):,} names of {kind}, and {count:,} ids")
-    for kind, shared in contents.shared.items():
-        if shared.dtype != bool or shared.shape != (kinds(sizes).get(kind),):
-            raise ConfigError(f"shared has {shared.dtype} {list(shared.shape)} for {kind}: give a bool for each id")
+    for kind, tenants in contents.tenants.items():
+        ascending = tenants.dtype == np.int32 and tenants.ndim == 1 and bool((np.diff(tenants) > 0).all())
+        if not ascending or not ((tenants >= 0) & (tenants < kinds(sizes).get(kind, 0))).all():
+            raise ConfigError(f"the tenants of {kind} are no int32 ids in ascending order: give ids that have a row")
     if len(contents.context) != len(sizes.context):
         raise ConfigError(f"{len(contents.context)} context features have names, and {len(sizes.context)} have values")
     for name, lists in (("history", contents.history), ("seen", contents.seen)):

@@ -15,7 +15,7 @@ from asmg_pl.updaters.incremental import IncrementalUpdate
 from asmg_pl.updaters.optim.table_optimizers import Adagrad, TableOptimizer
 from asmg_pl.updaters.reloop import ReLoop
 from asmg_pl.updaters.retrain import Retrain
-from asmg_pl.updaters.rows.new_rows import MeanOfCategories, MeanOfTable, NewRows
+from asmg_pl.updaters.rows.new_rows import MeanOfCategories, MeanOfTable, NewRows, SomeRows
 from asmg_pl.updaters.sftl import SFTL
 from asmg_pl.updaters.sml import SML
 from asmg_pl.updaters.spmf import SPMF
@@ -48,6 +48,7 @@ __all__ = [
     "ReLoop",
     "Retrain",
     "SelfTuning",
+    "SomeRows",
     "TableOptimizer",
     "Transfer",
     "Updater",

@@ -77,7 +77,8 @@ class Updater(Arrivals):
             sizes: ``data.sizes``, the numbers of users, items and categories; the command line takes them from the
                 data.
             test_from: the first period whose score counts as a test; earlier ones warm the method up.
-            new_rows: where a table's row starts when it appears, as ``MeanOfTable``; at random numbers by default.
+            new_rows: where a table's row starts when it appears, as ``MeanOfTable``; at random numbers by default. If
+                users and items come and go, it appears when one gets it, and starts as the shared row by default.
             head: learns from the scores of earlier periods how to correct those of the next one; none by default.
             top_k: scores lists of the best items too, for the users of a period's positive rows; by default nothing
                 does.
@@ -220,7 +221,7 @@ class Updater(Arrivals):
         """Go without categories if pre-training has seen none; later ones must not change what came before."""
         super().setup(stage)
         self.appeared.leave_out_categories(self.data, self.pretrain_periods)
-        tenancy.check(self.recommender, self.data, {"model.new_rows": self.new_rows is not None})
+        tenancy.check(self.recommender, self.data)
         if self.top_k is not None:
             self._ranking = PeriodRanking(self.top_k, self.data)
             self._ranking.check(self.ranked_models())

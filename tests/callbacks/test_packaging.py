@@ -141,7 +141,7 @@ def test_a_package_answers_as_the_walk_scores(method: str, recommender: str, tmp
     assert package.sizes == data.sizes_by(6)._replace(past=None)
 
 
-def test_a_package_has_a_row_for_each_id_where_ids_come_and_go_and_unknown_ones_have_the_shared_row(
+def test_a_package_has_the_rows_and_names_in_use_where_ids_come_and_go_and_unknown_ones_have_the_shared_row(
     tmp_path: Path,
 ) -> None:
     data = data_of()
@@ -149,6 +149,13 @@ def test_a_package_has_a_row_for_each_id_where_ids_come_and_go_and_unknown_ones_
     done = walk(IncrementalUpdate, tmp_path, data)
     package = open_package(Store(tmp_path / "serving").path(), verify=True)
     assert package.sizes == data.ids_by(6)._replace(past=None)
+    for kind, tenants in data.tenants.items():
+        in_use = np.flatnonzero(tenants.rows_at(6))
+        assert package.tenants[kind].tolist() == in_use.tolist()
+        assert 0 < len(in_use) < getattr(package.sizes, f"{kind}s")
+        assert len(package.array(f"parameters/serving/tables.{kind}.weight")) == len(in_use) + 1
+        names = data.log.names[f"{kind}s"]()
+        assert package.array(f"ids/{kind}.names").tolist() == [names[int(number)] for number in in_use]
     rows = known_rows(data, 6)
     expected = done.updater.logits(data.log.batch(rows, HISTORY))["serving"]
     batch = rebuilt(package, data.log, rows)
@@ -212,11 +219,12 @@ def test_a_package_whose_formats_cannot_be_written_does_not_serve(
     assert Store(tmp_path / "serving").current() == "after-period-000003"
 
 
-def test_without_lifetimes_a_package_has_no_list_of_shared_rows(tmp_path: Path) -> None:
+def test_without_lifetimes_a_package_has_no_list_of_rows_in_use(tmp_path: Path) -> None:
     walk(IncrementalUpdate, tmp_path, until=4)
     package = open_package(Store(tmp_path / "serving").path())
-    assert package.shared("user") is None
-    assert not [path for path in package.manifest.files if "shared" in path]
+    assert package.tenants == {}
+    assert package.has_row("user").all()
+    assert not [path for path in package.manifest.files if "shared" in path or "tenants" in path]
 
 
 def test_nothing_later_than_its_period_is_in_a_package(tmp_path: Path) -> None:

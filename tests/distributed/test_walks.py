@@ -196,7 +196,11 @@ def write_ratings(path: Path, rows: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("lifetimes", [(), LIFETIMES], ids=["rows for ever", "rows that come and go"])
+@pytest.mark.parametrize(
+    "lifetimes",
+    [(), LIFETIMES, (*LIFETIMES, "--model.new_rows=MeanOfCategories")],
+    ids=["rows for ever", "rows that come and go", "rows that come and go and start at a mean"],
+)
 def test_new_users_and_items_get_rows_at_their_owners(tmp_path: Path, lifetimes: tuple[str, ...]) -> None:
     stream = f"--data.source=MovieLens --data.root={tmp_path / 'data'} --data.batch_size=16 --data.history_size=5"
     stream += " --data.periods=EqualRows --data.periods.rows=60"

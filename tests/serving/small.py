@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from asmg_pl.serving import Contents, write
 from asmg_pl.serving.classes import described
 from asmg_pl.serving.contents import Lists
 from asmg_pl.serving.headed import HeadNumbers
+from asmg_pl.serving.manifest import FileEntry, checksum
 
 SIZES = Sizes(users=4, items=5, categories=3, context=(2,))
 USERS, ITEMS = ["ann", "bob", "cem", "dee"], [10, -20, 30, 40, 50]
@@ -58,3 +61,32 @@ def package(folder: Path, **changed: Any) -> Path:
     """Write a small package."""
     write(contents(**changed), folder)
     return folder
+
+
+def changed(folder: Path, change: Callable[[dict[str, Any]], object], signed: bool = True) -> None:
+    """Change a manifest, with a checksum that fits or one that does not."""
+    path = folder / "package.json"
+    content = json.loads(path.read_text())
+    change(content)
+    if signed:
+        content.pop("checksum", None)
+        content["checksum"] = checksum(content)
+    path.write_text(json.dumps(content))
+
+
+def share_rows(folder: Path, shared: Mapping[str, np.ndarray]) -> None:
+    """Make a package of version 2 one of ids that come and go, where each id has a row and a name.
+
+    Args:
+        folder: of the package.
+        shared: whether each id has a copy of the shared row, bool [n], by kind.
+    """
+
+    def with_shared(content: dict[str, Any]) -> None:
+        assert content["version"] == 2, "programs that know no newer version read a package whose ids all have a row"
+        for kind, flags in shared.items():
+            path = f"ids/{kind}.shared.npy"
+            np.save(folder / path, flags)
+            content["files"][path] = FileEntry.of(folder / path)._asdict()
+
+    changed(folder, with_shared)

@@ -16,7 +16,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from serving.small import ITEMS, SIZES, USERS, contents, head, lists, package
+from serving.small import ITEMS, SIZES, USERS, changed, contents, head, lists, package
 
 from asmg_pl.data import Batch, Sizes
 from asmg_pl.data.sizes import Feature
@@ -39,7 +39,6 @@ from asmg_pl.serving.contents import kinds
 from asmg_pl.serving.drawn import drawn_contents
 from asmg_pl.serving.headed import Headed
 from asmg_pl.serving.intact import CHECKED
-from asmg_pl.serving.manifest import checksum
 from asmg_pl.testing.samples import sample_batch
 
 MODELS: dict[str, Callable[[], Recommender]] = {
@@ -218,17 +217,6 @@ def opened_wholly(folder: Path) -> Package:
     return opened
 
 
-def changed(folder: Path, change: Callable[[dict[str, Any]], object], signed: bool = True) -> None:
-    """Change a manifest, with a checksum that fits or one that does not."""
-    path = folder / "package.json"
-    content = json.loads(path.read_text())
-    change(content)
-    if signed:
-        content.pop("checksum", None)
-        content["checksum"] = checksum(content)
-    path.write_text(json.dumps(content))
-
-
 def values_in(content: Any, place: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """The places of all values in nested mappings and lists."""
     inner = content.items() if isinstance(content, dict) else enumerate(content) if isinstance(content, list) else ()
@@ -269,7 +257,7 @@ def test_a_manifest_with_wrong_types_is_refused_and_never_a_traceback(value: Any
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda content: content.update(version=3), "version 3 of the format.*update asmg_pl"),
+        (lambda content: content.update(version=4), "version 4 of the format.*update asmg_pl"),
         (lambda content: content.update(version="1"), "its version is"),
         (lambda content: content.update(format="asmg stream"), "its format is not"),
         (lambda content: content["files"].update({"../x": {"bytes": 1, "sha256": ""}}), "outside the package"),
@@ -355,8 +343,8 @@ def test_a_class_within_the_arguments_is_checked_too(tmp_path: Path) -> None:
         ({"names": {"user": USERS}}, "no names of item"),
         ({"names": {**contents().names, "user": ["ann"]}}, "1 names of user, and 4 ids"),
         ({"names": {**contents().names, "user": ["ann", "bob", "ann", "dee"]}}, "have one key"),
-        ({"shared": {"user": np.zeros(3, bool)}}, "give a bool for each id"),
-        ({"shared": {"nobody": np.zeros(4, bool)}}, "give a bool for each id"),
+        ({"tenants": {"user": np.zeros(3, bool)}}, "tenants of user"),
+        ({"tenants": {"nobody": np.zeros(4, np.int32)}}, "tenants of nobody"),
         ({"popularity": np.zeros(3, np.float32)}, "popularity has 3 entries"),
         ({"catalogue": None}, "3 categories"),
         ({"catalogue": np.zeros((2, 1), np.int32)}, "2 rows"),

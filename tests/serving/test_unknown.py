@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from serving.scorers import SIZES, contents, same, scorer_of, state_of
+from serving.small import share_rows
 
 from asmg_pl.data import Sizes
-from asmg_pl.serving import Scorer
+from asmg_pl.serving import Scorer, load
 
 
 def test_unknown_items_of_a_history_are_left_out_and_told(scorer: Scorer) -> None:
@@ -38,7 +38,9 @@ def test_unknown_ids_are_scored_with_the_mean_of_the_known_rows(tmp_path: Path) 
 def test_ids_without_a_row_of_their_own_are_told_as_unknown_and_keep_all_else_that_is_theirs(tmp_path: Path) -> None:
     made = contents()
     shared = {"user": np.arange(SIZES.users) == 3, "item": np.arange(SIZES.items) % 2 == 1}
-    scorer = scorer_of(replace(made, shared=shared), tmp_path / "shared")
+    scorer_of(made, tmp_path / "shared")
+    share_rows(tmp_path / "shared" / "package", shared)
+    scorer = load(tmp_path / "shared" / "package")
     plain = scorer_of(made, tmp_path / "plain")
     user, odd, even = made.names["user"][3], made.names["item"][7], made.names["item"][8]
     found = scorer.score(user, [even, odd, odd, "nobody"], history=[odd])

@@ -60,12 +60,12 @@ class Drawing:
 
     def users(self) -> list[int]:
         """Users, the last of which is unknown."""
-        return self._ids(self._package.sizes.users, USERS)
+        return self._of_side("user", USERS)
 
     def of(self, user: int) -> Drawn:
         """Items of one user, with a history and features."""
         package, places = self._package, self._package.manifest.history_size
-        items = self._ids(package.sizes.items, ITEMS)
+        items = self._of_side("item", ITEMS)
         past = package.history.of(user)[:places] if user >= 0 else np.zeros(0, np.int32)
         values, given = self._features(user)
         row = Batch(
@@ -107,6 +107,11 @@ class Drawing:
         ids = self._ids(self._package.sizes.lists[place].values, int(self._draw.integers(LISTED)))
         row[place] = F.pad(torch.tensor(ids), (0, row.shape[-1] - len(ids)), value=-1)
         given[name] = [self._name(f"list-{place}", value) for value in ids]
+
+    def _of_side(self, side: str, most: int) -> list[int]:
+        """Distinct users or items that have a name, at most so many, and after them -1, which is unknown."""
+        named = np.flatnonzero(self._package.has_name(side))
+        return [*named[self._ids(len(named), most)[:-1]].tolist(), -1]
 
     def _ids(self, count: int, most: int) -> list[int]:
         """Distinct ids, at most so many, and after them -1, which is unknown."""

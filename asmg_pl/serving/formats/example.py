@@ -15,7 +15,8 @@ HERE = Path(__file__).parent
 
 def rows_of(kind: str, folder: Path = HERE) -> dict[Any, int]:
     """The row number of each name."""
-    return {name: row for row, name in enumerate(pl.read_parquet(folder / "ids" / f"{kind}.parquet")["name"])}
+    names = pl.read_parquet(folder / "ids" / f"{kind}.parquet")["name"]
+    return {name: row for row, name in enumerate(names) if name is not None}
 
 
 def probabilities(

@@ -10,7 +10,7 @@ have towers too. They leave out one thing: a head limits how far its models may 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import accumulate
 
 import torch
@@ -22,6 +22,7 @@ from asmg_pl.recommenders import DotProduct, Lookup, Recommender
 from asmg_pl.serving.formats.plain import PlainRows
 from asmg_pl.serving.head_features import LOGIT, WIDTH, describe
 from asmg_pl.serving.headed import Headed
+from asmg_pl.serving.sided import looked_up
 
 
 class Towers(nn.Module):
@@ -83,12 +84,11 @@ class Towers(nn.Module):
             offsets += [self._added("users", batch.user), self.head.get_buffer("coefficients")[0]]
         return torch.stack(torch.broadcast_tensors(*offsets)).sum(0)
 
-    def _products(self, batch: Batch) -> Iterator[tuple[DotProduct, dict[str, Lookup]]]:
+    def _products(self, batch: Batch) -> Iterator[tuple[DotProduct, Mapping[str, Lookup]]]:
         """What multiplies vectors in each model, and the rows of its tables that a batch asks for."""
         for model in self.models:
             assert isinstance(model, Recommender)
-            ids = model.lookups(batch)
-            yield product_of(model), {name: Lookup(model.table(name), asked) for name, asked in ids.items()}
+            yield product_of(model), looked_up(model, batch)
 
     def _weights(self) -> list[Tensor | float]:
         """What a head counts each model's logit; it reads the first one, and how far the others are from it."""

@@ -140,10 +140,16 @@ class _Writing:
 
 def _write_vectors(writing: _Writing, package: Package, towers: Towers, sample: Sample) -> None:
     vectors = write_item_vectors(package, towers, writing.folder / "vectors")
+    if not len(vectors):
+        raise FormatError(
+            "vectors are not written: no item of the package has a row of its own, since all have expired: leave the "
+            "format out, or raise data.lifetimes.expire_after"
+        )
+    place = np.cumsum(package.has_name("item")) - 1  # of each item that has a vector
 
     def probability(rows: Rows, outputs: list[np.ndarray]) -> np.ndarray:
         user, offset = outputs
-        return torch.from_numpy((user * vectors[rows["item"]]).sum(1) + offset).sigmoid().numpy()
+        return torch.from_numpy((user * vectors[place[rows["item"]]]).sum(1) + offset).sigmoid().numpy()
 
     rows = PlainRows(package.sizes, package.manifest.history_size)  # the user's vector needs no catalogue
     tolerance = TOLERANCE if towers.exact else 1.0

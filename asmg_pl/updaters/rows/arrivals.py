@@ -8,7 +8,7 @@ from lightning.pytorch.trainer.states import TrainerFn
 from torch import Tensor
 
 from asmg_pl.updaters.rows import tenancy
-from asmg_pl.updaters.rows.new_rows import NewRows
+from asmg_pl.updaters.rows.new_rows import NewRows, starts
 from asmg_pl.updaters.training import BaseTraining
 
 
@@ -71,6 +71,7 @@ class Arrivals(BaseTraining):
 
     def _admit(self, period: int) -> None:
         if self.data.tenants:
-            begun = tenancy.begin_rows(self, self.recommender, self.trainer.optimizers[0], self.data, period)
+            start = starts(self.new_rows, self.recommender, self.data, period)
+            begun = tenancy.begin_rows(self, self.recommender, self.trainer.optimizers[0], self.data, period, start)
             tenancy.stand_at(self, self.data, period, self.device)
             self.admit(begun)

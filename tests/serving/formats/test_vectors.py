@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -17,7 +18,8 @@ from slowness import slow_but
 from asmg_pl.data import Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.recommenders import DotProduct, EmbeddingMLP, Hashed, MatrixFactorization, TwoTower
-from asmg_pl.serving import Package
+from asmg_pl.serving import Package, open_package, write
+from asmg_pl.serving.drawn import drawn_contents
 from asmg_pl.serving.formats import write_formats
 from asmg_pl.serving.given import Given
 from asmg_pl.serving.scorer import Scorer
@@ -136,3 +138,24 @@ def test_vectors_and_offsets_make_the_logit(kind: type[TwoTower], tmp_path: Path
     lookups = {name: Lookup(model.table(name), ids) for name, ids in model.lookups(batch).items()}
     vectors = model.user_vectors(batch, lookups) * model.item_vectors(batch, lookups)
     torch.testing.assert_close(vectors.sum(1) + model.offsets(batch, lookups), model(batch))
+
+
+def test_where_ids_come_and_go_vectors_are_those_of_items_with_a_row_and_programs_know_the_others(
+    tmp_path: Path,
+) -> None:
+    sizes, tenants = Sizes(users=6, items=9), {"item": np.array([1, 4, 5], np.int32)}
+    drawn = drawn_contents(MatrixFactorization, sizes)
+    state = dict(drawn.models["serving"])
+    table = state["tables.item.weight"]
+    assert isinstance(table, torch.Tensor)
+    state["tables.item.weight"] = table[torch.from_numpy(tenants["item"]).long()]
+    write(replace(drawn, models={"serving": state}, tenants=tenants), tmp_path / "package")
+    package = open_package(tmp_path / "package")
+    write_formats(package, tmp_path / "out", ["vectors"])
+    items = pl.read_parquet(tmp_path / "out/vectors/items.parquet")
+    assert items["name"].to_list() == ["item-1", "item-4", "item-5"]
+    vectors = np.load(tmp_path / "out/vectors/items.npy")
+    np.testing.assert_array_equal(items["vector"].to_numpy(), vectors)
+    user, offset = loaded(tmp_path / "out/vectors/user.pt2")(asked(package, [2]))
+    expected = Scorer(package).score("user-2", items["name"].to_list()).logits
+    np.testing.assert_allclose(vectors @ user[0] + offset, expected, atol=1e-5)

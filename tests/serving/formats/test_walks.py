@@ -37,9 +37,8 @@ def test_programs_give_what_the_walk_scores(
     write_formats(package, tmp_path / "out", list(runs))
     rows = known_rows(done.data, 6)
     if lifetimes is not None:
-        shared = package.shared("user")
-        assert shared is not None
-        assert len({*shared[done.data.log.user[rows]].tolist()}) == 2
+        has_row = package.has_row("user")
+        assert len({*has_row[done.data.log.user[rows]].tolist()}) == 2
     expected = done.updater.logits(done.data.log.batch(rows, HISTORY))["serving"].detach().sigmoid()
     batch = rebuilt(package, done.data.log, rows)
     given = {name: getattr(batch, name) for name in ("user", "item", "history", "history_length", "context")}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from serving.server.answered import SIZES, Client, answering, eventually, store
+from serving.small import share_rows
 
 from asmg_pl.recommenders import EmbeddingMLP
 from asmg_pl.serving import Live, Store, load, write
@@ -56,8 +56,9 @@ def test_scores_are_those_of_the_scorer(client: Client, served: Store) -> None:
 
 def test_ids_without_a_row_of_their_own_are_told_as_unknown(tmp_path: Path) -> None:
     shared = {"user": np.arange(SIZES.users) == 2, "item": np.arange(SIZES.items) == 3}
-    contents, made = replace(drawn_contents(EmbeddingMLP, SIZES, strings=False), shared=shared), Store(tmp_path / "s")
+    contents, made = drawn_contents(EmbeddingMLP, SIZES, strings=False), Store(tmp_path / "s")
     made.publish(made.add(1, lambda folder: write(contents, folder)))
+    share_rows(made.path(), shared)
     with Live(made) as source, answering(create_app(source)) as client:
         found = client.post("/score", {"user": 1002, "items": [1003, 1004, 7], "context": CONTEXT}).json
         assert (found["unknown"]["user"], found["unknown"]["items"]) == (True, [1003, 7])

@@ -11,9 +11,14 @@ from torch import Tensor
 
 from asmg_pl.data import Sizes
 from asmg_pl.recommenders import MatrixFactorization
-from asmg_pl.updaters import ASMG, SML, IncrementalUpdate, MeanOfCategories, MeanOfTable, NewRows, Updater
+from asmg_pl.updaters import ASMG, SML, IncrementalUpdate, MeanOfCategories, MeanOfTable, NewRows, SomeRows, Updater
 
 Walk = Callable[..., Updater]
+
+
+def some(begin: int, end: int, categories: Tensor | None = None) -> SomeRows:
+    """The rows from one place to another, with their categories."""
+    return SomeRows(torch.arange(begin, end), None if categories is None else categories[begin:end])
 
 
 def numbered(rows: list[float]) -> MatrixFactorization:
@@ -24,7 +29,7 @@ def numbered(rows: list[float]) -> MatrixFactorization:
 
 
 def test_a_row_starts_at_the_mean_of_its_table() -> None:
-    found = MeanOfTable().start(numbered([1, 3, 8, 50, 50]), "item", 3, 5, None)
+    found = MeanOfTable().start(numbered([1, 3, 8, 50, 50]), "item", some(3, 5), some(0, 3))
     assert found is not None
     assert found.tolist() == [[4, 4], [4, 4]]
 
@@ -32,21 +37,22 @@ def test_a_row_starts_at_the_mean_of_its_table() -> None:
 def test_a_row_starts_at_the_mean_of_the_means_of_its_categories() -> None:
     model = numbered([1, 3, 8, 50, 50, 50, 50])
     categories = torch.tensor([[0, -1], [0, 1], [2, -1], [0, 1], [2, 3], [3, -1], [-1, -1]])
-    found = MeanOfCategories().start(model, "item", 3, 7, categories)
+    found = MeanOfCategories().start(model, "item", some(3, 7, categories), some(0, 3, categories))
     assert found is not None
     # Category 0 has items of 1 and 3, category 1 has 3, category 2 has 8, and category 3 has no item yet.
     assert found[:, 0].tolist() == [2.5, 8, 4, 4]
-    users = MeanOfCategories().start(model, "user", 2, 3, categories)
+    users = MeanOfCategories().start(model, "user", some(2, 3), some(0, 2))
     assert users is not None
     torch.testing.assert_close(users[0], model.table("user")[:2].mean(0))
-    without = MeanOfCategories().start(model, "item", 3, 7, None)
+    without = MeanOfCategories().start(model, "item", some(3, 7), some(0, 3))
     assert without is not None
     assert without[:, 0].tolist() == [4, 4, 4, 4]
 
 
 @pytest.mark.parametrize("rule", [MeanOfTable(), MeanOfCategories()])
 def test_where_no_row_was_before_rows_keep_their_own_numbers(rule: NewRows) -> None:
-    assert rule.start(numbered([1, 3]), "item", 0, 2, torch.tensor([[0], [0]])) is None
+    categories = torch.tensor([[0], [0]])
+    assert rule.start(numbered([1, 3]), "item", some(0, 2, categories), some(0, 0, categories)) is None
 
 
 class Watched(ASMG):

@@ -19,12 +19,21 @@ from asmg_pl.data import EqualRows, Lifetimes, PeriodDataModule, Sizes
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import RowGenerator
 from asmg_pl.generators.table_entries import histories_in, models_in
-from asmg_pl.recommenders import Hashed, MatrixFactorization
-from asmg_pl.updaters import ASMG, EWC, IncrementalUpdate, MeanOfTable, PrequentialHead, SelfTuning, Updater
+from asmg_pl.recommenders import Hashed, MatrixFactorization, Recommender
+from asmg_pl.updaters import (
+    ASMG,
+    EWC,
+    IncrementalUpdate,
+    MeanOfCategories,
+    PrequentialHead,
+    SelfTuning,
+    SomeRows,
+    Updater,
+)
 from asmg_pl.updaters.rows.tenancy import saved_by_lifetimes, stand_at
 
 LIFETIMES = Lifetimes(admit_after=2, expire_after=2)
-CASES = {name: method for name, method in METHODS.items() if not {"mean", "apart"} & {*name.split()}} | {
+CASES = METHODS | {
     "ASMG, counts of updates": partial(ASMG, window=2, generator=RowGenerator),
     "a head": partial(IncrementalUpdate, head=PrequentialHead()),
     "self-tuned": partial(IncrementalUpdate, self_tuning=SelfTuning(learning_rates=[1e-3, 3e-3])),
@@ -36,7 +45,7 @@ def tensors(updater: Updater) -> dict[str, Tensor]:
 
 
 #: Cases that are tried in seconds; the others take minutes together.
-QUICK = ("IncrementalUpdate", "ASMG, counts of updates")
+QUICK = ("tables apart", "ASMG, counts of updates")
 
 
 @pytest.mark.parametrize(
@@ -90,6 +99,55 @@ def test_a_row_begins_as_the_shared_one_without_moments_and_counts_and_no_score_
     assert watch.begun > watch.reused > 0
 
 
+class Noted(MeanOfCategories):
+    """Notes what it is asked and what it finds, by table, the latest last."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, SomeRows, SomeRows, Tensor | None]] = []
+
+    def start(self, recommender: Recommender, name: str, new: SomeRows, known: SomeRows) -> Tensor | None:
+        found = super().start(recommender, name, new, known)
+        self.asked.append((name, new, known, found))
+        return found
+
+
+class Started(ASMG):
+    """Looks at the rows that begin with a period, which start as the rule says wherever there are rows."""
+
+    reused = 0
+
+    def admit(self, rows: Any) -> None:
+        super().admit(rows)
+        assert isinstance(self.new_rows, Noted)
+        period, data = self.place.period, self.data
+        catalogue = data.log.as_of(data.boundaries[period - 1]).categories
+        assert catalogue is not None
+        for name, new, known, numbers in self.new_rows.asked:
+            if name not in rows:
+                continue
+            assert numbers is not None
+            tenants, begun = data.tenants[name], rows[name]
+            assert torch.equal(new.places, begun)
+            before = tenants.rows_at(period - 1)
+            assert torch.equal(known.places, before[before > 0].long())
+            assert (new.categories is None) == (name == "user")
+            if new.categories is not None and known.categories is not None:
+                assert torch.equal(new.categories, catalogue[tenants.changes[period].come])
+                assert torch.equal(known.categories, catalogue[torch.nonzero(before > 0).flatten()])
+            for _, model in models_in(self):
+                assert torch.equal(model.table(name)[begun], numbers)
+            for _, history in histories_in(self):
+                assert (history.tables.get_buffer(name)[:, begun] == numbers).all()
+            self.reused += len({*begun.tolist()} & {*known.places.tolist()})
+        self.new_rows.asked = []
+
+
+def test_with_new_rows_a_row_that_is_given_to_an_id_starts_at_the_mean_of_those_in_use_before() -> None:
+    updater = walk(partial(Started, window=2, new_rows=Noted()), ROWS * PERIODS, lifetimes=LIFETIMES)
+    assert isinstance(updater, Started)
+    assert updater.reused
+
+
 def test_nothing_is_important_of_a_row_that_begins() -> None:
     class Watched(EWC):
         def admit(self, rows: Any) -> None:
@@ -103,11 +161,10 @@ def test_nothing_is_important_of_a_row_that_begins() -> None:
 @pytest.mark.parametrize(
     ("options", "named"),
     [
-        ({"new_rows": MeanOfTable()}, "model.new_rows"),
-        ({"recommender": partial(Hashed, items=5)}, "table 'item' has 5 rows"),
-        ({"recommender": partial(Hashed, users=5, recommender=MatrixFactorization)}, "table 'user' has 5 rows"),
+        ({"recommender": partial(Hashed, items=5)}, "belongs to all items of its bucket"),
+        ({"recommender": partial(Hashed, users=9999, recommender=MatrixFactorization)}, "belongs to all users of its"),
     ],
-    ids=["new_rows", "hashed items", "hashed users"],
+    ids=["hashed items", "hashed users"],
 )
 def test_what_does_not_work_with_it_is_refused(options: dict[str, Any], named: str) -> None:
     with pytest.raises(ConfigError, match=named) as refused:
@@ -147,7 +204,8 @@ def test_who_gets_a_freed_row_inherits_no_count_of_a_head() -> None:
 def test_what_is_saved_is_told_where_reports_look_for_it() -> None:
     told = [provenance(walk(IncrementalUpdate, ROWS * SHORT, lifetimes=rule)) for rule in (None, LIFETIMES)]
     assert "lifetimes" not in told[0]
-    assert re.search(r"^\d+ rows for \d+ users, .* admitted after 2 sightings.*: saves .*B", told[1]["lifetimes"])
+    assert re.search(r"^\d+ rows for \d+ users, .* admitted after 2 sightings.*: saves .*B;", told[1]["lifetimes"])
+    assert re.search(r"a package at the end has rows and names of \d+ users and \d+ items$", told[1]["lifetimes"])
 
 
 def test_the_memory_that_is_saved_is_that_of_the_rows() -> None:
