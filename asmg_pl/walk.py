@@ -177,6 +177,7 @@ def walk(
     from asmg_pl.storage.copy import Copy
     from asmg_pl.system.quiet import quiet
     from asmg_pl.updaters import Updater
+    from asmg_pl.updaters.sharing import tables_for
 
     if not isinstance(data, PeriodDataModule):
         raise ConfigError(f"data is a {type(data).__name__}: give a stream cut into periods, PeriodDataModule(source)")
@@ -187,7 +188,8 @@ def walk(
             seed_everything(data.seed, verbose=False)
             method = updater
             if not isinstance(updater, Updater):
-                updater = updater(data.sizes)
+                with tables_for(trainer.get("strategy")):
+                    updater = updater(data.sizes)
                 if not isinstance(updater, Updater):
                     raise ConfigError(f"updater made a {type(updater).__name__}: give an Updater, or a class of one")
             elif updater.results:

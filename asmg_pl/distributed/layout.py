@@ -90,8 +90,14 @@ class Layout:
         return self.ids_at(torch.arange(self.held)) if self.own else torch.arange(0)
 
     def cut(self, whole: Tensor, axis: int = 0) -> Tensor:
-        """Take this rank's rows of a whole table, or of a tensor with a table's rows along an axis."""
-        own = whole.new_empty(*whole.shape[:axis], self.held, *whole.shape[axis + 1 :])
+        """Take this rank's rows of a whole table, or of a tensor with a table's rows along an axis.
+
+        Of a tensor without memory, they are 0 on the CPU.
+        """
+        shape = *whole.shape[:axis], self.held, *whole.shape[axis + 1 :]
+        if whole.is_meta:
+            return torch.zeros(shape, dtype=whole.dtype)
+        own = whole.new_empty(shape)
         for places in chunks(0, self.held, CHUNK, whole.device):  # row numbers take 8 bytes each
             own.narrow(axis, int(places[0]), len(places)).copy_(whole.index_select(axis, self.ids_at(places)))
         return own

@@ -17,8 +17,10 @@ from asmg_pl.recommenders import Recommender
 def shard(module: nn.Module, layouts: Mapping[str, Layout]) -> Traffic:
     """Keep this rank's rows of every table, snapshot and state. From now on, recommenders ask the owners of rows.
 
+    Tensors that have no memory yet get it, and are 0.
+
     Args:
-        module: an updater with whole tables.
+        module: an updater with whole tables, or large ones without memory.
         layouts: the layout of each sharded table by name; other tables stay whole.
 
     Returns:
@@ -27,8 +29,8 @@ def shard(module: nn.Module, layouts: Mapping[str, Layout]) -> Traffic:
     entries = table_entries(module)
     for name, tensor in [*module.named_parameters(), *module.named_buffers()]:
         table, axis = entries.get(name, ("", 0))
-        if table in layouts:
-            rows = layouts[table].cut(tensor, axis)
+        if table in layouts or (table and tensor.is_meta):
+            rows = layouts[table].cut(tensor, axis) if table in layouts else torch.zeros_like(tensor, device="cpu")
             path, _, leaf = name.rpartition(".")
             trained = isinstance(tensor, nn.Parameter)
             setattr(module.get_submodule(path), leaf, nn.Parameter(rows, tensor.requires_grad) if trained else rows)

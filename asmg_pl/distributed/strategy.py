@@ -24,9 +24,9 @@ class ShardedTables(ModelParallelStrategy):
     """A strategy for large tables: each rank holds some rows of them, with their moments, snapshots and state.
 
     All other parameters are on every rank. The vectors of a mini-batch come from the ranks that own them, which look
-    them up or generate them. At the start, each rank draws the whole initial tables on the CPU, as a single process
-    does, and keeps its rows. So the numbers are those of a single process, and the machine's memory must hold one whole
-    model per rank. After the start no rank has a whole table.
+    them up or generate them. The initial numbers are those of a single process. ``asmg fit`` and :func:`asmg_pl.walk`,
+    given an updater's class, have each rank draw its own rows. An updater that is made before has whole tables on each
+    rank until the walk starts; after that no rank has a whole table.
 
     Attributes:
         traffic: the messages and bytes of this rank so far.

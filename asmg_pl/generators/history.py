@@ -98,8 +98,9 @@ class ParameterHistory(nn.Module):
     @staticmethod
     def flat(recommender: Recommender) -> Tensor:
         """A recommender's dense parameters, concatenated, float [P]."""
-        none = torch.zeros(0, device=next(recommender.parameters()).device)  # torch.cat refuses an empty list
-        return torch.cat([none, *(p.detach().flatten() for p in recommender.dense_parameters().values())])
+        dense = [*recommender.dense_parameters().values()]
+        none = torch.zeros(0, device=(dense or [next(recommender.parameters())])[0].device)  # torch.cat needs a tensor
+        return torch.cat([none, *(p.detach().flatten() for p in dense)])
 
     @staticmethod
     def shapes_of(recommender: Recommender, window: int | None) -> ParameterShapes:

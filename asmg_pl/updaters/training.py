@@ -253,7 +253,7 @@ class BaseTraining(Tunable):
         """
         clips = self.stepping.gradient_clip is not None
         self.objective.check(self.recommender, self.data.accumulate)
-        share_out(self, self.recommender, self.trainer.strategy, self.needs_whole_tables, clips)
+        share_out(self, self.recommender, self.trainer.strategy, self.needs_whole_tables, clips, self.initial_draw)
         check_gpu(self, self.bytes_of_step(self.rows_of_step()))
 
     def rows_of_step(self) -> int:

@@ -19,9 +19,13 @@ from asmg_pl.data import Sizes
 from asmg_pl.distributed.checkpoint import ShardedEntries, read
 from asmg_pl.distributed.layout import Layout
 from asmg_pl.distributed.reader import tensors_in
+from asmg_pl.distributed.shard import shard
 from asmg_pl.generators import RowGenerator
 from asmg_pl.generators.table_entries import table_entries
+from asmg_pl.randomness import outlines
 from asmg_pl.updaters import ASMG, Guard
+from asmg_pl.updaters.memory import peak_memory, size_of
+from asmg_pl.updaters.rows import initial
 
 STREAM = "--data.source=DriftingStream --data.source.rows=420 --data.source.categories=3"
 CUT = "--data.source.users=31 --data.source.items=26"
@@ -52,6 +56,12 @@ def walk(
     strategy = f"{SHARDED} --trainer.devices={ranks}".split() if sharded else ["--trainer.devices=1"]
     results = on_ranks(ranks, program, *given, *strategy, f"--trainer.default_root_dir={folder}", *options)
     return "" if {code for code, _ in results} == {0} else str(results[0][1])
+
+
+def owners_draw(*arguments: object) -> tuple[int, str]:
+    """Call the program, in which even these tables are long enough for their owners to draw their rows alone."""
+    outlines.LEAST = 25
+    return asmg(*arguments)
 
 
 def metrics(folder: Path) -> pl.DataFrame:
@@ -106,8 +116,24 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.mark.parametrize("ranks", [2, 4])
 @pytest.mark.parametrize("method", METHODS)
 def test_a_walk_is_that_of_a_single_process(tmp_path: Path, alone: dict[str, Path], method: str, ranks: int) -> None:
-    assert walk(tmp_path / "walk", ranks, method) == ""
+    assert walk(tmp_path / "walk", ranks, method, program=owners_draw if ranks == 2 else asmg) == ""
     assert_same(tmp_path / "walk", alone[method])
+
+
+def test_an_owner_takes_the_memory_of_its_own_rows() -> None:
+    [(grown, own)] = on_ranks(1, growth_of_an_owner)
+    assert own > 50  # MiB; whole tables and what is made of them have four times as many
+    assert grown < own + 60
+
+
+def growth_of_an_owner() -> tuple[float, float]:
+    """MiB by which a process's peak grows while one of four owners gets ready, and MiB that it then holds."""
+    before = peak_memory(torch.device("cpu"))
+    with initial.owners_draw():
+        made = ASMG(Sizes(500_000, 500_000), window=3, generator=RowGenerator, pretrain_periods=0)
+    shard(made, {name: Layout(500_000, 8, 0, 4) for name in ("user", "item")})
+    made.redraw(made.initial_draw)
+    return peak_memory(torch.device("cpu")) - before, size_of(made) / 2**20
 
 
 @pytest.mark.slow

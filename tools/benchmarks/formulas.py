@@ -52,5 +52,5 @@ class Walk:
         return others / self.ranks * ids * (8 + 2 * 4 * self.width) + 16 * batches * others
 
     def at_the_start(self) -> float:
-        """Bytes of the CPU's memory that each rank takes while a walk starts, before it keeps its own rows."""
-        return self.table * (2 + self.window + self.hidden)
+        """Bytes of the CPU's memory that each rank takes while a walk starts, for its own rows."""
+        return self.table / self.ranks * (2 + self.window + self.hidden)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from fnmatch import fnmatch
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 from lightning.pytorch import Trainer
@@ -33,6 +34,7 @@ from asmg_pl.serving.store import about_versions
 from asmg_pl.storage.address import is_address
 from asmg_pl.storage.copy import Copy, bring
 from asmg_pl.updaters import Updater
+from asmg_pl.updaters.sharing import tables_for
 
 log = logging.getLogger(__name__)
 
@@ -182,6 +184,13 @@ class AsmgCLI(LightningCLI):
             self._copy.fetch(about_versions)
             root = str(folder)
         config.ckpt_path = checkpoint_to_go_on_from(config.get("ckpt_path"), root, command)
+
+    def instantiate_classes(self) -> None:
+        """Make data, updater and trainer; where ranks share tables out, each rank draws its own rows later."""
+        given = self.config.get(str(self.subcommand), {}).get("trainer", {}).get("strategy")
+        strategy = resolve_name(given.class_path) if hasattr(given, "class_path") else given
+        with tables_for(strategy):
+            super().instantiate_classes()
 
     def instantiate_trainer(self, **settings: Any) -> Trainer:
         """Make the trainer.

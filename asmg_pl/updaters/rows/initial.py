@@ -4,12 +4,15 @@
     everything else    as in a recommender that is built for just these rows
 
 So the same rows give the same scores whether the stream ends after them or goes on. A row that is added to a table
-later has the numbers that it would have had from the start.
+later has the numbers that it would have had from the start. Where tables are shared out among processes
+(:func:`owners_draw`), tables are built without memory, and each process draws the rows that it gets.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import chain
 
@@ -19,6 +22,7 @@ from torch import Tensor, nn
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.generators.table_entries import histories_in, models_in
 from asmg_pl.randomness.keyed import seeded
+from asmg_pl.randomness.outlines import Outlines
 from asmg_pl.recommenders import Recommender
 from asmg_pl.recommenders.touched import chunks
 from asmg_pl.updaters.memory import require, size_of
@@ -30,6 +34,18 @@ NOMINAL = 1024
 CHUNK = 65536
 
 Build = Callable[[Sizes], Recommender]
+
+_owners_draw: ContextVar[bool] = ContextVar("owners_draw", default=False)
+
+
+@contextmanager
+def owners_draw() -> Iterator[None]:
+    """A context in which large tables are built without memory, for a walk that shares them out before it reads any."""
+    before = _owners_draw.set(True)
+    try:
+        yield
+    finally:
+        _owners_draw.reset(before)
 
 
 def known_sizes(sizes: Sizes, pretrain_periods: int) -> Sizes:
@@ -84,36 +100,61 @@ class Draw:
     def build_with_room(self, build: Build, sizes: Sizes, known: Sizes) -> Recommender:
         """A recommender as from :meth:`build`, once it is clear that it fits into memory with its two moments.
 
+        Where owners draw tables, the large ones have no memory yet. A recommender that needs their numbers to be built
+        has whole tables all the same.
+
         Raises:
             ConfigError: if it does not fit, before memory is taken, or after, if it needs numbers to be built.
         """
+        if _owners_draw.get() and (outlined := self._outlined(build, sizes, known)) is not None:
+            return outlined
         shapes = on_meta(build, sizes)
         if shapes is not None:
-            _require_room(shapes)
+            require_room(shapes)
         recommender = self.build(build, sizes, known)
         if shapes is None:
-            _require_room(recommender)
+            require_room(recommender)
         return recommender
 
-    @torch.no_grad()
     def build(self, build: Build, sizes: Sizes, known: Sizes) -> Recommender:
         """A recommender for these sizes, of which some are known when it is drawn."""
-        with seeded(self.seed, "recommender"):
-            recommender = build(known)
-        if sizes != known:
-            small = beside_tables(recommender)
-            with seeded(self.seed, "recommender"):
-                recommender = build(sizes)
-            for name, tensor in beside_tables(recommender).items():
-                if name in small and small[name].shape == tensor.shape:
-                    tensor.copy_(small[name])
+        recommender = self._built(build, sizes, known, nullcontext)
+        self.fill(recommender)
+        return recommender
+
+    def _outlined(self, build: Build, sizes: Sizes, known: Sizes) -> Recommender | None:
+        """The same recommender, whose large tables have no memory; ``None`` if it cannot be built without."""
+        try:
+            recommender = self._built(build, sizes, known, Outlines)
+        except Exception:  # whatever else is wrong with it shows again where it is built with memory
+            return None
+        if any(tensor.is_meta for tensor in beside_tables(recommender).values()):
+            return None
         self.fill(recommender)
         return recommender
 
     @torch.no_grad()
+    def _built(
+        self, build: Build, sizes: Sizes, known: Sizes, tables: Callable[[], AbstractContextManager[object]]
+    ) -> Recommender:
+        """A recommender whose numbers are right but for those of its tables, which are built in a context."""
+        with seeded(self.seed, "recommender"), tables():
+            recommender = build(known)
+        if sizes != known:
+            small = beside_tables(recommender)
+            with seeded(self.seed, "recommender"), tables():
+                recommender = build(sizes)
+            for name, tensor in beside_tables(recommender).items():
+                if name in small and small[name].shape == tensor.shape:
+                    tensor.copy_(small[name])
+        return recommender
+
+    @torch.no_grad()
     def fill(self, recommender: Recommender) -> None:
-        """Draw all rows of its tables that are at hand."""
+        """Draw all rows of its tables that are at hand and have memory."""
         for name, table in recommender.table_parameters().items():
+            if table.is_meta:
+                continue
             for places in chunks(0, len(table), CHUNK, table.device):
                 rows = recommender.ids_at(name, places)
                 drawn = recommender.initial_rows(name, rows, table.shape[1], self.known[name], self.seed)
@@ -133,6 +174,11 @@ def beside_tables(recommender: Recommender) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in named if not name.startswith("tables.")}
 
 
-def _require_room(recommender: Recommender) -> None:
+def require_room(recommender: Recommender) -> None:
+    """Refuse a recommender that does not fit into memory with its two moments.
+
+    Raises:
+        ConfigError: if it does not.
+    """
     size = size_of(recommender)
     require({"recommender": size, "moments": 2 * size})

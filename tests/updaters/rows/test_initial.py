@@ -12,11 +12,14 @@ from torch import Tensor, nn
 
 from asmg_pl.data import Batch
 from asmg_pl.data.log import Sizes
+from asmg_pl.distributed.layout import Layout
+from asmg_pl.distributed.shard import shard
 from asmg_pl.errors import ConfigError
-from asmg_pl.generators import GRUGenerator
+from asmg_pl.generators import GRUGenerator, RowGenerator
+from asmg_pl.randomness import outlines
 from asmg_pl.recommenders import DeepFM, EmbeddingMLP, Hashed, Lookup, MatrixFactorization, Recommender, TwoTower
-from asmg_pl.updaters import ASMG, SML, IncrementalUpdate
-from asmg_pl.updaters.rows.initial import NOMINAL, Draw, known_sizes, table_rows
+from asmg_pl.updaters import ASMG, SML, IncrementalUpdate, Updater
+from asmg_pl.updaters.rows.initial import NOMINAL, Draw, known_sizes, owners_draw, table_rows
 
 KNOWN, SHORT, LONG = Sizes(70, 90, 5, (3,)), Sizes(80, 100, 6, (4,)), Sizes(700, 900, 20, (9,))
 RECOMMENDERS: dict[str, Callable[[Sizes], Recommender]] = {
@@ -131,3 +134,45 @@ def test_a_draw_fills_every_row_of_a_table_larger_than_a_chunk() -> None:
     assert len(model.table("user")[:, 0].unique()) > 69_500
     alone = model.initial_rows("user", torch.tensor([69_999]), 2, 1, 0)
     assert torch.equal(model.table("user")[69_999:], alone)
+
+
+def tensors(updater: Updater) -> dict[str, Tensor]:
+    """All parameters and buffers by name."""
+    return dict([*updater.named_parameters(), *updater.named_buffers()])
+
+
+@pytest.mark.parametrize("rank", [0, 2])
+@pytest.mark.parametrize("method", [partial(ASMG, generator=RowGenerator, window=2), SML])
+def test_an_owners_numbers_are_those_of_whole_tables(
+    monkeypatch: pytest.MonkeyPatch, method: Callable[..., Updater], rank: int
+) -> None:
+    monkeypatch.setattr(outlines, "LEAST", 60)
+
+    def layouts(updater: Updater) -> dict[str, Layout]:
+        rows = {name: len(table) for name, table in updater.recommender.table_parameters().items()}
+        return {name: Layout(rows[name], 8, rank, 3) for name in ("user", "item")}
+
+    torch.manual_seed(4)
+    whole = method(seen(LONG))
+    shard(whole, layouts(whole))
+    torch.manual_seed(4)
+    with owners_draw():
+        own = method(seen(LONG))
+    assert sum(tensor.is_meta for tensor in tensors(own).values()) >= 6
+    shard(own, layouts(own))
+    own.redraw(own.initial_draw)
+    found, expected = tensors(own), tensors(whole)
+    assert found.keys() == expected.keys()
+    assert all(torch.equal(found[name], value) for name, value in expected.items())
+
+
+def test_a_recommender_that_needs_its_tables_numbers_has_whole_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Looking(MatrixFactorization):
+        def __init__(self, sizes: Sizes) -> None:
+            super().__init__(sizes)
+            self.largest = float(self.stored("user").detach().max())
+
+    monkeypatch.setattr(outlines, "LEAST", 60)
+    with owners_draw():
+        made = IncrementalUpdate(seen(LONG), recommender=Looking)
+    assert not any(parameter.is_meta for parameter in made.parameters())
