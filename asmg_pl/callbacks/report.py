@@ -38,6 +38,10 @@ from asmg_pl.updaters.memory import bytes_by_component, described, peak_memory
 log = logging.getLogger(__name__)
 
 PLOT = "auc.png"
+
+#: The most periods that a line names one by one.
+SHOWN = 20
+
 #: The last line of a walk whose method scores no plain update beside what serves.
 COMPARE = "compare with the plain update: asmg compare FOLDER --methods iu METHOD -- OPTIONS"
 
@@ -248,7 +252,9 @@ def _means(title: str, results: Sequence[PeriodResult]) -> str:
 
 
 def _listed(periods: Sequence[int]) -> str:
-    return ", ".join(map(str, periods))
+    """The first periods, and how many more there are."""
+    shown, more = ", ".join(map(str, periods[:SHOWN])), len(periods) - SHOWN
+    return f"{shown} and {more:,} more" if more > 0 else shown
 
 
 def opening(data: PeriodDataModule, test_from: int, last: int) -> list[str]:
@@ -282,8 +288,8 @@ def _cut(data: PeriodDataModule, last: int) -> str:
     size = f"{rows[0]:,}" if len(set(rows)) == 1 else f"{min(rows):,} to {max(rows):,}"
     classes = {period: data.classes(period, period) for period in periods}
     odd = {
-        name: [str(period) for period in periods if classes[period] == count]
+        name: [period for period in periods if classes[period] == count]
         for name, count in {"empty": 0, "of one class": 1}.items()
     }
-    notes = "".join(f"; {name}: {', '.join(found)}" for name, found in odd.items() if found)
+    notes = "".join(f"; {name}: {_listed(found)}" for name, found in odd.items() if found)
     return f"{len(periods)} periods of {size} rows{notes}"

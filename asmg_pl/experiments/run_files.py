@@ -184,15 +184,20 @@ def scored(table: pl.DataFrame, place: str) -> pl.DataFrame:
         if wrong:
             raise DataError(f"{place}, column {terminal(name)!r}: an AUC is from 0 to 1")
     names = pl.col("diverged").fill_null("").str.split(" ") if "diverged" in table.columns else None
-    changed = []
+    diverged = {}
     for model, columns in of_model.items():
         broken = pl.any_horizontal(pl.col(name).is_infinite().fill_null(False) for name in columns)
         if names is not None:
             broken |= names.list.contains(model)
         elif "rows" in table.columns and f"{model}_logloss" in columns:
             broken |= (pl.col("rows") > 0) & pl.col(f"{model}_logloss").is_nan().fill_null(False)
-        defined = {name: pl.col(name).fill_nan(None) for name in columns}
-        changed += [pl.when(broken).then(math.nan).otherwise(value).alias(name) for name, value in defined.items()]
+        diverged[model] = broken
+    broken_in = {model: rows for model, rows in table.select(**diverged).to_dict().items() if rows.any()}
+    changed = []
+    for model, columns in of_model.items():
+        defined = pl.col(columns).fill_nan(None)
+        rows = broken_in.get(model)
+        changed.append(defined if rows is None else pl.when(pl.lit(~rows)).then(defined).otherwise(math.nan))
     return table.with_columns(changed).drop("diverged", strict=False).sort("period")
 
 

@@ -296,6 +296,12 @@ def test_the_first_lines_say_which_rows_wait_and_that_nothing_will_be_a_test(tmp
     assert re.fullmatch(r"2 rows since .* wait for later rows, to fill a period of 33", opening(counted, 5, 6)[1])
 
 
+def test_the_first_line_names_some_of_many_odd_periods(tmp_path: Path) -> None:
+    [line, *_] = opening(PeriodDataModule(STREAM, periods=EqualCounts(200)), 5, 200)  # of one row each
+    named = ", ".join(map(str, range(1, 21)))
+    assert line == f"200 periods of 1 rows; of one class: {named} and 180 more"
+
+
 def test_a_walk_without_a_test_period_says_why_it_has_no_mean(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
