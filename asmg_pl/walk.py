@@ -171,6 +171,7 @@ def walk(
     from asmg_pl.callbacks.given import GivenConfig, configuration
     from asmg_pl.callbacks.mirror import RunMirror
     from asmg_pl.data import PeriodDataModule
+    from asmg_pl.distributed.launched import counts_of_torchrun
     from asmg_pl.errors import ConfigError, UserError
     from asmg_pl.serving.store import about_versions
     from asmg_pl.storage.address import is_address
@@ -196,7 +197,9 @@ def walk(
                 raise ConfigError("this updater has walked already: give its class, as in walk(ASMG, data)")
             there = None
             if is_address(folder):
-                there, folder = Copy.work(str(folder), new=True)
+                counts = counts_of_torchrun(trainer.get("devices", "auto"), trainer.get("num_nodes", 1))
+                several = (trainer | counts).get("num_nodes", 1) > 1
+                there, folder = Copy.work(str(folder), new=True, several=several)
                 there.fetch(about_versions)
             checkpoint = _checkpoint(folder, resume)
             bar = trainer.pop("enable_progress_bar", None) is not False

@@ -11,7 +11,9 @@ from pathlib import Path
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
+from asmg_pl.callbacks.machines import Parts, leaders
 from asmg_pl.callbacks.run_folder import CHECKPOINTS
+from asmg_pl.distributed.board import Board
 from asmg_pl.errors import BusyError, ConfigError, StorageError, UserError
 from asmg_pl.serving.store import FOLDER
 from asmg_pl.storage.copy import Change, Copy
@@ -23,8 +25,11 @@ class RunMirror(Checkpoint):
     """Puts up what a phase has left: checkpoints, tables, packages, in one step.
 
     While it goes up, the walk goes on; when the next phase ends before that, the walk waits, so that at most one is
-    behind. A walk that ends has put up everything. It is a :class:`lightning.pytorch.callbacks.Checkpoint`, so that
-    Lightning calls it after all others, and after :class:`~asmg_pl.callbacks.PhaseCheckpoint`, which stands before it.
+    behind. A walk that ends has put up everything. With sharded tables on several machines, each machine puts up its
+    part (:mod:`asmg_pl.callbacks.machines`).
+
+    It is a :class:`lightning.pytorch.callbacks.Checkpoint`, so that Lightning calls it after all others, and after
+    :class:`~asmg_pl.callbacks.PhaseCheckpoint`, which stands before it.
     """
 
     def __init__(self, copy: Copy) -> None:
@@ -32,20 +37,20 @@ class RunMirror(Checkpoint):
         self._copy = copy
         self._pool = ThreadPoolExecutor(1, "asmg-mirror")
         self._going_up: Future[None] | None = None
+        self._parts: Parts | None = None
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
-        """Refuse a walk whose checkpoint would be spread over several machines.
-
-        Raises:
-            ConfigError: if it would.
-        """
+        """Find out whether checkpoints will be spread over the copies of several machines."""
         from asmg_pl.distributed import ShardedTables
 
-        if trainer.num_nodes > 1 and isinstance(trainer.strategy, ShardedTables):
-            raise ConfigError(
-                "with sharded tables each machine writes its own part of a checkpoint, and the run folder's copy at an "
-                "address is that of one machine: give a folder that all of them see (--trainer.default_root_dir FOLDER)"
-            )
+        if trainer.num_nodes == 1 or not isinstance(trainer.strategy, ShardedTables):
+            return
+        machines, board = leaders(self._copy, trainer.local_rank), Board()
+        if len(machines) > 1:
+            rank = trainer.global_rank
+            trainer.strategy.leads = rank in machines
+            if rank in machines:
+                self._parts = Parts(self._copy, board, machines.index(rank), len(machines))
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Keep out other walks that have begun with the same listing.
@@ -70,16 +75,20 @@ class RunMirror(Checkpoint):
             BusyError: if another program has taken over the run folder.
             StorageError: if the phase before could not be put up.
         """
-        if trainer.is_global_zero:
+        if self._leads(trainer):
             self._wait()
             aside = Path(tempfile.mkdtemp(prefix=".going-up-", dir=self._copy.folder.parent))
             self._going_up = self._pool.submit(self._put, self._copy.change(aside, _fixed), aside)
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Put up what the walk has come to."""
-        if trainer.is_global_zero and not isinstance(exception, BusyError):
+        """Put up what the walk has come to; of several machines, what has been on its way up."""
+        if self._leads(trainer) and not isinstance(exception, BusyError):
             try:
-                self._finish()
+                if self._parts is None:
+                    self._finish()
+                else:
+                    self._parts.give_up()
+                    self._wait()
             except UserError as error:
                 log.warning("%s", error)
 
@@ -90,14 +99,21 @@ class RunMirror(Checkpoint):
             BusyError: if another program has taken over the run folder.
             StorageError: if the object store does not take it.
         """
-        if stage == "fit" and trainer.is_global_zero:
+        if stage == "fit" and self._leads(trainer):
             self._finish()
+            if self._parts is not None:
+                self._parts.leave_together()
 
-    def _put(self, change: Change, aside: Path) -> None:
+    def _leads(self, trainer: Trainer) -> bool:
+        """Whether this process puts up what its machine has."""
+        return trainer.is_global_zero or self._parts is not None
+
+    def _put(self, change: Change, aside: Path | None = None) -> None:
         try:
-            self._copy.put(change)
+            self._copy.put(change) if self._parts is None else self._parts.put(change)
         finally:
-            shutil.rmtree(aside, ignore_errors=True)
+            if aside is not None:
+                shutil.rmtree(aside, ignore_errors=True)
 
     def _wait(self) -> None:
         """Wait for what is going up."""
@@ -107,15 +123,18 @@ class RunMirror(Checkpoint):
         try:
             going.result()
         except StorageError as error:
-            error.add_note(
-                "The walk is whole on this machine, in the cache: go on here with --ckpt_path last when the "
-                "store answers, and it goes up"
-            )
+            if self._parts is None:
+                error.add_note(
+                    "The walk is whole on this machine, in the cache: go on here with --ckpt_path last when the "
+                    "store answers, and it goes up"
+                )
             raise
+        if self._parts is not None:
+            self._parts.settle()
 
     def _finish(self) -> None:
         self._wait()
-        self._copy.put(self._copy.change())
+        self._put(self._copy.change())
 
 
 def _fixed(path: str) -> bool:

@@ -4,9 +4,11 @@
       walk.pt                   all but the tables: dense parameters, results, the walk's place
       .metadata, __R_0.distcp   the tables' rows of rank R: weights, moments, snapshots, state
 
-All ranks write to one file system. The second line has the format of :mod:`torch.distributed.checkpoint`. The rows of a
-table are a tensor [places, V, D], cut between shards (see :mod:`asmg_pl.distributed.layout`), so that another number of
-ranks can read other cuts. If the last place is not full, it is a tensor of its own, [1, V, D], padded with zeros.
+All ranks write to one file system, or the ranks of each machine to one of their own, from where the files are put
+together at an address (:mod:`asmg_pl.callbacks.machines`). The second line has the format of
+:mod:`torch.distributed.checkpoint`. The rows of a table are a tensor [places, V, D], cut between shards (see
+:mod:`asmg_pl.distributed.layout`), so that another number of ranks can read other cuts. If the last place is not full,
+it is a tensor of its own, [1, V, D], padded with zeros.
 """
 
 from __future__ import annotations
@@ -78,8 +80,16 @@ class ShardedEntries:
         return self.layouts[table], axis
 
 
-def write(checkpoint: dict[str, Any], folder: Path, entries: ShardedEntries) -> None:
-    """Write a checkpoint; every rank calls it. The folder gets its name when it is whole."""
+def write(checkpoint: dict[str, Any], folder: Path, entries: ShardedEntries, leads: bool) -> None:
+    """Write a checkpoint; every rank calls it. The folder gets its name when it is whole.
+
+    Args:
+        checkpoint: this rank's entries.
+        folder: where its files go. Machines may have folders of their own, and each of these gets the files of the
+            ranks that see it.
+        entries: the tensors that are sharded.
+        leads: whether this rank is the one, of those that see the folder, that makes it.
+    """
     tables: dict[str, Any] = {}
 
     def take(place: Place, value: Any) -> Any:
@@ -97,16 +107,15 @@ def write(checkpoint: dict[str, Any], folder: Path, entries: ShardedEntries) -> 
 
     plain = _mapped(checkpoint, take)
     plain["sharded"] = {name: (layout.rows, layout.shards) for name, layout in entries.layouts.items()}
-    first = dist.get_rank() == 0
-    with written_whole(folder) if first else nullcontext(folder.with_name(folder.name + PARTIAL)) as partial:
-        if first:
+    with written_whole(folder) if leads else nullcontext(folder.with_name(folder.name + PARTIAL)) as partial:
+        if leads:
             partial.mkdir()
         dist.barrier()
         _save(tables, partial)
         plain["files"] = _merged(
             {name: digest_of_file(partial / name) for name in file_names(partial, dist.get_rank())}
         )
-        if first:
+        if dist.get_rank() == 0:
             AtomicCheckpointIO().save_checkpoint(plain, partial / WALK)
     dist.barrier()
 

@@ -14,10 +14,11 @@ import socket
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
 
 import torch.distributed as dist
 from torch.distributed import TCPStore  # type: ignore[attr-defined]
+
+from asmg_pl.distributed.board import common_store
 
 #: Beats within the time after which a process counts as silent.
 BEATS = 10
@@ -50,20 +51,13 @@ class Heartbeat:
     def start(self) -> None:
         """Begin to beat and to watch. Every process of the walk calls it, once there is a process group."""
         rank, ranks = dist.get_rank(), dist.get_world_size()
-        address, patience = os.environ.get("MASTER_ADDR", "localhost"), timedelta(seconds=self.timeout)
-        port, store = 0, None
+        store = common_store(self.timeout)
         if rank == 0:
-            store = TCPStore(address, 0, is_master=True, wait_for_workers=False, timeout=patience)
             store.set(VERDICT, "")
-            port = store.port
-        found: list[tuple[str, str, int]] = [("", "", 0)] * ranks
-        own = f"process {rank} of the walk ({socket.gethostname()}, process id {os.getpid()})"
-        dist.all_gather_object(found, (own, address, port))
-        self._names = [name for name, _, _ in found]
-        if store is None:
-            _, address, port = found[0]
-            store = TCPStore(address, port, is_master=False, wait_for_workers=False, timeout=patience)
         store.set(_beat(rank), "0")
+        self._names = [""] * ranks
+        own = f"process {rank} of the walk ({socket.gethostname()}, process id {os.getpid()})"
+        dist.all_gather_object(self._names, own)  # after which all have beaten, and there is no verdict
         for task in (lambda: self._exchange(store, rank, (rank + 1) % ranks), self._watch_the_store):
             threading.Thread(target=task, daemon=True).start()
 

@@ -30,6 +30,8 @@ class ShardedTables(ModelParallelStrategy):
 
     Attributes:
         traffic: the messages and bytes of this rank so far.
+        leads: where machines have run folders of their own, whether this rank makes the folders of checkpoints on its
+            machine; ``None`` where all ranks see the same run folder.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class ShardedTables(ModelParallelStrategy):
         self.shards = shards
         self.min_rows = min_rows
         self.traffic = Traffic()
+        self.leads: bool | None = None
         self._entries = sharded.ShardedEntries({}, [], {})
 
     @property
@@ -115,12 +118,17 @@ class ShardedTables(ModelParallelStrategy):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], filepath: Any, storage_options: Any = None) -> None:
         """Write a checkpoint folder, see :mod:`asmg_pl.distributed.checkpoint`."""
-        sharded.write(checkpoint, Path(self.broadcast(filepath)), self._entries)
+        leads = self.is_global_zero if self.leads is None else self.leads
+        sharded.write(checkpoint, self._seen_here(filepath), self._entries, leads)
 
     def load_checkpoint(self, checkpoint_path: Any, weights_only: bool | None = None) -> dict[str, Any]:
         """Read a checkpoint folder, or the checkpoint file of a walk with whole tables."""
         torch.cuda.empty_cache()
-        return sharded.read(Path(self.broadcast(checkpoint_path)), self._entries)
+        return sharded.read(self._seen_here(checkpoint_path), self._entries)
+
+    def _seen_here(self, path: Any) -> Path:
+        """The path of a checkpoint on this machine."""
+        return Path(self.broadcast(path) if self.leads is None else path)
 
 
 #: ``--trainer.strategy sharded`` and ``Trainer(strategy="sharded")``.

@@ -14,7 +14,7 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakSet
@@ -113,14 +113,17 @@ class Copy:
         return found, found.folder / within
 
     @classmethod
-    def work(cls, address: str, new: bool = False) -> tuple[Copy, Path]:
+    def work(cls, address: str, new: bool = False, several: bool = False) -> tuple[Copy, Path]:
         """The copy of this machine to work in, as the newest listing has it.
 
-        Changes that a program has made here and not put up yet stay, unless the folder has changed since.
+        Changes that a program has made here and not put up yet stay, unless the folder has changed since, or the copies
+        of several machines had a part of them each.
 
         Args:
             address: of the folder, or of something in it.
             new: whether there may be nothing yet.
+            several: whether other machines work in copies too, which must be the same. Then no change stays that is not
+                put up.
 
         Returns:
             The copy, and the path in it that the address means.
@@ -134,7 +137,8 @@ class Copy:
         with FileLock(home / ".lock"):
             here, newest = _state(home), remote.newest()
             found = cls(remote, here if here.number else newest, home / _last_name(remote), works=True)
-            if (here.number, here.identity) != (newest.number, newest.identity) and (here.number or newest.number):
+            changed = (here.number, here.identity) != (newest.number, newest.identity)
+            if (changed or several or (home / _PARTS).exists()) and (here.number or newest.number):
                 found._begin_anew(newest)
         return found, found.folder / within
 
@@ -187,12 +191,23 @@ class Copy:
             found.marks[path] = now
         return found
 
-    def put(self, change: Change, always: bool = False) -> None:
+    def have_parts(self) -> None:
+        """Note that from now on this copy has only a part of each change; other machines have the others."""
+        (self._home / _PARTS).touch()
+
+    def link(self, files: Mapping[str, Entry]) -> None:
+        """Have files of the listing that other machines have put up, as links, in folders that are still there."""
+        for path, entry in files.items():
+            if (self.folder / path).parent.is_dir():
+                (self.folder / path).symlink_to(self._blobs.path(entry.sha256))
+
+    def put(self, change: Change, always: bool = False, others: Callable[[], Mapping[str, Entry]] = dict) -> None:
         """Put a change up, in one step.
 
         Args:
             change: what was changed.
             always: whether a listing is written if nothing was changed, which keeps earlier writers out.
+            others: gives files that other machines have put up with this change, see :meth:`RemoteFolder.publish`.
 
         Raises:
             BusyError: if another program has changed the folder since the listing.
@@ -205,19 +220,23 @@ class Copy:
             marks, going_up = _marks_of(self._home), self._home / _GOING_UP
             interrupted = going_up.exists()
             going_up.touch()
-            self.listing = self.remote.publish(self.listing, change.new, change.kept)
+            self.listing = self.remote.publish(self.listing, change.new, change.kept, others)
             if interrupted:
                 self.remote.sweep()
             going_up.unlink()
             self._note({path: mark for path, mark in marks.items() if path in change.kept} | change.marks)
 
     def _begin_anew(self, newest: Listing) -> None:
-        """Have what the newest listing has, which another machine has written."""
-        if self.listing.number and self.folder.exists() and self.change().new:
-            log.warning(
-                "%s was changed by another machine (%s): what this one had not put up is dropped",
-                *(shown(self.remote.address), newest.holder),
-            )
+        """Have what the newest listing has, and nothing else."""
+        same = (self.listing.number, self.listing.identity) == (newest.number, newest.identity)
+        if self.folder.exists():
+            (self._home / _PARTS).unlink(missing_ok=True)
+            change = self.change()
+            if same and not change.new and change.kept == newest.files:
+                return
+            if self.listing.number and change.new:
+                why = "is walked by several machines" if same else f"was changed by another machine ({newest.holder})"
+                log.warning("%s %s: what this one had not put up is dropped", shown(self.remote.address), why)
         self.listing = newest
         remove(self.folder)
         self._link(self.folder)
@@ -247,8 +266,9 @@ class Copy:
                 partial.write_bytes(content)
 
 
-#: Files beside a copy to work in: what it is of, its marks, and a sign that a change is on its way up.
-_LISTING, _MARKS, _GOING_UP = "listing.json", "marks.json", "going-up"
+#: Files beside a copy to work in: what it is of, its marks, and signs that a change is on its way up, and that the copy
+#: has only a part of each change.
+_LISTING, _MARKS, _GOING_UP, _PARTS = "listing.json", "marks.json", "going-up", "parts"
 
 
 def _home(kind: str, remote: RemoteFolder) -> Path:

@@ -122,13 +122,45 @@ class RemoteFolder:
 
         _each(one, list(entries))
 
-    def publish(self, base: Listing, new: Mapping[str, Path], kept: Mapping[str, Entry] | None = None) -> Listing:
+    def put_up(self, new: Mapping[str, Path], number: int) -> dict[str, Entry]:
+        """Put files up for a listing that there is not yet.
+
+        Args:
+            new: the files, by path in the folder.
+            number: of the listing.
+
+        Returns:
+            The files as the listing will have them, by path.
+
+        Raises:
+            StorageError: if the store does not take them.
+        """
+        identity, files = uuid.uuid4().hex[:8], dict[str, Entry]()
+
+        def one(path: str) -> None:
+            # Each upload has an object of its own, so that no writer changes what another one has listed.
+            entry = entry_of(new[path], f"{FILES}/{path}.{number}-{identity}")
+            self._bucket.put(new[path], entry.object)
+            files[path] = entry
+
+        _each(one, list(new))
+        return files
+
+    def publish(
+        self,
+        base: Listing,
+        new: Mapping[str, Path],
+        kept: Mapping[str, Entry] | None = None,
+        others: Callable[[], Mapping[str, Entry]] = dict,
+    ) -> Listing:
         """Change the folder in one step: the new files first, then the listing after ``base``.
 
         Args:
             base: the listing that the change begins with.
             new: the files to put up, by path in the folder.
             kept: files that stay as ``base`` has them, by path.
+            others: gives files that other machines have put up for the same listing, by path; called when the new files
+                are up.
 
         Returns:
             The new listing.
@@ -137,19 +169,10 @@ class RemoteFolder:
             BusyError: if another program has changed the folder since ``base``. What it has written stays.
             StorageError: if the store does not take it. The folder is as it was.
         """
-        identity = uuid.uuid4().hex
-        files = dict(kept or {})
-
-        def one(path: str) -> None:
-            # Each upload has an object of its own, so that no writer changes what another one has listed.
-            entry = entry_of(new[path], f"{FILES}/{path}.{base.number + 1}-{identity[:8]}")
-            self._bucket.put(new[path], entry.object)
-            files[path] = entry
-
-        _each(one, list(new))
-        listing = base.next(files, identity)
+        own = self.put_up(new, base.number + 1)
+        listing = base.next({**(kept or {}), **own, **others()}, uuid.uuid4().hex)
         if not self._bucket.create(_name(listing.number), listing.written()):
-            self._bucket.remove(entry.object for path, entry in files.items() if path in new)
+            self._bucket.remove(entry.object for entry in own.values())
             holder = self.newest().holder
             raise BusyError(
                 f"another program has changed {shown(self.address)} meanwhile ({holder}), and what it has written "

@@ -64,6 +64,9 @@ ELSEWHERE = {
     "export TORCH_DISABLE": "sets a variable of the shell; tests/distributed/test_lost_machine.py sets it",
     "torchrun --nnodes 1:2": "outlives the loss of a machine; tests/distributed/test_lost_machine.py loses one",
     "TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1 torchrun --nnodes 1:2": "the same on one line",
+    "torchrun --nnodes 2 --nproc-per-node 8 --rdzv-backend c10d --rdzv-endpoint FIRST_MACHINE:29500 -m asmg_pl fit "
+    "--config configs/asmg.yaml --trainer.strategy sharded --trainer.default_root_dir s3://": "needs a bucket; "
+    "tests/callbacks/test_machines.py has one, and two processes",
     "wandb sync": "needs an account and the network",
     "asmg compare runs/all --methods configs/methods/*.yaml --tuned": "needs what tuning found; "
     "tests/experiments/test_compare_methods.py has a small one",

@@ -180,7 +180,9 @@ class AsmgCLI(LightningCLI):
             config.trainer.enable_progress_bar, config.progress.enable = None, False
         root = config.trainer.default_root_dir
         if is_address(root):
-            self._copy, folder = Copy.work(root, new=True)
+            counts = counts_of_torchrun(config.trainer.devices, config.trainer.num_nodes)
+            several = counts.get("num_nodes", config.trainer.num_nodes) > 1
+            self._copy, folder = Copy.work(root, new=True, several=several)
             self._copy.fetch(about_versions)
             root = str(folder)
         config.ckpt_path = checkpoint_to_go_on_from(config.get("ckpt_path"), root, command)
