@@ -20,7 +20,6 @@ from ray.train.torch import TorchTrainer
 from asmg_pl import DriftingStream, EqualCounts, IncrementalUpdate, PeriodDataModule, walk
 from asmg_pl.data import Sizes
 
-
 # %% [markdown]
 # This callback ends the second worker in period 6, once. Leave it out of your own program.
 
