@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -60,8 +61,12 @@ class Parts:
             board: of the walk.
             machine: the number of this machine.
             machines: how many there are.
+
+        Raises:
+            BusyError: if another process of this machine walks in the copy.
         """
-        copy.have_parts()
+        self._held = ExitStack()
+        self._held.enter_context(copy.in_parts())
         self._copy, self._board = copy, board
         self._machine, self._machines = machine, machines
         self._count = 0
@@ -107,6 +112,11 @@ class Parts:
         else:
             for machine in range(1, self._machines):
                 self._board.find(f"left/{machine}")
+        self.close()
+
+    def close(self) -> None:
+        """Let others work in the copy."""
+        self._held.close()
 
     def _put_part(self, change: Change) -> None:
         """Put up the files that this machine's ranks have written, and say which they are."""

@@ -89,6 +89,7 @@ class RunMirror(Checkpoint):
                 else:
                     self._parts.give_up()
                     self._wait()
+                    self._parts.close()
             except UserError as error:
                 log.warning("%s", error)
 

@@ -6,6 +6,7 @@ then, a connection that is cut. What does not pass is one error, which says what
 
 from __future__ import annotations
 
+import logging
 import random
 import time
 from collections.abc import Callable, Iterable
@@ -27,6 +28,11 @@ _EXTRAS = {"s3": "remote", "gs": "gcs", "gcs": "gcs", "az": "azure", "abfs": "az
 _LASTING = (FileNotFoundError, FileExistsError, IsADirectoryError, NotADirectoryError, ValueError, TypeError)
 
 Done = TypeVar("Done")
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Whether a message of asyncio is more than that a connection was cut, of which :meth:`Bucket._tried` knows."""
+    return not (record.exc_info and isinstance(record.exc_info[1], ConnectionError))
 
 
 class Bucket:
@@ -157,6 +163,7 @@ class Bucket:
             from fsspec.core import url_to_fs  # local folders need none of this
         except ModuleNotFoundError:
             raise ConfigError(f"{shown(self.address)} needs a package: pip install 'asmg_pl[remote]'") from None
+        logging.getLogger("asyncio").addFilter(_is_news)
         options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": anew}
         if urlsplit(self.address).scheme in ("file", "local"):
             options["auto_mkdir"] = True

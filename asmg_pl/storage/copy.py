@@ -14,7 +14,8 @@ import json
 import logging
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakSet
@@ -29,6 +30,7 @@ from asmg_pl.storage.names import name
 from asmg_pl.storage.remote import RemoteFolder, entry_of
 from asmg_pl.storage.tree import files_of, mark, set_aside
 from asmg_pl.system.files import PARTIAL, remove, written_whole
+from asmg_pl.system.lock import locked
 
 log = logging.getLogger(__name__)
 
@@ -129,6 +131,7 @@ class Copy:
             The copy, and the path in it that the address means.
 
         Raises:
+            BusyError: if a walk of several machines is under way in the copy.
             ConfigError: if there is nothing at the address.
             StorageError: if the store does not answer.
         """
@@ -191,9 +194,16 @@ class Copy:
             found.marks[path] = now
         return found
 
-    def have_parts(self) -> None:
-        """Note that from now on this copy has only a part of each change; other machines have the others."""
-        (self._home / _PARTS).touch()
+    @contextmanager
+    def in_parts(self) -> Iterator[None]:
+        """A context in which this copy gets a part of each change, and the copies of other machines the others.
+
+        Raises:
+            BusyError: if another process of this machine is in such a context.
+        """
+        what = f"{shown(self.remote.address)} is walked on this machine"
+        with locked(self._home / _PARTS, what, "wait for its end, or stop it", again=False):
+            yield
 
     def link(self, files: Mapping[str, Entry]) -> None:
         """Have files of the listing that other machines have put up, as links, in folders that are still there."""
@@ -227,20 +237,27 @@ class Copy:
             self._note({path: mark for path, mark in marks.items() if path in change.kept} | change.marks)
 
     def _begin_anew(self, newest: Listing) -> None:
-        """Have what the newest listing has, and nothing else."""
-        same = (self.listing.number, self.listing.identity) == (newest.number, newest.identity)
-        if self.folder.exists():
-            (self._home / _PARTS).unlink(missing_ok=True)
-            change = self.change()
-            if same and not change.new and change.kept == newest.files:
-                return
-            if self.listing.number and change.new:
-                why = "is walked by several machines" if same else f"was changed by another machine ({newest.holder})"
-                log.warning("%s %s: what this one had not put up is dropped", shown(self.remote.address), why)
-        self.listing = newest
-        remove(self.folder)
-        self._link(self.folder)
-        self._note({})
+        """Have what the newest listing has, and nothing else.
+
+        Raises:
+            BusyError: if a walk of several machines is under way in the copy.
+        """
+        with self.in_parts():
+            (self._home / _PARTS).unlink()
+            same = (self.listing.number, self.listing.identity) == (newest.number, newest.identity)
+            if self.folder.exists():
+                change = self.change()
+                if same and not change.new and change.kept == newest.files:
+                    return
+                if self.listing.number and change.new:
+                    why = (
+                        "is walked by several machines" if same else f"was changed by another machine ({newest.holder})"
+                    )
+                    log.warning("%s %s: what this machine had not put up is dropped", shown(self.remote.address), why)
+            self.listing = newest
+            remove(self.folder)
+            self._link(self.folder)
+            self._note({})
 
     def _see_others(self) -> None:
         """Go on from the listing that another program of this machine, or part of this one, has put up from here."""

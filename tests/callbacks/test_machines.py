@@ -20,7 +20,7 @@ from ports import free_port
 
 from asmg_pl.callbacks.machines import Parts, leaders
 from asmg_pl.distributed.board import Board
-from asmg_pl.errors import StorageError
+from asmg_pl.errors import BusyError, StorageError
 from asmg_pl.storage.copy import Copy
 from asmg_pl.storage.remote import RemoteFolder
 
@@ -141,3 +141,24 @@ def test_a_killed_walk_goes_on_on_two_other_machines_with_the_numbers_of_one_pro
     onward, run = Copy.work(address, new=True)
     onward.fetch()
     assert sorted(path for path in onward.change().kept) == sorted(onward.listing.files)
+
+
+def test_a_copy_in_which_several_machines_walk_is_not_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ASMG_CACHE", str(tmp_path))
+    copy, folder = Copy.work(f"file://{tmp_path}/there", new=True)
+    folder.mkdir(parents=True)
+    (folder / "metrics.csv").touch()
+    copy.put(copy.change())
+    with copy.in_parts():
+        (folder / "part").touch()
+        with pytest.raises(BusyError, match="is walked on this machine by another program, process"):
+            Copy.work(f"file://{tmp_path}/there", new=True)
+    Copy.work(f"file://{tmp_path}/there", new=True)
+    assert [path.name for path in folder.iterdir()] == ["metrics.csv"]
+    (folder / "whole").touch()
+    Copy.work(f"file://{tmp_path}/there", new=True)
+    assert (folder / "whole").exists()
+    Copy.work(f"file://{tmp_path}/there", new=True, several=True)
+    assert not (folder / "whole").exists()

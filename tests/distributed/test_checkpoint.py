@@ -74,7 +74,7 @@ def own(value: Any, place: tuple[Any, ...] = ()) -> Any:
 
 def write_to(path: Path) -> None:
     """Write this rank's part."""
-    write(own(whole()), path, entries())
+    write(own(whole()), path, entries(), leads=dist.get_rank() == 0)
 
 
 def read_from(path: Path) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 from killing.scene import WALK, Found, Scene, scores
 
-NODE = {"node_ip_address": "127.0.0.1", "object_store_memory": 80 * 2**20}
+NODE: dict[str, Any] = {"node_ip_address": "127.0.0.1", "object_store_memory": 80 * 2**20}
 METHODS = "iu", "bu3"
 
 
@@ -25,6 +25,7 @@ class RayNode(Scene):
         """Start the cluster; its head takes no walk."""
         super().__init__(folder, stack)
         os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}
+        os.environ |= {"RAY_worker_niceness": "0"}  # walks have the priority of the tool
         os.environ.pop("RAY_ADDRESS", None)
         from ray.cluster_utils import Cluster
 

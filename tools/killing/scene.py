@@ -142,8 +142,8 @@ def wait_for_begin(scene: Scene, number: int) -> None:
 
 
 def scores(folder: Path) -> dict[str, object]:
-    """All scores of a walk."""
-    return pl.read_csv(folder / "metrics.csv").to_dict(as_series=False)
+    """All scores of a walk, as texts by column."""
+    return {**pl.read_csv(folder / "metrics.csv", infer_schema=False).to_dict(as_series=False)}
 
 
 def kill_all(process: subprocess.Popen[bytes]) -> None:

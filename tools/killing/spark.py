@@ -37,17 +37,18 @@ class Spark(Scene):
 
         self._home = Path(pyspark.__file__).parent
         draw = np.random.default_rng(0)
-        for number in range(2):
+        clicks = [folder / f"clicks-{number}.csv" for number in range(2)]
+        for path in clicks:
             times = 1_600_000_000 + draw.integers(0, 200, 600)
             rows = {"user": draw.integers(0, 40, 600), "item": draw.integers(0, 60, 600), "time": times}
-            pl.DataFrame(rows).write_csv(folder / f"clicks-{number}.csv")
+            pl.DataFrame(rows).write_csv(path)
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
         self._master = f"spark://127.0.0.1:{port}"
         self._daemon("master.Master", "--port", str(port), "--webui-port", "0")
         self._workers = [self._worker() for _ in range(2)]
         self._process: subprocess.Popen[bytes] | None = None
-        convert = [sys.executable, "-m", "asmg_pl", "convert", "clicks-0.csv", "clicks-1.csv", *COLUMNS]
+        convert = [sys.executable, "-m", "asmg_pl", "convert", *map(str, clicks), *COLUMNS]
         self._convert = [*convert, "--out"]
         subprocess.run([*self._convert, "polars"], cwd=folder, check=True, capture_output=True)
         self._expected = _digests(folder / "polars")
