@@ -48,7 +48,9 @@ def main() -> None:
             usual, expected = undisturbed(scene)
             for number in tqdm(range(1, given.rounds + 1), desc=scene.name, leave=False):
                 moments = sorted(draw.uniform(0, usual) for _ in range(given.each))
-                tallies.append(lose_in(scene, number, moments, expected, draw))
+                tallies.append(found := lose_in(scene, number, moments, expected, draw))
+                how = "ended otherwise" if found.complaints else "the same"
+                tqdm.write(f"{scene.name}, round {number}: lost {found.lost} times, {how}", file=sys.stderr)
         other = [each for tally in tallies for each in tally.complaints]
         counts = [sum(t.lost for t in tallies), sum(t.late for t in tallies), len(tallies), len(other)]
         lines.append([scene.name, *map(str, counts)])

@@ -58,7 +58,7 @@ class Spark(Scene):
         conf = " ".join(f"--conf {name}={value}" for name, value in CONF.items())
         submit = f"--master {self._master} {conf} pyspark-shell"
         self._process = self.call(
-            [*self._convert, f"spark-{number}", "--engine", "spark"],
+            [*self._convert, str(self.folder / f"spark-{number}"), "--engine", "spark"],
             f"{number}.log",
             **self._variables(PYSPARK_SUBMIT_ARGS=submit),
         )
