@@ -66,11 +66,11 @@ def on_worker(given: dict[str, str]) -> None:
 
 
 # %% [markdown]
-# Without `RAY_ADDRESS` in the environment, Ray begins a cluster of this machine alone.
+# Ray finds the cluster to which this machine belongs, or begins one of this machine alone.
 
 # %%
 folder = Path(tempfile.mkdtemp())
-ray.init(**({} if "RAY_ADDRESS" in os.environ else {"num_cpus": 2, "include_dashboard": False}))
+ray.init()
 TorchTrainer(
     on_worker,
     train_loop_config={"run": str(folder / "run"), "sign": str(folder / "lost")},

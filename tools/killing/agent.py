@@ -41,8 +41,9 @@ class Agent(Scene):
         return any(self._run(number).glob("checkpoints/*.ckpt"))
 
     def running(self) -> bool:
-        """Whether an agent has not ended."""
-        return any(agent.poll() is None for agent in self._agents)
+        """Whether the walk has not ended. Its agents take some time afterwards, and then want no other one to join."""
+        ended = any(self._run(self._number).glob("checkpoints/period-000012-*-update.ckpt"))
+        return not ended and any(agent.poll() is None for agent in self._agents)
 
     def lose(self, draw: random.Random) -> None:
         """Kill one agent and its process of the walk; start another one seconds later."""
@@ -55,8 +56,8 @@ class Agent(Scene):
             del self._agents[lost]
 
     def end(self) -> int:
-        """Wait for the agents: all of them have done the walk, or found that it was done."""
-        return max(agent.wait() for agent in self._agents)
+        """Wait for the agents: one has done the walk. One that joins after the walk's end is refused by torchrun."""
+        return min(agent.wait() for agent in self._agents)
 
     def left(self, number: int) -> Found:
         """The scores."""

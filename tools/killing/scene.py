@@ -129,9 +129,10 @@ def undisturbed(scene: Scene) -> tuple[float, Found]:
     """The seconds from the first sign of work to the end, and what is left, where nothing is lost."""
     wait_for_begin(scene, 0)
     began = time.perf_counter()
-    if status := scene.end():
-        sys.exit(f"{scene.name}: exit status {status} of the undisturbed round, see {scene.folder}")
-    return time.perf_counter() - began, scene.left(0)
+    status, ended = scene.end(), time.perf_counter()
+    if status or not scene.same(found := scene.left(0), found):
+        sys.exit(f"{scene.name}: the undisturbed round has failed (exit status {status}), see {scene.folder}")
+    return ended - began, found
 
 
 def wait_for_begin(scene: Scene, number: int) -> None:

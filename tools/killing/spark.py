@@ -84,9 +84,12 @@ class Spark(Scene):
         return self._process.wait()
 
     def left(self, number: int) -> Found:
-        """The digests of the stream's files, of which those of the conversion with Polars are told."""
-        found = _digests(self.folder / f"spark-{number}")
-        return {"same bytes as Polars": found == self._expected, **found}
+        """The digests of the stream's files."""
+        return _digests(self.folder / f"spark-{number}")
+
+    def same(self, found: Found, expected: Found) -> bool:
+        """Whether the stream has the bytes of the conversion with Polars."""
+        return found == self._expected
 
     def _worker(self) -> subprocess.Popen[bytes]:
         return self._daemon("worker.Worker", "--cores", "1", "--memory", "1g", "--webui-port", "0", self._master)
