@@ -23,6 +23,8 @@ _MISSING = {
     "number ": pl.lit(float("nan"), pl.Float32),
     "list ": pl.lit([], pl.List(pl.String)),
 }
+#: How the roles of features begin.
+KINDS = tuple(_MISSING)
 
 
 class Side(NamedTuple):
@@ -49,18 +51,14 @@ class Side(NamedTuple):
         Raises:
             DataError: if an id has several values that do not change with time.
         """
-        features = [column.role for column in columns if column.role.startswith(tuple(_MISSING))]
+        features = [column.role for column in columns if column.role.startswith(KINDS)]
         if not features:
             return None
         if "time" in table.columns:
             return cls(name, table.select(name, "time", *features).with_columns(time=second))
         table = table.select(name, *features).unique(maintain_order=True)
         if (twice := table[name].is_duplicated()).any():
-            shown = table.filter(twice)[name][0]
-            raise DataError(
-                f"{name} {shown!r} has several values in the file of {name}s: keep one row of it, or name the column "
-                f"with the time of each row with --{name}-time"
-            )
+            raise several_values(name, table.filter(twice)[name][0])
         return cls(name, table)
 
     def join(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, bool]:
@@ -83,3 +81,11 @@ class Side(NamedTuple):
         missing = {role: value for role in features for kind, value in _MISSING.items() if role.startswith(kind)}
         filled = joined.with_columns(pl.col(role).fill_null(value) for role, value in missing.items())
         return filled.drop("found"), bool(joined["found"].any())
+
+
+def several_values(name: str, shown: int | str) -> DataError:
+    """The error about a user or item with several values that do not change with time."""
+    return DataError(
+        f"{name} {shown!r} has several values in the file of {name}s: keep one row of it, or name the column with the "
+        f"time of each row with --{name}-time"
+    )

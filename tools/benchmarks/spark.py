@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import ctypes
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -11,6 +13,8 @@ import time
 from pathlib import Path
 
 from benchmarks.data import write_ratings
+
+_SUBREAPER = 36  # of Linux's prctl: processes whose parent ends become children of this one
 
 _OPTIONS = [
     "--user",
@@ -32,20 +36,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--files", type=int, default=4, help="files among which the rows are divided")
     parser.add_argument("--cores", type=int, default=2, help="cores of Spark's local master")
     parser.add_argument("--memory", default="4g", help="memory of Spark's process")
+    parser.add_argument("--java", default="", help="options of Spark's Java, such as --java=-XX:TieredStopAtLevel=1")
 
 
 def measure(given: argparse.Namespace) -> dict[str, float]:
-    """Rows per second of both, from the start of the process to its end, so with the start of Java."""
+    """Rows per second of both, from the start of the process to its end, so with the start of Java.
+
+    Also the processor time of all processes, which depends less on what else the machine does.
+    """
     figures: dict[str, float] = {}
+    ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)  # else nobody would count Java, which outlives its parent
     for rows in given.rows:
         with tempfile.TemporaryDirectory(dir=given.folder) as place:
             folder = Path(place)
             _write(folder, rows, given.files)
-            seconds = {engine: _convert(folder, engine, given) for engine in ("polars", "spark")}
+            took = {engine: _convert(folder, engine, given) for engine in ("polars", "spark")}
             if _content(folder / "polars") != _content(folder / "spark"):
                 sys.exit("the two streams differ")
-        figures |= {f"{engine}, {rows:,} rows: rows/s": rows / took for engine, took in seconds.items()}
-        figures[f"spark over polars, {rows:,} rows: seconds"] = seconds["spark"] / seconds["polars"]
+        for engine, (seconds, processor) in took.items():
+            figures[f"{engine}, {rows:,} rows: rows/s"] = rows / seconds
+            figures[f"{engine}, {rows:,} rows: processor s"] = processor
+        figures[f"spark over polars, {rows:,} rows: seconds"] = took["spark"][0] / took["polars"][0]
     return figures
 
 
@@ -64,17 +75,30 @@ def _write(folder: Path, rows: int, files: int) -> None:
     whole.unlink()
 
 
-def _convert(folder: Path, engine: str, given: argparse.Namespace) -> float:
-    """Seconds of a conversion in a process of its own."""
+def _convert(folder: Path, engine: str, given: argparse.Namespace) -> tuple[float, float]:
+    """Seconds of a conversion in a process of its own, and processor seconds of this with all that it starts."""
     tasks = f"--conf spark.sql.shuffle.partitions={4 * given.cores}"  # Spark's 200 are for a cluster
     session = f"--master local[{given.cores}] --driver-memory {given.memory} --conf spark.ui.enabled=false {tasks}"
+    session += f" --driver-java-options={given.java}" * bool(given.java)
     environment = os.environ | {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_SUBMIT_ARGS": f"{session} pyspark-shell"}
     command = [sys.executable, "-m", "asmg_pl", "convert", str(folder / "rows"), "--out", str(folder / engine)]
-    began = time.perf_counter()
+    began, before = time.perf_counter(), _processor()
     done = subprocess.run([*command, *_OPTIONS, "--engine", engine], env=environment, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"asmg convert --engine {engine} failed:\n{done.stderr[-2000:]}")
-    return time.perf_counter() - began
+    seconds = time.perf_counter() - began
+    return seconds, _processor() - before
+
+
+def _processor() -> float:
+    """Processor seconds of all processes that have been started and have ended; waits for those that have not."""
+    while True:
+        try:
+            os.wait()
+        except ChildProcessError:
+            break
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _content(stream: Path) -> dict[str, bytes]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 from pyspark.sql import DataFrame
@@ -38,107 +39,140 @@ def check_times(rows: DataFrame, unit: TimeUnit, given: Given) -> None:
     """
     day = F.floor(F.col("time") / F.lit(24 * 60 * 60 * UNITS[unit][0]))
     of_day = (F.min("time").alias("first"), F.max("time").alias("last"), F.count("*").alias("rows"))
-    days = pl.DataFrame(collected(rows.groupBy(day.alias("day")).agg(*of_day).orderBy("first")))
+    days = pl.DataFrame(collected(rows.groupBy(day.alias("day")).agg(*of_day))).sort("first")
     found = outliers_among(days["first"], days["last"], days["rows"], unit)
     if found is not None:
         raise far_times(found, int(days["rows"].sum()), unit, given)
 
 
-def check_kind(names: DataFrame, kind: Kind, stream_has_integers: bool, given: Given) -> None:
+def check_kind(names: DataFrame, kind: Kind, given: Given) -> None:
     """Refuse ids that are no numbers where the stream has numbers.
 
     Args:
         names: see :func:`~asmg_pl.convert.spark.names.distinct`.
-        kind: the kind of the names, as the rows have them.
-        stream_has_integers: whether the names of the stream are whole numbers.
+        kind: the kind of the names to look at.
         given: where the rows come from.
 
     Raises:
         DataError: if there are such ids.
     """
-    if not stream_has_integers or kind.integer or kind.column is None:
+    if kind.column is None:
         return
     value = F.col("value")
     number = value.rlike(_WHOLE) & F.expr("try_cast(value as bigint)").isNotNull()
-    odd = names.where(~value.rlike(_PLAIN) | ~number).select("value", "first", number.alias("number"))
+    odd = names.where((F.col("kind") == kind.place) & (~value.rlike(_PLAIN) | ~number))
+    odd = odd.select("value", "first", number.alias("number"))
     first = odd.groupBy("number").agg(F.min_by("value", "first").alias("value"))
-    ids = pl.Series([row["value"] for row in collected(first)], dtype=pl.String)
-    raise no_numbers(kind.column, ids, given)
+    if found := [row["value"] for row in collected(first)]:
+        raise no_numbers(kind.column, pl.Series(found, dtype=pl.String), given)
 
 
-def check_names(names: DataFrame, known: DataFrame | None, kind: Kind, rows: int, given: Given) -> None:
+def check_names(names: DataFrame, known: DataFrame | None, kinds: Sequence[Kind], rows: int, given: Given) -> None:
     """Refuse ids with two spellings, and ids that look like a missing value.
 
     Args:
         names: see :func:`~asmg_pl.convert.spark.names.distinct`.
         known: the names that the stream has.
-        kind: the kind of the names.
+        kinds: the kinds of the names.
         rows: the number of all rows.
         given: where the rows come from.
 
     Raises:
         DataError: if there are such ids.
     """
-    column = kind.column
-    if column is None:
-        return
-    if kind.integer:
-        value = F.col("value").cast("bigint")
-        (least,) = collected(names.agg(F.min_by("count", value).alias("count"), F.min(value).alias("value")))
-        if least["value"] == -1:
-            raise missing_ids(column, ("-1", least["count"]), rows, given)
-        return
-    missing, twice = spellings(names, known, not column.is_id)
-    if column.is_id and missing is not None:
-        raise missing_ids(column, missing, rows, given)
-    if twice is not None:
-        raise two_spellings(column, twice, given)
+    columns = {kind.place: kind.column for kind in kinds if kind.column is not None and kind.most is None}
+    whole = [kind.place for kind in kinds if kind.place in columns and kind.integer]
+    texts = {place: not column.is_id for place, column in columns.items() if place not in whole}
+    least, spelled = {}, {}
+    if whole:
+        value = F.expr("try_cast(value as bigint)")
+        of_kind = names.where(F.col("kind").isin(whole)).groupBy("kind")
+        figures = of_kind.agg(F.min_by("count", value).alias("count"), F.min(value).alias("value"))
+        least = {row["kind"]: row["count"] for row in collected(figures) if row["value"] == -1}
+    if texts:
+        spelled = spellings(names, known, texts)
+    for place, column in columns.items():
+        if place in least:
+            raise missing_ids(column, ("-1", least[place]), rows, given)
+        missing, twice = spelled.get(place, (None, None))
+        if column.is_id and missing is not None:
+            raise missing_ids(column, missing, rows, given)
+        if twice is not None:
+            raise two_spellings(column, twice, given)
 
 
-def check_catalogue(items: DataFrame, known: DataFrame, column: Column, given: Given) -> None:
+def check_catalogue(items: DataFrame, known: DataFrame, kind: Kind, column: Column, given: Given) -> None:
     """Refuse items of the catalogue that are another spelling of an item of the rows or the stream.
 
     Args:
-        items: the items of the catalogue, ``value``.
-        known: the items of the rows and of the stream, ``value``.
+        items: the items of the catalogue, ``kind`` and ``value``.
+        known: the items of the rows and of the stream, ``kind`` and ``value``.
+        kind: the kind of these names.
         column: the column of the items' file.
         given: where the rows come from.
 
     Raises:
         DataError: if there is one.
     """
-    _, twice = spellings(items.select("value").distinct().withColumn("count", F.lit(1)), known, feature=False)
+    found = spellings(items.distinct().withColumn("count", F.lit(1)), known, {kind.place: False})
+    _, twice = found.get(kind.place, (None, None))
     if twice is not None:
         raise two_spellings(column, twice, given)
 
 
 def spellings(
-    names: DataFrame, known: DataFrame | None, feature: bool
-) -> tuple[tuple[str, int] | None, Twofold | None]:
-    """Look at the spellings of names: the most frequent one that looks missing, and the first id with two of them."""
-    every = names.select("value", F.col("count").cast("bigint"), F.lit(True).alias("new"))
+    names: DataFrame, known: DataFrame | None, features: Mapping[int, bool]
+) -> dict[int, tuple[tuple[str, int] | None, Twofold | None]]:
+    """Look at the spellings of names.
+
+    Args:
+        names: distinct names: ``kind``, ``value`` and ``count``.
+        known: the names that the stream has: ``kind`` and ``value``.
+        features: the kinds to look at, each with whether its names are values of a feature.
+
+    Returns:
+        Of each kind: the most frequent name that looks missing, and the first id with two spellings.
+    """
+    wanted = F.col("kind").isin([*features])
+    every = names.where(wanted).select("kind", "value", F.col("count").cast("bigint"), F.lit(True).alias("new"))
     if known is not None:
-        every = every.unionByName(
-            known.select("value", F.lit(0).cast("bigint").alias("count"), F.lit(False).alias("new"))
-        )
-    every = every.groupBy("value").agg(F.sum("count").alias("count"), F.max("new").alias("new"))
-    types = {"value": "string", "count": "bigint", "new": "boolean", "key": "string", "missing": "boolean"}
+        nothing = F.lit(0).cast("bigint").alias("count")
+        every = every.unionByName(known.where(wanted).select("kind", "value", nothing, F.lit(False).alias("new")))
+        every = every.groupBy("kind", "value").agg(F.sum("count").alias("count"), F.max("new").alias("new"))
+    types = {
+        "kind": "int",
+        "value": "string",
+        "count": "bigint",
+        "new": "boolean",
+        "key": "string",
+        "missing": "boolean",
+    }
 
     def task(tables: Iterator[pl.DataFrame]) -> Iterator[pl.DataFrame]:
         for table in tables:
-            keys = keyed(table.select(text="value"), feature)
-            found = table.join(keys, left_on="value", right_on="text", how="left")
-            yield found.with_columns(key=pl.coalesce("key", "value"), missing=looks_missing(pl.col("value")))
+            for own in table.partition_by("kind"):
+                keys = keyed(own.select(text="value"), features[own["kind"][0]])
+                found = own.join(keys, left_on="value", right_on="text", how="left")
+                yield found.with_columns(key=pl.coalesce("key", "value"), missing=looks_missing(pl.col("value")))
 
     two = F.slice(F.sort_array(F.collect_set("value")), 1, 2)
     most = F.max(F.when(F.col("missing") & F.col("new"), F.struct("count", "value")))
-    by_key = mapped(every, task, types).groupBy("key")
+    by_key = mapped(every, task, types).groupBy("kind", "key")
     found = by_key.agg(
         F.count("*").alias("spellings"), F.max("new").alias("new"), two.alias("texts"), most.alias("most")
     )
     twice = (F.col("spellings") > 1) & F.col("new")
-    first = F.min(F.when(twice, F.struct("key", "texts")))
-    (row,) = found.agg(F.max("most").alias("most"), F.count_if(twice).alias("ids"), first.alias("first")).collect()
-    missing = None if row["most"] is None else (row["most"]["value"], row["most"]["count"])
-    texts = row["first"] and row["first"]["texts"]
-    return missing, None if row["first"] is None else Twofold(texts[0], texts[1], row["ids"])
+    first = F.min(F.when(twice, F.struct("key", "texts"))).alias("first")
+    of_kind = found.groupBy("kind").agg(F.max("most").alias("most"), F.count_if(twice).alias("ids"), first)
+    return {row["kind"]: (_missing(row), _twofold(row)) for row in collected(of_kind)}
+
+
+def _missing(row: Mapping[str, Any]) -> tuple[str, int] | None:
+    return None if row["most"] is None else (row["most"]["value"], row["most"]["count"])
+
+
+def _twofold(row: Mapping[str, Any]) -> Twofold | None:
+    if row["first"] is None:
+        return None
+    one, other = row["first"]["texts"]
+    return Twofold(one, other, row["ids"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -41,6 +41,7 @@ def write_stream(
     *,
     order: Sequence[str] = (),
     items: str | Path | None = None,
+    users: str | Path | None = None,
     append: bool = False,
     max_bad_rows: int = 0,
     start: str | None = None,
@@ -60,12 +61,13 @@ def write_stream(
         frame: the rows.
         folder: the folder of the stream, which all executors and this process must see.
         order: columns of whole numbers, times or texts that order rows with equal times.
-        items: a file of the items' categories, as for :func:`asmg_pl.convert.convert`.
+        items: a file of the items' categories and features, as for :func:`asmg_pl.convert.convert`.
+        users: a file of the users' features, likewise.
         append: add the rows to the stream.
         max_bad_rows: the most malformed rows to leave out; quarantine.csv lists them without a line.
         start: the first day to keep (UTC), as in 2014-01-31.
         end: the last day to keep (UTC).
-        late: the treatment of rows that are earlier than the stream's end: refuse or drop.
+        late: the treatment of rows that are earlier than the stream's end.
         repeated: the treatment of rows that the stream has already.
         wait: the seconds to wait while another program writes the stream.
         settings: the meaning of the rows, by the names of :class:`~asmg_pl.convert.Settings`: user, item, time and so
@@ -73,20 +75,19 @@ def write_stream(
 
     Raises:
         BusyError: if another program is writing the stream.
-        ConfigError: if the options contradict each other or the stream, or only Polars' conversion has one of them.
+        ConfigError: if the options contradict each other or the stream.
         DataError: if a column is missing or of another kind, too many rows are malformed, or there is no row.
         NothingNewError: if all rows are late or repeated.
     """
     out, rules = Path(folder), Rules.of(start, end, max_bad_rows, late, repeated)
     check_place(out, append, wait)
     meaning = Settings.of(settings, out if append else None)
-    check_sides(meaning, items, None, append)
-    _check_possible(meaning, rules)
+    check_sides(meaning, items, users, append)
     frame, by = _with_order(frame, order)
     sample = pl.DataFrame(pl.from_arrow(frame.limit(_SAMPLE).toArrow()))
     with place(out, append, wait) as stream, told(), ExitStack() as stack:
         table = viewed([reading.RowsOfFrame(sample)], meaning)
-        source = described(table, items, None, meaning, stream)
+        source = described(table, items, users, meaning, stream)
         reader = reading.Reader(meaning, source.plausible, rules, source.ended, order=by)
         quarantine, paths = Quarantine(max_bad_rows), [reading.FRAME]
         needed = {column.name for column in (*reader.columns, *table[0].needs)}
@@ -102,7 +103,7 @@ def write_stream(
         given = OfFrame(source.tables, source.columns, source.catalogue, source.item_columns, of_stream)
         spark = frame.sparkSession
         rows = prepared(read, keys, source, given, meaning, rules, quarantine, paths, 0, stack, spark)
-        return write(rows, stream, meaning, append, given, quarantine, Inputs([], items, None), (), stack)
+        return write(rows, stream, meaning, append, given, quarantine, Inputs([], items, users), (), stack)
 
 
 def convert_files(given: Inputs, stream: Path, settings: Settings, rules: Rules, append: bool) -> Conversion:
@@ -116,13 +117,12 @@ def convert_files(given: Inputs, stream: Path, settings: Settings, rules: Rules,
         append: whether the stream is there.
 
     Raises:
-        ConfigError: if only Polars' conversion has one of the options, or Spark does not start.
+        ConfigError: if Spark does not start.
         DataError: as :func:`asmg_pl.convert.convert` has it.
         NothingNewError: if all rows are late or repeated.
     """
-    _check_possible(settings, rules)
     sources, before = looked_at(given.files, stream, append)
-    source = described(opened(given.files, settings), given.items, None, settings, stream)
+    source = described(opened(given.files, settings), given.items, given.users, settings, stream)
     tables = without_taken(source.tables, source.columns, before, stream, rules.repeated)
     if not tables:
         raise NothingNewError(
@@ -138,23 +138,6 @@ def convert_files(given: Inputs, stream: Path, settings: Settings, rules: Rules,
         passed_over, keys = len(source.tables) - len(tables), ("time", "file", "row")
         rows = prepared(read, keys, source, places, settings, rules, quarantine, paths, passed_over, stack, spark)
         return write(rows, stream, settings, append, places, quarantine, given, sources, stack)
-
-
-def _check_possible(settings: Settings, rules: Rules) -> None:
-    """Refuse what only Polars' conversion has.
-
-    Raises:
-        ConfigError: if there is something; the message names the option.
-    """
-    features = settings.features
-    only: Mapping[str, bool] = {
-        "--lists": bool(settings.lists),
-        "--user-context, --user-numbers and --user-lists": bool(features.users),
-        "--item-context, --item-numbers and --item-lists": bool(features.items),
-        f"--late {rules.late}": rules.late in ("quarantine", "next"),
-    }
-    if refused := [option for option, given in only.items() if given]:
-        raise ConfigError(f"{refused[0]}: the conversion with Spark does not have it, use --engine polars")
 
 
 def _with_order(frame: DataFrame, order: Sequence[str]) -> tuple[DataFrame, tuple[tuple[str, str], ...]]:

@@ -13,11 +13,10 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
-import torch
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -29,6 +28,12 @@ from asmg_pl.data.interactions import Interactions
 from asmg_pl.data.stream.manifest import Manifest
 from asmg_pl.data.stream.reader import check_part, open_part
 from asmg_pl.randomness.chance import by_number
+from asmg_pl.system.lazy import later
+
+if TYPE_CHECKING:
+    import torch
+else:
+    torch = later("torch")
 
 _PIECE = 2**20  # rows of the stream that a task reads at once
 _PAST = {"id_0": "int", "id_1": "int", "time": "bigint", "position": "bigint"}

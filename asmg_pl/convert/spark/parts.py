@@ -21,7 +21,7 @@ from pyspark.sql import DataFrame
 from asmg_pl.convert.spark.names import Kind
 from asmg_pl.convert.spark.pasts import past_of
 from asmg_pl.convert.spark.tasks import collected, mapped, runs, whole
-from asmg_pl.data.histories import Past, histories
+from asmg_pl.data.histories import Past, histories, spans
 from asmg_pl.data.stream import tails
 from asmg_pl.data.stream.appending import index_name
 from asmg_pl.data.stream.arrays import read_array
@@ -108,8 +108,13 @@ def _write_rows(
 ) -> tuple[int, tuple[str, ...]]:
     part, manifest = table["part"][0], layout.manifest
     rows = table.filter(pl.col("final") >= 0)
-    names = {"users": "user", "items": "item"} | {kind.file: kind.file for kind in kinds[2:]}
-    arrays: dict[str, np.ndarray] = {names[kind.file]: rows[kind.id].to_numpy().astype(np.int32) for kind in kinds}
+    single, several = ([kind for kind in kinds if (kind.most is None) == one] for one in (True, False))
+    names = {"users": "user", "items": "item"}
+    arrays: dict[str, np.ndarray] = {
+        names.get(kind.file, kind.file): rows[kind.id].to_numpy().astype(np.int32) for kind in single
+    }
+    if several:
+        arrays["lists"] = np.stack([_padded(rows[kind.id], kind.most or 0) for kind in several], axis=1)
     arrays |= {"label": rows["label"].to_numpy().astype(np.uint8), "time": rows["time"].to_numpy().copy()}
     for name, columns in features.items():
         values = np.column_stack([rows[column].to_numpy() for column in columns]).astype(np.float32)
@@ -132,6 +137,15 @@ def _write_rows(
     save(layout.stage / f"users-{part}.npy", active)
     save(layout.stage / f"tails-{part}.npy", tail)
     return len(found.sequence), block_digests(arrays, log.parts if log else (), before)
+
+
+def _padded(lists: pl.Series, width: int) -> np.ndarray:
+    """Lists as the rows of an array, int32 [n, width], with -1 where a list has ended."""
+    length = lists.list.len().to_numpy().astype(np.int64)
+    values = lists.explode(empty_as_null=False).to_numpy()
+    found = np.full((len(lists), width), -1, np.int32)
+    found[np.repeat(np.arange(len(lists)), length), spans(np.zeros_like(length), length)] = values
+    return found
 
 
 def _histories(arrays: dict[str, np.ndarray], local: np.ndarray, past: Past | None, manifest: Manifest) -> Any:

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
 from pyspark import TaskContext
@@ -21,7 +21,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from asmg_pl.convert.described import opened
-from asmg_pl.convert.meanings import item_columns, row_columns
+from asmg_pl.convert.meanings import item_columns, row_columns, user_columns
 from asmg_pl.convert.rules import Rules
 from asmg_pl.convert.settings import Settings
 from asmg_pl.convert.spark.ordering import keep
@@ -41,6 +41,10 @@ _ROW, _MALFORMED, _TALLY = range(3)
 _HEAD = {"kind": "int", "file": "int", "row": "bigint", "line": "bigint", "text": "string", "reason": "string"}
 _PLAIN = {"label": "int", "time": "bigint"}
 _FLOATS = ("number ", "weight ", "further ")
+_POLARS: dict[str, Any] = {
+    **{"int": pl.Int32, "bigint": pl.Int64, "float": pl.Float32, "string": pl.String},
+    "array<string>": pl.List(pl.String),
+}
 #: How a DataFrame is called in messages and in the list of malformed rows.
 FRAME = Path("the DataFrame")
 
@@ -54,6 +58,8 @@ def type_of(column: Column) -> str:
     """The type of a column's values in a frame."""
     if column.role.startswith(_FLOATS):
         return "float"
+    if column.role.startswith("list "):
+        return "array<string>"
     return _PLAIN.get(column.role, "bigint" if column.role.startswith("whole ") else "string")
 
 
@@ -86,7 +92,7 @@ class Reader:
         plausible: the range of times that is accepted.
         rules: which rows are taken.
         ended: the end of the stream to which rows are added, seconds; ``None`` for a new stream.
-        of_items: whether the rows are those of the file of items.
+        side: whose features the rows are, that of users or of items; ``None`` for interactions.
         order: columns that order the rows of a DataFrame, with their types.
     """
 
@@ -94,14 +100,14 @@ class Reader:
     plausible: Plausible
     rules: Rules
     ended: int | None = None
-    of_items: bool = False
+    side: Literal["user", "item"] | None = None
     order: tuple[tuple[str, str], ...] = ()
 
     @property
     def columns(self) -> list[Column]:
         """The columns to read."""
-        if self.of_items:
-            return item_columns(self.settings, self.plausible)
+        if self.side is not None:
+            return {"user": user_columns, "item": item_columns}[self.side](self.settings, self.plausible)
         return [*row_columns(self.settings, self.plausible), *(_of_order(*column) for column in self.order)]
 
     @property
@@ -111,9 +117,10 @@ class Reader:
 
     def open(self, path: str) -> TableFile:
         """Open a file as the settings have it."""
-        if not self.of_items:
+        if self.side is None:
             return opened([path], self.settings)[0]
-        return dated(open_tables([path], *self.settings.dialect), self.settings.item_time, self.settings.time_format)[0]
+        time = {"user": self.settings.user_time, "item": self.settings.item_time}[self.side]
+        return dated(open_tables([path], *self.settings.dialect), time, self.settings.time_format)[0]
 
     def read(self, number: int, tables: Iterable[TableFile], begin: int = 0) -> Iterator[pl.DataFrame]:
         """Read tables one after the other, which are one file; a tally comes last, with an error if there is one.
@@ -142,8 +149,8 @@ class Reader:
         self, table: TableFile, quarantine: Quarantine, integers: dict[str, bool]
     ) -> Iterator[tuple[pl.DataFrame, int]]:
         unit = self.settings.read_unit
-        rule = None if self.ended is None or self.of_items else Late(self.ended, pl.col("time") // UNITS[unit][0])
-        days = None if self.of_items else self.rules.days(unit)
+        rule = None if self.ended is None or self.side else Late(self.ended, pl.col("time") // UNITS[unit][0])
+        days = None if self.side else self.rules.days(unit)
         for block in blocks_of(table, self.columns, quarantine, days, rule):
             for role in integers:
                 integers[role] &= block.rows[role].dtype.is_integer()
@@ -152,8 +159,7 @@ class Reader:
     def _framed(self, found: pl.DataFrame, kind: int, number: int, begin: int) -> pl.DataFrame:
         """All columns of what is read; null for those that ``found`` has not."""
         head = {"kind": pl.lit(kind), "file": pl.lit(number), "row": pl.int_range(begin, begin + pl.len())}
-        polars = {"int": pl.Int32, "bigint": pl.Int64, "float": pl.Float32, "string": pl.String}
-        types = {name: polars[kind] for name, kind in self.types.items()}
+        types = {name: _POLARS[kind] for name, kind in self.types.items()}
         found = found.with_columns(**head)
         missing = [pl.lit(None, kind).alias(name) for name, kind in types.items() if name not in found.columns]
         return found.with_columns(missing).select(pl.col(name).cast(kind) for name, kind in types.items())
@@ -241,9 +247,8 @@ def sorted_out(
         DataError: if a file cannot be read; the first such file is told.
     """
     found = keep(found, stack)
-    tallies = [
-        Tally(**json.loads(row["text"])) for row in collected(found.where(F.col("kind") == _TALLY).orderBy("file"))
-    ]
+    told = sorted(collected(found.where(F.col("kind") == _TALLY)), key=lambda row: row["file"])
+    tallies = [Tally(**json.loads(row["text"])) for row in told]
     if errors := [tally.error for tally in tallies if tally.error]:
         raise DataError(errors[0])
     if malformed := sum(tally.malformed for tally in tallies):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import reduce
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import polars as pl
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from asmg_pl.convert.checks import Given
@@ -18,11 +19,14 @@ from asmg_pl.convert.reading import no_row, nothing_new
 from asmg_pl.convert.rules import Rules
 from asmg_pl.convert.settings import Settings
 from asmg_pl.convert.spark.checks import check_times
+from asmg_pl.convert.spark.late import LateRows, entering, is_late, left_out, refuse
 from asmg_pl.convert.spark.ordering import numbered
-from asmg_pl.convert.spark.reading import FRAME, Read, Reader, name_of, read_files, sorted_out
+from asmg_pl.convert.spark.reading import Read, Reader, name_of, read_files, sorted_out
 from asmg_pl.convert.spark.repeated import without_rows_of_stream, without_shared
+from asmg_pl.convert.spark.sides import Side
 from asmg_pl.convert.spark.tasks import collected
 from asmg_pl.data.stream.manifest import Manifest
+from asmg_pl.data.tables.files import TableFile
 from asmg_pl.data.tables.late import Late
 from asmg_pl.data.tables.quarantine import Quarantine
 from asmg_pl.data.tables.times import UNITS
@@ -34,13 +38,16 @@ class Rows:
 
     Attributes:
         frame: the rows: a column for each role, see :func:`~asmg_pl.convert.spark.reading.name_of`, ``label`` 0 or 1,
-            ``time`` in seconds, and their ``position``.
+            ``time`` in seconds, their ``position``, and the number of their lists that were ``cut``.
         count: their number.
         read: how they were read.
         catalogue: the rows of the file of items; ``None`` if there is none.
+        sides: the features of users and of items, which the rows are still to be given.
         never: the positive kinds of events that no row has.
         repeated: the number of repeated rows that were left out.
-        dropped: the number of late rows that were left out, and are listed nowhere.
+        rule: tells late rows; ``None`` for a new stream.
+        late: the late rows.
+        paths: the files by their numbers.
         passed_over: the number of files that were left out as a whole.
         spark: the session.
     """
@@ -49,9 +56,12 @@ class Rows:
     count: int
     read: Read
     catalogue: Read | None
+    sides: tuple[Side, ...]
     never: tuple[str, ...]
     repeated: int
-    dropped: int
+    rule: Late | None
+    late: LateRows
+    paths: Sequence[Path]
     passed_over: int
     spark: Any
 
@@ -88,46 +98,64 @@ def prepared(
         DataError: if too many rows are malformed, or rows contradict each other or the stream.
         NothingNewError: if there is no row, or all rows are late or repeated.
     """
-    rows, is_late = read.rows, F.col("text").isNotNull()
+    rows = read.rows
     rule = None if source.ended is None else Late(source.ended, pl.col("time"))
     if rule is not None and rules.late == "refuse" and quarantine.count > quarantine.limit:
-        _set_aside(rows.where(is_late), rule, paths, quarantine)  # one message names all
+        refuse(rows, rule, paths, quarantine)  # one message names all
     quarantine.check()
     if not read.tally.rows:
         raise no_row(read.tally.left_out, read.tally.filtered, paths)
     rows, never = _labelled(rows, settings)
     for name in settings.nobody:
         rows = rows.withColumn(name, F.lit(getattr(settings, name)))
-    catalogue = None
-    if source.catalogue:
-        reader = Reader(settings, source.plausible, rules, of_items=True)
-        files = [table.path for table in source.catalogue]
-        catalogue = sorted_out(read_files(reader, source.catalogue, spark), reader, files, quarantine, stack)
-        quarantine.check()
+    scale = UNITS[settings.read_unit][0]
+    second = F.expr(f"(time - pmod(time, {scale})) div {scale}")
+
+    def beside(side: Literal["user", "item"], tables: Sequence[TableFile]) -> Read | None:
+        if not tables:
+            return None
+        reader, files = Reader(settings, source.plausible, rules, side=side), [table.path for table in tables]
+        return sorted_out(read_files(reader, tables, spark), reader, files, quarantine, stack)
+
+    catalogue, people = beside("item", source.catalogue), beside("user", source.people)
+    quarantine.check()
+    sides = (
+        Side.of(name, own, second) if own is not None else None for name, own in (("user", people), ("item", catalogue))
+    )
+    with_features = tuple(side for side in sides if side is not None)
 
     roles = [*(column.role for column in read.columns), *settings.nobody]
-    rows = without_shared(rows, roles, paths, rules.repeated)
+    rows = without_shared(rows, roles, paths, rules.repeated, stack)
+    enters = F.lit(True) if rule is None or rules.late == "next" else ~is_late()
     if not settings.any_time:
-        check_times(rows.where(~is_late), settings.read_unit, given)
-    scale = UNITS[settings.read_unit][0]
-    seconds = rows.withColumn("moment", F.col("time")).withColumn("time", F.expr(f"time div {scale}"))
-    if rule is not None:
+        check_times(rows.where(enters), settings.read_unit, given)
+    seconds = rows.withColumn("moment", F.col("time")).withColumn("time", second)
+    late, not_compared = LateRows(), 0
+    if rule is not None and given.stream is not None:
         types = dict.fromkeys(roles, False) | {role: True for role in ("user", "item") if _whole(given, role)}
-        seconds = without_rows_of_stream(seconds, types, given.stream, rule.end, paths, rules.repeated)  # type: ignore[arg-type]
+        compared = seconds, types, given.stream, rule.end, paths, rules.repeated
+        seconds, not_compared = without_rows_of_stream(*compared, stack)
         if rules.late == "refuse":
-            _set_aside(seconds.where(is_late), rule, paths, quarantine)
+            refuse(seconds, rule, paths, quarantine)
             quarantine.check()
-    dropped = seconds.where(is_late).count() if rules.late == "drop" and rule is not None else 0
-    by = ["moment" if key == "time" else key for key in keys]
-    made = numbered(seconds.where(~is_late), by, "position", stack)
-    repeated = read.tally.rows - made.rows - quarantine.late - dropped
+        elif rules.late != "next":
+            late = left_out(seconds, rules.late, stack)
+    made = numbered(seconds.where(enters), ["moment" if key == "time" else key for key in keys], "position", stack)
+    repeated = read.tally.rows - made.rows - quarantine.late - late.dropped - late.listed
     if not made.rows and given.stream is not None:
         raise nothing_new(given.stream, read.tally.rows, repeated, rules.late)
+    frame = made.frame
+    if rule is not None and rules.late == "next":
+        frame, late = entering(frame, rule, not_compared)
     wanted = [
         name_of(role) for role in roles if role not in ("label", "time") and not role.startswith(("whole ", "text "))
     ]
-    frame = made.frame.select("position", "label", "time", *wanted)
-    return Rows(frame, made.rows, read, catalogue, never, repeated, dropped, passed_over, spark)
+    lists = [name_of(f"list {name}") for name in settings.lists]
+    frame = with_short_lists(frame.withColumn("cut", F.lit(0)), lists, settings.list_size)
+    frame = frame.select("position", "label", "time", "cut", *wanted)
+    return Rows(
+        frame, made.rows, read, catalogue, with_features, never, repeated, rule, late, paths, passed_over, spark
+    )
 
 
 def _whole(given: Given, role: str) -> bool:
@@ -148,16 +176,8 @@ def _labelled(rows: DataFrame, settings: Settings) -> tuple[DataFrame, tuple[str
     return rows.withColumn("label", (F.col("label") > 0).cast("int")), never
 
 
-def _set_aside(rows: DataFrame, rule: Late, paths: Sequence[Path], quarantine: Quarantine) -> None:
-    """Put late rows into the quarantine as malformed ones; a few of them if they are too many."""
-    firsts = rows.groupBy("file").agg(F.min(F.struct("time", "row")).alias("first"), F.count("*").alias("rows"))
-    counts = {row["file"]: row["rows"] for row in collected(firsts.orderBy("first", "file"))}
-    for number, count in counts.items():
-        of_file = rows.where(F.col("file") == number)
-        order = ("line",) if paths[number] != FRAME else ("text",)
-        few = collected(of_file.orderBy(*order).limit(quarantine.longest).select("line", "text"))
-        line = pl.lit(None, pl.Int64) if paths[number] == FRAME else pl.col("line").cast(pl.Int64)
-        listed = pl.DataFrame(few, infer_schema_length=None).select(
-            line.alias("line"), "text", reason=pl.lit(rule.reason)
-        )
-        quarantine.add_late(paths[number], listed, False, count - len(listed))
+def with_short_lists(rows: DataFrame, lists: Sequence[str], most: int) -> DataFrame:
+    """Cut lists that are too long, and add the number of those in each row to its ``cut``."""
+    too_long = ((F.size(name) > most).cast("int") for name in lists)
+    short = {name: F.slice(name, 1, most) for name in lists}
+    return rows.withColumns({"cut": reduce(Column.__add__, too_long, F.col("cut")), **short})

@@ -29,6 +29,7 @@ _TYPES = {
     "boolean": pa.bool_(),
     "string": pa.string(),
     "array<int>": pa.list_(pa.int32()),
+    "array<string>": pa.list_(pa.string()),
 }
 _ROWS = 2**16  # of a batch of Arrow
 _TOLD = "asmg_pl says: "

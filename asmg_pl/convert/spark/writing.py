@@ -17,14 +17,15 @@ from asmg_pl.convert import bounds
 from asmg_pl.convert.checks import Given
 from asmg_pl.convert.done import Conversion
 from asmg_pl.convert.fetching import Inputs
-from asmg_pl.convert.kept import publish, to_keep
+from asmg_pl.convert.in_stream import LATE
+from asmg_pl.convert.kept import joined_csv, publish, to_keep
 from asmg_pl.convert.settings import Settings
 from asmg_pl.convert.sources import SOURCES, SourceFile, written
-from asmg_pl.convert.spark.checks import check_catalogue, check_kind, check_names
+from asmg_pl.convert.spark.completed import completed
 from asmg_pl.convert.spark.index import Index
-from asmg_pl.convert.spark.names import Ids, Kind, Known, distinct, ids_of, known_names, with_ids
-from asmg_pl.convert.spark.negatives import Draw, appeared, positives_of, with_negatives, written_in_order
-from asmg_pl.convert.spark.ordering import keep, numbered
+from asmg_pl.convert.spark.late import write_entered, write_listed
+from asmg_pl.convert.spark.names import Ids, Kind, by_kind
+from asmg_pl.convert.spark.ordering import keep
 from asmg_pl.convert.spark.parts import Layout, finished, in_one_task, write_names, write_new_names, write_rows
 from asmg_pl.convert.spark.pasts import Pasts
 from asmg_pl.convert.spark.reading import name_of
@@ -33,8 +34,8 @@ from asmg_pl.convert.spark.tasks import collected
 from asmg_pl.data.stream import open_stream
 from asmg_pl.data.stream.appending import aside, index_name, sweep
 from asmg_pl.data.stream.manifest import FILE, Manifest, Part, part_name
+from asmg_pl.data.tables.quarantine import FILE as QUARANTINE
 from asmg_pl.data.tables.quarantine import Quarantine
-from asmg_pl.data.tables.spelling import BOOLEANS
 from asmg_pl.errors import DataError
 
 
@@ -66,22 +67,15 @@ def write(
         DataError: if ids contradict each other or the stream, a file has changed meanwhile, or there is no room.
     """
     stream.mkdir(parents=True, exist_ok=True)
-    before = Manifest.read(stream) if append else Manifest(
-        settings.history, settings.longest_history, 0, {}, (), features=settings.features
-    )  # fmt: skip
+    before = Manifest.read(stream) if append else _nothing(settings)
     if append:
         sweep(stream, before)
-    ids, frame = _identified(rows, stream, before, settings, given, stack)
-    kinds = [one.kind for one in ids]
-    _check_items(rows, ids, settings, given)
     stage = stack.enter_context(aside(stream))
-    if settings.negatives:
-        frame = _with_negatives(frame, ids, rows, stream, before, settings, stage, stack)
-    else:
-        frame = frame.withColumn("final", F.col("position"))
+    ids, frame = completed(rows, stream, before, settings, given, stage, stack)
+    kinds = ids.kinds
     most = 2**62 if append else bounds.MOST_ROWS
     frame = keep(frame.withColumn("part", F.expr(f"cast(final div {most} as int)")), stack)
-    parts = _summary(frame, kinds)
+    parts = _summary(frame, kinds, [side.found for side in rows.sides])
 
     layout = Layout(
         stream=stream,
@@ -89,7 +83,7 @@ def write(
         places=[stack.enter_context(aside(stream)) for _ in parts],
         index=stack.enter_context(aside(stream)),
         stage=stage,
-        users=ids[0].count,
+        users=ids.counts[0],
         ends=[part["last"] for part in parts],
     )
     found = _write_parts(frame, layout, parts, kinds, settings)
@@ -100,8 +94,9 @@ def write(
     if rows.catalogue is not None and catalogued:
         table = table.unionByName(rows.catalogue.rows.select("item", "categories", "file", "row"))
     index = in_one_task(table, ("file", "row"), Index(layout, catalogued, settings.separator))
-    malformed = inputs.named(quarantine.listed().decode()).encode()
-    kept = to_keep(stream, settings.written(), malformed)
+    malformed = [quarantine.listed(), _write_late(rows, layout, settings)]
+    malformed_csv = inputs.named(joined_csv(malformed).decode()).encode()
+    kept = to_keep(stream, settings.written(), malformed_csv)
     kept[SOURCES] = written(() if rows.read.tally.left_out else sources)
     for name, content in kept.items():
         (layout.places[0] / name).write_bytes(content)
@@ -118,7 +113,9 @@ def write(
         quarantined=quarantine.count - quarantine.late,
         without_negative=rows.count * (1 + settings.negatives) - count,
         without_category=catalogued and not manifest.categories,
+        without_side=tuple(side.name for side in rows.sides if not any(part[side.found] for part in parts)),
         like_numbers=() if append else _like_numbers(figures, kinds, manifest),
+        cut_lists=sum(part["cut"] for part in parts),
         list_size=settings.list_size,
         histories=settings.longest_history > 0,
         label_mean=positive / count,
@@ -128,8 +125,10 @@ def write(
         sizes=manifest.sizes,
         filtered=tally.filtered,
         never=rows.never,
-        late=quarantine.late + quarantine.set_aside + rows.dropped,
-        dropped=rows.dropped,
+        late=quarantine.late + rows.late.listed + rows.late.dropped,
+        dropped=rows.late.dropped,
+        entered_late=rows.late.entered,
+        not_compared=rows.late.not_compared,
         repeated=rows.repeated,
         passed_over=rows.passed_over,
         recategorised=index["updates"],
@@ -138,84 +137,26 @@ def write(
     )
 
 
-def _identified(
-    rows: Rows, stream: Path, before: Manifest, settings: Settings, given: Given, stack: ExitStack
-) -> tuple[list[Ids], DataFrame]:
-    """Give the names of rows their ids, after checks of the names."""
-    columns = {column.role: column for column in rows.read.columns}
-    roles = {"users": "user", "items": "item"}
-    roles |= {f"context-{number}": f"context {name}" for number, name in enumerate(settings.all_context)}
-    frame, ids = rows.frame, []
-    for place, (file, role) in enumerate(roles.items()):
-        known, integers = Known(), rows.read.tally.integers.get(role, False)
-        if before.parts:
-            first = stream / before.parts[0].folder / f"{file}.parquet"
-            stream_has_integers = pl.read_parquet_schema(first)["name"].is_integer()
-            known = known_names(rows.spark, stream, before, file, stack)
-            assert known.names is not None
-            if role.startswith("context "):
-                frame = _with_words_of_stream(frame, name_of(role), known.names)
-        else:
-            stream_has_integers = integers
-        kind = Kind(file, name_of(role), columns.get(role), integers and stream_has_integers, place)
-        names = distinct(frame, kind, stack)
-        if before.parts:
-            check_kind(names, kind, stream_has_integers, given)
-        if settings.ids != "as-written":
-            check_names(names, known.names, kind, rows.count, given)
-        ids.append(ids_of(names, known, kind, stack))
-    return ids, with_ids(frame, ids)
+def _nothing(settings: Settings) -> Manifest:
+    """A stream without parts."""
+    features = settings.features
+    lists = dict.fromkeys(features.lists, 0)
+    return Manifest(settings.history, settings.longest_history, 0, {}, (), features=features, lists=lists)
 
 
-def _with_words_of_stream(rows: DataFrame, name: str, known: DataFrame) -> DataFrame:
-    """Write true and false as the stream has them; streams of an earlier version have these words as written."""
-    words = [row["value"] for row in collected(known.where(F.col("value").isin(*BOOLEANS)))]
-    return rows.replace({BOOLEANS[word]: word for word in words}, subset=[name]) if words else rows
-
-
-def _check_items(rows: Rows, ids: Sequence[Ids], settings: Settings, given: Given) -> None:
-    """Check the spellings of the catalogue's items against those of the rows and the stream."""
-    if rows.catalogue is None or settings.ids == "as-written":
-        return
-    if ids[1].kind.integer and rows.catalogue.tally.integers["item"]:
-        return
-    (column,) = (column for column in given.item_columns if column.is_id)
-    check_catalogue(rows.catalogue.rows.select(F.col("item").alias("value")), ids[1].all.select("value"), column, given)
-
-
-def _with_negatives(
-    frame: DataFrame,
-    ids: Sequence[Ids],
-    rows: Rows,
-    stream: Path,
-    before: Manifest,
-    settings: Settings,
-    stage: Path,
-    stack: ExitStack,
-) -> DataFrame:
-    """Add negatives, and give all rows their ``final`` places."""
-    past = positives_of(rows.spark, stream, before, stack) if before.parts else None
-    begin = 0 if past is None else past.count()
-    items = ids[1]
-    first = appeared(items.new, items.known, begin)
-    written_in_order(first, "id", {"appeared": np.dtype(np.int64)}, stage, items.count)
-    if settings.negative_rule == "popularity":
-        every = frame if past is None else frame.unionByName(past, allowMissingColumns=True)
-        kinds: dict[str, np.dtype] = {"id_1": np.dtype(np.int32), "time": np.dtype(np.int64)}
-        written_in_order(every, "position", kinds, stage, begin + rows.count)
-    floats = [name_of(f"further {name}") for name in settings.labels]
-    types = dict(frame.dtypes)
-    draw = Draw(settings, stage, begin, items.count, floats)
-    every = with_negatives(frame, past, draw, types)
-    return numbered(every, ["position", "nth"], "final", stack).frame.drop("nth")
-
-
-def _summary(frame: DataFrame, kinds: Sequence[Kind]) -> list[dict[str, Any]]:
-    """Of each part: its rows, positive rows, first and last time, and the ids in it up to the largest one."""
-    most = [F.max(kind.id).alias(kind.id) for kind in kinds]
+def _summary(frame: DataFrame, kinds: Sequence[Kind], found: Sequence[str]) -> list[dict[str, Any]]:
+    """Of each part: its rows, positive rows, cut lists, first and last time, the largest id of each kind, and flags."""
+    most = [F.coalesce(F.max(kind.largest), F.lit(-1)).alias(kind.id) for kind in kinds]
     times = [F.min("time").alias("first"), F.max("time").alias("last")]
-    by_part = frame.groupBy("part").agg(F.count("*").alias("rows"), F.sum("label").alias("positive"), *times, *most)
-    return collected(by_part.orderBy("part"))
+    counts = [F.count("*").alias("rows"), F.sum("label").alias("positive"), F.sum("cut").alias("cut")]
+    return sorted(
+        collected(frame.groupBy("part").agg(*counts, *times, *most, *map(_any, found))), key=lambda part: part["part"]
+    )
+
+
+def _any(flag: str) -> Column:
+    """Whether a flag is set in any row."""
+    return F.max(flag).alias(flag)
 
 
 def _write_parts(
@@ -234,26 +175,37 @@ def _write_parts(
     return write_rows(frame, layout, kinds, {name: columns for name, columns in features.items() if columns})
 
 
-def _write_new_names(ids: Sequence[Ids], layout: Layout, parts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _write_new_names(ids: Ids, layout: Layout, parts: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Write the new names of all parts: those with ids that no earlier part has."""
-    frames = []
-
-    def ends_before(end: Column) -> Column:
-        return end < F.col("id")
-
-    for one in ids:
-        ends = np.maximum.accumulate([part[one.kind.id] for part in parts]).tolist()
-        part = F.size(F.filter(F.array(*map(F.lit, ends)), ends_before))
-        frames.append(one.new.select(F.lit(one.kind.place).alias("kind"), part.alias("part"), "id", "value"))
-    every = frames[0]
-    for more in frames[1:]:
-        every = every.unionByName(more)
-    figures = collected(write_names(every, layout, [one.kind for one in ids]))
+    ends = {kind.place: F.array(*map(F.lit, _ends(kind, parts))) for kind in ids.kinds}
+    part = F.size(F.filter(by_kind(ends), lambda end: end < F.col("id")))
+    every = ids.new.select("kind", part.alias("part"), "id", "value")
+    figures = collected(write_names(every, layout, ids.kinds))
     for place in layout.places:
-        for one in ids:
-            if not (place / f"{one.kind.file}.parquet").exists():
-                write_new_names(place, one.kind, pl.Series([], dtype=pl.String))
+        for kind in ids.kinds:
+            if not (place / f"{kind.file}.parquet").exists():
+                write_new_names(place, kind, pl.Series([], dtype=pl.String))
     return figures
+
+
+def _ends(kind: Kind, parts: Sequence[dict[str, Any]]) -> list[int]:
+    """The largest id up to the end of each part."""
+    ends: list[int] = np.maximum.accumulate([part[kind.id] for part in parts]).tolist()
+    return ends
+
+
+def _write_late(rows: Rows, layout: Layout, settings: Settings) -> bytes:
+    """Write late rows that enter beside the first part; the list of the others, as CSV, empty if there are none."""
+    late = rows.late
+    if rows.rule is None or late.rows is None:
+        return b""
+    if late.entered:
+        place = layout.places[0] / LATE
+        write_entered(late.rows, rows.rule, rows.read.columns, [*settings.nobody], layout.stream, place)
+        return b""
+    listed = layout.stage / QUARANTINE
+    write_listed(late.rows, rows.rule, rows.paths, listed)
+    return listed.read_bytes()
 
 
 def _publish(
@@ -261,7 +213,7 @@ def _publish(
     parts: Sequence[dict[str, Any]],
     found: dict[int, Any],
     index: dict[str, int],
-    ids: Sequence[Ids],
+    ids: Ids,
     settings: Settings,
     spark: Any,
 ) -> None:
@@ -269,7 +221,8 @@ def _publish(
     stream, before = layout.stream, layout.manifest
     *digests, of_index = finished([*layout.places, layout.index], spark)
     users, items = (
-        np.maximum.accumulate([one.known - 1, *(part[one.kind.id] for part in parts)])[1:] + 1 for one in ids[:2]
+        np.maximum.accumulate([ids.known[kind.place] - 1, *(part[kind.id] for part in parts)])[1:] + 1
+        for kind in ids.kinds[:2]
     )
     new = []
     for number, part in enumerate(parts):
@@ -291,7 +244,8 @@ def _publish(
     manifest = replace(
         before,
         categories=index["categories"],
-        context={name: one.count for name, one in zip(settings.all_context, ids[2:], strict=True)},
+        context=_counts(ids, settings.all_context, "context-"),
+        lists=_counts(ids, settings.features.lists, "list-"),
         parts=(*before.parts, *new),
         index=of_index,
     )
@@ -304,10 +258,17 @@ def _publish(
     sweep(stream, manifest)
 
 
+def _counts(ids: Ids, names: Sequence[str], files: str) -> dict[str, int]:
+    """The number of values of each feature, whose kinds of names have files that begin so."""
+    counts = [ids.counts[kind.place] for kind in ids.kinds if kind.file.startswith(files)]
+    return dict(zip(names, counts, strict=True))
+
+
 def _like_numbers(figures: Sequence[dict[str, Any]], kinds: Sequence[Kind], manifest: Manifest) -> tuple[str, ...]:
     """The context features whose values seem to be numbers, as Polars' conversion has them."""
     names = []
-    for kind, name in zip(kinds[2:], manifest.context, strict=True):
+    context = (kind for kind in kinds if kind.file.startswith("context-"))
+    for kind, name in zip(context, manifest.context, strict=True):
         own = [row for row in figures if row["kind"] == kind.place]
         values, numbers = (sum(row[figure] for row in own) for figure in ("values", "numbers"))
         many = values > bounds.MANY_VALUES or not all(row["whole"] for row in own)

@@ -19,6 +19,7 @@ SMALL = {
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.memory": "768m",
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1",
     "spark.sql.shuffle.partitions": "2",
     "spark.log.level": "OFF",
 }
@@ -58,6 +59,7 @@ def tables(tmp_path: Path) -> Path:
             "device": draw.choice(["tv", "phone", "", "é"], rows),
             "price": draw.random(rows).round(3),
             "id": draw.permutation(rows),
+            "tags": ["|".join(f"t{(row * number) % 17}" for number in range(row % 5)) for row in range(rows)],
         }
         pl.DataFrame(table).write_csv(tmp_path / name)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from convert.spark.conftest import differing
 
 from asmg_pl.convert import Conversion, Settings, bounds, convert
 from asmg_pl.data.stream.manifest import Manifest
-from asmg_pl.errors import ConfigError, UserError
+from asmg_pl.errors import UserError
 
 RATED = Settings(user="who", item="what", time="when", rating="stars", positive_from=4)
 ROOT = Path(__file__).parents[3]
@@ -42,9 +43,10 @@ def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_parts_with_categories_and_an_append_that_changes_them(spark: Any, tables: Path, small_parts: None) -> None:
     rated = replace(RATED, context=("device",), numbers=("price",), carry=3, item_id="movie", categories="genres")
+    rated = replace(rated, lists=("tags",), list_size=2)
     files = [tables / "one.csv", tables / "two.csv"]
     done, stream = both(tables, files, rated, items=tables / "items.csv")
-    assert done.rows == 700
+    assert (done.rows, done.cut_lists) == (700, 280)
     assert len(Manifest.read(stream).parts) == 3
     done, _ = both(tables, [tables / "later.csv"], rated, append=True, items=tables / "items-later.csv")
     assert done.recategorised > 0
@@ -52,7 +54,7 @@ def test_parts_with_categories_and_an_append_that_changes_them(spark: Any, table
 
 @pytest.mark.parametrize("rule", ["uniform", pytest.param("popularity", marks=pytest.mark.slow)])
 def test_negatives_and_an_append(spark: Any, tables: Path, small_parts: None, rule: Any) -> None:
-    positive = replace(POSITIVE, negatives=2, negative_rule=rule, history="all", context=("device",))
+    positive = replace(POSITIVE, negatives=2, negative_rule=rule, history="all", context=("device",), lists=("tags",))
     done, _ = both(tables, [tables / "one.csv"], positive)
     assert done.rows > 1000
     both(tables, [tables / "later.csv"], positive, append=True)
@@ -75,6 +77,47 @@ def test_malformed_rows_events_and_conditions(spark: Any, tables: Path) -> None:
     (tables / "c.csv").write_text(text.split("\n", 1)[0] + "\nu1,i1,2020-09-14,view,0.5,3\nnew,i1,2020-09-16,buy,1,3\n")
     done, _ = both(tables, [tables / "c.csv"], events, append=True, repeated="drop")
     assert (done.rows, done.repeated) == (1, 1)
+
+
+def test_late_rows_enter_or_are_listed(spark: Any, tables: Path) -> None:
+    rated = replace(RATED, context=("device",), numbers=("price",), lists=("tags",))
+    convert([tables / "one.csv"], tables / "polars", rated)
+    shutil.copytree(tables / "polars", tables / "spark")
+    done, _ = both(tables, [tables / "two.csv", tables / "later.csv"], rated, append=True, late="next")
+    assert done.rows == 450
+    assert done.entered_late > 0
+    text = (tables / "later.csv").read_text().splitlines()
+    lines = [*text[:9], "1,2,1700000000,5,tv,0.5,1,t1", "1,,1700000000,5,tv,0.5,1,", ""]
+    (tables / "more.csv").write_text("\n".join(lines))
+    rules: dict[str, Any] = {"late": "quarantine", "max_bad_rows": 1, "repeated": "keep"}
+    done, stream = both(tables, [tables / "more.csv"], rated, append=True, **rules)
+    assert (done.rows, done.late, done.dropped, done.quarantined) == (2, 7, 0, 1)
+    assert len((stream / "quarantine.csv").read_text().splitlines()) == 9
+
+
+def test_features_of_users_and_items_as_of_the_row(spark: Any, tables: Path, small_parts: None) -> None:
+    begin, ages = 1_600_000_000, range(10, 60)
+    people = [f"{age % 32},{begin + 7 * age % 300},{age},{'a' if age % 3 else ''},p|q{age % 4}|r" for age in ages]
+    (tables / "people.csv").write_text("\n".join(["id,since,age,class,likes", *people, ""]))
+    things = [f"{thing},{thing / 4 if thing % 5 else ''},c{thing % 6}" for thing in range(50)]
+    (tables / "things.csv").write_text("\n".join(["movie,cost,colour", *things, *things[:3], ""]))
+    of_both = replace(POSITIVE, negatives=1, context=("device",), lists=("tags",), list_size=2)
+    of_both = replace(of_both, user_id="id", user_time="since", user_numbers=("age",), user_context=("class",))
+    of_both = replace(of_both, user_lists=("likes",), item_id="movie", item_numbers=("cost",), item_context=("colour",))
+    beside: dict[str, Any] = {"users": tables / "people.csv", "items": tables / "things.csv"}
+    done, _ = both(tables, [tables / "one.csv"], of_both, **beside)
+    assert done.cut_lists > 0
+    assert done.without_side == ()
+    (tables / "things.csv").write_text("movie,cost,colour\nx,1,c9\n")
+    done, _ = both(tables, [tables / "later.csv"], of_both, append=True, **beside)
+    assert done.without_side == ("item",)
+    (tables / "things.csv").write_text("movie,cost,colour\n1,2,c1\n2,2,c2\n2,3,c2\n")
+    told = []
+    for engine in ("polars", "spark"):
+        with pytest.raises(UserError, match="item 2 has several values") as caught:
+            convert([tables / "one.csv"], tables / "refused", of_both, engine=engine, **beside)
+        told.append(str(caught.value))
+    assert told[0] == told[1]
 
 
 HEAD = "who,what,when,stars"
@@ -147,18 +190,3 @@ def test_a_data_frame_in_any_order_is_one_stream(spark: Any, tables: Path) -> No
         [tables / "sorted.csv"], tables / "expected", Settings(user="user", item="item", time="at", all_positive=True)
     )
     assert differing(tables / "expected", tables / "shown") == OF_FILES
-
-
-@pytest.mark.parametrize(
-    ("settings", "options", "named"),
-    [
-        (replace(RATED, lists=("tags",)), {}, "--lists"),
-        (RATED, {"late": "next"}, "--late next"),
-        (replace(RATED, user_context=("age",)), {"users": "users.csv"}, "--user-context"),
-    ],
-)
-def test_what_only_polars_has_is_named(
-    java: None, tmp_path: Path, settings: Settings, options: Any, named: str
-) -> None:
-    with pytest.raises(ConfigError, match=f"^{named}.* use --engine polars"):
-        convert([tmp_path / "rows.csv"], tmp_path / "stream", settings, engine="spark", **options)

@@ -40,3 +40,13 @@ assert not found, found
 """
     done = run(code, tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+def test_what_an_executor_imports_needs_no_session_and_no_torch(java: None, tmp_path: Path) -> None:
+    code = """
+import sys
+import asmg_pl.convert.spark.conversion
+assert "torch" not in sys.modules
+"""
+    done = run(code, tmp_path)
+    assert done.returncode == 0, done.stderr
