@@ -61,10 +61,13 @@ def mapped(frame: DataFrame, task: Task, columns: Mapping[str, str]) -> DataFram
         columns: the types of the columns that it yields, in Spark's words.
     """
     schema = pa.schema([(name, _TYPES[kind]) for name, kind in columns.items()])
+    here = Path.cwd()
 
     def over(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         tables = (pl.DataFrame(pl.from_arrow(batch)) for batch in batches)
         try:
+            if here.is_dir():
+                os.chdir(here)  # paths that the user gave may be relative
             for found in task(tables):
                 if len(found):
                     yield from found.select(schema.names).to_arrow().cast(schema).to_batches(max_chunksize=_ROWS)

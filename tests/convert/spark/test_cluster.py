@@ -62,9 +62,10 @@ def test_a_killed_worker_changes_nothing(java: None, tables: Path) -> None:
         workers = [stack.enter_context(daemon(logs, "worker.Worker", *worker)) for _ in range(2)]
         conf = " ".join(f"--conf {name}={value}" for name, value in SMALL.items())
         submit = f"--master {master} --executor-memory 512m {conf} pyspark-shell"
-        command = [sys.executable, "-m", "asmg_pl", "convert", *map(str, files), "--out", str(tables / "spark")]
+        command = [sys.executable, "-m", "asmg_pl", "convert", *(file.name for file in files), "--out", "spark"]
         process = subprocess.Popen(
             [*command, *OPTIONS, "--engine", "spark"],
+            cwd=tables,  # which is not where the workers are
             env=environment(PYSPARK_SUBMIT_ARGS=submit),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -95,6 +95,7 @@ def test_late_rows_enter_or_are_listed(spark: Any, tables: Path) -> None:
     assert len((stream / "quarantine.csv").read_text().splitlines()) == 9
 
 
+@pytest.mark.slow
 def test_features_of_users_and_items_as_of_the_row(spark: Any, tables: Path, small_parts: None) -> None:
     begin, ages = 1_600_000_000, range(10, 60)
     people = [f"{age % 32},{begin + 7 * age % 300},{age},{'a' if age % 3 else ''},p|q{age % 4}|r" for age in ages]
