@@ -31,6 +31,7 @@ def test_there_are_no_others() -> None:
 @pytest.mark.slow
 def test_a_walk_under_ray_train_goes_on_from_its_last_checkpoint_when_a_worker_is_lost() -> None:
     own = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0"}  # on 127.0.0.1
+    own |= {"RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0"}  # an actor more to wait for at each start
     environ = os.environ | own | {"OMP_NUM_THREADS": "1", "RAY_ADDRESS": "local"}  # whatever cluster there is
     called = [sys.executable, str(FOLDER / "ray_train.py")]
     done = subprocess.run(called, env=environ, capture_output=True, text=True, check=False)
