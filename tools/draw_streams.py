@@ -26,7 +26,7 @@ PUBLISHED, OURS = "best published", "ours"
 #: Characters of the text chart's axis, and the largest lift on it.
 WIDTH, LIMIT = 41, 0.03
 #: Methods that are not published by others, by pattern of their names.
-OWN = ("residual_*", "row_*", "trend_*", "frozen*", "retrain*", "iu*")
+OWN = ("residual_*", "row_*", "trend_*", "dense_ema*", "*_guard", "frozen*", "retrain*", "iu*")
 
 Row = dict[str, Any]
 
@@ -52,7 +52,8 @@ def read(file: Path, plain: str, ours: str, own: Sequence[str] = OWN) -> Stream:
 
     Args:
         file: the ``comparison.csv`` of a stream.
-        plain: the name of the plain update, over which lifts are. ``NAME_tuned`` stands for it where that was walked.
+        plain: the name of the plain update. The better one of this row and ``NAME_tuned`` is the one over which lifts
+            are.
         ours: the name of our method.
         own: patterns of the methods that are not published by others.
 
@@ -60,7 +61,8 @@ def read(file: Path, plain: str, ours: str, own: Sequence[str] = OWN) -> Stream:
         ValueError: if the file lacks one of the three rows, or has lifts over another method than the plain update.
     """
     rows = {row["method"]: row for row in pl.read_csv(file).iter_rows(named=True) if row["auc"] is not None}
-    plain = f"{plain}_tuned" if f"{plain}_tuned" in rows else plain
+    walked = [name for name in (plain, f"{plain}_tuned") if name in rows]
+    plain = max(walked, key=lambda name: rows[name]["auc"], default=plain)
     published = [row for name, row in rows.items() if not any(fnmatchcase(name, pattern) for pattern in (*own, ours))]
     if missing := [name for name in (plain, ours) if name not in rows]:
         raise ValueError(f"{file} has no method {missing[0]} with a score: choose from {', '.join(rows)}")

@@ -41,6 +41,13 @@ def test_a_plain_update_that_was_tuned_stands_for_it(folder: Path) -> None:
         read(file, "iu", "row_scales")
 
 
+def test_tuning_that_was_no_use_on_the_test_periods_flatters_nobody(folder: Path) -> None:
+    file = folder / "worse.csv"
+    file.write_text(ROWS + "iu_tuned,0.79,-0.01,-0.02,-0.005,1.0\ngru_guard,0.81,0.01,0.005,0.015,1.0\n")
+    stream = read(file, "iu", "row_scales")
+    assert (stream.plain["method"], stream.published["method"]) == ("iu", "sml")
+
+
 def test_the_same_comparisons_give_the_same_picture(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     pictures = [folder / f"{number}.svg" for number in (1, 2)]
     for picture in pictures:
