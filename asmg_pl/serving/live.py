@@ -54,7 +54,7 @@ class Live:
         """Load the version that serves.
 
         Args:
-            store: the store, its folder, or the address of a store or a run.
+            store: the store, its folder or that of a run, or the address of one.
             allow: paths of recommender classes that may be imported, see :func:`~asmg_pl.serving.scorer.load`.
 
         Raises:

@@ -45,8 +45,11 @@ class StoreAt(Store):
 
 
 def store_at(place: str | Path) -> Store:
-    """The store in a folder or at an address."""
-    return StoreAt(place) if isinstance(place, str) and is_address(place) else Store(place)
+    """The store that a place is, or that of a run; a folder or an address."""
+    if isinstance(place, str) and is_address(place):
+        return StoreAt(place)
+    of_run = Path(place) / FOLDER
+    return Store(of_run if of_run.is_dir() else place)
 
 
 def version_at(place: str | Path) -> Path | None:

@@ -282,8 +282,8 @@ def load(folder: str | Path, allow: Collection[str] = (), verify: bool = False) 
     """Load what answers requests. Its arrays are mapped, and read when they are needed.
 
     Args:
-        folder: a store, of which the version that serves is loaded, or one serving package; or the address of one, or
-            of a run, such as s3://bucket/runs/shop.
+        folder: a run or a store, of which the version that serves is loaded, or one serving package; or the address of
+            one, such as s3://bucket/runs/shop.
         allow: paths of recommender classes that may be imported, beside those of :mod:`asmg_pl.recommenders`; one that
             ends with a dot allows all classes whose path begins with it.
         verify: whether every file is read in full, also one that nobody has changed since it was checked.

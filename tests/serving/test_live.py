@@ -113,6 +113,13 @@ def test_who_sees_a_new_version_sees_its_count_and_no_refusal_of_an_earlier_one(
     assert seen == [(None, 0), (None, 1)]
 
 
+def test_a_run_folder_stands_for_the_store_in_it(tmp_path: Path) -> None:
+    version = published(Store(tmp_path / "run" / "serving"), 3)
+    assert load(tmp_path / "run").version == load(str(tmp_path / "run")).version == version
+    with Live(tmp_path / "run") as live:
+        assert live.scorer.version == version
+
+
 def test_without_a_version_that_serves_there_is_nothing_to_begin_with(tmp_path: Path) -> None:
     with pytest.raises(PackageError, match="has no version that serves"):
         Live(tmp_path)

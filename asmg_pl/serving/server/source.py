@@ -12,7 +12,6 @@ from asmg_pl.errors import PackageError
 from asmg_pl.serving.live import Live
 from asmg_pl.serving.remote import version_at
 from asmg_pl.serving.scorer import Scorer, load
-from asmg_pl.serving.store import FOLDER
 
 
 class Source(Protocol):
@@ -83,8 +82,7 @@ def opened(folder: str | Path, allow: Collection[str] = ()) -> Iterator[Source]:
         source = Fixed(load(folder, allow))
         source.scorer.prepare()
     else:
-        has_store = isinstance(folder, Path) and (folder / FOLDER).is_dir()
-        source = Live(Path(folder) / FOLDER if has_store else folder, allow)
+        source = Live(folder, allow)
     try:
         yield source
     finally:
