@@ -81,7 +81,7 @@ ELSEWHERE = {
 }
 
 #: Documents whose commands take hours on the real streams, each shown beside the figures that it made.
-HOURS = {"results.md"}
+HOURS = {"results.md", "speed.md"}
 
 #: Documents whose commands read files of forms of their own, which tests/end_to_end/test_recipes.py has.
 OWN_FILES = {"recipes.md"}
