@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import ctypes
 import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -13,8 +11,6 @@ import time
 from pathlib import Path
 
 from benchmarks.data import write_ratings
-
-_SUBREAPER = 36  # of Linux's prctl: processes whose parent ends become children of this one
 
 _OPTIONS = [
     "--user",
@@ -45,7 +41,6 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
     Also the processor time of all processes, which depends less on what else the machine does.
     """
     figures: dict[str, float] = {}
-    ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)  # else nobody would count Java, which outlives its parent
     for rows in given.rows:
         with tempfile.TemporaryDirectory(dir=given.folder) as place:
             folder = Path(place)
@@ -82,23 +77,12 @@ def _convert(folder: Path, engine: str, given: argparse.Namespace) -> tuple[floa
     session += f" --driver-java-options={given.java}" * bool(given.java)
     environment = os.environ | {"SPARK_LOCAL_IP": "127.0.0.1", "PYSPARK_SUBMIT_ARGS": f"{session} pyspark-shell"}
     command = [sys.executable, "-m", "asmg_pl", "convert", str(folder / "rows"), "--out", str(folder / engine)]
-    began, before = time.perf_counter(), _processor()
-    done = subprocess.run([*command, *_OPTIONS, "--engine", engine], env=environment, capture_output=True, text=True)
+    counted = [sys.executable, str(Path(__file__).with_name("counted.py")), *command, *_OPTIONS, "--engine", engine]
+    began = time.perf_counter()
+    done = subprocess.run(counted, env=environment, capture_output=True, text=True)
     if done.returncode:
         sys.exit(f"asmg convert --engine {engine} failed:\n{done.stderr[-2000:]}")
-    seconds = time.perf_counter() - began
-    return seconds, _processor() - before
-
-
-def _processor() -> float:
-    """Processor seconds of all processes that have been started and have ended; waits for those that have not."""
-    while True:
-        try:
-            os.wait()
-        except ChildProcessError:
-            break
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    return time.perf_counter() - began, float(done.stdout)
 
 
 def _content(stream: Path) -> dict[str, bytes]:
