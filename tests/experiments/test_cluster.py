@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import signal
@@ -10,8 +11,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -210,38 +214,55 @@ class Script(Walk):
         return ["sh", "-c", *self.arguments]
 
 
-@pytest.mark.slow
-def test_a_walk_that_is_lost_again_and_again_at_one_place_has_failed(
-    cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def in_a_process_of_its_own(task: Callable[..., Any], *given: object) -> Any:
+    """What a task gives that connects to a cluster, in a process which has done nothing else, as a user's has."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(task, *given).result()
+
+
+def lost_again_and_again(address: str, folder: Path) -> tuple[bool, str]:
+    """Whether a walk fails that always kills the process which watches it, and what is logged."""
     from ray import cloudpickle
 
-    monkeypatch.setattr(module, "LOSSES", 2)
+    module.LOSSES = 2
     by_value: Any = cloudpickle.register_pickle_by_value
     by_value(sys.modules[__name__])  # no node knows this file
-    walk = Script(tmp_path / "runs", 1, ("kill -9 $ASMG_PARENT",))
-    with caplog.at_level("INFO"), connected(cluster.address, Needs()) as pool:
-        assert walk_all([walk], pool) == [walk]
-    assert caplog.text.count("goes on elsewhere from its last checkpoint: The worker died unexpectedly") == 1
-    assert f"{walk.folder}: lost 2 times at the same checkpoint: The worker died" in caplog.text
+    said = StringIO()
+    logging.basicConfig(level=logging.INFO, stream=said)
+    walk = Script(folder / "runs", 1, ("kill -9 $ASMG_PARENT",))
+    with connected(address, Needs()) as pool:
+        return walk_all([walk], pool) == [walk], said.getvalue()
 
 
 @pytest.mark.slow
-def test_standard_output_has_the_programs_lines_and_not_those_of_ray(
-    cluster: Any, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_walk_that_is_lost_again_and_again_at_one_place_has_failed(cluster: Any, tmp_path: Path) -> None:
+    failed, said = in_a_process_of_its_own(lost_again_and_again, cluster.address, tmp_path)
+    assert failed
+    assert said.count("goes on elsewhere from its last checkpoint: The worker died unexpectedly") == 1
+    assert f"{tmp_path / 'runs'}: lost 2 times at the same checkpoint: The worker died" in said
+
+
+def lines_beside_those_of_ray(address: str) -> tuple[str, str]:
+    """What comes to standard output and what is logged while a program and Ray both print."""
     import ray
 
-    end = ray.shutdown
-    monkeypatch.setattr(ray, "shutdown", lambda: (print("held back until the end"), end()))
-    with caplog.at_level("DEBUG"), connected(cluster.address, Needs()):
+    end, said = ray.shutdown, StringIO()
+    vars(ray)["shutdown"] = lambda: (print("held back until the end"), end())
+    logging.basicConfig(level=logging.DEBUG, stream=said)
+    with redirect_stdout(StringIO()) as printed, connected(address, Needs()):
         print("a line of the table")
         other = threading.Thread(target=print, args=("a node died",))
         other.start()
         other.join()
-    assert capsys.readouterr().out == "a line of the table\n"
-    assert "ray: a node died" in caplog.text
-    assert "ray: held back until the end" in caplog.text
+    return printed.getvalue(), said.getvalue()
+
+
+@pytest.mark.slow
+def test_standard_output_has_the_programs_lines_and_not_those_of_ray(cluster: Any) -> None:
+    printed, said = in_a_process_of_its_own(lines_beside_those_of_ray, cluster.address)
+    assert printed == "a line of the table\n"
+    assert "ray: a node died" in said
+    assert "ray: held back until the end" in said
 
 
 def test_what_a_walk_needs_is_what_its_task_and_its_process_get(monkeypatch: pytest.MonkeyPatch) -> None:
