@@ -17,6 +17,7 @@ from asmg_pl.serving import Contents, write
 from asmg_pl.serving.classes import described
 from asmg_pl.serving.contents import Lists
 from asmg_pl.serving.headed import HeadNumbers
+from asmg_pl.serving.intact import CHECKED
 from asmg_pl.serving.manifest import FileEntry, checksum
 
 SIZES = Sizes(users=4, items=5, categories=3, context=(2,))
@@ -90,3 +91,8 @@ def share_rows(folder: Path, shared: Mapping[str, np.ndarray]) -> None:
             content["files"][path] = FileEntry.of(folder / path)._asdict()
 
     changed(folder, with_shared)
+
+
+def files(folder: Path) -> list[Path]:
+    """The files of a package, without the note of those that have been checked."""
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != CHECKED)
