@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import yaml
 
@@ -172,16 +173,15 @@ def scored(table: pl.DataFrame, place: str) -> pl.DataFrame:
     for name in ("period", "split", "serving_auc", "serving_logloss"):
         if name not in table.columns:
             raise DataError(f"{place} has no column {name!r}")
-    if odd := [split for split in table["split"].unique().to_list() if split not in SPLITS]:
+    if odd := [split for split in set(table["split"].to_list()) if split not in SPLITS]:
         raise DataError(f"{place}: {terminal(str(odd[0]))[:40]!r} is no split, which are {', '.join(SPLITS)}")
-    if table["period"].is_duplicated().any():
+    if len(set(table["period"].to_list())) < table.height:
         raise DataError(f"{place} has two rows of period {table.filter(pl.col('period').is_duplicated())['period'][0]}")
     of_model = _columns_by_model(table.columns)
     shares = [name for columns in of_model.values() for name in columns if _SHARE.search(name)]
-    values = {name: pl.col(name).fill_nan(None) for name in shares}
-    outside = {n: ((each < 0) | (each > 1)).any() & ~each.is_infinite().any() for n, each in values.items()}
-    for name, wrong in table.select(**outside).row(0, named=True).items() if shares else ():
-        if wrong:
+    for name in shares:
+        values = table[name].to_numpy()
+        if ((values < 0) | (values > 1)).any() and not np.isinf(values).any():
             raise DataError(f"{place}, column {terminal(name)!r}: an AUC is from 0 to 1")
     names = pl.col("diverged").fill_null("").str.split(" ") if "diverged" in table.columns else None
     diverged = {}

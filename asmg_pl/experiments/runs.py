@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePath
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -73,7 +74,7 @@ class Run:
     stopped: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def diverged(self) -> str:
         """That the walk has diverged, and where; empty if it has not."""
         periods = self.metrics.filter(pl.col("serving_logloss").is_nan())["period"].to_list()
@@ -81,7 +82,7 @@ class Run:
             return f"diverged in period {', '.join(map(str, periods))}"
         return self.stopped
 
-    @property
+    @cached_property
     def last(self) -> int:
         """The newest period that it has scored; 0 if there is none."""
         return max(self.metrics["period"].to_list(), default=0)

@@ -28,15 +28,14 @@ def scores(runs: Iterable[Run], split: str = "test", model: str = "serving") -> 
         Columns ``seed``, ``period`` and each metric. Undefined scores are null; scores of a model that has diverged
         are NaN.
     """
-    tables = [
-        run.metrics.filter(pl.col("split") == split).select(
-            pl.lit(run.seed).alias("seed"),
-            "period",
-            pl.col(f"^{re.escape(model)}_.*$").cast(pl.Float64).name.replace(f"^{re.escape(model)}_", ""),
-        )
-        for run in runs
-    ]
-    return pl.concat(tables, how="diagonal")
+    tables = []
+    for run in runs:
+        columns = [name for name in run.metrics.columns if name.startswith(f"{model}_")]
+        seed = pl.Series("seed", [run.seed] * run.metrics.height, dtype=pl.Int64)
+        tables.append(run.metrics[["split", "period", *columns]].insert_column(0, seed))
+    own = f"^{re.escape(model)}_"
+    found = pl.concat(tables, how="diagonal_relaxed").filter(pl.col("split") == split)
+    return found.select("seed", "period", pl.col(f"{own}.*$").cast(pl.Float64).name.replace(own, ""))
 
 
 def untested(runs: Sequence[Run]) -> str:
