@@ -42,13 +42,19 @@ def test_lists_are_measured_beside_the_baselines(tmp_path: Path, monkeypatch: py
 
 def test_a_step_is_taken_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = figures(monkeypatch, tmp_path, "profile", *TABLES)
-    assert len(found) == 12
+    assert len(found) == 15
+    steps = found["steps of a coordinate in the cells of tables"]
+    assert 8 * 3 * 30 < steps <= 8 * 3 * (300 + 200 + 20), "a few rows at least, and no more than all of them, thrice"
 
 
 def test_steps_are_measured_on_tables_of_several_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = figures(monkeypatch, tmp_path, "scaling", *TABLES, "--times", "1", "3")
     ratio = found["generator, tables × 3: ms"] / found["generator, tables × 1: ms"]
     assert found["generator, × 3 over × 1"] == pytest.approx(ratio)
+    alone = found["touched rows alone, tables × 3: ms"] - found["touched rows alone, tables × 1: ms"]
+    least = 1 + alone / found["incremental, rows that wait, tables × 1: ms"]
+    bound = found["incremental, rows that wait, × 3 over × 1, if distance in memory alone cost"]
+    assert bound == pytest.approx(least)
 
 
 def test_kernels_are_measured_against_plain_operations_and_a_copy(

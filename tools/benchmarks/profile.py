@@ -1,4 +1,7 @@
-"""Where a generator step spends its time, part by part, beside an incremental step."""
+"""Where a generator step spends its time, part by part, beside an incremental step.
+
+The cells of a few rows, which stay in the processor's nearest cache, say what the cells' arithmetic alone takes.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,9 @@ from torch.func import functional_call
 
 from asmg_pl.data.mini_batches.loader import MiniBatches, permutation
 from asmg_pl.generators import Generator
+from asmg_pl.generators.history import ParameterHistory
 from asmg_pl.recommenders import Lookup
-from asmg_pl.recommenders.touched import touched_rows
+from asmg_pl.recommenders.touched import read_after, touched_rows
 from asmg_pl.updaters.losses import cross_entropy
 from asmg_pl.updaters.optim.adam import Adam
 from benchmarks.step import base_step, generator_step
@@ -21,6 +25,9 @@ from benchmarks.walks import ZipfStream
 from benchmarks.workload import Workload, add_arguments
 
 __all__ = ["add_arguments", "measure"]
+
+#: Rows whose snapshots and state stay in the cache of a core, and how often each of them is taken.
+NEAR, AGAIN = 1024, 16
 
 
 def measure(given: argparse.Namespace) -> dict[str, float]:
@@ -44,13 +51,12 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
 
     touched = touch()
 
-    def gather() -> dict[str, tuple[Tensor, ...]]:
-        return {name: history.rows(name, ids) for name, (ids, _) in touched.items()}
-
-    windows = gather()
+    read = {name: read_after(places, len(ids), given.window) for name, (ids, places) in touched.items()}
 
     def generate() -> dict[str, Tensor]:
-        return {name: generator.generate(name, *window) for name, window in windows.items()}
+        asked = read if given.device == "cpu" else {}
+        stored = {name: history.stored(name, ids, asked.get(name)) for name, (ids, _) in touched.items()}
+        return {name: generator.generate_stored(name, rows) for name, rows in stored.items()}
 
     rows = {name: made.detach().requires_grad_() for name, made in generate().items()}
     dense = generator.generate_dense(*history.dense_window()).detach().requires_grad_()
@@ -74,7 +80,6 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
         "mini-batches, k of them": lambda: list(MiniBatches(log, parts, given.history)),
         "ids that the base model asks for": lookups,
         "distinct rows": touch,
-        "rows of the snapshots and the state": gather,
         "cells of tables, forward": generate,
         "cells of tables, forward and backward": lambda: _backward(generate()),
         "cells of dense parameters, forward and backward": lambda: _dense(generator, *history.dense_window()),
@@ -83,10 +88,24 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
         "a generator step": generator_step(workload.updater(), workload),
         "an incremental step": base_step(workload.updater(), workload),
         "of which base model's Adam": optimizers["base"].step,
+        f"cells of {NEAR} rows, forward and backward": lambda: _backward(_near(generator, history)),
     }
-    return {
-        f"{name}: ms": 1e3 * seconds for name, seconds in medians(calls, given.repeat, clock_of(given.device)).items()
+    taken = medians(calls, given.repeat, clock_of(given.device))
+    # A row takes no step after the last snapshot whose mini-batch asks for it.
+    widths = {name: rows[name].shape[2] for name in read}
+    steps = sum(widths[name] * int(each.flip(0).cummax(0).values.sum()) for name, each in read.items())
+    near = taken[f"cells of {NEAR} rows, forward and backward"] / (NEAR * AGAIN * widths["item"] * given.window)
+    return {f"{name}: ms": 1e3 * seconds for name, seconds in taken.items()} | {
+        "steps of a coordinate in the cells of tables": steps,
+        f"the same at the speed of {NEAR} rows: ms": 1e3 * near * steps,
+        "the same, divided by an incremental step": near * steps / taken["an incremental step"],
     }
+
+
+def _near(generator: Generator, history: ParameterHistory) -> dict[str, Tensor]:
+    known = history.tables.get_buffer("item").shape[1]
+    rows = torch.arange(NEAR, device=history.order.device).remainder(known).repeat(AGAIN)
+    return {"item": generator.generate_stored("item", history.stored("item", rows))}
 
 
 def _backward(generated: dict[str, Tensor]) -> None:

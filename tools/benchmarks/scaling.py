@@ -1,14 +1,20 @@
-"""Steps while the tables grow and the rows touched do not, in processor time unless a GPU takes them."""
+"""Steps while the tables grow and the rows touched do not, in processor time unless a GPU takes them.
+
+Rows of larger tables lie further apart in memory. What this alone costs is measured beside: the touched rows are read
+and written with their two moments, and nothing is computed.
+"""
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import time
+from collections.abc import Callable
 from functools import partial
 
 import torch
 
-from asmg_pl.recommenders import EmbeddingMLP
+from asmg_pl.recommenders import EmbeddingMLP, Recommender
 from asmg_pl.updaters import IncrementalUpdate
 from benchmarks import workload
 from benchmarks.step import base_step, generator_step
@@ -43,10 +49,12 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
                 drawn.sizes, recommender=partial(EmbeddingMLP, embedding_dim=given.embedding_dim), pretrain_periods=0
             )
             calls[f"incremental, {kind}, tables × {times}"] = base_step(plain.to(given.device), drawn, lazy=lazy)
+        calls[f"touched rows alone, tables × {times}"] = touched_alone(updater.recommender, drawn)
     taken = medians(calls, given.repeat, now if given.device == "cuda" else time.process_time)
     first, last = given.times[0], given.times[-1]
     waiting = [f"incremental, {kind}" for kind in WAITING]
     kinds = ["generator", "incremental by rows", "incremental", *waiting]
+    small, large = (taken[f"touched rows alone, tables × {times}"] for times in (first, last))
     return (
         {f"{name}: ms": 1e3 * seconds for name, seconds in taken.items()}
         | {
@@ -59,4 +67,24 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
             for kind in waiting
             for times in given.times
         }
+        | {
+            f"{kind}, × {last} over × {first}, if distance in memory alone cost": 1
+            + (large - small) / taken[f"{kind}, tables × {first}"]
+            for kind in waiting
+        }
     )
+
+
+def touched_alone(recommender: Recommender, drawn: Workload) -> Callable[[], None]:
+    """Reads and writes the rows that the next mini-batch touches, and two moments of each."""
+    tables = recommender.table_parameters()
+    arrays = {name: [torch.rand_like(table) for _ in range(3)] for name, table in tables.items()}
+    asked = [recommender.lookups(batch) for batch, *_ in itertools.islice(drawn.steps(), 5)]
+    rows = itertools.cycle([{name: ids.unique() for name, ids in found.items()} for found in asked])
+
+    def touch() -> None:
+        for name, ids in next(rows).items():
+            for array in arrays[name]:
+                array.index_copy_(0, ids, array.index_select(0, ids))
+
+    return touch
