@@ -43,7 +43,7 @@ class Names:
             DataError: if the names are neither integers nor strings, some are missing, or earlier names are of the
                 other kind.
         """
-        names = plain(names, self.what).alias("name").rechunk()  # names in many pieces take half as long again
+        names = plain(names, self.what).alias("name")
         if names.is_empty():
             return np.zeros(0, np.int32), self
         if len(self) and names.dtype != self._numbered["name"].dtype:
@@ -87,11 +87,9 @@ def plain(names: pl.Series, what: str) -> pl.Series:
 def _by_appearance(names: pl.Series) -> tuple[np.ndarray, pl.Series]:
     """The place of each name among the distinct ones, int32 [n], and these, in one chunk, by first appearance."""
     if kernel.computes(len(names)):
-        keys = names.hash() if names.dtype == pl.String else names
-        place, rows = kernel.number(keys.to_numpy())
-        distinct = names.gather(rows)
-        if names.dtype != pl.String or distinct.gather(place).equals(names):  # else two names have one hash
-            return place, distinct
+        place, rows = kernel.number(names)
+        return place, names.gather(rows).rechunk()
+    names = names.rechunk()  # names in many pieces take half as long again
     first = _first_rows(names)
     begins = first == np.arange(len(names), dtype=first.dtype)
     return (np.cumsum(begins, dtype=np.int32) - 1)[first], names.gather(np.flatnonzero(begins))

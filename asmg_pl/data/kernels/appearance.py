@@ -7,7 +7,9 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
+from asmg_pl.data.kernels.arrow import ADDRESS, stream_of
 from asmg_pl.system.compiled import library_or_none
 
 #: The fewest keys for which the kernel is fetched, which takes a second where it is not compiled yet.
@@ -19,20 +21,24 @@ def computes(keys: int) -> bool:
     return FEWEST <= keys < 2**31 and _native() is not None
 
 
-def number(keys: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def number(keys: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     """Number keys.
 
     Args:
-        keys: whole numbers of 64 bits [n].
+        keys: Int64, UInt64 or String [n], without missing ones.
 
     Returns:
         The number of each key, int32 [n], and the rows where the distinct ones appear first, int64 [distinct].
     """
     native = _native()
     assert native is not None
-    keys = np.ascontiguousarray(keys)
     place, first = np.empty(len(keys), np.int32), np.empty(len(keys), np.int64)
-    distinct = native.number(len(keys), keys.ctypes.data, place.ctypes.data, first.ctypes.data)
+    if keys.dtype == pl.String:
+        with stream_of(keys) as stream:
+            distinct = native.number_texts(stream, place.ctypes.data, first.ctypes.data)
+    else:
+        whole = np.ascontiguousarray(keys.to_numpy())
+        distinct = native.number(len(whole), whole.ctypes.data, place.ctypes.data, first.ctypes.data)
     return place, first[:distinct].copy()
 
 
@@ -42,6 +48,7 @@ def _native() -> ctypes.CDLL | None:
     found = library_or_none(Path(__file__).with_name("appearance.cpp"))
     if found is None:
         return None
-    whole, address = ctypes.c_int64, ctypes.c_void_p
-    found.number.argtypes, found.number.restype = [whole, address, address, address], whole
+    whole = ctypes.c_int64
+    found.number.argtypes, found.number.restype = [whole, ADDRESS, ADDRESS, ADDRESS], whole
+    found.number_texts.argtypes, found.number_texts.restype = [ADDRESS, ADDRESS, ADDRESS], whole
     return found

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from asmg_pl.data.kernels import texts as kernel
 from asmg_pl.data.tables.lists import several
 from asmg_pl.data.tables.spelling import AS_WRITTEN, BOOLEANS, Spelling, among
 
@@ -131,6 +132,8 @@ def values(option: str, name: str, separator: str, spelling: Spelling = AS_WRITT
 
 def _values(words: pl.Series) -> pl.Series:
     """Write true and false as 1 and 0, and blank texts as the empty one; to look whether there are any is faster."""
+    if kernel.computes(words) and not kernel.any_special(words):
+        return words
     may_be_boolean = words.str.len_bytes().is_between(4, 5).any()
     words = words.replace(BOOLEANS) if may_be_boolean and words.is_in([*BOOLEANS]).any() else words
     may_be_blank = words.filter((words < "!") | (words > "~"))  # other texts begin with a character that is no blank
@@ -150,6 +153,8 @@ def _numeric(text: pl.Expr, spelling: Spelling) -> pl.Expr:
 
 def _floats(texts: pl.Series) -> pl.Series:
     """The numbers of texts, see :func:`_numeric`; only texts that are no numbers are looked at again."""
+    if kernel.computes(texts) and (plain := kernel.plain_numbers(texts)) is not None:
+        return pl.Series(texts.name, plain)
     value = texts.cast(pl.Float64, strict=False).cast(pl.Float32)
     finite = value.is_finite()  # null where the value is
     if not finite.all():

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import polars as pl
 
+from asmg_pl.data.kernels import delimited as kernel
 from asmg_pl.data.tables.packing import Unpacked
 from asmg_pl.errors import DataError
 
@@ -197,14 +198,19 @@ class Dialect(NamedTuple):
         """
         content, delimiter = block.content, self.delimiter.encode()
         marks = [b"\0", b"\r", *([self.quote.encode()] if self.quote else [])]
+        names = [f"field_{number}" for number in range(len(columns))]
+        if len(delimiter) != 1 or len(columns) == 1:
+            return None
+        if kernel.computes(len(content)) and all(len(mark) == 1 for mark in marks):
+            return kernel.cut(content, delimiter, b"".join(marks), names)
         lines = content.count(b"\n") + (not content.endswith(b"\n"))
-        if len(delimiter) != 1 or len(columns) == 1 or any(mark in content for mark in marks):
+        if any(mark in content for mark in marks):
             return None
         # Delimiters are many, and numpy counts many faster than bytes do.
         found = np.count_nonzero(np.frombuffer(content, np.uint8) == ord(delimiter))
         if found != lines * (len(columns) - 1):
             return None
-        schema = {f"field_{number}": pl.String() for number in range(len(columns))}
+        schema = {name: pl.String() for name in names}
         options: dict[str, Any] = {"has_header": False, "separator": self.delimiter, "quote_char": None}
         try:
             table = pl.read_csv(content, schema=schema, empty_string_is_null=False, **options)
