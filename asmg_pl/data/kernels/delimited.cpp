@@ -14,7 +14,7 @@ namespace {
 
 using arrow::View;
 
-constexpr int64_t kPiece = 1 << 15;  // bytes whose marks are looked for at once, which stay in the cache
+constexpr int64_t kPiece = 1 << 13;  // bytes whose marks are looked for at once, which stay in the cache
 enum : uint8_t { kOther = 0, kMark = 1, kFault = 2 };
 
 // What one column of a block holds, until Arrow lets go of it.

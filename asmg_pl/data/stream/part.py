@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -25,10 +27,13 @@ def write_part(
         names: the names that are new in the part, by id, for each kind of names.
         attached: further files, by name.
     """
-    for name, array in arrays.items():
-        np.save(place / f"{name}.npy", array)
-    for name, new in names.items():
-        new.to_frame("name").write_parquet(place / f"{name}.parquet")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # compressing and writing work outside of Python's lock
+        done = [pool.submit(np.save, place / f"{name}.npy", array) for name, array in arrays.items()]
+        done += [
+            pool.submit(new.to_frame("name").write_parquet, place / f"{name}.parquet") for name, new in names.items()
+        ]
+    for future in done:
+        future.result()
     for name, content in attached.items():
         (place / name).write_bytes(content)
     return write_digests(place)

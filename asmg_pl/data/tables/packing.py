@@ -42,23 +42,25 @@ class Unpacked:
         elif path.suffix == ".zst" or file.peek(4).startswith(ZSTD):
             self._content = _Zstd(path, file)
 
-    def read(self, size: int) -> bytes:
-        """The next bytes, as many as asked for; fewer at the end.
+    def lines(self, size: int, longest: int) -> bytes:
+        """The next bytes, as many as asked for, and those up to the line end after them; fewer at the end.
+
+        Args:
+            size: the number of bytes to read, from 1 on.
+            longest: the most bytes to read beyond them. Where no line ends there, the last line is not whole.
 
         Raises:
             DataError: if the file is cut off or damaged.
         """
         with self._sound():
-            return self._content.read(size)
-
-    def line(self, size: int) -> bytes:
-        """The next bytes up to a line end, which is the last of them; fewer if so many have none, or at the end.
-
-        Raises:
-            DataError: if the file is cut off or damaged.
-        """
-        with self._sound():
-            return self._content.readline(size)
+            if isinstance(self._content, io.BufferedReader) and self._content.seekable():
+                begin = self._content.tell()  # to look for the line end first, and read once, saves a copy
+                self._content.seek(begin + size - 1)
+                size += max(0, len(self._content.readline(1 + longest)) - 1)
+                self._content.seek(begin)
+                return self._content.read(size)
+            read = self._content.read(size)
+            return read if not read or read.endswith(b"\n") else read + self._content.readline(longest)
 
     @contextmanager
     def _sound(self) -> Iterator[None]:

@@ -56,9 +56,9 @@ def blocks(path: Path, quote: str, size: int = BLOCK, encoding: str = "utf-8") -
     with _open(path) as file:
         text = Unpacked(path, file)
         while True:
-            read = text.read(max(size, len(rest)))
-            if read and not read.endswith(b"\n"):  # so that mostly nothing is left over, which would be copied
-                read += text.line(LONGEST)
+            read = text.lines(
+                max(size, len(rest)), LONGEST
+            )  # so that mostly nothing is left over, which would be copied
             content = rest + read
             if done == 0:
                 content = content.removeprefix(b"\xef\xbb\xbf")  # byte-order mark
