@@ -26,7 +26,7 @@ from asmg_pl.recommenders.pooling import (
     field_sides,
     field_tables,
     item_fields,
-    joined_fields,
+    joined_columns,
     past_fields,
 )
 from asmg_pl.recommenders.sides import Side, SplitMLP, TwoSided
@@ -90,12 +90,12 @@ class DeepFM(TwoSided, Recommender):
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """Logits [B]."""
         embeddings, weights = embeddings_and_weights(lookups)
-        embedded, linear = (joined_fields(batch, each, self.features) for each in (embeddings, weights))
-        if numbers := self.numbers.fields(batch):
-            vectors, further = torch.stack(numbers, dim=1).tensor_split([-1], dim=-1)
-            embedded, linear = torch.cat([embedded, vectors], dim=1), torch.cat([linear, further], dim=1)
-        deep: Tensor = self.mlp(embedded.flatten(1))
-        return linear.sum((1, 2)) + pairwise_products(embedded) + deep.squeeze(-1)
+        numbers = [each.tensor_split([-1], dim=-1) for each in self.numbers.joined(batch)]
+        columns = joined_columns(batch, embeddings, self.features, [vectors for vectors, _ in numbers])
+        linear = joined_columns(batch, weights, self.features, [further for _, further in numbers])
+        deep: Tensor = self.mlp(columns)
+        embedded = columns.unflatten(1, (len(self._fields), -1))  # [B, F, D]
+        return linear.sum(1) + pairwise_products(embedded) + deep.squeeze(-1)
 
     def user_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Side:
         """The part of all fields but the item's in each of the three sums, see :func:`part_of_sums`."""
