@@ -145,8 +145,7 @@ class Recommender(nn.Module, ABC):
             for name, ids in asked.items()
         }
         if self.deferred is not None:
-            for name, request in found.items():
-                self.deferred.catch_up(name, request.rows)
+            self.deferred.prepare(found)
         return found
 
     def _look_up(self, name: str, request: Request) -> Lookup:
