@@ -190,8 +190,9 @@ class NativeLazyRows(LazyRows):
 
     def read(self, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See :meth:`LazyRows.read`. Before the next step, the same ids cost nothing."""
-        self.read_together([(self, ids)])
-        assert self._newest is not None
+        if self._newest is None or self._newest[0] is not ids:
+            self.read_together([(self, ids)])
+            assert self._newest is not None
         return self._newest[1:]
 
     @staticmethod
