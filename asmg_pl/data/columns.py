@@ -149,7 +149,8 @@ class Columns(NamedTuple):
             history=history.long(),
             history_length=length.long(),
             label=label.float(),
-            context=torch.stack([column.index_select(0, rows).long() for column in self.context], dim=1)
+            # One feature's values stand side by side, as they are read. All of them together become 64 bits wide.
+            context=torch.stack([column.index_select(0, rows) for column in self.context]).long().T
             if self.context
             else None,
             numbers=None if self.numbers is None else self.numbers.index_select(0, rows),

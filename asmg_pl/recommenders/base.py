@@ -145,21 +145,21 @@ class Recommender(nn.Module, ABC):
             for name, ids in asked.items()
         }
         if self.deferred is not None:
-            for name, request in found.items():
-                self.deferred.catch_up(name, request.rows)
+            self.deferred.prepare(found)
         return found
 
     def _look_up(self, name: str, request: Request) -> Lookup:
-        if (found := self._moved_rows(name, request)) is not None:
+        table = self.stored(name)
+        if (found := self._moved_rows(name, table, request)) is not None:
             _, vectors, places = found
             return request.answer(vectors, places)
-        return request.answer(self.stored(name), request.rows)
+        return request.answer(table, request.rows)
 
-    def _moved_rows(self, name: str, request: Request) -> tuple[Tensor, Tensor, Tensor] | None:
+    def _moved_rows(self, name: str, table: nn.Parameter, request: Request) -> tuple[Tensor, Tensor, Tensor] | None:
         """The distinct rows of a request, their vectors, and each id's place, if the step moves these rows alone."""
-        table, known = self.stored(name), self.rows_known(name)
         if not (table.requires_grad and torch.is_grad_enabled()):
             return None
+        known = self._known_of(name, table)
         if self.deferred is not None:
             found = self.deferred.read(name, request, known)
             if found is None:
@@ -180,14 +180,17 @@ class Recommender(nn.Module, ABC):
         Returns:
             The rows, int64 [n]; their vectors, float [n, D]; and the place of each id among them, int64.
         """
-        if (found := self._moved_rows(name, request)) is not None:
+        if (found := self._moved_rows(name, self.stored(name), request)) is not None:
             return found
         rows, (places,) = touched_rows([request.rows], self.rows_known(name), request.rows_on_other_ranks)
         return rows, F.embedding(rows, self.stored(name)), places
 
     def rows_known(self, name: str) -> int:
         """The number of rows at hand of a table that have appeared by now, see :attr:`known`."""
-        rows = self.stored(name).shape[0]  # which len takes ten times as long to tell
+        return self._known_of(name, self.stored(name))
+
+    def _known_of(self, name: str, table: nn.Parameter) -> int:
+        rows = table.shape[0]  # which len takes ten times as long to tell
         return min(self.known.get(name, rows), rows)
 
     def ids_at(self, name: str, places: Tensor) -> Tensor:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
@@ -19,13 +18,14 @@ from asmg_pl.errors import ConfigError
 from asmg_pl.recommenders.base import glorot_uniform_, relu_mlp
 from asmg_pl.recommenders.lookup import Lookup
 from asmg_pl.recommenders.of_fields import OfFields
-from asmg_pl.recommenders.pooling import field_sides, joined_fields
+from asmg_pl.recommenders.pooling import field_sides, joined_columns
 
 
 class Cross(nn.Module):
     """One layer that multiplies the input's numbers with those of the layer before, float [B, N] each.
 
     Examples:
+        >>> import torch
         >>> layer = Cross(width=6, rank=2)
         >>> layer(torch.rand(3, 6), torch.rand(3, 6)).shape
         torch.Size([3, 6])
@@ -58,6 +58,7 @@ class DCNv2(OfFields):
     to Rank Systems", WWW 2021. Its mixture of low-rank experts is left out.
 
     Examples:
+        >>> import torch
         >>> from asmg_pl.data.sources import DriftingStream
         >>> log = DriftingStream(users=9, items=9, rows=99, categories=3).read(None)
 
@@ -101,8 +102,7 @@ class DCNv2(OfFields):
 
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """Logits [B]."""
-        fields = joined_fields(batch, lookups, self.features).flatten(1)
-        first = latest = torch.cat([fields, *self.numbers.columns(batch)], dim=1)
+        first = latest = joined_columns(batch, lookups, self.features, self.numbers.columns(batch))
         for cross in self.crosses:
             latest = cross(first, latest)
         logits: Tensor = self.mlp(latest)

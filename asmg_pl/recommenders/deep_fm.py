@@ -10,6 +10,7 @@ numbers times a vector each
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,7 +27,7 @@ from asmg_pl.recommenders.pooling import (
     field_sides,
     field_tables,
     item_fields,
-    joined_fields,
+    joined_columns,
     past_fields,
 )
 from asmg_pl.recommenders.sides import Side, SplitMLP, TwoSided
@@ -90,12 +91,12 @@ class DeepFM(TwoSided, Recommender):
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """Logits [B]."""
         embeddings, weights = embeddings_and_weights(lookups)
-        embedded, linear = (joined_fields(batch, each, self.features) for each in (embeddings, weights))
-        if numbers := self.numbers.fields(batch):
-            vectors, further = torch.stack(numbers, dim=1).tensor_split([-1], dim=-1)
-            embedded, linear = torch.cat([embedded, vectors], dim=1), torch.cat([linear, further], dim=1)
-        deep: Tensor = self.mlp(embedded.flatten(1))
-        return linear.sum((1, 2)) + pairwise_products(embedded) + deep.squeeze(-1)
+        numbers = [each.tensor_split([-1], dim=-1) for each in self.numbers.joined(batch)]
+        columns = joined_columns(batch, embeddings, self.features, [vectors for vectors, _ in numbers])
+        linear = joined_columns(batch, weights, self.features, [further for _, further in numbers])
+        deep: Tensor = self.mlp(columns)
+        embedded = columns.unflatten(1, (len(self._fields), -1))  # [B, F, D]
+        return linear.sum(1) + pairwise_products(embedded) + deep.squeeze(-1)
 
     def user_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Side:
         """The part of all fields but the item's in each of the three sums, see :func:`part_of_sums`."""
@@ -159,4 +160,29 @@ def pairwise_products(vectors: Tensor) -> Tensor:
 
     It is half of the squared sum minus the sum of squares, which takes F·D steps rather than F²·D.
     """
-    return (vectors.sum(1).square() - vectors.square().sum(1)).sum(-1) / 2
+    if torch.compiler.is_exporting():  # in operations that every runtime has
+        return _products(vectors, vectors.sum(1))
+    made: Tensor = _PairwiseProducts.apply(vectors)  # type: ignore[no-untyped-call]
+    return made
+
+
+def _products(vectors: Tensor, total: Tensor) -> Tensor:
+    return (total.square() - vectors.square().sum(1)).sum(-1) / 2
+
+
+class _PairwiseProducts(torch.autograd.Function):
+    """The same with a backward pass in two operations, where plain ones go over all vectors five times."""
+
+    @staticmethod
+    def forward(ctx: Any, vectors: Tensor) -> Tensor:
+        total = vectors.sum(1)
+        ctx.save_for_backward(vectors, total)
+        return _products(vectors, total)
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> Tensor:
+        """A vector's gradient is the sum of the others, times the slope, float [B, F, D]."""
+        vectors, total = ctx.saved_tensors
+        slope = slope[:, None, None]
+        found: Tensor = (vectors * -slope).add_(total[:, None] * slope)
+        return found

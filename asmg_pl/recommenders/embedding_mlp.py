@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
 
 from asmg_pl.data.batch import Batch
@@ -25,7 +24,7 @@ from asmg_pl.recommenders.pooling import (
     field_shares,
     field_sides,
     item_fields,
-    joined_fields,
+    joined_columns,
     past_fields,
 )
 from asmg_pl.recommenders.sides import Side, SplitMLP, TwoSided
@@ -72,8 +71,7 @@ class EmbeddingMLP(TwoSided, OfFields):
 
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """Logits [B]."""
-        fields = joined_fields(batch, lookups, self.features).flatten(1)
-        logits: Tensor = self.mlp(torch.cat([fields, *self.numbers.columns(batch)], dim=1))
+        logits: Tensor = self.mlp(joined_columns(batch, lookups, self.features, self.numbers.columns(batch)))
         return logits.squeeze(-1)
 
     def user_side(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Side:

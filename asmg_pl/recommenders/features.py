@@ -9,7 +9,7 @@ A feature of an item is scored with the item; features of a user and of the inte
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 
 import torch
@@ -18,7 +18,8 @@ from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Feature, Sizes
-from asmg_pl.recommenders.kernels.gathered import gathered
+from asmg_pl.recommenders.kernels import side_by_side
+from asmg_pl.recommenders.kernels.gathered import Gathered, computes, gathered
 from asmg_pl.recommenders.lookup import Lookup
 
 #: Characters that cannot stand in the name of a table: it names a module and a file.
@@ -87,19 +88,22 @@ class FeatureTables:
             part: of which side.
         """
         chosen = [lookups[name] for name, each in self._context.items() if part.has(each)]
-        found = [*gathered(chosen).unbind(1)] if chosen else []
+        found = gathered(chosen).unbind(1) if chosen else ()
+        return [*found, *self._means(batch, lookups, part)]
+
+    def parts(self, batch: Batch, lookups: Mapping[str, Lookup]) -> list[side_by_side.Part]:
+        """The vectors of :meth:`fields` of all sides, as parts of a row's columns."""
+        chosen = [lookups[name] for name in self._context]
+        if not chosen or not computes(chosen):
+            return [side_by_side.Given(each) for each in self.fields(batch, lookups)]
+        return [Gathered(chosen), *map(side_by_side.Given, self._means(batch, lookups, Part.ALL))]
+
+    def _means(self, batch: Batch, lookups: Mapping[str, Lookup], part: Part) -> Iterator[Tensor]:
+        """The vector of each multi-valued feature."""
         for number, (name, each) in enumerate(self._lists.items()):
             if part.has(each):
                 assert batch.lists is not None
-                found.append(lookups[name].weighted_sum(mean_share(batch.lists[:, number])))
-        return found
-
-    def joined(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor | None:
-        """The vectors of :meth:`fields` of all sides, float [B, F, D]; ``None`` without a feature."""
-        if self._context and not self._lists:
-            return gathered([lookups[name] for name in self._context])
-        found = self.fields(batch, lookups)
-        return torch.stack(found, dim=1) if found else None
+                yield lookups[name].weighted_sum(mean_share(batch.lists[:, number]))
 
 
 def rows_of_user(user: Batch, items: Batch, sizes: Sizes) -> Batch:

@@ -121,11 +121,15 @@ class NumberVectors(Numbers):
         super().__init__(features, log)
         self.register_parameter("vectors", nn.Parameter(torch.zeros(2 * len(features), width)) if features else None)
 
-    def fields(self, batch: Batch, part: Part = Part.ALL) -> list[Tensor]:
-        """A field for each number of a side, float [B, D]."""
+    def joined(self, batch: Batch, part: Part = Part.ALL) -> list[Tensor]:
+        """The fields of a side's numbers as one tensor, float [B, m, D], in a list, which is empty without numbers."""
         if not self.count(part):
             return []
         assert self.vectors is not None
         scaled, vectors = self(batch, part), self.vectors.unflatten(0, (-1, 2))
         vectors = vectors if part is Part.ALL else vectors[self.places(part)]
-        return [*(scaled[..., :1] * vectors[:, 0] + scaled[..., 1:] * vectors[:, 1]).unbind(1)]
+        return [scaled[..., :1] * vectors[:, 0] + scaled[..., 1:] * vectors[:, 1]]
+
+    def fields(self, batch: Batch, part: Part = Part.ALL) -> list[Tensor]:
+        """A field for each number of a side, float [B, D]."""
+        return [field for joined in self.joined(batch, part) for field in joined.unbind(1)]

@@ -8,7 +8,7 @@ A share weighs the ids that :meth:`~asmg_pl.recommenders.lookup.Lookup.weighted_
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +18,7 @@ from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.recommenders.features import FeatureTables, mean_share
 from asmg_pl.recommenders.kernels import fields as kernel
+from asmg_pl.recommenders.kernels.side_by_side import Given, Part, side_by_side
 from asmg_pl.recommenders.lookup import Lookup
 
 
@@ -85,24 +86,32 @@ def field_shares(batch: Batch) -> tuple[Tensor, Tensor | None]:
 
 
 def joined_fields(batch: Batch, lookups: Mapping[str, Lookup], features: FeatureTables) -> Tensor:
-    """One vector for each field of a row, one after the other, float [B, F, D]; in C++ where it can be.
+    """One vector for each field of a row, one after the other, float [B, F, D]; see :func:`joined_columns`."""
+    return joined_columns(batch, lookups, features).unflatten(1, (-1, lookups["user"].weight.shape[1]))
+
+
+def joined_columns(
+    batch: Batch, lookups: Mapping[str, Lookup], features: FeatureTables, beside: Sequence[Tensor] = ()
+) -> Tensor:
+    """The vectors of a row's fields side by side, and further columns; in C++ where it can be.
 
     Args:
         batch: the mini-batch.
         lookups: the lookups of the ids that :func:`field_ids` names, from tables of one width D.
         features: those that the stream has beside user, item and history.
+        beside: the further columns, float [B, …] each.
 
     Returns:
-        The fields user, history, [the history's categories,] item, [the item's categories,] and each feature.
+        The fields user, history, [the history's categories,] item, [the item's categories,] and each feature, of D
+        columns each, and the further columns, float [B, N].
     """
-    further = features.joined(batch, lookups)
     if kernel.computes(batch, lookups):
-        joined = kernel.joined(batch, lookups)
-        return joined if further is None else torch.cat([joined, further], dim=1)
+        parts: list[Part] = [kernel.Fields(batch, lookups), *features.parts(batch, lookups), *map(Given, beside)]
+        return side_by_side(parts, len(batch.user))
     history, categories = field_shares(batch)
     past, item = past_fields(lookups, history, categories), item_fields(lookups, categories)
-    joined = torch.stack([*past, *item], dim=1)
-    return joined if further is None else torch.cat([joined, further], dim=1)
+    found = [*past, *item, *features.fields(batch, lookups), *(each.flatten(1) for each in beside)]
+    return torch.cat(found, dim=1)
 
 
 def past_fields(lookups: Mapping[str, Lookup], history: Tensor, categories: Tensor | None) -> list[Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from torch import Tensor
@@ -44,8 +45,11 @@ class Deferred(Protocol):
 
     may_wait: bool
 
-    def catch_up(self, name: str | None = None, ids: Tensor | None = None) -> None:
-        """Make rows current: those with these ids, all rows of a table, or those of all tables."""
+    def catch_up(self, name: str | None = None) -> None:
+        """Make all rows of a table current, or those of all tables."""
+
+    def prepare(self, requests: Mapping[str, Request]) -> None:
+        """Make the rows current that requests ask for, by table."""
 
     def read(self, name: str, request: Request, known: int) -> tuple[Tensor, Tensor, Tensor] | None:
         """The distinct rows of a request, their vectors, and the place of each id; ``None`` if no row waits."""

@@ -12,6 +12,7 @@ namespace {
 
 struct Ids {
     int64_t history, wide, width;            // T; C, 0 without categories; D
+    int64_t apart;                           // how far the rows of fields, and of slopes, are apart
     int64_t users, items, categories;        // rows of the tables
     int64_t catalogued;                      // rows of the catalogue
     const int64_t *user, *item, *category;   // places in the tables: [B], [B, 1+T], [B, 1+T, C]
@@ -60,7 +61,7 @@ template <int64_t W>
 int64_t forward_rows(int64_t first, int64_t last, const Ids& ids, const float* const* tables, float* out) {
     const int64_t width = width_of<W>(ids), fields = ids.wide ? 5 : 3;
     for (int64_t row = first; row < last; ++row) {
-        float* const sums = out + row * fields * width;
+        float* const sums = out + row * ids.apart;
         for (int64_t n = 0; n < fields * width; ++n) sums[n] = 0.0f;
         const bool found = each_vector(ids, row, [&](int64_t field, int64_t table, int64_t place, float weight) {
             const float* const from = tables[table] + place * width;
@@ -74,9 +75,9 @@ int64_t forward_rows(int64_t first, int64_t last, const Ids& ids, const float* c
 
 template <int64_t W>
 void backward_rows(int64_t rows, const Ids& ids, const float* slope, float* const* tables) {
-    const int64_t width = width_of<W>(ids), fields = ids.wide ? 5 : 3;
+    const int64_t width = width_of<W>(ids);
     for (int64_t row = 0; row < rows; ++row) {
-        const float* const slopes = slope + row * fields * width;
+        const float* const slopes = slope + row * ids.apart;
         each_vector(ids, row, [&](int64_t field, int64_t table, int64_t place, float weight) {
             if (!tables[table]) return;
             const float* const from = slopes + field * width;
@@ -104,7 +105,7 @@ int64_t categories(int64_t count, int64_t catalogued, int64_t wide, const int64_
     return -1;
 }
 
-// Fields of the rows first … last - 1, [B, F, D]. Gives -1, or the first row with an id that is not in its table.
+// Fields of the rows first … last - 1, F·D numbers each. Gives -1, or the first row with an id that is not in its table.
 int64_t forward(int64_t first, int64_t last, const Ids* ids, const float* const* tables, float* out) {
     switch (ids->width) {
         case 1: return forward_rows<1>(first, last, *ids, tables, out);

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ class _Ids(ctypes.Structure):
     _fields_ = [
         *(
             (name, ctypes.c_int64)
-            for name in ("history", "wide", "width", "users", "items", "categories", "catalogued")
+            for name in ("history", "wide", "width", "apart", "users", "items", "categories", "catalogued")
         ),
         *((name, ctypes.c_void_p) for name in ("user", "item", "category", "own", "past", "length", "catalogue")),
     ]
@@ -73,63 +73,53 @@ def categories(catalogue: Tensor, items: Tensor) -> Tensor:
     return found
 
 
-def joined(batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
-    """The fields user, history[, the history's categories], item[, the item's categories], float [B, F, D].
+class Fields:
+    """Some columns of a row: user, history[, the history's categories], item[, the item's categories]."""
 
-    Args:
-        batch: the mini-batch.
-        lookups: the lookups of the tables :data:`TABLES`, for which :func:`computes` is true.
-
-    Raises:
-        IndexError: if an id is not in its table.
-    """
-    found = [lookups[name] for name in TABLES[: 2 if batch.categories is None else 3]]
-    indices = [lookup.index.long().contiguous() for lookup in found]
-    ids = *(each.long().contiguous() for each in (batch.item, batch.history, batch.history_length)), batch.categories
-    made: Tensor = _Fields.apply(indices, ids, *(lookup.weight for lookup in found))  # type: ignore[no-untyped-call]
-    return made
-
-
-class _Fields(torch.autograd.Function):
-    """The fields [B, F, D] of tables [N, D] each."""
-
-    @staticmethod
-    def forward(ctx: Any, indices: list[Tensor], ids: tuple[Tensor | None, ...], *weights: Tensor) -> Tensor:
-        weights = tuple(weight.contiguous() for weight in weights)
-        user, item, *category = indices
-        rows, entries = item.shape
-        wide = category[0].shape[-1] if category else 0
-        catalogue = None if ids[3] is None else ids[3].long().contiguous()
-        lengths = [len(weight) for weight in weights] + [0] * (3 - len(weights))
-        places = [user, item, category[0] if category else None, *ids[:3], catalogue]
-        told = _Ids(
-            *(entries - 1, wide, weights[0].shape[1], *lengths, 0 if catalogue is None else len(catalogue)),
-            *(None if each is None else each.data_ptr() for each in places),
+    def __init__(self, batch: Batch, lookups: Mapping[str, Lookup]) -> None:
+        """Take a mini-batch, and the lookups of the tables :data:`TABLES`, for which :func:`computes` is true."""
+        found = [lookups[name] for name in TABLES[: 2 if batch.categories is None else 3]]
+        self.tensors: Sequence[Tensor] = [lookup.weight for lookup in found]
+        indices = [lookup.index.long().contiguous() for lookup in found]
+        (rows, entries), width = indices[1].shape, self.tensors[0].shape[1]
+        wide = 0 if batch.categories is None else indices[2].shape[-1]
+        catalogue = None if batch.categories is None else batch.categories.long().contiguous()
+        own = (each.long().contiguous() for each in (batch.item, batch.history, batch.history_length))
+        lengths = [len(weight) for weight in self.tensors] + [0] * (3 - len(found))
+        self._rows, self._kept = rows, [*indices, *[None] * (3 - len(found)), *own, catalogue]
+        self.columns = (3 if batch.categories is None else 5) * width
+        self._told = _Ids(
+            *(entries - 1, wide, width, self.columns, *lengths, 0 if catalogue is None else len(catalogue)),
+            *(None if each is None else each.data_ptr() for each in self._kept),
         )
-        ctx.told, ctx.kept, ctx.shapes = told, (places, catalogue), [weight.shape for weight in weights]
-        out = weights[0].new_empty(rows, 5 if category else 3, weights[0].shape[1])
-        tables = _pointers(weights)
-        native, wrong = _native(), []
+
+    def write(self, out: Tensor) -> None:
+        """See :meth:`~asmg_pl.recommenders.kernels.side_by_side.Part.write`.
+
+        Raises:
+            IndexError: if an id is not in its table.
+        """
+        weights = [weight.contiguous() for weight in self.tensors]
+        tables, native, wrong = _pointers(weights), _native(), []
         assert native is not None
+        self._told.apart = out.stride(0)
 
         def part(number: int, first: int, last: int) -> None:
-            wrong.append(native.forward(first, last, ctypes.byref(told), tables, out.data_ptr()))
+            wrong.append(native.forward(first, last, ctypes.byref(self._told), tables, out.data_ptr()))
 
-        share_out(part, rows)
+        share_out(part, self._rows)
         if max(wrong) >= 0:
             raise IndexError(f"row {max(wrong)} of the mini-batch has an id that is not in its table")
-        return out
 
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
-        slope = slope.contiguous()
-        wanted = ctx.needs_input_grad[2:]
-        found = [slope.new_zeros(shape) if want else None for shape, want in zip(ctx.shapes, wanted, strict=True)]
+    def gradients(self, slope: Tensor, wanted: Sequence[bool]) -> list[Tensor | None]:
+        """See :meth:`~asmg_pl.recommenders.kernels.side_by_side.Part.gradients`."""
+        wants = zip(self.tensors, wanted, strict=True)
+        found = [slope.new_zeros(weight.shape) if want else None for weight, want in wants]
         native = _native()
         assert native is not None
-        native.backward(len(slope), ctypes.byref(ctx.told), slope.data_ptr(), _pointers(found))
-        return None, None, *found
+        self._told.apart = slope.stride(0)
+        native.backward(len(slope), ctypes.byref(self._told), slope.data_ptr(), _pointers(found))
+        return found
 
 
 def _pointers(tensors: Any) -> Any:

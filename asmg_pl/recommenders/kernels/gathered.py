@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from asmg_pl.recommenders.kernels.side_by_side import side_by_side
 from asmg_pl.recommenders.lookup import Lookup
 from asmg_pl.system.compiled import library_or_none
 
@@ -23,7 +24,7 @@ class _Ids(ctypes.Structure):
     """What ``gathered.cpp`` is told of a mini-batch."""
 
     _fields_ = [
-        *((name, ctypes.c_int64) for name in ("rows", "fields", "width")),
+        *((name, ctypes.c_int64) for name in ("rows", "fields", "width", "wide")),
         *((name, ctypes.c_void_p) for name in ("places", "apart", "lengths")),
     ]
 
@@ -42,55 +43,60 @@ def gathered(lookups: Sequence[Lookup]) -> Tensor:
         >>> gathered([Lookup(one, torch.tensor([1, 0])), Lookup(other, torch.tensor([0, 0]))]).tolist()
         [[[0.0, 1.0], [5.0, 6.0]], [[1.0, 0.0], [5.0, 6.0]]]
     """
-    if len(lookups) > 1 and _computes(lookups):
-        indices = [lookup.index.long() for lookup in lookups]
-        found: Tensor = _Gathered.apply(indices, *(lookup.weight for lookup in lookups))  # type: ignore[no-untyped-call]
-        return found
+    if len(lookups) > 1 and computes(lookups):
+        found = side_by_side([Gathered(lookups)], lookups[0].index.shape[0])
+        return found.view(len(found), len(lookups), lookups[0].weight.shape[1])
     return torch.stack([lookup.vectors() for lookup in lookups], dim=1)
 
 
-def _computes(lookups: Sequence[Lookup]) -> bool:
+def computes(lookups: Sequence[Lookup]) -> bool:
     """Whether the kernel can run: on the CPU with a compiler, in float32; an exported model has plain operations."""
     if torch.compiler.is_exporting() or torch.compiler.is_compiling():
         return False
     width = lookups[0].weight.shape[1]
-    alike = all(
-        each.weight.dtype == torch.float32 and each.weight.shape[1] == width and each.weight.device.type == "cpu"
-        for each in lookups
-    )
+    weights = (each.weight for each in lookups)
+    alike = all(w.dtype == torch.float32 and w.shape[1] == width and w.device.type == "cpu" for w in weights)
     return alike and _native() is not None
 
 
-class _Gathered(torch.autograd.Function):
-    """The vectors [B, F, D] of tables [N, D] each."""
+class Gathered:
+    """The vectors of F tables, side by side; a part of a row's columns."""
 
-    @staticmethod
-    def forward(ctx: Any, indices: list[Tensor], *weights: Tensor) -> Tensor:
-        weights = tuple(weight.contiguous() for weight in weights)
-        count, rows, width = len(weights), indices[0].shape[0], weights[0].shape[1]
-        lengths = [weight.shape[0] for weight in weights]
-        whole = ctypes.c_int64 * count
-        kept = _pointers(indices), whole(*(index.stride(0) for index in indices)), whole(*lengths)
-        told = _Ids(rows, count, width, *(ctypes.addressof(each) for each in kept))
-        ctx.told, ctx.kept, ctx.lengths = told, (kept, indices), lengths
-        out, native = weights[0].new_empty(rows, count, width), _native()
+    def __init__(self, lookups: Sequence[Lookup]) -> None:
+        """Take lookups for which :func:`computes` is true, with ids [B] each."""
+        self.tensors: Sequence[Tensor] = [lookup.weight for lookup in lookups]
+        self._ids, width = [lookup.index.long() for lookup in lookups], self.tensors[0].shape[1]
+        self._lengths = [weight.shape[0] for weight in self.tensors]
+        whole = ctypes.c_int64 * len(lookups)
+        self._kept = (
+            *(_pointers(self._ids), whole(*(index.stride(0) for index in self._ids))),
+            whole(*self._lengths),
+        )
+        self.columns = len(lookups) * width
+        self._told = _Ids(
+            *(self._ids[0].shape[0], len(lookups), width, self.columns),
+            *(ctypes.addressof(each) for each in self._kept),
+        )
+
+    def write(self, out: Tensor) -> None:
+        """See :meth:`~asmg_pl.recommenders.kernels.side_by_side.Part.write`."""
+        weights, native = [weight.contiguous() for weight in self.tensors], _native()
         assert native is not None
-        wrong = native.gather(ctypes.byref(told), _pointers(weights), out.data_ptr())
+        self._told.wide = out.stride(0)
+        wrong = native.gather(ctypes.byref(self._told), _pointers(weights), out.data_ptr())
         if wrong >= 0:
             raise IndexError(f"row {wrong} of the mini-batch has an id that is not in its table")
-        return out
 
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
-        slope, wanted = slope.contiguous(), ctx.needs_input_grad[1:]
-        lengths = [length if want else 0 for length, want in zip(ctx.lengths, wanted, strict=True)]
-        parts = slope.new_zeros(sum(lengths), slope.shape[2]).split(lengths)
+    def gradients(self, slope: Tensor, wanted: Sequence[bool]) -> list[Tensor | None]:
+        """See :meth:`~asmg_pl.recommenders.kernels.side_by_side.Part.gradients`."""
+        lengths = [length if want else 0 for length, want in zip(self._lengths, wanted, strict=True)]
+        parts = slope.new_zeros(sum(lengths), self._told.width).split(lengths)
         found = [part if want else None for part, want in zip(parts, wanted, strict=True)]
         native = _native()
         assert native is not None
-        native.add(ctypes.byref(ctx.told), slope.data_ptr(), _pointers(found))
-        return None, *found
+        self._told.wide = slope.stride(0)
+        native.add(ctypes.byref(self._told), slope.data_ptr(), _pointers(found))
+        return found
 
 
 def _pointers(tensors: Sequence[Tensor | None]) -> Any:

@@ -58,13 +58,18 @@ class AdamAside(Adam, ABC):
 
     @abstractmethod
     def move(self, group: dict[str, Any], parameter: Tensor, gradient: Tensor) -> None:
-        """Change a parameter that was left out, in place; a sparse gradient has each row once.
+        """Change a parameter that was left out, in place, here or in :meth:`finish`.
+
+        A sparse gradient has each row once.
 
         Args:
             group: the parameter's group, with its learning rate.
             parameter: of any shape.
             gradient: of the same shape.
         """
+
+    def finish(self) -> None:
+        """End a step, once :meth:`move` has been called for each parameter that was left out."""
 
 
 def _set_aside(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
@@ -85,6 +90,7 @@ def _move(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
     for group, parameter, gradient in optimizer._aside:
         optimizer.move(group, parameter, gradient)
     optimizer._aside.clear()
+    optimizer.finish()
 
 
 class RowAdam(AdamAside):

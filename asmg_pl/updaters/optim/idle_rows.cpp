@@ -39,7 +39,16 @@ struct Table {
     float *values, *mean, *square;
 };
 
+// Some rows of one of several tables. All of them stand one after the other, these from `begin` to `end`.
+struct Some {
+    const Table* table;
+    int64_t begin, end;
+    const int64_t* rows;
+    float* numbers;  // vectors that are read, or slopes, [rows, width]
+};
+
 inline void fetch(const Table& table, int64_t row) {
+    __builtin_prefetch(table.marks + row, 1);
     for (int64_t d = 0; d < table.width; d += 16) {
         __builtin_prefetch(table.mean + row * table.width + d);
         __builtin_prefetch(table.square + row * table.width + d);
@@ -70,11 +79,20 @@ struct Idle {
     }
 };
 
-// The same for each step at which rows stand, computed when the first of them is met.
+// The same for each step at which rows stand, computed when the first of them is met; tables that have taken the same
+// steps share it.
 class Missed {
     Idle recent[RECENT], other;
+    const Table* known = nullptr;
 
 public:
+    void turn_to(const Table& table) {
+        const bool alike = known && known->now == table.now && known->rate == table.rate &&
+                           known->sums == table.sums && known->log_beta_square == table.log_beta_square;
+        if (known && !alike) *this = Missed();
+        known = &table;
+    }
+
     const Idle& since(const Table& table, int64_t begin) {
         const int64_t steps = table.now - begin;
         Idle& found = steps < RECENT ? recent[steps] : other;
@@ -104,9 +122,9 @@ inline void idle(const Table& table, Missed& missed, int64_t row) {
 }
 
 template <int WIDTH>
-void advance_rows(const Table& table, int64_t first, int64_t end, const int64_t* rows, float* vectors) {
+void advance_rows(const Table& table, Missed& missed, int64_t first, int64_t end, const int64_t* rows,
+                  float* vectors) {
     const int64_t width = WIDTH ? WIDTH : table.width;
-    Missed missed;
     for (int64_t i = first; i < end; ++i) {
         if (i + AHEAD < end) fetch(table, rows[i + AHEAD]);
         if (table.marks[rows[i]].last < table.now) idle<WIDTH>(table, missed, rows[i]);
@@ -130,14 +148,14 @@ void advance_all(const Table& table, int64_t first, int64_t end) {
 }
 
 template <int WIDTH>
-void step_rows(const Table& table, int64_t first, int64_t end, const int64_t* rows, const float* slopes) {
+void step_rows(const Table& table, Missed& missed, int64_t first, int64_t end, const int64_t* rows,
+               const float* slopes) {
     const int64_t width = WIDTH ? WIDTH : table.width;
     const double step = double(table.now + 1);
     const double correction = std::sqrt(-std::expm1(step * table.log_beta_square));
     const float rate = float(table.rate * correction / -std::expm1(step * table.log_beta));
     const float epsilon = float(table.epsilon), gain = float(-std::expm1(table.log_beta));
     const float gain_square = float(-std::expm1(table.log_beta_square));
-    Missed missed;
     for (int64_t i = first; i < end; ++i) {
         if (i + AHEAD < end) fetch(table, rows[i + AHEAD]);
         const int64_t row = rows[i];
@@ -153,6 +171,18 @@ void step_rows(const Table& table, int64_t first, int64_t end, const int64_t* ro
             square[d] += gain_square * (slope[d] * slope[d] - square[d]);
             value[d] -= rate * mean[d] / (std::sqrt(square[d]) + epsilon);
         }
+    }
+}
+
+// Calls go(part, missed, from, to) for those of the rows first … end - 1 that are of a part, counted within it.
+template <typename Go>
+inline void each_part(int64_t first, int64_t end, int64_t tables, const Some* some, Go go) {
+    Missed missed;
+    for (const Some* part = some; part < some + tables; ++part) {
+        const int64_t from = std::max(first, part->begin), to = std::min(end, part->end);
+        if (from >= to) continue;
+        missed.turn_to(*part->table);
+        go(*part, missed, from - part->begin, to - part->begin);
     }
 }
 
@@ -214,19 +244,28 @@ int64_t distinct(int64_t count, int64_t table_rows, const int64_t* ids, Mark* ma
     return found;
 }
 
-// Moves distinct rows and reads their values, float [n, width]; or moves all from `first` to `end` if none are named.
-void advance(int64_t first, int64_t end, const Table* table, const int64_t* rows, float* vectors) {
-    if (!rows) {
-        if (table->width == 8) advance_all<8>(*table, first, end);
-        else advance_all<0>(*table, first, end);
-    } else if (table->width == 8) advance_rows<8>(*table, first, end, rows, vectors);
-    else advance_rows<0>(*table, first, end, rows, vectors);
+// Moves the rows from `first` to `end` of a table.
+void advance_all(int64_t first, int64_t end, const Table* table) {
+    if (table->width == 8) advance_all<8>(*table, first, end);
+    else advance_all<0>(*table, first, end);
 }
 
-// Moves distinct rows by a step with a gradient, float [n, width], after the steps that they have missed.
-void step(int64_t first, int64_t end, const Table* table, const int64_t* rows, const float* slopes) {
-    if (table->width == 8) step_rows<8>(*table, first, end, rows, slopes);
-    else step_rows<0>(*table, first, end, rows, slopes);
+// Moves distinct rows of several tables, and reads their vectors: those from `first` to `end` of all of them.
+void advance(int64_t first, int64_t end, int64_t tables, const Some* some) {
+    each_part(first, end, tables, some, [](const Some& part, Missed& missed, int64_t from, int64_t to) {
+        if (part.table->width == 8) advance_rows<8>(*part.table, missed, from, to, part.rows, part.numbers);
+        else if (part.table->width == 1) advance_rows<1>(*part.table, missed, from, to, part.rows, part.numbers);
+        else advance_rows<0>(*part.table, missed, from, to, part.rows, part.numbers);
+    });
+}
+
+// Moves distinct rows by a step with a gradient, after the steps that they have missed.
+void step(int64_t first, int64_t end, int64_t tables, const Some* some) {
+    each_part(first, end, tables, some, [](const Some& part, Missed& missed, int64_t from, int64_t to) {
+        if (part.table->width == 8) step_rows<8>(*part.table, missed, from, to, part.rows, part.numbers);
+        else if (part.table->width == 1) step_rows<1>(*part.table, missed, from, to, part.rows, part.numbers);
+        else step_rows<0>(*part.table, missed, from, to, part.rows, part.numbers);
+    });
 }
 
 }  // extern "C"

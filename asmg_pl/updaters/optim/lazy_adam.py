@@ -67,6 +67,7 @@ class LazyAdam(AdamAside):
         self._names: dict[Tensor, str] = {table: name for name, table in self._tables.items()}
         self._waits: dict[str, bool] = {}  # by table, until all rows catch up
         self._rows: dict[str, LazyRows] = {}  # of tables whose rows wait
+        self._moves: list[tuple[NativeLazyRows, Tensor, Tensor, float]] = []  # of the step that is being taken
         recommender.deferred = self
         self.register_state_dict_pre_hook(_catch_up)
         self.register_load_state_dict_pre_hook(_catch_up)
@@ -87,11 +88,26 @@ class LazyAdam(AdamAside):
                 self.catch_up(table)
             self._waits.clear()
         elif rows := self._rows.get(name):
-            if ids is None or (several() and name not in self._recommender.owners and not torch.is_grad_enabled()):
+            if ids is None or self._catches_up_whole(name):
                 rows.catch_up()
                 del self._rows[name]
             else:
                 rows.read(ids)
+
+    def prepare(self, requests: Mapping[str, Request]) -> None:
+        """Let the rows that requests ask for catch up, those of all tables in one go.
+
+        Args:
+            requests: by table, see :meth:`catch_up`.
+        """
+        together = []
+        for name, request in requests.items():
+            rows = self._rows.get(name)
+            if isinstance(rows, NativeLazyRows) and not self._catches_up_whole(name):
+                together.append((rows, request.rows))
+            else:
+                self.catch_up(name, request.rows)
+        NativeLazyRows.read_together(together)
 
     def read(self, name: str, request: Request, known: int) -> tuple[Tensor, Tensor, Tensor] | None:
         """The rows that a request needs of a table whose other rows wait; ``None`` if the table takes dense steps.
@@ -112,6 +128,10 @@ class LazyAdam(AdamAside):
         if name not in self._rows:
             self._rows[name] = self._waiting(name)
         return self._rows[name].read(request.rows)
+
+    def _catches_up_whole(self, name: str) -> bool:
+        """Whether processes that share a table read different rows of it, in no step."""
+        return several() and name not in self._recommender.owners and not torch.is_grad_enabled()
 
     def _shall_wait(self, name: str, request: Request, known: int) -> bool:
         table = self._tables[name]
@@ -159,9 +179,17 @@ class LazyAdam(AdamAside):
 
     def move(self, group: dict[str, Any], parameter: Tensor, gradient: Tensor) -> None:
         """See :meth:`~asmg_pl.updaters.optim.adam.AdamAside.move`."""
-        name = self._names[parameter]
-        self._rows[name].step(gradient.indices()[0], gradient.values(), group["lr"])
+        rows, given = self._rows[self._names[parameter]], (gradient.indices()[0], gradient.values(), group["lr"])
+        if isinstance(rows, NativeLazyRows):
+            self._moves.append((rows, *given))
+        else:
+            rows.step(*given)
         self.state[parameter]["step"] += 1
+
+    def finish(self) -> None:
+        """See :meth:`~asmg_pl.updaters.optim.adam.AdamAside.finish`: C++ moves the rows of all tables in one go."""
+        NativeLazyRows.step_together(self._moves)
+        self._moves.clear()
 
     def forget(self) -> None:
         """Go back to the state before the first step; rows that wait take the steps behind them first."""

@@ -12,9 +12,11 @@ from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
 from functools import cache
+from itertools import accumulate, pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -156,6 +158,16 @@ class _Table(ctypes.Structure):
     ]
 
 
+class _Some(ctypes.Structure):
+    """What ``idle_rows.cpp`` is told of some rows of a table."""
+
+    _fields_ = [
+        ("table", ctypes.c_void_p),
+        *((name, ctypes.c_int64) for name in ("begin", "end")),
+        *((name, ctypes.c_void_p) for name in ("rows", "numbers")),
+    ]
+
+
 class NativeLazyRows(LazyRows):
     """The same in C++, for tables of float32 on the CPU."""
 
@@ -179,33 +191,86 @@ class NativeLazyRows(LazyRows):
     def read(self, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See :meth:`LazyRows.read`. Before the next step, the same ids cost nothing."""
         if self._newest is None or self._newest[0] is not ids:
-            given = ids.long().contiguous()
-            rows, places = torch.empty(given.numel(), dtype=torch.int64), torch.empty_like(given)
-            tensors = (each.data_ptr() for each in (given, self._marks, rows, places))
-            found = self._native.distinct(given.numel(), len(self._marks), *tensors)
-            if found < 0:
-                raise IndexError("an id of the mini-batch is not in its table")
-            vectors = torch.empty(found, self._known.width)
-            self._share_out(self._native.advance, found, rows.data_ptr(), vectors.data_ptr())
-            self._newest = ids, rows[:found], vectors, places
+            self.read_together([(self, ids)])
+            assert self._newest is not None
         return self._newest[1:]
+
+    @staticmethod
+    @torch.no_grad()
+    def read_together(asked: Iterable[tuple[NativeLazyRows, Tensor]]) -> None:
+        """Let the rows of several tables catch up, so that :meth:`read` has them at hand.
+
+        The distinct ones among ids that are asked of tables of one length are found once.
+
+        Args:
+            asked: tables, and the ids of each, see :meth:`LazyRows.read`.
+        """
+        found: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
+        new = [(table, ids) for table, ids in asked if table._newest is None or table._newest[0] is not ids]
+        for table, ids in new:
+            key = id(ids), len(table.last)
+            rows, places = found[key] = found[key] if key in found else table._distinct(ids)
+            table._newest = ids, rows, torch.empty(len(rows), table._known.width), places
+        parts = [(table, *table._newest[1:3]) for table, _ in new if table._newest is not None]
+        NativeLazyRows._go_over("advance", parts)
 
     def catch_up(self) -> None:
         """See :meth:`LazyRows.catch_up`."""
-        self._share_out(self._native.advance, len(self.last), None, None)
+        known, native = self._told(), self._native
+        share_out(lambda number, first, last: native.advance_all(first, last, known), len(self.last))
         self._newest = None
 
-    def _step(self, rows: Tensor, slopes: Tensor) -> None:
-        self._newest = None
-        rows, slopes = rows.contiguous(), slopes.contiguous()
-        self._share_out(self._native.step, len(rows), rows.data_ptr(), slopes.data_ptr())
+    def step(self, rows: Tensor, slopes: Tensor, rate: float) -> None:
+        """See :meth:`LazyRows.step`."""
+        self.step_together([(self, rows, slopes, rate)])
 
-    def _share_out(self, call: Callable[..., None], rows: int, *places: int | None) -> None:
-        """Call a function of the kernel for shares of the rows, each of which is by itself."""
+    @staticmethod
+    @torch.no_grad()
+    def step_together(moves: Sequence[tuple[NativeLazyRows, Tensor, Tensor, float]]) -> None:
+        """Take a step of several tables.
+
+        Args:
+            moves: tables, each with its rows, their slopes and its rate, see :meth:`LazyRows.step`.
+        """
+        for table, _, _, rate in moves:
+            if rate != table.rate:
+                table.catch_up()
+                table.rate = rate
+            table._newest = None
+        given = [(table, rows.contiguous(), slopes.contiguous()) for table, rows, slopes, _ in moves]
+        NativeLazyRows._go_over("step", given)
+        for table, *_ in moves:
+            table.now += 1
+
+    def _distinct(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """The distinct ids, int64 [n] ascending, and the place of each id among them."""
+        given = ids.long().contiguous()
+        rows, places = torch.empty(given.numel(), dtype=torch.int64), torch.empty_like(given)
+        tensors = (each.data_ptr() for each in (given, self._marks, rows, places))
+        found = self._native.distinct(given.numel(), len(self._marks), *tensors)
+        if found < 0:
+            raise IndexError("an id of the mini-batch is not in its table")
+        return rows[:found], places
+
+    def _told(self) -> Any:
+        """The address of what the kernel is told of the table, which is up to date."""
         self._known.now, self._known.rate = self.now, self.rate
         self._known.sums = self._sums.until(self.now).data_ptr()
-        known = ctypes.byref(self._known)
-        share_out(lambda number, first, last: call(first, last, known, *places), rows)
+        return ctypes.addressof(self._known)
+
+    @staticmethod
+    def _go_over(what: str, parts: Sequence[tuple[NativeLazyRows, Tensor, Tensor]]) -> None:
+        """Call a function of the kernel for tables with some rows and their numbers; threads share all of the rows."""
+        ends = [*accumulate((len(rows) for _, rows, _ in parts), initial=0)]
+        some = (_Some * len(parts))(
+            *(
+                _Some(table._told(), begin, end, rows.data_ptr(), numbers.data_ptr())
+                for (table, rows, numbers), (begin, end) in zip(parts, pairwise(ends), strict=True)
+            )
+        )
+        if ends[-1]:
+            call = getattr(parts[0][0]._native, what)
+            share_out(lambda number, first, last: call(first, last, len(parts), some), ends[-1])
 
 
 @cache
@@ -216,8 +281,9 @@ def _library(terms: int) -> ctypes.CDLL | None:
     whole, place = ctypes.c_int64, ctypes.c_void_p
     found.in_huge_pages.argtypes, found.in_huge_pages.restype = [whole, place], None
     found.distinct.argtypes, found.distinct.restype = [whole, whole, place, place, place, place], whole
-    found.advance.argtypes, found.advance.restype = [whole, whole, place, place, place], None
-    found.step.argtypes, found.step.restype = [whole, whole, place, place, place], None
+    found.advance_all.argtypes, found.advance_all.restype = [whole, whole, place], None
+    found.advance.argtypes, found.advance.restype = [whole, whole, whole, place], None
+    found.step.argtypes, found.step.restype = [whole, whole, whole, place], None
     return found
 
 

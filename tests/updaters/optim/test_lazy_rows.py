@@ -166,3 +166,24 @@ def test_rows_catch_up_at_the_rate_of_the_steps_that_they_missed(kind: type[Lazy
     rows.step(torch.tensor([0]), torch.ones(1, 1), rate=1e-9)
     first = -((1 - 0.999**11) ** 0.5) / (1 - 0.9**11) * 0.9 / 0.999**0.5
     torch.testing.assert_close(table[1], torch.tensor([first]), rtol=1e-5, atol=0)
+
+
+@pytest.mark.skipif(NativeLazyRows not in KINDS, reason="needs a C++ compiler")
+def test_tables_that_are_read_and_moved_together_have_the_bytes_of_each_alone() -> None:
+    def made() -> tuple[list[Tensor], list[NativeLazyRows]]:
+        draw = torch.Generator().manual_seed(0)
+        tables = [torch.randn(300, width, generator=draw) for width in (8, 1, 3)]
+        kept = [(table, torch.zeros_like(table), torch.zeros_like(table)) for table in tables]
+        return tables, [NativeLazyRows(*each, SUMS, 1e-8, now, rate=1e-2) for now, each in enumerate(kept)]
+
+    (ours, together), (theirs, alone) = made(), made()
+    for number in range(20):
+        ids = torch.randint(300, (40,), generator=torch.Generator().manual_seed(number))
+        NativeLazyRows.read_together([(rows, ids) for rows in together])
+        read = [rows.read(ids) for rows in together]
+        NativeLazyRows.step_together([(r, f, v, 1e-2) for r, (f, v, _) in zip(together, read, strict=True)])
+        for rows in alone:
+            found, vectors, _ = rows.read(ids)
+            rows.step(found, vectors, rate=1e-2)
+    for one, other in zip(ours, theirs, strict=True):
+        assert torch.equal(one, other)
