@@ -31,7 +31,7 @@ def scores(runs: Iterable[Run], split: str = "test", model: str = "serving") -> 
     tables = []
     for run in runs:
         columns = [name for name in run.metrics.columns if name.startswith(f"{model}_")]
-        seed = pl.Series("seed", [run.seed] * run.metrics.height, dtype=pl.Int64)
+        seed = pl.Series("seed", [run.seed]).new_from_index(0, run.metrics.height)
         tables.append(run.metrics[["split", "period", *columns]].insert_column(0, seed))
     own = f"^{re.escape(model)}_"
     found = pl.concat(tables, how="diagonal_relaxed").filter(pl.col("split") == split)
