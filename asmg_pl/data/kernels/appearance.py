@@ -29,6 +29,9 @@ def number(keys: pl.Series) -> tuple[np.ndarray, np.ndarray]:
 
     Returns:
         The number of each key, int32 [n], and the rows where the distinct ones appear first, int64 [distinct].
+
+    Raises:
+        TypeError: if this version of polars hands over texts in another form than views.
     """
     native = _native()
     assert native is not None
@@ -36,6 +39,8 @@ def number(keys: pl.Series) -> tuple[np.ndarray, np.ndarray]:
     if keys.dtype == pl.String:
         with stream_of(keys) as stream:
             distinct = native.number_texts(stream, place.ctypes.data, first.ctypes.data)
+        if distinct < 0:
+            raise TypeError(f"polars {pl.__version__} hands over texts in another form than views of strings")
     else:
         whole = np.ascontiguousarray(keys.to_numpy())
         distinct = native.number(len(whole), whole.ctypes.data, place.ctypes.data, first.ctypes.data)

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from asmg_pl.data.kernels import appearance
+from asmg_pl.data.kernels.arrow import stream_of
 from asmg_pl.system.compiled import cpp_compiler
 
 pytestmark = pytest.mark.skipif(cpp_compiler() is None, reason="needs a C++ compiler")
@@ -66,3 +67,10 @@ def test_many_long_texts_are_told_apart() -> None:
     place, first = appearance.number(texts)
     assert place.tolist() == [number % 7000 for number in range(20_000)]
     assert first.tolist() == list(range(7000))
+
+
+def test_texts_in_another_form_are_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = pl.Series(["a", "b"], dtype=pl.String).cast(pl.Binary)
+    monkeypatch.setattr(appearance, "stream_of", lambda texts: stream_of(other))
+    with pytest.raises(TypeError, match="another form than views"):
+        appearance.number(pl.Series(["a", "b"]))
