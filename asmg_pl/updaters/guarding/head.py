@@ -25,6 +25,7 @@ from asmg_pl.metrics.scored_rows import Gathered
 from asmg_pl.serving.head_features import LOGIT, WIDTH, features_of, within
 from asmg_pl.serving.headed import HeadNumbers
 from asmg_pl.updaters.guarding.id_counts import IdCounts
+from asmg_pl.updaters.guarding.kept_rows import KeptRows, Moments
 from asmg_pl.updaters.guarding.logistic import ridge_logistic
 
 #: The names of the models that a head reads, in the order of their logits.
@@ -94,8 +95,7 @@ class Head(nn.Module):
         self.coefficients = torch.zeros(0, dtype=torch.float64)
         self.bounds = torch.zeros(2, 0)
         self._seen = torch.zeros(2)  # rows and clicks, decayed
-        # Features, labels and weight of the rows of each period; float64 [n] where rows have weights of their own.
-        self._kept: list[tuple[Tensor, Tensor, float | Tensor]] = []
+        self._kept: list[KeptRows] = []
 
     @property
     def share(self) -> float:
@@ -157,50 +157,46 @@ class Head(nn.Module):
             features = self._features(logits, rows.user[chosen], rows.item[chosen])
             share = count / len(chosen)
             weight = share if rows.weight is None else rows.weight[chosen].double() * share
-            self._kept.append((features, rows.label[chosen], weight))
+            self._kept.append(KeptRows(features, rows.label[chosen], weight))
             self._kept = self._kept[-self.settings.periods :]
         self.users.add(period, rows.user, rows.label, rows.known[0], rows.weight)
         self.items.add(period, rows.item, rows.label, rows.known[1], rows.weight)
         weights = torch.ones_like(rows.label) if rows.weight is None else rows.weight
-        seen = torch.stack([weights.double().sum(), weights[rows.label > 0].double().sum()])
+        seen = torch.stack([weights.double().sum(), weights.double() @ (rows.label > 0).double()])
         self._seen = self.settings.decay * self._seen + seen.cpu().float()
         self.period = period
         if count and len(self._kept) >= min(FEWEST, self.settings.periods):
             self._fit()
 
     def _fit(self) -> None:
-        ages = range(len(self._kept) - 1, -1, -1)
-        features = torch.cat([each for each, _, _ in self._kept])
-        self.bounds = torch.stack(features.aminmax(dim=0))
-        features = features.double()
-        label = torch.cat([each for _, each, _ in self._kept])
-        weight = torch.cat(
-            [
-                label.new_zeros(len(x)) + w * self.settings.decay**age
-                for age, (_, x, w) in zip(ages, self._kept, strict=True)
-            ]
-        ).double()
-        mean = (weight @ features) / weight.sum()
-        scale = ((weight @ (features - mean).square_()) / weight.sum()).sqrt()
+        kept = self._kept
+        counts = self.settings.decay ** torch.arange(len(kept) - 1, -1, -1, dtype=torch.float64).to(
+            kept[0].label.device
+        )
+        lowest, highest = torch.stack([each.bounds for each in kept], dim=1)
+        self.bounds = torch.stack([lowest.amin(dim=0), highest.amax(dim=0)])
+        moments = Moments.together([each.moments for each in kept], counts)
+        mean, scale = moments.mean, moments.deviation
         scale = torch.where(scale > 1e-6, scale, 1.0)  # a feature that never varies gets no weight
         mean[: LOGIT + 1], scale[: LOGIT + 1] = 0.0, 1.0
+        # What is drawn to the centre are the coefficients of features of mean 0 and deviation 1.
+        basis = torch.diag(1 / scale)
+        basis[0] -= mean / scale
         centre = torch.zeros_like(mean)
         centre[LOGIT] = 1.0
         start = None
-        if len(self.coefficients):  # the last fit, in the features' new scale
-            last = self.coefficients.to(mean.device)
-            start = last * scale
-            start[0] = last[0] + mean @ last
-        features.sub_(mean).div_(scale)  # in place: there are several megabytes of them
-        found = ridge_logistic(features, label, weight, centre, self.settings.ridge, start) / scale
-        found[0] -= mean @ found
-        self.coefficients = found
+        if len(self.coefficients):
+            start = torch.linalg.solve(basis, self.coefficients.to(mean.device))
+        parts = [each.counting(count) for each, count in zip(kept, counts.tolist(), strict=True)]
+        found = ridge_logistic(parts, centre, self.settings.ridge, start, basis)
+        self.coefficients = basis @ found
 
     def get_extra_state(self) -> dict[str, Any]:
         """What has been learned, for ``state_dict``."""
         return {
             **{"period": self.period, "users": self.users.table, "items": self.items.table},
-            **{"coefficients": self.coefficients, "bounds": self.bounds, "seen": self._seen, "kept": self._kept},
+            **{"coefficients": self.coefficients, "bounds": self.bounds, "seen": self._seen},
+            "kept": [each.state for each in self._kept],
         }
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
@@ -211,8 +207,8 @@ class Head(nn.Module):
         """
         try:
             tables = [state[name].to(torch.float32).view(-1, WIDTH) for name in ("users", "items")]
-            kept = [(features.float(), label, _weight(weight, label)) for features, label, weight in state["kept"]]
-            widths = {features.shape[1] for features, _, _ in kept} | {len(state["coefficients"])} - {0}
+            kept = [KeptRows.from_state(*each) for each in state["kept"]]
+            widths = {each.features.shape[1] for each in kept} | {len(state["coefficients"])} - {0}
             if not widths <= {2 + 2 * WIDTH} and not widths <= {3 + 2 * WIDTH}:
                 raise ValueError(f"it reads {sorted(widths)} numbers of a row")
             self.period, self._kept, self._seen = int(state["period"]), kept, state["seen"].float().view(2)
@@ -221,11 +217,6 @@ class Head(nn.Module):
         except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
             raise CheckpointError(f"the head in the checkpoint cannot be used: {error}: give an earlier one") from error
         self.users.table, self.items.table = tables
-
-
-def _weight(given: Any, label: Tensor) -> float | Tensor:
-    """The weight of a period's rows in a state: a number, or one for each row."""
-    return given.double().view(len(label)) if isinstance(given, Tensor) else float(given)
 
 
 def read_by_head(scored: Mapping[str, Scored]) -> dict[str, Scored]:

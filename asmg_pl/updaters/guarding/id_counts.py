@@ -49,8 +49,8 @@ class IdCounts:
         fresh = self.table.new_zeros(size - len(self.table), WIDTH, device=ids.device)
         table = torch.cat([self.table.to(ids.device), fresh]).T.contiguous()  # a column's numbers side by side
         earlier = torch.arange(size, device=ids.device) < known
-        clicked = label > 0
-        rows, clicks = _sums(ids, weight, size), _sums(ids[clicked], None if weight is None else weight[clicked], size)
+        clicked = (label > 0).double()
+        rows, clicks = _sums(ids, weight, size), _sums(ids, clicked if weight is None else weight * clicked, size)
         for column, decay in ((0, SLOW), (2, FAST)):
             table[column].mul_(decay).add_(rows)
             table[column + 1].mul_(decay).add_(clicks)

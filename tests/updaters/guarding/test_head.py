@@ -32,7 +32,7 @@ from asmg_pl.updaters import ASMG, SML, IncrementalUpdate, PrequentialHead, Upda
 from asmg_pl.updaters.guarding.guard import Choice, Guard
 from asmg_pl.updaters.guarding.head import Head
 from asmg_pl.updaters.guarding.id_counts import FAST, SLOW, IdCounts
-from asmg_pl.updaters.guarding.logistic import ridge_logistic
+from asmg_pl.updaters.guarding.logistic import Rows, ridge_logistic
 
 
 def rows_of(count: int, logit: Any, seed: int = 0, users: int = 50, items: int = 30, slope: float = 1.0) -> Gathered:
@@ -60,22 +60,36 @@ def test_the_fit_is_the_one_of_least_loss() -> None:
     draw = torch.Generator().manual_seed(1)
     features = torch.cat([torch.ones(500, 1), torch.randn(500, 3, generator=draw)], dim=1)
     label = (torch.rand(500, generator=draw) < (features @ torch.tensor([0.5, 1.0, -2.0, 0.0])).sigmoid()).float()
-    weight, centre = torch.rand(500, generator=draw), torch.tensor([0.0, 1.0, 0.0, 0.0])
-    found = ridge_logistic(features, label, weight, centre, 3.0)
+    weight, centre = torch.rand(500, generator=draw), torch.tensor([0.0, 1.0, 0.0, 0.0]).double()
+    rows = Rows(features.double(), label.double(), weight.double())
+    found = ridge_logistic([rows], centre, 3.0)
     free = found.clone().requires_grad_()
-    rows = torch.nn.functional.binary_cross_entropy_with_logits(
+    of_rows = torch.nn.functional.binary_cross_entropy_with_logits(
         features.double() @ free, label.double(), weight.double(), reduction="sum"
     )
-    (rows + 1.5 * (free - centre).square().sum()).backward()
+    (of_rows + 1.5 * (free - centre).square().sum()).backward()
     assert free.grad is not None
     assert free.grad.abs().max() < 1e-3
-    start = ridge_logistic(features, label, weight, centre, 3.0, start=found + 1.0)
+    start = ridge_logistic([rows], centre, 3.0, start=found + 1.0)
     torch.testing.assert_close(start, found, atol=1e-4, rtol=0)
+    parts = [Rows(*(each[part] for each in rows)) for part in torch.arange(500).split(180)]
+    torch.testing.assert_close(ridge_logistic(parts, centre, 3.0), found)
+
+
+def test_a_basis_gives_the_fit_of_features_that_were_scaled_before() -> None:
+    draw = torch.Generator().manual_seed(2)
+    features = torch.cat([torch.ones(300, 1), 5 + 0.1 * torch.randn(300, 2, generator=draw)], dim=1).double()
+    label = (torch.rand(300, generator=draw) < 0.4).double()
+    weight, centre = torch.ones(300).double(), torch.tensor([0.0, 1.0, 0.0]).double()
+    basis = torch.tensor([[1.0, -50.0, -50.0], [0.0, 10.0, 0.0], [0.0, 0.0, 10.0]]).double()
+    scaled = ridge_logistic([Rows(features @ basis, label, weight)], centre, 3.0)
+    torch.testing.assert_close(ridge_logistic([Rows(features, label, weight)], centre, 3.0, basis=basis), scaled)
 
 
 def test_rows_that_are_told_apart_wholly_give_finite_coefficients() -> None:
     features = torch.tensor([[1.0, -5.0], [1.0, 5.0]]).repeat(100, 1)
-    found = ridge_logistic(features, features[:, 1] > 0, torch.ones(200), torch.zeros(2), 1e-3)
+    rows = Rows(features.double(), (features[:, 1] > 0).double(), torch.ones(200).double())
+    found = ridge_logistic([rows], torch.zeros(2).double(), 1e-3)
     assert found.isfinite().all()
 
 
