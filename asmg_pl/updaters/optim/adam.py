@@ -96,8 +96,8 @@ class Adam(torch.optim.Adam):
         if not moved:
             return
         scaled = getattr(self, "grad_scale", None) is not None  # by a GradScaler, which also looks for infinite ones
-        if not scaled and all(map(dense_steps.computes, moved, states)):
-            dense_steps.step(moved, states, group, 1 - group["lr"] * group["weight_decay"])
+        decay = 1 - group["lr"] * group["weight_decay"]
+        if not scaled and dense_steps.step(moved, states, group, decay):
             return
         beta, beta_square = group["betas"]
         adam(

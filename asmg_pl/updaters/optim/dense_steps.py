@@ -21,58 +21,46 @@ class _Settings(ctypes.Structure):
     _fields_ = [(name, ctypes.c_double) for name in ("rate", "beta", "beta_square", "epsilon", "decay")]
 
 
-def computes(parameter: Tensor, state: Mapping[str, Tensor]) -> bool:
-    """Whether the kernel can move a parameter: on the CPU with a compiler, in float32, by a dense gradient.
-
-    Args:
-        parameter: has a gradient.
-        state: of Adam.
-    """
-    gradient = parameter.grad
-    return (
-        parameter.is_cpu
-        and parameter.dtype is torch.float32
-        and gradient is not None
-        and not gradient.is_sparse
-        and state["step"].dtype is torch.float32
-        and parameter.is_contiguous()
-        and state["exp_avg"].is_contiguous()
-        and state["exp_avg_sq"].is_contiguous()
-        and _native() is not None
-    )
-
-
 def step(
     parameters: Sequence[Tensor], states: Sequence[Mapping[str, Tensor]], group: Mapping[str, Any], decay: float
-) -> None:
-    """Take a step of parameters of one group, in place.
+) -> bool:
+    """Take a step of parameters of one group, in place, if all of them are on the CPU, in float32 and contiguous.
 
     Args:
-        parameters: for which :func:`computes` is true.
+        parameters: each has a gradient.
         states: Adam's state of each.
         group: with ``lr``, ``betas`` and ``eps``.
         decay: what the step leaves of a number beside its move, 1 without decay.
+
+    Returns:
+        Whether it is taken; if not, nothing has moved.
     """
-    native, count = _native(), len(parameters)
-    assert native is not None
-    slopes = [parameter.grad.contiguous() for parameter in parameters if parameter.grad is not None]
-    places = (ctypes.c_void_p * (5 * count))(
-        *(
-            tensor.data_ptr()
-            for parameter, slope, state in zip(parameters, slopes, states, strict=True)
-            for tensor in (parameter, slope, state["exp_avg"], state["exp_avg_sq"], state["step"])
-        )
+    native = _native()
+    if native is None:
+        return False
+    places, sizes = [], []
+    for parameter, state in zip(parameters, states, strict=True):
+        tensors = parameter, parameter.grad, state["exp_avg"], state["exp_avg_sq"], state["step"]
+        for each in tensors:
+            if each is None or each.dtype is not torch.float32 or each.is_sparse or not each.is_cpu:
+                return False
+            if not each.is_contiguous():
+                return False
+            places.append(each.data_ptr())
+        sizes.append(parameter.numel())
+    count, total = len(sizes), sum(sizes)
+    told = (
+        *(count, (ctypes.c_int64 * count)(*sizes), (ctypes.c_void_p * len(places))(*places)),
+        _Settings(group["lr"], *group["betas"], group["eps"], decay),
     )
-    sizes = [parameter.numel() for parameter in parameters]
-    told = count, (ctypes.c_int64 * count)(*sizes), places, _Settings(group["lr"], *group["betas"], group["eps"], decay)
-    native.count(count, places)
-    total = sum(sizes)
+    native.count(count, told[2])
     if total < 2 * NEAR * SHARE:
         native.step(0, total, *told)
     else:
         share_out(
             lambda number, first, last: native.step(NEAR * first, min(NEAR * last, total), *told), -(-total // NEAR)
         )
+    return True
 
 
 @cache
