@@ -20,7 +20,7 @@ from torch.autograd.forward_ad import unpack_dual
 from asmg_pl.system.compiled import library_or_none
 
 #: The most products of numbers in a forward pass. Beyond them a call costs little beside the arithmetic.
-MOST_PRODUCTS = 2**21
+MOST_PRODUCTS = 2**19
 
 
 def computes(tensors: Sequence[Tensor]) -> bool:

@@ -35,7 +35,7 @@ def results(compute: Callable[[list[Tensor]], Tensor], tensors: list[Tensor], wa
 
 
 @needs_compiler
-@pytest.mark.parametrize("rows", [1, 7, 64, 100])
+@pytest.mark.parametrize("rows", [1, 7, 33])
 @pytest.mark.parametrize("widths", [(40, 20, 10, 1), (3, 2), (16, 33, 70), (130, 64, 17, 90, 5)])
 def test_the_kernel_gives_the_plain_numbers(widths: tuple[int, ...], rows: int) -> None:
     tensors = drawn(*widths, rows=rows)
@@ -77,7 +77,9 @@ def test_a_gradient_can_be_differentiated_again() -> None:
     tensors = drawn(6, 4, 1)
     ours, plain = (
         torch.autograd.grad(
-            sum(each.square().sum() for each in torch.autograd.grad(made(tensors).sum(), tensors, create_graph=True)),
+            torch.stack(
+                [g.square().sum() for g in torch.autograd.grad(made(tensors).sum(), tensors, create_graph=True)]
+            ).sum(),
             tensors[1],
         )[0]
         for made in (kernel.relu_mlp, kernel.plain)

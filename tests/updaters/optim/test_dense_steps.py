@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -18,7 +20,12 @@ def walked(steps: int = 5, shapes: list[tuple[int, ...]] = SHAPES, decay: float 
     """Parameters of two groups after some steps, in each of which another one has no gradient, and the optimiser."""
     draw = torch.Generator().manual_seed(4)
     parameters = [nn.Parameter(torch.randn(shape, generator=draw)) for shape in shapes]
-    further = {"params": parameters[2:], "lr": 0.1, "weight_decay": decay, "decoupled_weight_decay": True}
+    further: dict[str, Any] = {
+        "params": parameters[2:],
+        "lr": 0.1,
+        "weight_decay": decay,
+        "decoupled_weight_decay": True,
+    }
     optimizer = Adam([{"params": parameters[:2]}, further], lr=0.01)
     for number in range(steps):
         optimizer.zero_grad()
@@ -62,7 +69,7 @@ def test_a_closure_gives_the_loss_and_the_gradients() -> None:
     def closure() -> Tensor:
         optimizer.zero_grad()
         loss = parameter.square().sum()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         return loss
 
     assert optimizer.step(closure).item() == 2
