@@ -4,6 +4,7 @@
     python tools/benchmark.py features
     python tools/benchmark.py step
     python tools/benchmark.py profile
+    python tools/benchmark.py parts --batch-size 64
     python tools/benchmark.py scaling
     python tools/benchmark.py period
     python tools/benchmark.py guard
@@ -37,6 +38,7 @@ from benchmarks import (
     guard,
     kernels,
     memory,
+    parts,
     peers,
     period,
     plan,
@@ -59,6 +61,7 @@ PARTS = {
     "features": features,
     "step": step,
     "profile": profile,
+    "parts": parts,
     "scaling": scaling,
     "period": period,
     "peers": peers,
@@ -88,9 +91,9 @@ def listed(figures: Mapping[str, float]) -> Printed:
 def main() -> None:
     """Measure one part and write the figures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parts = parser.add_subparsers(dest="part", required=True)
+    chosen = parser.add_subparsers(dest="part", required=True)
     for name, module in PARTS.items():
-        part = parts.add_parser(name, help=(module.__doc__ or "").splitlines()[0])
+        part = chosen.add_parser(name, help=(module.__doc__ or "").splitlines()[0])
         part.add_argument("--folder", type=Path, default=Path("runs") / "benchmark", help="where results go")
         module.add_arguments(part)
     given = parser.parse_args()

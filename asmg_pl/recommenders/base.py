@@ -8,9 +8,8 @@ another device. So any updating method works with any recommender, and a trainin
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from inspect import Parameter, signature
-from itertools import pairwise
 from types import MappingProxyType
 from typing import Any, Self
 
@@ -282,11 +281,3 @@ def glorot_uniform_(tensor: Tensor) -> Tensor:
 def glorot_limit(fan_in: int, fan_out: int) -> float:
     """The largest number of the Glorot uniform law."""
     return (6.0 / (fan_in + fan_out)) ** 0.5
-
-
-def relu_mlp(widths: Sequence[int]) -> nn.Sequential:
-    """Linear layers with ReLU between them; ``widths`` begins with the input's and ends with the output's."""
-    layers: list[nn.Module] = []
-    for fan_in, fan_out in pairwise(widths[:-1]):
-        layers += [nn.Linear(fan_in, fan_out), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Linear(widths[-2], widths[-1]))

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.errors import ConfigError
-from asmg_pl.recommenders.base import glorot_uniform_, relu_mlp
+from asmg_pl.recommenders.base import glorot_uniform_
 from asmg_pl.recommenders.lookup import Lookup
+from asmg_pl.recommenders.mlp import ReluMLP
 from asmg_pl.recommenders.of_fields import OfFields
 from asmg_pl.recommenders.pooling import field_sides, joined_columns
 
@@ -96,7 +97,7 @@ class DCNv2(OfFields):
                 raise ConfigError(f"recommender.{name} must be at least 1, got {value}")
         width = embedding_dim * len(field_sides(sizes)) + 2 * len(sizes.numbers)
         self.crosses = nn.ModuleList(Cross(width, rank) for _ in range(cross_layers))
-        self.mlp = relu_mlp([width, *([width // 2, width // 4] if hidden is None else hidden), 1])
+        self.mlp = ReluMLP([width, *([width // 2, width // 4] if hidden is None else hidden), 1])
         for parameter in self.parameters():
             glorot_uniform_(parameter.data)
 

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
-from asmg_pl.recommenders.base import Recommender, glorot_uniform_, relu_mlp
+from asmg_pl.recommenders.base import Recommender, glorot_uniform_
 from asmg_pl.recommenders.features import FeatureTables, Part
 from asmg_pl.recommenders.lookup import Lookup
+from asmg_pl.recommenders.mlp import ReluMLP
 from asmg_pl.recommenders.numbers import NumberVectors
 from asmg_pl.recommenders.pooling import (
     field_ids,
@@ -76,7 +77,7 @@ class DeepFM(TwoSided, Recommender):
         sides = [*field_sides(sizes), *map(Part.ITEM.has, sizes.numbers)]
         self._fields = [(embedding_dim, of_item) for of_item in sides]
         width = embedding_dim * len(self._fields)
-        self.mlp = relu_mlp([width, *([width // 2, width // 4] if hidden is None else hidden), 1])
+        self.mlp = ReluMLP([width, *([width // 2, width // 4] if hidden is None else hidden), 1])
         for parameter in self.parameters():
             glorot_uniform_(parameter.data)
 

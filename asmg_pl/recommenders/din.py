@@ -16,9 +16,10 @@ from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
-from asmg_pl.recommenders.base import glorot_uniform_, relu_mlp
+from asmg_pl.recommenders.base import glorot_uniform_
 from asmg_pl.recommenders.features import Part
 from asmg_pl.recommenders.lookup import Lookup
+from asmg_pl.recommenders.mlp import ReluMLP
 from asmg_pl.recommenders.of_fields import OfFields
 from asmg_pl.recommenders.pooling import (
     field_shares,
@@ -74,8 +75,8 @@ class DIN(TwoSided, OfFields):
         super().__init__(sizes, embedding_dim, log_numbers)
         width = embedding_dim * len(field_sides(sizes)) + 2 * len(sizes.numbers)
         of_item = embedding_dim * (2 if sizes.categories else 1)
-        self.activation = relu_mlp([4 * of_item, *([36] if activation_hidden is None else activation_hidden), 1])
-        self.mlp = relu_mlp([width, *([width // 2, width // 4] if hidden is None else hidden), 1])
+        self.activation = ReluMLP([4 * of_item, *([36] if activation_hidden is None else activation_hidden), 1])
+        self.mlp = ReluMLP([width, *([width // 2, width // 4] if hidden is None else hidden), 1])
         for parameter in self.parameters():
             glorot_uniform_(parameter.data)
 

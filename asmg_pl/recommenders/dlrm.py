@@ -13,8 +13,9 @@ from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
-from asmg_pl.recommenders.base import glorot_uniform_, relu_mlp
+from asmg_pl.recommenders.base import glorot_uniform_
 from asmg_pl.recommenders.lookup import Lookup
+from asmg_pl.recommenders.mlp import ReluMLP
 from asmg_pl.recommenders.of_fields import OfFields
 from asmg_pl.recommenders.pooling import field_sides, joined_fields
 
@@ -58,10 +59,10 @@ class DLRM(OfFields):
         below = [2 * embedding_dim] if bottom is None else bottom
         above = [4 * embedding_dim, 2 * embedding_dim] if top is None else top
         count = len(sizes.numbers)
-        self.bottom = relu_mlp([2 * count, *below, embedding_dim]) if count else None
+        self.bottom = ReluMLP([2 * count, *below, embedding_dim]) if count else None
         fields = len(field_sides(sizes)) + bool(count)
         self._pairs = [row * fields + column for row in range(fields) for column in range(row)]
-        self.top = relu_mlp([len(self._pairs) + (embedding_dim if count else 0), *above, 1])
+        self.top = ReluMLP([len(self._pairs) + (embedding_dim if count else 0), *above, 1])
         for parameter in self.parameters():
             glorot_uniform_(parameter.data)
 

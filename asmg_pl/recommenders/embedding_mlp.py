@@ -16,9 +16,10 @@ from torch import Tensor
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
-from asmg_pl.recommenders.base import glorot_uniform_, relu_mlp
+from asmg_pl.recommenders.base import glorot_uniform_
 from asmg_pl.recommenders.features import Part
 from asmg_pl.recommenders.lookup import Lookup
+from asmg_pl.recommenders.mlp import ReluMLP
 from asmg_pl.recommenders.of_fields import OfFields
 from asmg_pl.recommenders.pooling import (
     field_shares,
@@ -65,7 +66,7 @@ class EmbeddingMLP(TwoSided, OfFields):
         sides = [(embedding_dim, of_item) for of_item in field_sides(sizes)]
         self._fields = [*sides, *((2, Part.ITEM.has(number)) for number in sizes.numbers)]
         width = sum(columns for columns, _ in self._fields)
-        self.mlp = relu_mlp([width, *([width // 2, width // 4] if hidden is None else hidden), 1])
+        self.mlp = ReluMLP([width, *([width // 2, width // 4] if hidden is None else hidden), 1])
         for parameter in self.parameters():
             glorot_uniform_(parameter.data)
 

@@ -20,9 +20,10 @@ from torch import Tensor, nn
 
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
-from asmg_pl.recommenders.base import Recommender, glorot_uniform_, relu_mlp
+from asmg_pl.recommenders.base import Recommender, glorot_uniform_
 from asmg_pl.recommenders.features import FeatureTables, Part
 from asmg_pl.recommenders.lookup import Lookup
+from asmg_pl.recommenders.mlp import ReluMLP
 from asmg_pl.recommenders.numbers import Numbers
 from asmg_pl.recommenders.pooling import (
     category_ids,
@@ -80,8 +81,8 @@ class TwoTower(TwoSided, Recommender):
         user_width = (2 + of_item.count(False)) * embedding_dim + 2 * self.numbers.count(Part.USER)
         item_width = (1 + bool(sizes.categories) + of_item.count(True)) * embedding_dim
         item_width += 2 * self.numbers.count(Part.ITEM)
-        self.user_tower = relu_mlp([user_width, *([user_width] if hidden is None else hidden), output_dim])
-        self.item_tower = relu_mlp([item_width, *([item_width] if hidden is None else hidden), output_dim])
+        self.user_tower = ReluMLP([user_width, *([user_width] if hidden is None else hidden), output_dim])
+        self.item_tower = ReluMLP([item_width, *([item_width] if hidden is None else hidden), output_dim])
         self.bias = nn.Parameter(torch.empty(1))
         for parameter in self.parameters():
             glorot_uniform_(parameter.data)

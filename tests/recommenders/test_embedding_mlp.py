@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import InteractionLog, Sizes
 from asmg_pl.recommenders import EmbeddingMLP, Lookup
+from asmg_pl.recommenders.mlp import Linear, ReLU
 
 USERS, ITEMS, CATEGORIES = 7, 40, 6
 
@@ -159,7 +160,7 @@ def test_layers_have_the_documented_widths(
     recommender = EmbeddingMLP(Sizes(3, 4, 5 if categories else 0), dim, hidden)
     layers = [layer for layer in recommender.mlp if isinstance(layer, nn.Linear)]
     assert [layers[0].in_features, *(layer.out_features for layer in layers)] == widths
-    assert [type(layer) for layer in recommender.mlp] == [nn.Linear, nn.ReLU] * (len(layers) - 1) + [nn.Linear]
+    assert [type(layer) for layer in recommender.mlp] == [Linear, ReLU] * (len(layers) - 1) + [Linear]
     tables = {"user": (3, dim), "item": (4, dim)} | ({"category": (5, dim)} if categories else {})
     assert {name: tuple(table.shape) for name, table in recommender.table_parameters().items()} == tables
 

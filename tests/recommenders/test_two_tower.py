@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.recommenders import Lookup, TwoTower
+from asmg_pl.recommenders.mlp import Linear, ReLU
 
 
 def model(categories: bool, items: int = ITEMS) -> TwoTower:
@@ -110,7 +111,7 @@ def test_layers_have_the_documented_widths(
     for tower, widths in [(recommender.user_tower, user_tower), (recommender.item_tower, item_tower)]:
         layers = [layer for layer in tower if isinstance(layer, nn.Linear)]
         assert [layers[0].in_features, *(layer.out_features for layer in layers)] == widths
-        assert [type(layer) for layer in tower] == [nn.Linear, nn.ReLU] * (len(layers) - 1) + [nn.Linear]
+        assert [type(layer) for layer in tower] == [Linear, ReLU] * (len(layers) - 1) + [Linear]
     tables = {"user": (3, 4), "item": (4, 4)} | ({"category": (5, 4)} if categories else {})
     assert {name: tuple(table.shape) for name, table in recommender.table_parameters().items()} == tables
 

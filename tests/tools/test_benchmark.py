@@ -47,6 +47,12 @@ def test_a_step_is_taken_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert 8 * 3 * 30 < steps <= 8 * 3 * (300 + 200 + 20), "a few rows at least, and no more than all of them, thrice"
 
 
+def test_a_plain_step_is_taken_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = figures(monkeypatch, tmp_path, "parts", *TABLES)
+    parts = ["gathering the mini-batch", "forward", "loss", "zero_grad", "backward", "Adam"]
+    assert [*found] == [f"{part}: ms" for part in (*parts, "the whole step", "of which in C++ kernels")]
+
+
 def test_steps_are_measured_on_tables_of_several_sizes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = figures(monkeypatch, tmp_path, "scaling", *TABLES, "--times", "1", "3")
     ratio = found["generator, tables × 3: ms"] / found["generator, tables × 1: ms"]

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
+
+from asmg_pl.updaters.optim import dense_steps
 
 
 class Adam(torch.optim.Adam):
@@ -33,13 +36,89 @@ class Adam(torch.optim.Adam):
         super().__init__(params, lr=lr, eps=epsilon, fused=True)
         for group in self.param_groups:
             group["uncorrected_eps"], group["steps"] = epsilon, 0
-        self.register_step_pre_hook(_next_epsilon)
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget all gradients, or set them to 0."""
+        if not set_to_none:
+            super().zero_grad(set_to_none=False)
+            return
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                parameter.grad = None
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Take a step.
+
+        Args:
+            closure: computes the loss and its gradients; by default the gradients are there.
+
+        Returns:
+            What the closure gives.
+        """
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:  # √v + ε̂ is √(1 - β₂ᵗ) times (√v̂ + ε) with ε = ε̂/√(1 - β₂ᵗ)
+            group["steps"] += 1
+            group["eps"] = group["uncorrected_eps"] / (1 - group["betas"][1] ** group["steps"]) ** 0.5
+        self.set_aside()
+        for group in self.param_groups:
+            self._move_together(group)
+        self.move_aside()
+        return loss
+
+    def set_aside(self) -> None:
+        """Before the step, take the gradients away of parameters that are moved by another rule; none by default."""
+
+    def move_aside(self) -> None:
+        """Move these parameters."""
+
+    def begun(self, parameter: Tensor) -> dict[str, Tensor]:
+        """The state of a parameter, which begins with 0 at its first step."""
+        state: dict[str, Tensor] = self.state[parameter]
+        if not state:
+            state["step"] = torch.zeros((), device=parameter.device)
+            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        return state
 
     def forget(self) -> None:
         """Go back to the state before the first step."""
         self.state.clear()
         for group in self.param_groups:
             group["steps"] = 0
+
+    def _move_together(self, group: dict[str, Any]) -> None:
+        """Move the parameters of a group that have a gradient: in one call of C++, or of PyTorch."""
+        moved = [parameter for parameter in group["params"] if parameter.grad is not None]
+        states = [self.begun(parameter) for parameter in moved]
+        if not moved:
+            return
+        scaled = getattr(self, "grad_scale", None) is not None  # by a GradScaler, which also looks for infinite ones
+        decay = 1 - group["lr"] * group["weight_decay"]
+        if not scaled and dense_steps.step(moved, states, group, decay):
+            return
+        beta, beta_square = group["betas"]
+        adam(
+            moved,
+            [parameter.grad for parameter in moved],
+            [state["exp_avg"] for state in states],
+            [state["exp_avg_sq"] for state in states],
+            [],
+            [state["step"] for state in states],
+            fused=True,
+            grad_scale=getattr(self, "grad_scale", None),
+            found_inf=getattr(self, "found_inf", None),
+            decoupled_weight_decay=group["decoupled_weight_decay"],
+            amsgrad=False,
+            beta1=beta,
+            beta2=beta_square,
+            lr=group["lr"],
+            weight_decay=group["weight_decay"],
+            eps=group["eps"],
+            maximize=False,
+        )
 
 
 class AdamAside(Adam, ABC):
@@ -49,8 +128,6 @@ class AdamAside(Adam, ABC):
         """Create the optimiser, see :class:`Adam`."""
         super().__init__(params, lr, epsilon)
         self._aside: list[tuple[dict[str, Any], Tensor, Tensor]] = []
-        self.register_step_pre_hook(_set_aside)
-        self.register_step_post_hook(_move)
 
     @abstractmethod
     def leaves_out(self, parameter: Tensor) -> bool:
@@ -71,26 +148,21 @@ class AdamAside(Adam, ABC):
     def finish(self) -> None:
         """End a step, once :meth:`move` has been called for each parameter that was left out."""
 
+    def set_aside(self) -> None:
+        """See :meth:`Adam.set_aside`."""
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is not None and self.leaves_out(parameter):
+                    gradient = parameter.grad.coalesce() if parameter.grad.is_sparse else parameter.grad
+                    self._aside.append((group, parameter, gradient))
+                    parameter.grad = None
 
-def _set_aside(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-    """Before Adam's step, which leaves out parameters without a gradient."""
-    assert isinstance(optimizer, AdamAside)
-    for group in optimizer.param_groups:
-        for parameter in group["params"]:
-            if parameter.grad is not None and optimizer.leaves_out(parameter):
-                gradient = parameter.grad.coalesce() if parameter.grad.is_sparse else parameter.grad
-                optimizer._aside.append((group, parameter, gradient))
-                parameter.grad = None
-
-
-@torch.no_grad()
-def _move(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-    """After Adam's step."""
-    assert isinstance(optimizer, AdamAside)
-    for group, parameter, gradient in optimizer._aside:
-        optimizer.move(group, parameter, gradient)
-    optimizer._aside.clear()
-    optimizer.finish()
+    def move_aside(self) -> None:
+        """See :meth:`Adam.move_aside`."""
+        for group, parameter, gradient in self._aside:
+            self.move(group, parameter, gradient)
+        self._aside.clear()
+        self.finish()
 
 
 class RowAdam(AdamAside):
@@ -106,10 +178,7 @@ class RowAdam(AdamAside):
 
     def move(self, group: dict[str, Any], parameter: Tensor, gradient: Tensor) -> None:
         """See :meth:`AdamAside.move`."""
-        state = self.state[parameter]
-        if not state:
-            state["step"] = torch.zeros((), device=parameter.device)
-            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(parameter), torch.zeros_like(parameter)
+        state = self.begun(parameter)
         state["step"] += 1
         rows, slope = gradient.indices()[0], gradient.values()
         (beta, beta_square), steps = group["betas"], group["steps"]
@@ -119,10 +188,3 @@ class RowAdam(AdamAside):
         state["exp_avg_sq"].index_copy_(0, rows, square)
         spread = square.sqrt_().div_((1 - beta_square**steps) ** 0.5).add_(group["eps"])
         parameter.index_add_(0, rows, mean.div_(spread), alpha=-group["lr"] / (1 - beta**steps))
-
-
-def _next_epsilon(optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-    """√v + ε̂ is √(1 - β₂ᵗ) times (√v̂ + ε) with ε = ε̂/√(1 - β₂ᵗ)."""
-    for group in optimizer.param_groups:
-        group["steps"] += 1
-        group["eps"] = group["uncorrected_eps"] / (1 - group["betas"][1] ** group["steps"]) ** 0.5

@@ -144,10 +144,7 @@ class LazyAdam(AdamAside):
     def _waiting(self, name: str) -> LazyRows:
         """A table whose rows have all moved up to the latest step."""
         table, group = self._tables[name], self._group(self._tables[name])
-        state, sums = self.state[table], _sums(*group["betas"])
-        if not state:
-            state["step"] = torch.zeros((), device=table.device)
-            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(table), torch.zeros_like(table)
+        state, sums = self.begun(table), _sums(*group["betas"])
         kind = NativeLazyRows if is_native(table.data, sums) else LazyRows
         given = table.data, state["exp_avg"], state["exp_avg_sq"], sums, group["uncorrected_eps"]
         return kind(*given, now=int(state["step"]), rate=group["lr"])
