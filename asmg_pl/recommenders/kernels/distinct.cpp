@@ -2,7 +2,8 @@
 //
 // ids      4 2 4 9
 // marks    . . 1 . 1 . . . . 1        a bit for each row of the table, in words of 64
-// before   [0] …                      marks before each word: place = before[word] + marks below the id in its word
+// full     1                          a bit for each of these words that has a mark, since most of them have none
+// before   0                          marks before each such word: place = before[word] + marks below the id in its word
 
 #include <cstdint>
 #include <vector>
@@ -16,30 +17,39 @@ struct Asked {
     int64_t found;           // how many distinct ids there are
 };
 
-struct Word {
-    uint64_t marks;
-    int64_t before;
+struct Words {
+    std::vector<uint64_t> marks, full;
+    std::vector<int32_t> before;
 };
 
-bool find(Asked& asked, std::vector<Word>& words) {
-    words.assign((asked.table_rows + 63) / 64, Word{0, 0});
+// Calls see(place) for each bit of a word that is set, from the lowest on.
+template <typename See>
+inline void each_bit(uint64_t word, int64_t first, See see) {
+    for (; word; word &= word - 1) see(first + __builtin_ctzll(word));
+}
+
+bool find(Asked& asked, Words& words) {
+    const int64_t count = (asked.table_rows + 63) / 64;
+    words.marks.assign(count, 0), words.full.assign((count + 63) / 64, 0);
+    words.before.resize(count);
     for (int64_t n = 0; n < asked.count; ++n) {
         const int64_t id = asked.ids[n];
         if (id < 0 || id >= asked.table_rows) return false;
-        words[id >> 6].marks |= uint64_t{1} << (id & 63);
+        words.marks[id >> 6] |= uint64_t{1} << (id & 63);
+        words.full[id >> 12] |= uint64_t{1} << ((id >> 6) & 63);
     }
     int64_t* row = asked.rows;
-    for (int64_t number = 0; number < int64_t(words.size()); ++number) {
-        words[number].before = row - asked.rows;
-        for (uint64_t left = words[number].marks; left; left &= left - 1) {
-            *row++ = number * 64 + __builtin_ctzll(left);
-        }
+    for (int64_t many = 0; many < int64_t(words.full.size()); ++many) {
+        each_bit(words.full[many], many * 64, [&](int64_t word) {
+            words.before[word] = int32_t(row - asked.rows);
+            each_bit(words.marks[word], word * 64, [&](int64_t id) { *row++ = id; });
+        });
     }
     asked.found = row - asked.rows;
     for (int64_t n = 0; n < asked.count; ++n) {
         const int64_t id = asked.ids[n];
-        const Word& word = words[id >> 6];
-        asked.places[n] = word.before + __builtin_popcountll(word.marks & ((uint64_t{1} << (id & 63)) - 1));
+        const uint64_t below = (uint64_t{1} << (id & 63)) - 1;
+        asked.places[n] = words.before[id >> 6] + __builtin_popcountll(words.marks[id >> 6] & below);
     }
     return true;
 }
@@ -50,7 +60,7 @@ extern "C" {
 
 // Gives -1, or the number of a table that lacks one of its ids.
 int64_t distinct(int64_t tables, Asked* asked) {
-    std::vector<Word> words;
+    Words words;
     for (int64_t table = 0; table < tables; ++table) {
         if (!find(asked[table], words)) return table;
     }
