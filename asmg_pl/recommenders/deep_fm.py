@@ -91,9 +91,10 @@ class DeepFM(TwoSided, Recommender):
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """Logits [B]."""
         embeddings, weights = embeddings_and_weights(lookups)
-        numbers = [each.tensor_split([-1], dim=-1) for each in self.numbers.joined(batch)]
-        columns = joined_columns(batch, embeddings, self.features, [vectors for vectors, _ in numbers])
-        linear = joined_columns(batch, weights, self.features, [further for _, further in numbers])
+        columns, linear = (
+            joined_columns(batch, looked_up, self.features, self.numbers.joined(batch, columns=those))
+            for looked_up, those in ((embeddings, slice(-1)), (weights, slice(-1, None)))
+        )
         deep: Tensor = self.mlp(columns)
         embedded = columns.unflatten(1, (len(self._fields), -1))  # [B, F, D]
         return linear.sum(1) + pairwise_products(embedded) + deep.squeeze(-1)
