@@ -157,6 +157,8 @@ class Recommender(nn.Module, ABC):
 
     def _moved_rows(self, requests: Mapping[str, Request]) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
         """The distinct rows of requests, their vectors, and each id's place, of tables of which a step moves these."""
+        if not torch.is_grad_enabled():
+            return {}
         found = {
             name: (table, *rows)
             for name, request in requests.items()
@@ -169,9 +171,9 @@ class Recommender(nn.Module, ABC):
         return dict(zip(found, zip(rows, moved, places, strict=True), strict=True))
 
     def _rows_to_move(self, name: str, table: nn.Parameter, request: Request) -> tuple[Tensor, Tensor, Tensor] | None:
-        if not (table.requires_grad and torch.is_grad_enabled()):
+        if not table.requires_grad:
             return None
-        known = self._known_of(name, table)
+        known = self._known_of(name, table) if request.known is None else request.known
         if self.deferred is not None:
             return self.deferred.read(name, request, known)
         if not self.row_wise:
