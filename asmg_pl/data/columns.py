@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from asmg_pl.data.batch import Batch
+from asmg_pl.data.kernels import columns as kernel
 from asmg_pl.system.lazy import later
 
 if TYPE_CHECKING:
@@ -149,10 +150,7 @@ class Columns(NamedTuple):
             history=history.long(),
             history_length=length.long(),
             label=label.float(),
-            # One feature's values stand side by side, as they are read. All of them together become 64 bits wide.
-            context=torch.stack([column.index_select(0, rows) for column in self.context]).long().T
-            if self.context
-            else None,
+            context=kernel.take(self.context, rows) if self.context else None,
             numbers=None if self.numbers is None else self.numbers.index_select(0, rows),
             lists=None if self.lists is None else self.lists.index_select(0, rows).long(),
             weight=None if self.weight is None else self.weight.index_select(0, rows),

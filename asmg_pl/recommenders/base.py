@@ -112,7 +112,7 @@ class Recommender(nn.Module, ABC):
         Of a mini-batch with candidates, the logits are [B, 1+C]: the row's item comes first.
         """
         if lookups is None:
-            lookups = {n: self._look_up(n, request) for n, request in self.requests(batch).items()}
+            lookups = self._look_up(self.requests(batch))
         return self.score(batch, lookups) if batch.candidates is None else ranked_logits(self, batch, lookups)
 
     def score_with(self, dense: Mapping[str, Tensor], batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
@@ -147,31 +147,38 @@ class Recommender(nn.Module, ABC):
             self.deferred.prepare(found)
         return found
 
-    def _look_up(self, name: str, request: Request) -> Lookup:
-        table = self.stored(name)
-        if (found := self._moved_rows(name, table, request)) is not None:
-            _, vectors, places = found
-            return request.answer(vectors, places)
-        return request.answer(table, request.rows)
+    def _look_up(self, requests: Mapping[str, Request]) -> dict[str, Lookup]:
+        moved = self._moved_rows(requests)
+        return {
+            name: request.answer(*(moved[name][1:] if name in moved else (self.stored(name), request.rows)))
+            for name, request in requests.items()
+        }
 
-    def _moved_rows(self, name: str, table: nn.Parameter, request: Request) -> tuple[Tensor, Tensor, Tensor] | None:
-        """The distinct rows of a request, their vectors, and each id's place, if the step moves these rows alone."""
-        if not (table.requires_grad and torch.is_grad_enabled()):
+    def _moved_rows(self, requests: Mapping[str, Request]) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+        """The distinct rows of requests, their vectors, and each id's place, of tables of which a step moves these."""
+        if not torch.is_grad_enabled():
+            return {}
+        found = {
+            name: (table, *rows)
+            for name, request in requests.items()
+            if (rows := self._rows_to_move(name, table := self.stored(name), request)) is not None
+        }
+        if not found:
+            return {}
+        tables, rows, vectors, places = zip(*found.values(), strict=True)
+        moved = RowsOf.apply(rows, vectors, *tables)  # type: ignore[no-untyped-call]
+        return dict(zip(found, zip(rows, moved, places, strict=True), strict=True))
+
+    def _rows_to_move(self, name: str, table: nn.Parameter, request: Request) -> tuple[Tensor, Tensor, Tensor] | None:
+        if not table.requires_grad:
             return None
-        known = self._known_of(name, table)
+        known = self._known_of(name, table) if request.known is None else request.known
         if self.deferred is not None:
-            found = self.deferred.read(name, request, known)
-            if found is None:
-                return None
-            rows, vectors, places = found
-        elif self.row_wise:
-            rows, (places,) = touched_rows([request.rows], known, request.rows_on_other_ranks)
-            if len(rows) == known:
-                return None
-            vectors = table.detach().index_select(0, rows)
-        else:
+            return self.deferred.read(name, request, known)
+        if not self.row_wise:
             return None
-        return rows, RowsOf.apply(table, rows, vectors), places  # type: ignore[no-untyped-call]
+        rows, (places,) = touched_rows([request.rows], known, request.rows_on_other_ranks)
+        return None if len(rows) == known else (rows, table.detach().index_select(0, rows), places)
 
     def distinct_rows(self, name: str, request: Request) -> tuple[Tensor, Tensor, Tensor]:
         """The distinct rows that a request needs, for a step that reads something of these rows beside their vectors.
@@ -179,8 +186,8 @@ class Recommender(nn.Module, ABC):
         Returns:
             The rows, int64 [n]; their vectors, float [n, D]; and the place of each id among them, int64.
         """
-        if (found := self._moved_rows(name, self.stored(name), request)) is not None:
-            return found
+        if found := self._moved_rows({name: request}):
+            return found[name]
         rows, (places,) = touched_rows([request.rows], self.rows_known(name), request.rows_on_other_ranks)
         return rows, F.embedding(rows, self.stored(name)), places
 

@@ -10,7 +10,6 @@ numbers times a vector each
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +18,7 @@ from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Sizes
 from asmg_pl.recommenders.base import Recommender, glorot_uniform_
 from asmg_pl.recommenders.features import FeatureTables, Part
+from asmg_pl.recommenders.kernels.pairs import pairwise_products
 from asmg_pl.recommenders.lookup import Lookup
 from asmg_pl.recommenders.mlp import ReluMLP
 from asmg_pl.recommenders.numbers import NumberVectors
@@ -92,9 +92,10 @@ class DeepFM(TwoSided, Recommender):
     def score(self, batch: Batch, lookups: Mapping[str, Lookup]) -> Tensor:
         """Logits [B]."""
         embeddings, weights = embeddings_and_weights(lookups)
-        numbers = [each.tensor_split([-1], dim=-1) for each in self.numbers.joined(batch)]
-        columns = joined_columns(batch, embeddings, self.features, [vectors for vectors, _ in numbers])
-        linear = joined_columns(batch, weights, self.features, [further for _, further in numbers])
+        columns, linear = (
+            joined_columns(batch, looked_up, self.features, self.numbers.joined(batch, columns=those))
+            for looked_up, those in ((embeddings, slice(-1)), (weights, slice(-1, None)))
+        )
         deep: Tensor = self.mlp(columns)
         embedded = columns.unflatten(1, (len(self._fields), -1))  # [B, F, D]
         return linear.sum(1) + pairwise_products(embedded) + deep.squeeze(-1)
@@ -154,36 +155,3 @@ def part_of_sums(embedded: list[Tensor], weights: list[Tensor]) -> tuple[Tensor,
     """
     vectors = torch.stack(embedded, dim=1)  # [B, F, D]
     return vectors.sum(1), torch.cat(weights, dim=-1).sum(-1) - vectors.square().sum((1, 2)) / 2
-
-
-def pairwise_products(vectors: Tensor) -> Tensor:
-    """The sum over all pairs of fields of their dot products, from float [B, F, D] to [B].
-
-    It is half of the squared sum minus the sum of squares, which takes F·D steps rather than F²·D.
-    """
-    if torch.compiler.is_exporting():  # in operations that every runtime has
-        return _products(vectors, vectors.sum(1))
-    made: Tensor = _PairwiseProducts.apply(vectors)  # type: ignore[no-untyped-call]
-    return made
-
-
-def _products(vectors: Tensor, total: Tensor) -> Tensor:
-    return (total.square() - vectors.square().sum(1)).sum(-1) / 2
-
-
-class _PairwiseProducts(torch.autograd.Function):
-    """The same with a backward pass in two operations, where plain ones go over all vectors five times."""
-
-    @staticmethod
-    def forward(ctx: Any, vectors: Tensor) -> Tensor:
-        total = vectors.sum(1)
-        ctx.save_for_backward(vectors, total)
-        return _products(vectors, total)
-
-    @staticmethod
-    def backward(ctx: Any, slope: Tensor) -> Tensor:
-        """A vector's gradient is the sum of the others, times the slope, float [B, F, D]."""
-        vectors, total = ctx.saved_tensors
-        slope = slope[:, None, None]
-        found: Tensor = (vectors * -slope).add_(total[:, None] * slope)
-        return found

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.sizes import Feature
 from asmg_pl.recommenders.features import Part
+from asmg_pl.recommenders.kernels import numbers as kernel
 
 
 class Numbers(nn.Module):
@@ -80,9 +81,11 @@ class Numbers(nn.Module):
         """Raw numbers, float [B, M] with NaN for a missing one, scaled and beside 1 for a missing one, [B, M, 2]."""
         assert self.mean is not None
         assert self.std is not None
-        missing = numbers.isnan()
         if self._logged is not None:
             numbers = torch.where(self._logged, numbers.sign() * numbers.abs().log1p(), numbers)
+        if not self.log and kernel.computes(numbers, self.mean, self.std):
+            return kernel.scaled(numbers, self.mean, self.std)
+        missing = numbers.isnan()
         found = ((numbers - self.mean) / self.std).masked_fill(missing, 0.0)
         if self.log:
             found = found.sign() * found.abs().log1p()
@@ -121,13 +124,24 @@ class NumberVectors(Numbers):
         super().__init__(features, log)
         self.register_parameter("vectors", nn.Parameter(torch.zeros(2 * len(features), width)) if features else None)
 
-    def joined(self, batch: Batch, part: Part = Part.ALL) -> list[Tensor]:
-        """The fields of a side's numbers as one tensor, float [B, m, D], in a list, which is empty without numbers."""
+    def joined(self, batch: Batch, part: Part = Part.ALL, columns: slice = slice(None)) -> list[Tensor]:
+        """The fields of a side's numbers as one tensor in a list, which is empty without numbers.
+
+        Args:
+            batch: the mini-batch.
+            part: the side.
+            columns: which of the D numbers of a field are wanted.
+
+        Returns:
+            float [B, m, D'].
+        """
         if not self.count(part):
             return []
         assert self.vectors is not None
-        scaled, vectors = self(batch, part), self.vectors.unflatten(0, (-1, 2))
+        scaled, vectors = self(batch, part), self.vectors[:, columns].unflatten(0, (-1, 2))
         vectors = vectors if part is Part.ALL else vectors[self.places(part)]
+        if kernel.computes(scaled, vectors):
+            return [kernel.fields(scaled, vectors.flatten(0, 1))]
         return [scaled[..., :1] * vectors[:, 0] + scaled[..., 1:] * vectors[:, 1]]
 
     def fields(self, batch: Batch, part: Part = Part.ALL) -> list[Tensor]:

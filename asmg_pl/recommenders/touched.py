@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
@@ -48,8 +48,8 @@ def read_after(places: list[Tensor], rows: int, snapshots: int) -> Tensor:
 
 def _distinct(ids: Tensor, table_rows: int) -> tuple[Tensor, Tensor]:
     """The distinct ids [n], ascending, and the place of each id among them, int64 both; by sorting, if need be."""
-    if kernel.computes(ids, table_rows) and (found := kernel.distinct(ids, table_rows)) is not None:
-        return found
+    if kernel.computes(ids, table_rows) and (found := kernel.distinct([(ids, table_rows)])) is not None:
+        return found[0]
     # 32 bits take half the time to sort.
     touched, inverse = (ids.int() if table_rows < 2**31 else ids).unique(return_inverse=True)
     return touched.long(), inverse
@@ -82,19 +82,23 @@ def chunks(begin: int, end: int, size: int, device: torch.device) -> Iterator[Te
 
 
 class RowsOf(torch.autograd.Function):
-    """Distinct rows of a table, ascending, float [n, D]; the table gets a sparse gradient that needs no sorting."""
+    """Distinct rows of tables, ascending, float [n, D] of each; tables get sparse gradients that need no sorting."""
 
     @staticmethod
-    def forward(ctx: Any, table: Tensor, rows: Tensor, vectors: Tensor) -> Tensor:
-        """The vectors of the rows, int64 [n]."""
-        ctx.rows, ctx.shape = rows, table.shape
-        return vectors.view_as(vectors)
+    def forward(ctx: Any, rows: Sequence[Tensor], vectors: Sequence[Tensor], *tables: Tensor) -> tuple[Tensor, ...]:
+        """The vectors of the rows, int64 [n], of each table."""
+        ctx.set_materialize_grads(False)
+        ctx.rows, ctx.shapes = rows, [table.shape for table in tables]
+        return tuple(each.view_as(each) for each in vectors)
 
     @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
-        """The sparse gradient of the table."""
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
+        """The sparse gradient of each table; ``None`` for one whose vectors had no part in the result."""
         # Autograd forgets that a gradient is coalesced, unless somebody else holds it too.
-        ctx.gradient = torch.sparse_coo_tensor(
-            ctx.rows[None], gradient, ctx.shape, is_coalesced=True, check_invariants=False
-        )
-        return ctx.gradient, None, None
+        ctx.gradients = [
+            None
+            if gradient is None
+            else torch.sparse_coo_tensor(rows[None], gradient, shape, is_coalesced=True, check_invariants=False)
+            for rows, gradient, shape in zip(ctx.rows, gradients, ctx.shapes, strict=True)
+        ]
+        return None, None, *ctx.gradients

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from asmg_pl.data.batch import Batch
 from asmg_pl.data.log import Sizes
 from asmg_pl.recommenders import DeepFM, Lookup
-from asmg_pl.recommenders.deep_fm import pairwise_products
+from asmg_pl.recommenders.kernels.pairs import pairwise_products
 
 
 def model(categories: bool, items: int = ITEMS) -> DeepFM:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -15,44 +16,52 @@ from asmg_pl.system.compiled import library_or_none
 MOST_ROWS_PER_ID = 256
 
 
+class _Asked(ctypes.Structure):
+    """What ``distinct.cpp`` is told of the ids of a table."""
+
+    _fields_ = [
+        *((name, ctypes.c_int64) for name in ("count", "table_rows")),
+        *((name, ctypes.c_void_p) for name in ("ids", "rows", "places")),
+        ("found", ctypes.c_int64),
+    ]
+
+
 def computes(ids: Tensor, table_rows: int) -> bool:
     """Whether the kernel finds the distinct ids of a table: on the CPU, where a compiler is."""
     known = ids.device.type == "cpu" and table_rows <= MOST_ROWS_PER_ID * ids.numel()
     return known and not torch.compiler.is_exporting() and not torch.compiler.is_compiling() and _native() is not None
 
 
-def distinct(ids: Tensor, table_rows: int) -> tuple[Tensor, Tensor] | None:
-    """The distinct ids and the place of each id among them, as :func:`torch.unique` gives them.
+def distinct(asked: Sequence[tuple[Tensor, int]]) -> list[tuple[Tensor, Tensor]] | None:
+    """The distinct ids of each of several tables and the place of each id among them, as :func:`torch.unique` does.
 
     Args:
-        ids: whole numbers of any type and shape.
-        table_rows: rows of the table.
+        asked: for each table its ids, whole numbers of any type and shape, and the number of its rows.
 
     Returns:
-        int64 [n] and int64 of the shape of ``ids``; ``None`` if an id is not below ``table_rows``.
+        For each table int64 [n] and int64 of the shape of its ids; ``None`` if a table lacks one of its ids.
     """
     native = _native()
     assert native is not None
-    ids = ids.long().contiguous()
-    words = -(-table_rows // 64)
-    marks, before = ids.new_zeros(words), ids.new_empty(words)
-    count = native.mark(ids.numel(), table_rows, ids.data_ptr(), marks.data_ptr(), before.data_ptr())
-    if count < 0:
+    given = [ids.long().contiguous() for ids, _ in asked]
+    counts = [ids.numel() for ids in given]
+    rows, places = torch.empty(2, sum(counts), dtype=torch.int64)
+    parts = [*zip(given, rows.split(counts), places.split(counts), strict=True)]
+    told = (_Asked * len(asked))(
+        *(
+            _Asked(count, table_rows, *(each.data_ptr() for each in part), 0)
+            for count, (_, table_rows), part in zip(counts, asked, parts, strict=True)
+        )
+    )
+    if native.distinct(len(asked), told) >= 0:
         return None
-    rows, places = ids.new_empty(count), torch.empty_like(ids)
-    native.distinct(table_rows, marks.data_ptr(), rows.data_ptr())
-    native.places(ids.numel(), ids.data_ptr(), marks.data_ptr(), before.data_ptr(), places.data_ptr())
-    return rows, places
+    return [(rows[: each.found], places.view(ids.shape)) for each, (ids, rows, places) in zip(told, parts, strict=True)]
 
 
 @cache
 def _native() -> ctypes.CDLL | None:
     """The kernel; ``None`` where it cannot be compiled."""
     found = library_or_none(Path(__file__).with_name("distinct.cpp"))
-    if found is None:
-        return None
-    whole, place = ctypes.c_int64, ctypes.c_void_p
-    found.mark.argtypes, found.mark.restype = [whole, whole, place, place, place], whole
-    found.distinct.argtypes, found.distinct.restype = [whole, place, place], None
-    found.places.argtypes, found.places.restype = [whole, place, place, place, place], None
+    if found is not None:
+        found.distinct.argtypes, found.distinct.restype = [ctypes.c_int64, ctypes.c_void_p], ctypes.c_int64
     return found

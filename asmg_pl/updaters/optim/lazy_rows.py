@@ -14,13 +14,14 @@ import ctypes
 import math
 from collections.abc import Iterable, Sequence
 from functools import cache
-from itertools import accumulate, pairwise
+from itertools import accumulate, compress, pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from asmg_pl.recommenders.kernels import distinct as marks
 from asmg_pl.recommenders.touched import chunks
 from asmg_pl.system.compiled import library_or_none, share_out
 from asmg_pl.updaters.optim.idle_steps import IdleSums
@@ -178,7 +179,7 @@ class NativeLazyRows(LazyRows):
         super().__init__(table, mean, square, sums, epsilon, now, rate)
         native = _library(sums.terms)
         assert native is not None, "see is_native"
-        self._native = native
+        self._native, self._length = native, len(table)
         self._marks = torch.zeros(len(table), 2, dtype=torch.int32)  # the last step of each row, and a place
         self.last = self._marks[:, 0].copy_(self.last)
         self._newest: tuple[Tensor, Tensor, Tensor, Tensor] | None = None  # ids, and what was read for them
@@ -205,13 +206,15 @@ class NativeLazyRows(LazyRows):
         Args:
             asked: tables, and the ids of each, see :meth:`LazyRows.read`.
         """
-        found: dict[tuple[int, int], tuple[Tensor, Tensor]] = {}
         new = [(table, ids) for table, ids in asked if table._newest is None or table._newest[0] is not ids]
+        first = {(id(ids), table._length): (table, ids) for table, ids in new}
+        found = dict(zip(first, NativeLazyRows._distinct([*first.values()]), strict=True))
+        parts = []
         for table, ids in new:
-            key = id(ids), len(table.last)
-            rows, places = found[key] = found[key] if key in found else table._distinct(ids)
-            table._newest = ids, rows, torch.empty(len(rows), table._known.width), places
-        parts = [(table, *table._newest[1:3]) for table, _ in new if table._newest is not None]
+            rows, places = found[id(ids), table._length]
+            vectors = torch.empty(rows.shape[0], table._known.width)
+            table._newest = ids, rows, vectors, places
+            parts.append((table, rows, vectors))
         NativeLazyRows._go_over("advance", parts)
 
     def catch_up(self) -> None:
@@ -242,12 +245,23 @@ class NativeLazyRows(LazyRows):
         for table, *_ in moves:
             table.now += 1
 
-    def _distinct(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """The distinct ids, int64 [n] ascending, and the place of each id among them."""
+    @staticmethod
+    def _distinct(asked: Sequence[tuple[NativeLazyRows, Tensor]]) -> list[tuple[Tensor, Tensor]]:
+        """For each table, the distinct ones among its ids, int64 [n] ascending, and the place of each id among them."""
+        given = [(ids, table._length) for table, ids in asked]
+        marked = [marks.computes(*each) for each in given]
+        found = marks.distinct([*compress(given, marked)]) if any(marked) else []
+        if found is None:
+            raise IndexError("an id of the mini-batch is not in its table")
+        quick = iter(found)
+        return [next(quick) if mark else table._sorted(ids) for mark, (table, ids) in zip(marked, asked, strict=True)]
+
+    def _sorted(self, ids: Tensor) -> tuple[Tensor, Tensor]:
+        """The same where ids are few for so long a table, by sorting them."""
         given = ids.long().contiguous()
         rows, places = torch.empty(given.numel(), dtype=torch.int64), torch.empty_like(given)
         tensors = (each.data_ptr() for each in (given, self._marks, rows, places))
-        found = self._native.distinct(given.numel(), len(self._marks), *tensors)
+        found = self._native.distinct(given.numel(), self._length, *tensors)
         if found < 0:
             raise IndexError("an id of the mini-batch is not in its table")
         return rows[:found], places
@@ -261,7 +275,7 @@ class NativeLazyRows(LazyRows):
     @staticmethod
     def _go_over(what: str, parts: Sequence[tuple[NativeLazyRows, Tensor, Tensor]]) -> None:
         """Call a function of the kernel for tables with some rows and their numbers; threads share all of the rows."""
-        ends = [*accumulate((len(rows) for _, rows, _ in parts), initial=0)]
+        ends = [*accumulate((rows.shape[0] for _, rows, _ in parts), initial=0)]
         some = (_Some * len(parts))(
             *(
                 _Some(table._told(), begin, end, rows.data_ptr(), numbers.data_ptr())

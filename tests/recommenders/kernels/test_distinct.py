@@ -17,10 +17,12 @@ needs_compiler = pytest.mark.skipif(cpp_compiler() is None, reason="needs a C++ 
 def test_distinct_ids_and_their_places_are_those_of_sorting(table_rows: int) -> None:
     ids = torch.randint(table_rows, (40, 7), generator=torch.Generator().manual_seed(table_rows))
     assert distinct.computes(ids, table_rows)
-    found = distinct.distinct(ids, table_rows)
+    asked = [(ids, table_rows), (ids[:, 2:4].int(), table_rows + 200), (ids, table_rows)]
+    found = distinct.distinct(asked)
     assert found is not None
-    for ours, sorted_ in zip(found, ids.unique(return_inverse=True), strict=True):
-        assert torch.equal(ours, sorted_)
+    for (of_table, _), ours in zip(asked, found, strict=True):
+        for one, sorted_ in zip(ours, of_table.long().unique(return_inverse=True), strict=True):
+            assert torch.equal(one, sorted_)
 
 
 @needs_compiler
