@@ -96,8 +96,9 @@ class Adam(torch.optim.Adam):
         if not moved:
             return
         scaled = getattr(self, "grad_scale", None) is not None  # by a GradScaler, which also looks for infinite ones
+        in_gradient = group["weight_decay"] and not group["decoupled_weight_decay"]  # which only PyTorch's call adds
         decay = 1 - group["lr"] * group["weight_decay"]
-        if not scaled and dense_steps.step(moved, states, group, decay):
+        if not scaled and not in_gradient and dense_steps.step(moved, states, group, decay):
             return
         beta, beta_square = group["betas"]
         adam(

@@ -16,7 +16,9 @@ needs_compiler = pytest.mark.skipif(cpp_compiler() is None, reason="needs a C++ 
 SHAPES = [(3, 7), (1,), (40, 20), (0, 4)]
 
 
-def walked(steps: int = 5, shapes: list[tuple[int, ...]] = SHAPES, decay: float = 0.0) -> tuple[list[Tensor], Adam]:
+def walked(
+    steps: int = 5, shapes: list[tuple[int, ...]] = SHAPES, decay: float = 0.0, decoupled: bool = True
+) -> tuple[list[Tensor], Adam]:
     """Parameters of two groups after some steps, in each of which another one has no gradient, and the optimiser."""
     draw = torch.Generator().manual_seed(4)
     parameters = [nn.Parameter(torch.randn(shape, generator=draw)) for shape in shapes]
@@ -24,7 +26,7 @@ def walked(steps: int = 5, shapes: list[tuple[int, ...]] = SHAPES, decay: float 
         "params": parameters[2:],
         "lr": 0.1,
         "weight_decay": decay,
-        "decoupled_weight_decay": True,
+        "decoupled_weight_decay": decoupled,
     }
     optimizer = Adam([{"params": parameters[:2]}, further], lr=0.01)
     for number in range(steps):
@@ -37,11 +39,13 @@ def walked(steps: int = 5, shapes: list[tuple[int, ...]] = SHAPES, decay: float 
 
 
 @needs_compiler
-@pytest.mark.parametrize("decay", [0.0, 0.1])
-def test_the_kernel_gives_the_numbers_of_fused_adam(decay: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    ours, optimizer = walked(decay=decay)
+@pytest.mark.parametrize(("decay", "decoupled"), [(0.0, True), (0.1, True), (0.1, False)])
+def test_the_kernel_gives_the_numbers_of_fused_adam(
+    decay: float, decoupled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, optimizer = walked(decay=decay, decoupled=decoupled)
     monkeypatch.setattr(dense_steps, "_native", lambda: None)
-    plain, other = walked(decay=decay)
+    plain, other = walked(decay=decay, decoupled=decoupled)
     for one, two in zip(ours, plain, strict=True):
         torch.testing.assert_close(one, two, rtol=1e-5, atol=1e-7)
     for state, expected in zip(optimizer.state.values(), other.state.values(), strict=True):
