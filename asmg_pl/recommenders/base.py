@@ -137,9 +137,10 @@ class Recommender(nn.Module, ABC):
         for name in asked.keys() & self.row_of.keys():
             rows = self.row_of[name]
             asked[name] = rows[asked[name].clamp(max=len(rows) - 1)].long()
+        owners = self.owners
         found = {
-            name: self.owners[name](ids)
-            if name in self.owners
+            name: owners[name](ids)
+            if name in owners
             else Request(ids, rows_on_other_ranks=elsewhere[name], known=self.rows_known(name))
             for name, ids in asked.items()
         }
@@ -148,25 +149,27 @@ class Recommender(nn.Module, ABC):
         return found
 
     def _look_up(self, requests: Mapping[str, Request]) -> dict[str, Lookup]:
-        moved = self._moved_rows(requests)
+        tables = {name: self.stored(name) for name in requests}
+        moved = self._moved_rows(requests, tables)
         return {
-            name: request.answer(*(moved[name][1:] if name in moved else (self.stored(name), request.rows)))
+            name: request.answer(*(moved[name][1:] if name in moved else (tables[name], request.rows)))
             for name, request in requests.items()
         }
 
-    def _moved_rows(self, requests: Mapping[str, Request]) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+    def _moved_rows(
+        self, requests: Mapping[str, Request], tables: Mapping[str, nn.Parameter]
+    ) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
         """The distinct rows of requests, their vectors, and each id's place, of tables of which a step moves these."""
         if not torch.is_grad_enabled():
             return {}
-        found = {
-            name: (table, *rows)
-            for name, request in requests.items()
-            if (rows := self._rows_to_move(name, table := self.stored(name), request)) is not None
-        }
+        found = {}
+        for name, request in requests.items():
+            if (rows := self._rows_to_move(name, tables[name], request)) is not None:
+                found[name] = rows
         if not found:
             return {}
-        tables, rows, vectors, places = zip(*found.values(), strict=True)
-        moved = RowsOf.apply(rows, vectors, *tables)  # type: ignore[no-untyped-call]
+        rows, vectors, places = zip(*found.values(), strict=True)
+        moved = RowsOf.apply(rows, vectors, *(tables[name] for name in found))  # type: ignore[no-untyped-call]
         return dict(zip(found, zip(rows, moved, places, strict=True), strict=True))
 
     def _rows_to_move(self, name: str, table: nn.Parameter, request: Request) -> tuple[Tensor, Tensor, Tensor] | None:
@@ -186,7 +189,7 @@ class Recommender(nn.Module, ABC):
         Returns:
             The rows, int64 [n]; their vectors, float [n, D]; and the place of each id among them, int64.
         """
-        if found := self._moved_rows({name: request}):
+        if found := self._moved_rows({name: request}, {name: self.stored(name)}):
             return found[name]
         rows, (places,) = touched_rows([request.rows], self.rows_known(name), request.rows_on_other_ranks)
         return rows, F.embedding(rows, self.stored(name)), places

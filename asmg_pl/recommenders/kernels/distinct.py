@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from array import array
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -12,23 +13,16 @@ from torch import Tensor
 
 from asmg_pl.system.compiled import library_or_none
 
-#: The most rows of a table for each id; a larger table has too many rows to go over its marks, 64 at a time.
-MOST_ROWS_PER_ID = 256
+#: The ids that the kernel can sort are smaller.
+MOST_ROWS = 2**32
 
-
-class _Asked(ctypes.Structure):
-    """What ``distinct.cpp`` is told of the ids of a table."""
-
-    _fields_ = [
-        *((name, ctypes.c_int64) for name in ("count", "table_rows")),
-        *((name, ctypes.c_void_p) for name in ("ids", "rows", "places")),
-        ("found", ctypes.c_int64),
-    ]
+#: The numbers that ``distinct.cpp`` is told of a table, the last of which is its answer.
+_TOLD = 5
 
 
 def computes(ids: Tensor, table_rows: int) -> bool:
     """Whether the kernel finds the distinct ids of a table: on the CPU, where a compiler is."""
-    known = ids.device.type == "cpu" and table_rows <= MOST_ROWS_PER_ID * ids.numel()
+    known = ids.device.type == "cpu" and table_rows < MOST_ROWS
     return known and not torch.compiler.is_exporting() and not torch.compiler.is_compiling() and _native() is not None
 
 
@@ -43,19 +37,21 @@ def distinct(asked: Sequence[tuple[Tensor, int]]) -> list[tuple[Tensor, Tensor]]
     """
     native = _native()
     assert native is not None
-    given = [ids.long().contiguous() for ids, _ in asked]
-    counts = [ids.numel() for ids in given]
-    rows, places = torch.empty(2, sum(counts), dtype=torch.int64)
-    parts = [*zip(given, rows.split(counts), places.split(counts), strict=True)]
-    told = (_Asked * len(asked))(
-        *(
-            _Asked(count, table_rows, *(each.data_ptr() for each in part), 0)
-            for count, (_, table_rows), part in zip(counts, asked, parts, strict=True)
-        )
-    )
-    if native.distinct(len(asked), told) >= 0:
+    told, given, counts = array("q"), [], []
+    for ids, table_rows in asked:
+        whole = ids.long()
+        if whole.ndim != 1:
+            whole = whole.contiguous()
+        count, apart = whole.numel(), whole.stride(0) if whole.ndim == 1 else 1
+        given.append(whole)
+        counts.append(count)
+        told.extend((count, apart, table_rows, whole.data_ptr(), 0))
+    rows, places = (torch.empty(sum(counts), dtype=torch.int64) for _ in range(2))
+    if native.distinct(len(counts), told.buffer_info()[0], rows.data_ptr(), places.data_ptr()) >= 0:
         return None
-    return [(rows[: each.found], places.view(ids.shape)) for each, (ids, rows, places) in zip(told, parts, strict=True)]
+    found = told[_TOLD - 1 :: _TOLD].tolist()
+    parts = zip(given, rows[: sum(found)].split_with_sizes(found), places.split_with_sizes(counts), strict=True)
+    return [(row, place if ids.ndim == 1 else place.view(ids.shape)) for ids, row, place in parts]
 
 
 @cache
@@ -63,5 +59,6 @@ def _native() -> ctypes.CDLL | None:
     """The kernel; ``None`` where it cannot be compiled."""
     found = library_or_none(Path(__file__).with_name("distinct.cpp"))
     if found is not None:
-        found.distinct.argtypes, found.distinct.restype = [ctypes.c_int64, ctypes.c_void_p], ctypes.c_int64
+        place = ctypes.c_void_p
+        found.distinct.argtypes, found.distinct.restype = [ctypes.c_int64, place, place, place], ctypes.c_int64
     return found

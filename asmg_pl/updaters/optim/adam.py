@@ -131,8 +131,8 @@ class AdamAside(Adam, ABC):
         self._aside: list[tuple[dict[str, Any], Tensor, Tensor]] = []
 
     @abstractmethod
-    def leaves_out(self, parameter: Tensor) -> bool:
-        """Whether a parameter, which has a gradient, is moved by the other rule in this step."""
+    def leaves_out(self, group: dict[str, Any], parameter: Tensor, gradient: Tensor) -> bool:
+        """Whether a parameter of a group, with its gradient, is moved by the other rule in this step."""
 
     @abstractmethod
     def move(self, group: dict[str, Any], parameter: Tensor, gradient: Tensor) -> None:
@@ -153,8 +153,9 @@ class AdamAside(Adam, ABC):
         """See :meth:`Adam.set_aside`."""
         for group in self.param_groups:
             for parameter in group["params"]:
-                if parameter.grad is not None and self.leaves_out(parameter):
-                    gradient = parameter.grad.coalesce() if parameter.grad.is_sparse else parameter.grad
+                gradient = parameter.grad
+                if gradient is not None and self.leaves_out(group, parameter, gradient):
+                    gradient = gradient.coalesce() if gradient.is_sparse else gradient
                     self._aside.append((group, parameter, gradient))
                     parameter.grad = None
 
@@ -173,9 +174,9 @@ class RowAdam(AdamAside):
     the rows touched. The bias correction counts all steps (as that of :class:`torch.optim.SparseAdam`).
     """
 
-    def leaves_out(self, parameter: Tensor) -> bool:
+    def leaves_out(self, group: dict[str, Any], parameter: Tensor, gradient: Tensor) -> bool:
         """See :meth:`AdamAside.leaves_out`: parameters with a sparse gradient."""
-        return parameter.grad is not None and parameter.grad.is_sparse
+        return gradient.is_sparse
 
     def move(self, group: dict[str, Any], parameter: Tensor, gradient: Tensor) -> None:
         """See :meth:`AdamAside.move`."""

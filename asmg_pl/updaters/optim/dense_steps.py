@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ctypes
+from array import array
 from collections.abc import Mapping, Sequence
 from functools import cache
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,9 @@ from asmg_pl.system.compiled import SHARE, library_or_none, share_out
 
 #: Numbers that stand for a row where threads share the work.
 NEAR = 64
+
+# What the kernel reads, as one look at each tensor tells.
+_KIND, _PLAIN = attrgetter("dtype", "layout", "is_cpu"), {(torch.float32, torch.strided, True)}
 
 
 class _Settings(ctypes.Structure):
@@ -38,22 +43,18 @@ def step(
     native = _native()
     if native is None:
         return False
-    places, sizes = [], []
-    for parameter, state in zip(parameters, states, strict=True):
-        tensors = parameter, parameter.grad, state["exp_avg"], state["exp_avg_sq"], state["step"]
-        for each in tensors:
-            if each is None or each.dtype is not torch.float32 or each.is_sparse or not each.is_cpu:
-                return False
-            if not each.is_contiguous():
-                return False
-            places.append(each.data_ptr())
-        sizes.append(parameter.numel())
-    count, total = len(sizes), sum(sizes)
-    told = (
-        *(count, (ctypes.c_int64 * count)(*sizes), (ctypes.c_void_p * len(places))(*places)),
-        _Settings(group["lr"], *group["betas"], group["eps"], decay),
-    )
-    native.count(count, told[2])
+    tensors = [
+        tensor
+        for parameter, state in zip(parameters, states, strict=True)
+        for tensor in (parameter, parameter.grad, state["exp_avg"], state["exp_avg_sq"], state["step"])
+    ]
+    if {*map(_KIND, tensors)} != _PLAIN or not all(map(Tensor.is_contiguous, tensors)):
+        return False
+    places, sizes = array("q", map(Tensor.data_ptr, tensors)), array("q", map(Tensor.numel, parameters))
+    total = sum(sizes)
+    settings = _Settings(group["lr"], *group["betas"], group["eps"], decay)
+    told = len(sizes), sizes.buffer_info()[0], places.buffer_info()[0], settings
+    native.count(len(sizes), told[2])
     if total < 2 * NEAR * SHARE:
         native.step(0, total, *told)
     else:

@@ -1,7 +1,5 @@
 // Rows of a table under Adam, each of which takes the steps without a gradient when it is next needed.
 //
-//     ids       6 2 6 9 2 …       of a mini-batch
-//     distinct  2 6 9 …           each row once, ascending, and the place of each id among them: 1 0 1 2 0 …
 //     advance   the steps that rows have missed, in one go: see asmg_pl/updaters/optim/idle_steps.py
 //     step      one step with a gradient
 //
@@ -10,7 +8,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <vector>
 #ifdef __linux__
 #include <sys/mman.h>
 #endif
@@ -24,18 +21,13 @@ namespace {
 constexpr int64_t AHEAD = 24;    // rows whose memory is asked for before it is needed
 constexpr int64_t RECENT = 256;  // numbers of missed steps whose effect is kept for the next row
 
-// What is noted of a row: the step up to which it has moved, and its place in a list of distinct rows.
-struct Mark {
-    int32_t last, place;
-};
-
 // What the rows of a table have in common.
 struct Table {
     int64_t width, now, horizon, powers_known;
     double rate, epsilon, log_beta, log_beta_square;
     const double* sums;    // [horizon + 1, TERMS] at most
     const double* powers;  // β₁ⁿ and β₂^(n/2) for small n, [powers_known, 2]
-    Mark* marks;
+    int32_t* last;         // the step up to which each row has moved
     float *values, *mean, *square;
 };
 
@@ -48,7 +40,7 @@ struct Some {
 };
 
 inline void fetch(const Table& table, int64_t row) {
-    __builtin_prefetch(table.marks + row, 1);
+    __builtin_prefetch(table.last + row, 1);
     for (int64_t d = 0; d < table.width; d += 16) {
         __builtin_prefetch(table.mean + row * table.width + d);
         __builtin_prefetch(table.square + row * table.width + d);
@@ -104,7 +96,7 @@ public:
 // Moves a row up to step `now` without a gradient.
 template <int WIDTH>
 inline void idle(const Table& table, Missed& missed, int64_t row) {
-    const Idle& steps = missed.since(table, table.marks[row].last);
+    const Idle& steps = missed.since(table, table.last[row]);
     const int64_t width = WIDTH ? WIDTH : table.width;
     float* value = table.values + row * width;
     float* mean = table.mean + row * width;
@@ -127,8 +119,8 @@ void advance_rows(const Table& table, Missed& missed, int64_t first, int64_t end
     const int64_t width = WIDTH ? WIDTH : table.width;
     for (int64_t i = first; i < end; ++i) {
         if (i + AHEAD < end) fetch(table, rows[i + AHEAD]);
-        if (table.marks[rows[i]].last < table.now) idle<WIDTH>(table, missed, rows[i]);
-        table.marks[rows[i]].last = int32_t(table.now);
+        if (table.last[rows[i]] < table.now) idle<WIDTH>(table, missed, rows[i]);
+        table.last[rows[i]] = int32_t(table.now);
         std::copy_n(table.values + rows[i] * width, width, vectors + i * width);
     }
 }
@@ -137,13 +129,13 @@ template <int WIDTH>
 void advance_all(const Table& table, int64_t first, int64_t end) {
     Missed missed;
     for (int64_t row = first; row < end; ++row) {
-        if (table.marks[row].last == table.now) continue;
+        if (table.last[row] == table.now) continue;
         const float* mean = table.mean + row * table.width;
         const float* square = table.square + row * table.width;
         bool moves = false;  // a row that has never had a gradient stays
         for (int64_t d = 0; d < table.width; ++d) moves |= mean[d] != 0 || square[d] != 0;
         if (moves) idle<WIDTH>(table, missed, row);
-        table.marks[row].last = int32_t(table.now);
+        table.last[row] = int32_t(table.now);
     }
 }
 
@@ -159,8 +151,8 @@ void step_rows(const Table& table, Missed& missed, int64_t first, int64_t end, c
     for (int64_t i = first; i < end; ++i) {
         if (i + AHEAD < end) fetch(table, rows[i + AHEAD]);
         const int64_t row = rows[i];
-        if (table.marks[row].last < table.now) idle<WIDTH>(table, missed, row);
-        table.marks[row].last = int32_t(table.now + 1);
+        if (table.last[row] < table.now) idle<WIDTH>(table, missed, row);
+        table.last[row] = int32_t(table.now + 1);
         const float* slope = slopes + i * width;
         float* value = table.values + row * width;
         float* mean = table.mean + row * width;
@@ -186,23 +178,6 @@ inline void each_part(int64_t first, int64_t end, int64_t tables, const Some* so
     }
 }
 
-// Sorts numbers from 0 on, digit by digit.
-void sort(int64_t* numbers, int64_t count) {
-    constexpr int BITS = 11, DIGITS = 1 << BITS;
-    int64_t largest = 0;
-    for (int64_t i = 0; i < count; ++i) largest = std::max(largest, numbers[i]);
-    std::vector<int64_t> other(count);
-    int64_t *from = numbers, *to = other.data();
-    for (int shift = 0; largest >> shift; shift += BITS) {
-        int64_t start[DIGITS + 1] = {};
-        for (int64_t i = 0; i < count; ++i) ++start[((from[i] >> shift) & (DIGITS - 1)) + 1];
-        for (int digit = 0; digit < DIGITS; ++digit) start[digit + 1] += start[digit];
-        for (int64_t i = 0; i < count; ++i) to[start[(from[i] >> shift) & (DIGITS - 1)]++] = from[i];
-        std::swap(from, to);
-    }
-    if (from != numbers) std::copy(from, from + count, numbers);
-}
-
 }  // namespace
 
 extern "C" {
@@ -219,29 +194,6 @@ void in_huge_pages(int64_t bytes, void* memory) {
     madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
     madvise(reinterpret_cast<void*>(begin), end - begin, COLLAPSE);
 #endif
-}
-
-// Sorts the distinct ids, and finds the place of each id among them. Places of any earlier call may stand in `marks`.
-// Gives their number, or -1 if an id is not in the table.
-int64_t distinct(int64_t count, int64_t table_rows, const int64_t* ids, Mark* marks, int64_t* rows, int64_t* places) {
-    for (int64_t i = 0; i < count; ++i)
-        if (ids[i] < 0 || ids[i] >= table_rows) return -1;
-    int64_t found = 0;
-    for (int64_t i = 0; i < count; ++i) {  // in the order in which they appear
-        if (i + 4 * AHEAD < count) __builtin_prefetch(marks + ids[i + 4 * AHEAD], 1);
-        const int64_t row = ids[i];
-        int64_t number = marks[row].place;
-        if (number >= found || rows[number] != row) {
-            number = found++;
-            marks[row].place = int32_t(number), rows[number] = row;
-        }
-        places[i] = number;
-    }
-    sort(rows, found);
-    std::vector<int32_t> sorted(found);
-    for (int64_t i = 0; i < found; ++i) sorted[marks[rows[i]].place] = int32_t(i);
-    for (int64_t i = 0; i < count; ++i) places[i] = sorted[places[i]];
-    return found;
 }
 
 // Moves the rows from `first` to `end` of a table.

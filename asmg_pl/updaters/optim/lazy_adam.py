@@ -64,7 +64,7 @@ class LazyAdam(AdamAside):
         self.may_wait = always or all(p.device.type == "cpu" for p in recommender.parameters())
         self._recommender = recommender
         self._tables: dict[str, nn.Parameter] = recommender.table_parameters()
-        self._names: dict[Tensor, str] = {table: name for name, table in self._tables.items()}
+        self._names = {id(table): name for name, table in self._tables.items()}
         self._waits: dict[str, bool] = {}  # by table, until all rows catch up
         self._rows: dict[str, LazyRows] = {}  # of tables whose rows wait
         self._moves: list[tuple[NativeLazyRows, Tensor, Tensor, float]] = []  # of the step that is being taken
@@ -90,6 +90,7 @@ class LazyAdam(AdamAside):
         elif rows := self._rows.get(name):
             if ids is None or self._catches_up_whole(name):
                 rows.catch_up()
+                self.state[self._tables[name]]["step"].fill_(rows.now)
                 del self._rows[name]
             else:
                 rows.read(ids)
@@ -121,9 +122,10 @@ class LazyAdam(AdamAside):
             The distinct rows, int64 [n] ascending; their vectors, float [n, D]; and the place of each id among them,
             int64.
         """
-        if name not in self._waits:
-            self._waits[name] = self._shall_wait(name, request, known)
-        if not self._waits[name]:
+        waits = self._waits.get(name)
+        if waits is None:
+            waits = self._waits[name] = self._shall_wait(name, request, known)
+        if not waits:
             return None
         if name not in self._rows:
             self._rows[name] = self._waiting(name)
@@ -154,34 +156,32 @@ class LazyAdam(AdamAside):
 
     # ---- the step
 
-    def leaves_out(self, parameter: Tensor) -> bool:
+    def leaves_out(self, group: dict[str, Any], parameter: Tensor, gradient: Tensor) -> bool:
         """See :meth:`~asmg_pl.updaters.optim.adam.AdamAside.leaves_out`: tables whose rows wait.
 
         A table with a dense gradient catches up, and takes dense steps from now on.
         """
-        gradient = parameter.grad
-        name = self._names.get(parameter)
-        if gradient is None or name is None:
+        name = self._names.get(id(parameter))
+        if name is None:
             return False
         rows = self._rows.get(name)
-        if rows and gradient.is_sparse and rows.now + 1 == self._group(parameter)["steps"]:
-            return True
-        self.catch_up(name)
-        self._waits[name] = False
         if gradient.is_sparse:
+            if rows and rows.now + 1 == group["steps"]:
+                return True
             found = gradient.coalesce()  # in plain operations its last row may stand there several times
-            gradient = torch.zeros_like(parameter).index_add_(0, found.indices()[0], found.values())
-        parameter.grad = gradient
+            parameter.grad = torch.zeros_like(parameter).index_add_(0, found.indices()[0], found.values())
+        if rows:
+            self.catch_up(name)
+        self._waits[name] = False
         return False
 
     def move(self, group: dict[str, Any], parameter: Tensor, gradient: Tensor) -> None:
         """See :meth:`~asmg_pl.updaters.optim.adam.AdamAside.move`."""
-        rows, given = self._rows[self._names[parameter]], (gradient.indices()[0], gradient.values(), group["lr"])
+        rows, given = self._rows[self._names[id(parameter)]], (gradient.indices()[0], gradient.values(), group["lr"])
         if isinstance(rows, NativeLazyRows):
             self._moves.append((rows, *given))
         else:
             rows.step(*given)
-        self.state[parameter]["step"] += 1
 
     def finish(self) -> None:
         """See :meth:`~asmg_pl.updaters.optim.adam.AdamAside.finish`: C++ moves the rows of all tables in one go."""

@@ -12,16 +12,16 @@ from __future__ import annotations
 
 import ctypes
 import math
+from array import array
 from collections.abc import Iterable, Sequence
 from functools import cache
-from itertools import accumulate, compress, pairwise
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from asmg_pl.recommenders.kernels import distinct as marks
+from asmg_pl.recommenders.kernels import distinct as kernel
 from asmg_pl.recommenders.touched import chunks
 from asmg_pl.system.compiled import library_or_none, share_out
 from asmg_pl.updaters.optim.idle_steps import IdleSums
@@ -155,17 +155,7 @@ class _Table(ctypes.Structure):
     _fields_ = [
         *((name, ctypes.c_int64) for name in ("width", "now", "horizon", "powers_known")),
         *((name, ctypes.c_double) for name in ("rate", "epsilon", "log_beta", "log_beta_square")),
-        *((name, ctypes.c_void_p) for name in ("sums", "powers", "marks", "values", "mean", "square")),
-    ]
-
-
-class _Some(ctypes.Structure):
-    """What ``idle_rows.cpp`` is told of some rows of a table."""
-
-    _fields_ = [
-        ("table", ctypes.c_void_p),
-        *((name, ctypes.c_int64) for name in ("begin", "end")),
-        *((name, ctypes.c_void_p) for name in ("rows", "numbers")),
+        *((name, ctypes.c_void_p) for name in ("sums", "powers", "last", "values", "mean", "square")),
     ]
 
 
@@ -180,14 +170,14 @@ class NativeLazyRows(LazyRows):
         native = _library(sums.terms)
         assert native is not None, "see is_native"
         self._native, self._length = native, len(table)
-        self._marks = torch.zeros(len(table), 2, dtype=torch.int32)  # the last step of each row, and a place
-        self.last = self._marks[:, 0].copy_(self.last)
         self._newest: tuple[Tensor, Tensor, Tensor, Tensor] | None = None  # ids, and what was read for them
+        self._kept = sums.until(now)  # which stay in memory while the kernel may read them
         logs = (math.log(beta) for beta in sums.betas)
-        for large in (self._marks, table, mean, square):
+        for large in (self.last, table, mean, square):
             self._native.in_huge_pages(large.nbytes, large.data_ptr())
-        places = (each.data_ptr() for each in (sums.powers, self._marks, table, mean, square))
-        self._known = _Table(table.shape[1], now, sums.horizon, len(sums.powers), rate, epsilon, *logs, 0, *places)
+        places = (each.data_ptr() for each in (sums.powers, self.last, table, mean, square))
+        self._known = _Table(table.shape[1], -1, sums.horizon, len(sums.powers), rate, epsilon, *logs, 0, *places)
+        self._told = ctypes.addressof(self._known)
 
     def read(self, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See :meth:`LazyRows.read`. Before the next step, the same ids cost nothing."""
@@ -207,11 +197,13 @@ class NativeLazyRows(LazyRows):
             asked: tables, and the ids of each, see :meth:`LazyRows.read`.
         """
         new = [(table, ids) for table, ids in asked if table._newest is None or table._newest[0] is not ids]
-        first = {(id(ids), table._length): (table, ids) for table, ids in new}
-        found = dict(zip(first, NativeLazyRows._distinct([*first.values()]), strict=True))
-        parts = []
+        first = {(id(ids), table._length): (ids, table._length) for table, ids in new}
+        found = kernel.distinct([*first.values()])
+        if found is None:
+            raise IndexError("an id of the mini-batch is not in its table")
+        by_ids, parts = dict(zip(first, found, strict=True)), []
         for table, ids in new:
-            rows, places = found[id(ids), table._length]
+            rows, places = by_ids[id(ids), table._length]
             vectors = torch.empty(rows.shape[0], table._known.width)
             table._newest = ids, rows, vectors, places
             parts.append((table, rows, vectors))
@@ -219,7 +211,7 @@ class NativeLazyRows(LazyRows):
 
     def catch_up(self) -> None:
         """See :meth:`LazyRows.catch_up`."""
-        known, native = self._told(), self._native
+        known, native = self._up_to_date(), self._native
         share_out(lambda number, first, last: native.advance_all(first, last, known), len(self.last))
         self._newest = None
 
@@ -240,51 +232,28 @@ class NativeLazyRows(LazyRows):
                 table.catch_up()
                 table.rate = rate
             table._newest = None
-        given = [(table, rows.contiguous(), slopes.contiguous()) for table, rows, slopes, _ in moves]
-        NativeLazyRows._go_over("step", given)
+        NativeLazyRows._go_over("step", [(t, rows.contiguous(), slopes.contiguous()) for t, rows, slopes, _ in moves])
         for table, *_ in moves:
             table.now += 1
 
-    @staticmethod
-    def _distinct(asked: Sequence[tuple[NativeLazyRows, Tensor]]) -> list[tuple[Tensor, Tensor]]:
-        """For each table, the distinct ones among its ids, int64 [n] ascending, and the place of each id among them."""
-        given = [(ids, table._length) for table, ids in asked]
-        marked = [marks.computes(*each) for each in given]
-        found = marks.distinct([*compress(given, marked)]) if any(marked) else []
-        if found is None:
-            raise IndexError("an id of the mini-batch is not in its table")
-        quick = iter(found)
-        return [next(quick) if mark else table._sorted(ids) for mark, (table, ids) in zip(marked, asked, strict=True)]
-
-    def _sorted(self, ids: Tensor) -> tuple[Tensor, Tensor]:
-        """The same where ids are few for so long a table, by sorting them."""
-        given = ids.long().contiguous()
-        rows, places = torch.empty(given.numel(), dtype=torch.int64), torch.empty_like(given)
-        tensors = (each.data_ptr() for each in (given, self._marks, rows, places))
-        found = self._native.distinct(given.numel(), self._length, *tensors)
-        if found < 0:
-            raise IndexError("an id of the mini-batch is not in its table")
-        return rows[:found], places
-
-    def _told(self) -> Any:
-        """The address of what the kernel is told of the table, which is up to date."""
-        self._known.now, self._known.rate = self.now, self.rate
-        self._known.sums = self._sums.until(self.now).data_ptr()
-        return ctypes.addressof(self._known)
+    def _up_to_date(self) -> int:
+        """The address of what the kernel is told of the table."""
+        known = self._known
+        if known.now != self.now or known.rate != self.rate:
+            self._kept = self._sums.until(self.now)
+            known.now, known.rate, known.sums = self.now, self.rate, self._kept.data_ptr()
+        return self._told
 
     @staticmethod
     def _go_over(what: str, parts: Sequence[tuple[NativeLazyRows, Tensor, Tensor]]) -> None:
         """Call a function of the kernel for tables with some rows and their numbers; threads share all of the rows."""
-        ends = [*accumulate((rows.shape[0] for _, rows, _ in parts), initial=0)]
-        some = (_Some * len(parts))(
-            *(
-                _Some(table._told(), begin, end, rows.data_ptr(), numbers.data_ptr())
-                for (table, rows, numbers), (begin, end) in zip(parts, pairwise(ends), strict=True)
-            )
-        )
-        if ends[-1]:
-            call = getattr(parts[0][0]._native, what)
-            share_out(lambda number, first, last: call(first, last, len(parts), some), ends[-1])
+        some, end = array("q"), 0
+        for table, rows, numbers in parts:
+            begin, end = end, end + rows.shape[0]
+            some.extend((table._up_to_date(), begin, end, rows.data_ptr(), numbers.data_ptr()))
+        if end:
+            call, told = getattr(parts[0][0]._native, what), some.buffer_info()[0]
+            share_out(lambda number, first, last: call(first, last, len(parts), told), end)
 
 
 @cache
@@ -294,7 +263,6 @@ def _library(terms: int) -> ctypes.CDLL | None:
         return None
     whole, place = ctypes.c_int64, ctypes.c_void_p
     found.in_huge_pages.argtypes, found.in_huge_pages.restype = [whole, place], None
-    found.distinct.argtypes, found.distinct.restype = [whole, whole, place, place, place, place], whole
     found.advance_all.argtypes, found.advance_all.restype = [whole, whole, place], None
     found.advance.argtypes, found.advance.restype = [whole, whole, whole, place], None
     found.step.argtypes, found.step.restype = [whole, whole, whole, place], None
@@ -304,4 +272,4 @@ def _library(terms: int) -> ctypes.CDLL | None:
 def is_native(table: Tensor, sums: IdleSums) -> bool:
     """Whether C++ computes the rows of a table."""
     of_kind = table.device.type == "cpu" and table.dtype == torch.float32 and table.is_contiguous()
-    return of_kind and _library(sums.terms) is not None
+    return of_kind and table.shape[0] < kernel.MOST_ROWS and _library(sums.terms) is not None

@@ -109,7 +109,7 @@ class AdamBesideTables(AdamAside):
         self.apart = frozenset(id(table) for table in tables)
         self.rule = rule
 
-    def leaves_out(self, parameter: Tensor) -> bool:
+    def leaves_out(self, group: dict[str, Any], parameter: Tensor, gradient: Tensor) -> bool:
         """See :meth:`~asmg_pl.updaters.optim.adam.AdamAside.leaves_out`: the tables."""
         return id(parameter) in self.apart
 

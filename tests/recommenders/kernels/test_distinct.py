@@ -26,8 +26,25 @@ def test_distinct_ids_and_their_places_are_those_of_sorting(table_rows: int) -> 
 
 
 @needs_compiler
-def test_a_table_with_far_more_rows_than_ids_is_sorted() -> None:
-    assert not distinct.computes(torch.zeros(4, dtype=torch.long), 1 + 4 * distinct.MOST_ROWS_PER_ID)
+@pytest.mark.parametrize("table_rows", [100_000, 2**22 + 1, distinct.MOST_ROWS - 1])
+def test_few_ids_of_a_table_with_very_many_rows_are_those_of_sorting(table_rows: int) -> None:
+    draw = torch.Generator().manual_seed(0)
+    ids = torch.randint(table_rows - 50, table_rows, (40, 3), generator=draw)
+    ids[:, 1] = torch.randint(table_rows, (40,), generator=draw)
+    of_one = ids[:, 2]  # numbers that are apart
+    found = distinct.distinct([(ids, table_rows), (of_one, table_rows), (ids[:0], table_rows), (of_one, table_rows)])
+    assert found is not None
+    for asked, ours in zip([ids, of_one, ids[:0], of_one], found, strict=True):
+        for one, sorted_ in zip(ours, asked.unique(return_inverse=True), strict=True):
+            assert torch.equal(one, sorted_)
+    assert not distinct.computes(ids, distinct.MOST_ROWS)
+
+
+@needs_compiler
+@pytest.mark.parametrize("table_rows", [9, 5000])
+@pytest.mark.parametrize("wrong", [-1, 5000])
+def test_an_id_without_a_row_is_told(table_rows: int, wrong: int) -> None:
+    assert distinct.distinct([(torch.tensor([3, 8]), 9), (torch.tensor([3, wrong]), table_rows)]) is None
 
 
 def test_an_id_beyond_the_rows_that_are_known_is_found_all_the_same() -> None:
