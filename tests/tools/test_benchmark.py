@@ -40,10 +40,11 @@ def test_lists_are_measured_beside_the_baselines(tmp_path: Path, monkeypatch: py
     assert list(found) == ["baselines alone: s", "TwoTower: s", "EmbeddingMLP: s"]
 
 
-def test_a_step_is_taken_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    found = figures(monkeypatch, tmp_path, "profile", *TABLES)
+@pytest.mark.parametrize("generator", ["gru", "row"])
+def test_a_step_is_taken_apart(generator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = figures(monkeypatch, tmp_path, "profile", *TABLES, "--generator", generator)
     assert len(found) == 15
-    steps = found["steps of a coordinate in the cells of tables"]
+    steps = found["steps of a coordinate of tables"]
     assert 8 * 3 * 30 < steps <= 8 * 3 * (300 + 200 + 20), "a few rows at least, and no more than all of them, thrice"
 
 

@@ -6,13 +6,11 @@ import argparse
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Callable
 from functools import partial
 
 import torch
 
 from asmg_pl.data.batch import Batch
-from asmg_pl.generators import Generator, GRUGenerator, RowGenerator, TrendGenerator
 from asmg_pl.updaters import ASMG, IncrementalUpdate, Updater
 from asmg_pl.updaters.walking.phase import Phase
 from benchmarks import workload
@@ -20,14 +18,12 @@ from benchmarks.phases import AfterPhases, bare
 from benchmarks.timing import clock_of
 from benchmarks.walks import ZipfStream, fit
 
-GENERATORS: dict[str, Callable[..., Generator]] = {"gru": GRUGenerator, "row": RowGenerator, "trend": TrendGenerator}
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Those of a step."""
     workload.add_arguments(parser)
     parser.add_argument("--rows", type=int, default=50_000, help="rows of a period")
-    parser.add_argument("--generator", choices=GENERATORS, default="gru", help="whose phase is measured")
+    workload.add_generator(parser)
 
 
 class Clock(AfterPhases):
@@ -65,12 +61,9 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
     """Median seconds of a period's phases, of the processor on the CPU."""
     torch.set_num_threads(given.threads)
     stream = ZipfStream(given, given.rows, given.window + 1 + given.repeat)
-    generator = GENERATORS[given.generator]
-    if given.generator == "gru":
-        generator = partial(generator, hidden_size=given.hidden_size)
     clocks = {name: Clock(given.device) for name in ("incremental", "ASMG", "idle")}
     fit(stream, IncrementalUpdate, [clocks["incremental"]])
-    fit(stream, partial(ASMG, generator=generator, window=given.window), [clocks["ASMG"]])
+    fit(stream, partial(ASMG, generator=workload.generator_of(given), window=given.window), [clocks["ASMG"]])
     fit(stream, Idle, [clocks["idle"]])
     phases = {"update": clocks["incremental"], "generate": clocks["ASMG"]}
     # The first periods warm up; the last ones have a generator phase each.

@@ -1,6 +1,6 @@
 """Where a generator step spends its time, part by part, beside an incremental step.
 
-The cells of a few rows, which stay in the processor's nearest cache, say what the cells' arithmetic alone takes.
+The generator on a few rows, which stay in the processor's nearest cache, says what its arithmetic alone takes.
 """
 
 from __future__ import annotations
@@ -19,15 +19,20 @@ from asmg_pl.recommenders import Lookup
 from asmg_pl.recommenders.touched import read_after, touched_rows
 from asmg_pl.updaters.losses import cross_entropy
 from asmg_pl.updaters.optim.adam import Adam
+from benchmarks import workload as workloads
 from benchmarks.step import base_step, generator_step
 from benchmarks.timing import clock_of, medians
 from benchmarks.walks import ZipfStream
-from benchmarks.workload import Workload, add_arguments
-
-__all__ = ["add_arguments", "measure"]
+from benchmarks.workload import Workload
 
 #: Rows whose snapshots and state stay in the cache of a core, and how often each of them is taken.
 NEAR, AGAIN = 1024, 16
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Those of a step."""
+    workloads.add_arguments(parser)
+    workloads.add_generator(parser)
 
 
 def measure(given: argparse.Namespace) -> dict[str, float]:
@@ -80,23 +85,24 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
         "mini-batches, k of them": lambda: list(MiniBatches(log, parts, given.history)),
         "ids that the base model asks for": lookups,
         "distinct rows": touch,
-        "cells of tables, forward": generate,
-        "cells of tables, forward and backward": lambda: _backward(generate()),
-        "cells of dense parameters, forward and backward": lambda: _dense(generator, *history.dense_window()),
+        "rows of tables, forward": generate,
+        "rows of tables, forward and backward": lambda: _backward(generate()),
+        "dense parameters, forward and backward": lambda: _dense(generator, *history.dense_window()),
         "base model on k mini-batches, forward and backward": score,
         "generator's Adam": optimizers["generator"].step,
         "a generator step": generator_step(workload.updater(), workload),
         "an incremental step": base_step(workload.updater(), workload),
         "of which base model's Adam": optimizers["base"].step,
-        f"cells of {NEAR} rows, forward and backward": lambda: _backward(_near(generator, history)),
+        f"{NEAR} rows, forward and backward": lambda: _backward(_near(generator, history)),
     }
     taken = medians(calls, given.repeat, clock_of(given.device))
-    # A row takes no step after the last snapshot whose mini-batch asks for it.
+    # A row takes no step after the last snapshot whose mini-batch asks for it; cells take all steps up to there.
+    taking = {name: each.flip(0).cummax(0).values if given.generator == "gru" else each for name, each in read.items()}
     widths = {name: rows[name].shape[2] for name in read}
-    steps = sum(widths[name] * int(each.flip(0).cummax(0).values.sum()) for name, each in read.items())
-    near = taken[f"cells of {NEAR} rows, forward and backward"] / (NEAR * AGAIN * widths["item"] * given.window)
+    steps = sum(widths[name] * int(each.sum()) for name, each in taking.items())
+    near = taken[f"{NEAR} rows, forward and backward"] / (NEAR * AGAIN * widths["item"] * given.window)
     return {f"{name}: ms": 1e3 * seconds for name, seconds in taken.items()} | {
-        "steps of a coordinate in the cells of tables": steps,
+        "steps of a coordinate of tables": steps,
         f"the same at the speed of {NEAR} rows: ms": 1e3 * near * steps,
         "the same, divided by an incremental step": near * steps / taken["an incremental step"],
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
@@ -11,9 +12,22 @@ import torch
 from torch import Tensor
 
 from asmg_pl.data import Batch, Sizes
-from asmg_pl.generators import GRUGenerator
+from asmg_pl.generators import Generator, GRUGenerator, RowGenerator, TrendGenerator
 from asmg_pl.recommenders import EmbeddingMLP
 from asmg_pl.updaters import ASMG
+
+GENERATORS: dict[str, Callable[..., Generator]] = {"gru": GRUGenerator, "row": RowGenerator, "trend": TrendGenerator}
+
+
+def generator_of(given: argparse.Namespace) -> Callable[..., Generator]:
+    """The generator that is measured, the paper's unless another one is chosen."""
+    name = getattr(given, "generator", "gru")
+    return partial(GENERATORS[name], **({"hidden_size": given.hidden_size} if name == "gru" else {}))
+
+
+def add_generator(parser: argparse.ArgumentParser) -> None:
+    """Which generator is measured."""
+    parser.add_argument("--generator", choices=GENERATORS, default="gru", help="whose steps are measured")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,12 +103,12 @@ class Workload:
         return itertools.cycle([tuple(self.batch() for _ in range(self.given.window)) for _ in range(count)])
 
     def updater(self) -> ASMG:
-        """ASMG with the paper's generator, trained, its window full of snapshots that differ."""
+        """ASMG with a generator, the paper's by default, trained, its window full of snapshots that differ."""
         given = self.given
         torch.manual_seed(0)
         made = ASMG(
             self.sizes,
-            partial(GRUGenerator, hidden_size=given.hidden_size),
+            generator_of(given),
             window=given.window,
             recommender=partial(EmbeddingMLP, embedding_dim=given.embedding_dim),
             pretrain_periods=0,
