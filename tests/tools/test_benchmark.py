@@ -89,6 +89,8 @@ def test_what_a_guard_and_a_head_add_is_measured(tmp_path: Path, monkeypatch: py
     found = figures(monkeypatch, tmp_path, "guard", *TABLES, "--rows", "64")
     with_both, without = found["row generator, guard, head: s"], found["row generator: s"]
     assert found["guard and head over none"] == pytest.approx(with_both / without)
+    without_blends = found["row generator, guard without blends, head: s"]
+    assert found["guard without blends and head over none"] == pytest.approx(without_blends / without)
     assert found["row generator over GRU"] == pytest.approx(without / found["GRU: s"])
 
 

@@ -1,5 +1,7 @@
 """What a guard and a head add to a period of ASMG, and a period of the row generator beside one of the GRU.
 
+A guard scores a model more for each blend. Without a blend, what it adds are the metrics of its candidates.
+
 The walks take turns, a period each, so that they meet the same machine; a ratio is the median over their periods.
 """
 
@@ -103,6 +105,9 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
         "row generator": partial(ASMG, generator=RowGenerator, guard=None),
         "row generator, guard": partial(ASMG, generator=RowGenerator, guard=Guard()),
         "row generator, guard, head": partial(ASMG, generator=RowGenerator, guard=Guard(), head=PrequentialHead()),
+        "row generator, guard without blends, head": partial(
+            ASMG, generator=RowGenerator, guard=Guard(blends=()), head=PrequentialHead()
+        ),
     }
     turns = Turns([*methods])
 
@@ -120,4 +125,7 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
         "row generator over GRU": float(np.median(row / found["GRU"])),
         "guard over none": float(np.median(found["row generator, guard"] / row)),
         "guard and head over none": float(np.median(found["row generator, guard, head"] / row)),
+        "guard without blends and head over none": float(
+            np.median(found["row generator, guard without blends, head"] / row)
+        ),
     }
