@@ -85,11 +85,11 @@ class Fields:
         wide = 0 if batch.categories is None else indices[2].shape[-1]
         catalogue = None if batch.categories is None else batch.categories.long().contiguous()
         own = (each.long().contiguous() for each in (batch.item, batch.history, batch.history_length))
-        lengths = [len(weight) for weight in self.tensors] + [0] * (3 - len(found))
+        lengths = [weight.shape[0] for weight in self.tensors] + [0] * (3 - len(found))
         self._rows, self._kept = rows, [*indices, *[None] * (3 - len(found)), *own, catalogue]
         self.columns = (3 if batch.categories is None else 5) * width
         self._told = _Ids(
-            *(entries - 1, wide, width, self.columns, *lengths, 0 if catalogue is None else len(catalogue)),
+            *(entries - 1, wide, width, self.columns, *lengths, 0 if catalogue is None else catalogue.shape[0]),
             *(None if each is None else each.data_ptr() for each in self._kept),
         )
 
@@ -118,7 +118,7 @@ class Fields:
         native = _native()
         assert native is not None
         self._told.apart = slope.stride(0)
-        native.backward(len(slope), ctypes.byref(self._told), slope.data_ptr(), _pointers(found))
+        native.backward(slope.shape[0], ctypes.byref(self._told), slope.data_ptr(), _pointers(found))
         return found
 
 

@@ -75,9 +75,9 @@ def side_by_side(parts: Sequence[Part], rows: int) -> Tensor:
 class _SideBySide(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, parts: Sequence[Part], rows: int, *tensors: Tensor) -> Tensor:
-        ctx.parts, widths = parts, [part.columns for part in parts]
-        out = torch.empty(rows, sum(widths))
-        for part, columns in zip(parts, out.split(widths, dim=1), strict=True):
+        ctx.parts = parts
+        out = torch.empty(rows, sum(part.columns for part in parts))
+        for part, columns in zip(parts, _pieces(out, parts), strict=True):
             part.write(columns)
         return out
 
@@ -85,9 +85,13 @@ class _SideBySide(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, slope: Tensor) -> tuple[Tensor | None, ...]:
         wanted, found = [*ctx.needs_input_grad[2:]], []
-        pieces = slope.contiguous().split([part.columns for part in ctx.parts], dim=1)
-        for part, columns in zip(ctx.parts, pieces, strict=True):
+        for part, columns in zip(ctx.parts, _pieces(slope.contiguous(), ctx.parts), strict=True):
             count = len(part.tensors)
             found += part.gradients(columns, wanted[:count])
             del wanted[:count]
         return None, None, *found
+
+
+def _pieces(columns: Tensor, parts: Sequence[Part]) -> Sequence[Tensor]:
+    """The columns of each part."""
+    return [columns] if len(parts) == 1 else columns.split_with_sizes([part.columns for part in parts], dim=1)

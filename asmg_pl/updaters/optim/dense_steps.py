@@ -43,11 +43,11 @@ def step(
     native = _native()
     if native is None:
         return False
-    tensors = [
-        tensor
-        for parameter, state in zip(parameters, states, strict=True)
-        for tensor in (parameter, parameter.grad, state["exp_avg"], state["exp_avg_sq"], state["step"])
-    ]
+    tensors: list[Tensor] = []
+    for parameter, state in zip(parameters, states, strict=True):
+        if parameter.grad is None:
+            return False
+        tensors += parameter, parameter.grad, state["exp_avg"], state["exp_avg_sq"], state["step"]
     if {*map(_KIND, tensors)} != _PLAIN or not all(map(Tensor.is_contiguous, tensors)):
         return False
     places, sizes = array("q", map(Tensor.data_ptr, tensors)), array("q", map(Tensor.numel, parameters))
