@@ -43,7 +43,11 @@ def test_lists_are_measured_beside_the_baselines(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize("generator", ["gru", "row"])
 def test_a_step_is_taken_apart(generator: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = figures(monkeypatch, tmp_path, "profile", *TABLES, "--generator", generator)
-    assert len(found) == 15
+    assert len(found) == 17
+    incremental = found["an incremental step: ms"]
+    own = found["the same with the base model, divided by an incremental step"] * incremental
+    base = found["base model on k mini-batches, forward and backward: ms"]
+    assert own == pytest.approx(base + found["the same at the speed of 1024 rows: ms"])
     steps = found["steps of a coordinate of tables"]
     assert 8 * 3 * 30 < steps <= 8 * 3 * (300 + 200 + 20), "a few rows at least, and no more than all of them, thrice"
 

@@ -1,6 +1,7 @@
 """Where a generator step spends its time, part by part, beside an incremental step.
 
-The generator on a few rows, which stay in the processor's nearest cache, says what its arithmetic alone takes.
+The generator on a few rows, which stay in the processor's nearest cache, says what its arithmetic alone takes. This and
+the base model on the mini-batches are what no generator step goes without.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
         "base model on k mini-batches, forward and backward": score,
         "generator's Adam": optimizers["generator"].step,
         "a generator step": generator_step(workload.updater(), workload),
-        "an incremental step": base_step(workload.updater(), workload),
+        "an incremental step": base_step(workload.updater(), workload, lazy=None if given.device == "cpu" else False),
         "of which base model's Adam": optimizers["base"].step,
         f"{NEAR} rows, forward and backward": lambda: _backward(_near(generator, history)),
     }
@@ -100,11 +101,15 @@ def measure(given: argparse.Namespace) -> dict[str, float]:
     taking = {name: each.flip(0).cummax(0).values if given.generator == "gru" else each for name, each in read.items()}
     widths = {name: rows[name].shape[2] for name in read}
     steps = sum(widths[name] * int(each.sum()) for name, each in taking.items())
-    near = taken[f"{NEAR} rows, forward and backward"] / (NEAR * AGAIN * widths["item"] * given.window)
+    near = taken[f"{NEAR} rows, forward and backward"] / (NEAR * AGAIN * widths["item"] * given.window) * steps
+    incremental = taken["an incremental step"]
+    needed = near + taken["base model on k mini-batches, forward and backward"]
     return {f"{name}: ms": 1e3 * seconds for name, seconds in taken.items()} | {
         "steps of a coordinate of tables": steps,
-        f"the same at the speed of {NEAR} rows: ms": 1e3 * near * steps,
-        "the same, divided by an incremental step": near * steps / taken["an incremental step"],
+        f"the same at the speed of {NEAR} rows: ms": 1e3 * near,
+        "the same, divided by an incremental step": near / incremental,
+        "the same with the base model, divided by an incremental step": needed / incremental,
+        "a generator step, divided by an incremental step": taken["a generator step"] / incremental,
     }
 
 
