@@ -101,11 +101,10 @@ class LazyAdam(AdamAside):
         Args:
             requests: by table, see :meth:`catch_up`.
         """
-        together = []
-        apart = not several()
+        together, alone = [], not several()
         for name, request in requests.items():
             rows = self._rows.get(name)
-            if isinstance(rows, NativeLazyRows) and (apart or not self._catches_up_whole(name)):
+            if isinstance(rows, NativeLazyRows) and (alone or not self._catches_up_whole(name)):
                 together.append((rows, request.rows))
             else:
                 self.catch_up(name, request.rows)

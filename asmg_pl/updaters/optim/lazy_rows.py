@@ -196,6 +196,8 @@ class NativeLazyRows(LazyRows):
             asked: tables, and the ids of each, see :meth:`LazyRows.read`.
         """
         new = [(table, ids) for table, ids in asked if table._newest is None or table._newest[0] is not ids]
+        if not new:
+            return
         first = {(id(ids), table._length): (ids, table._length) for table, ids in new}
         found = kernel.distinct([*first.values()])
         if found is None:
