@@ -12,15 +12,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from asmg_pl.data.kernels import appearance, columns, delimited, texts
 from asmg_pl.errors import ConfigError
 from asmg_pl.generators import GRUGenerator, ParameterShapes, ResidualGRU, VanillaCells
 from asmg_pl.generators.kernels import native
 from asmg_pl.generators.kernels.native import NativeWindow
 from asmg_pl.generators.stored import StoredRows
-from asmg_pl.recommenders.kernels import distinct, fields
+from asmg_pl.recommenders.kernels import distinct, fields, gathered, mlp, numbers, pairs
 from asmg_pl.system.compiled import SHARE, cpp_compiler, library, library_or_none
 from asmg_pl.updaters import ASMG, Updater
-from asmg_pl.updaters.optim import lazy_rows
+from asmg_pl.updaters.optim import dense_steps, lazy_rows
 
 CPU = torch.device("cpu")
 KERNELS = Path(native.__file__).parent
@@ -271,7 +272,8 @@ def test_clang_compiles_it_too(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
 
 @pytest.fixture
 def no_compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    caches = library, library_or_none, distinct._native, fields._native, lazy_rows._library
+    kernels = [appearance, columns, delimited, texts, distinct, fields, gathered, mlp, numbers, pairs, dense_steps]
+    caches = library, library_or_none, lazy_rows._library, *(kernel._native for kernel in kernels)
     monkeypatch.setenv("CXX", "no-such-compiler")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     for cache in caches:
